@@ -1,0 +1,94 @@
+"""Activation functions: applied to each element by itself."""
+
+from pellucid import ops
+from pellucid.layers.base import Layer
+from pellucid.layers.context import INFERENCE, Context
+from pellucid.ops.arrays import Array
+
+
+class ReLU(Layer):
+    """y = max(x, 0)."""
+
+    def forward(self, x: Array, context: Context = INFERENCE) -> Array:
+        """Positive elements pass."""
+        y = ops.relu(x)
+        if context.keep:
+            self.y = y
+        return y
+
+    def backward(self, dy: Array) -> Array:
+        """Where an element passed, so does its gradient."""
+        return ops.relu_backward(dy, self.y)
+
+    def pattern(self) -> Array | None:
+        """Which elements passed."""
+        return self.y > 0
+
+
+class LeakyReLU(Layer):
+    """y = x where x > 0, else slope * x (Maas, Hannun, Ng 2013)."""
+
+    def __init__(self, slope: float = 0.01) -> None:
+        self.slope = slope
+
+    def forward(self, x: Array, context: Context = INFERENCE) -> Array:
+        """Negative elements pass scaled down."""
+        if context.keep:
+            self.x = x
+        return ops.leaky_relu(x, self.slope)
+
+    def backward(self, dy: Array) -> Array:
+        """The same factors."""
+        return ops.leaky_relu_backward(dy, self.x, self.slope)
+
+    def pattern(self) -> Array | None:
+        """Which elements passed whole."""
+        return self.x > 0
+
+    def describe(self) -> str:
+        """The slope."""
+        return f"slope {self.slope:g}"
+
+
+class Sigmoid(Layer):
+    """y = 1 / (1 + exp(-x))."""
+
+    def forward(self, x: Array, context: Context = INFERENCE) -> Array:
+        """From the real line to (0, 1)."""
+        y = ops.sigmoid(x)
+        if context.keep:
+            self.y = y
+        return y
+
+    def backward(self, dy: Array) -> Array:
+        """dx = dy y (1 - y)."""
+        return ops.sigmoid_backward(dy, self.y)
+
+
+class Tanh(Layer):
+    """y = tanh(x)."""
+
+    def forward(self, x: Array, context: Context = INFERENCE) -> Array:
+        """From the real line to (-1, 1)."""
+        y = ops.tanh(x)
+        if context.keep:
+            self.y = y
+        return y
+
+    def backward(self, dy: Array) -> Array:
+        """dx = dy (1 - y^2)."""
+        return ops.tanh_backward(dy, self.y)
+
+
+class SiLU(Layer):
+    """y = x sigmoid(x) (Elfwing, Uchibe, Doya 2018)."""
+
+    def forward(self, x: Array, context: Context = INFERENCE) -> Array:
+        """Smooth, and close to ReLU away from 0."""
+        if context.keep:
+            self.x = x
+        return ops.silu(x)
+
+    def backward(self, dy: Array) -> Array:
+        """dx = dy s (1 + x (1 - s)) with s = sigmoid(x)."""
+        return ops.silu_backward(dy, self.x)

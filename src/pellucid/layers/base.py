@@ -1,0 +1,117 @@
+"""What a layer is: a forward and a backward, the parameters between them, and what it declares of itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from pellucid.errors import PellucidError
+from pellucid.layers.context import INFERENCE, Context
+from pellucid.layers.window import POINT, Window
+from pellucid.ops.arrays import Array, Shape
+
+Initializer = Callable[[np.random.Generator, Shape], Array]
+
+
+@dataclass
+class Parameter:
+    """A named tensor of a layer. Its value and gradient are views of the network's two flat vectors.
+
+    trained: it has a gradient and is moved by the optimizer. Otherwise it is a statistic that the layer keeps.
+    """
+
+    shape: Shape
+    initializer: Initializer
+    trained: bool = True
+    value: Array = field(default_factory=lambda: np.empty(0), repr=False)
+    gradient: Array = field(default_factory=lambda: np.empty(0), repr=False)
+
+    @property
+    def size(self) -> int:
+        """Number of elements."""
+        return int(np.prod(self.shape, dtype=np.int64))
+
+
+class Layer:
+    """A differentiable function of a batch.
+
+    Shapes given to and returned by `build` and `output_shape` are those of one sample: (C, H, W) or (F,).
+    A layer never changes its arguments. Where `context.keep` is set, forward stores on the layer, by name,
+    what backward needs; backward writes the parameters' gradients and returns the input's.
+    """
+
+    name: str = ""
+    """Path in the network, such as "3" or "5.0.1"; set when the network is built."""
+
+    input_gradient: bool = True
+    """Whether backward has to work out the input's gradient; if not, layers may return an empty array."""
+
+    sees_all: bool = False
+    """Whether one output sees the whole image, whatever its size."""
+
+    def children(self) -> dict[str, Layer]:
+        """Layers inside this one, in order."""
+        return {}
+
+    def parameters(self) -> dict[str, Parameter]:
+        """This layer's own parameters, in order; known once it is built."""
+        return {}
+
+    def build(self, input_shape: Shape) -> Shape:
+        """Fix what follows from the input's shape, such as the number of input channels; the output's shape."""
+        return self.output_shape(input_shape)
+
+    def output_shape(self, input_shape: Shape) -> Shape:
+        """Shape of one sample's output. Raises PellucidError where the input doesn't fit."""
+        return input_shape
+
+    def forward(self, x: Array, context: Context = INFERENCE) -> Array:
+        """The layer's output for a batch x."""
+        raise NotImplementedError
+
+    def backward(self, dy: Array) -> Array:
+        """From the gradient of the output to that of the input, writing the parameters' on the way."""
+        raise NotImplementedError
+
+    @property
+    def window(self) -> Window:
+        """What part of the input one place of the output sees."""
+        return POINT
+
+    def multiply_adds(self, input_shape: Shape) -> int:
+        """Multiplications of a weight with an input, for one sample (0 for what has no weights)."""
+        return 0
+
+    def pattern(self) -> Array | None:
+        """The choices made in the last kept forward pass where the function has a kink; None if it has none."""
+        return None
+
+    def describe(self) -> str:
+        """The layer's settings as a short phrase."""
+        return ""
+
+    @property
+    def kind(self) -> str:
+        """Name of the layer's class."""
+        return type(self).__name__
+
+    def walk(self) -> Iterator[Layer]:
+        """This layer and all inside it, outermost first, in order."""
+        yield self
+        for child in self.children().values():
+            yield from child.walk()
+
+    def error(self, expected: str, came: object) -> PellucidError:
+        """The one-line error for an input that doesn't fit."""
+        return PellucidError(f"layer {self.name or '(unnamed)'} ({self.kind}): expected {expected}, got {came}")
+
+    def image_shape(self, input_shape: Shape) -> tuple[int, int, int]:
+        """The shape of one sample as (C, H, W), or an error that names the layer."""
+        if len(input_shape) != 3:
+            raise self.error("images (channels, height, width)", f"shape {input_shape}")
+        return input_shape[0], input_shape[1], input_shape[2]
+
+    def __repr__(self) -> str:
+        return f"{self.kind}({self.describe()})"

@@ -1,0 +1,41 @@
+"""Dropout."""
+
+import numpy as np
+
+from pellucid import ops
+from pellucid.layers.base import Layer
+from pellucid.layers.context import INFERENCE, Context
+from pellucid.ops.arrays import Array
+
+
+class Dropout(Layer):
+    """In training, sets each element to 0 with probability `rate` and scales the others by 1 / (1 - rate).
+
+    Srivastava et al. 2014, in the form that leaves inference as it is.
+    """
+
+    def __init__(self, rate: float = 0.5) -> None:
+        self.rate = rate
+        if not 0 <= rate < 1:
+            raise self.error("a rate from 0 to below 1", rate)
+        self.keep: Array | None = None
+
+    def forward(self, x: Array, context: Context = INFERENCE) -> Array:
+        """Keep by chance, anew for each element of each sample."""
+        self.keep = None
+        if not context.training or self.rate == 0:
+            return x
+        if context.rng is None:
+            raise self.error("a random generator in the context of a training pass", None)
+        total = len(x) if context.total is None else context.total
+        draws = context.rng.random((total, *x.shape[1:]), dtype=np.float32)
+        self.keep = draws[context.first : context.first + len(x)] >= self.rate
+        return ops.dropout(x, self.keep, self.rate)
+
+    def backward(self, dy: Array) -> Array:
+        """The same elements, the same scale."""
+        return dy if self.keep is None else ops.dropout(dy, self.keep, self.rate)
+
+    def describe(self) -> str:
+        """The rate."""
+        return f"{self.rate:g}"

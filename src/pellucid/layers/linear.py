@@ -1,0 +1,70 @@
+"""The affine layer."""
+
+from pellucid import ops
+from pellucid.layers.base import Layer, Parameter
+from pellucid.layers.context import INFERENCE, Context
+from pellucid.layers.initializers import constant, weight_initializer
+from pellucid.ops.arrays import Array, Shape
+
+
+class Linear(Layer):
+    """y = W x + b for feature vectors x (F,): (features,). weight: (features, F), bias: (features,)."""
+
+    sees_all = True
+
+    def __init__(self, features: int, *, bias: bool = True, initial: str = "he") -> None:
+        self.features, self.bias_wanted, self.initial = features, bias, initial
+        if features < 1:
+            raise self.error("at least 1 feature", features)
+        self.weight: Parameter | None = None
+        self.bias: Parameter | None = None
+
+    def build(self, input_shape: Shape) -> Shape:
+        """Fix the number of input features."""
+        shape = self.output_shape(input_shape)
+        if self.weight is None:
+            F = input_shape[0]
+            self.weight = Parameter((self.features, F), weight_initializer(self.initial, F))
+            self.bias = Parameter((self.features,), constant(0)) if self.bias_wanted else None
+        return shape
+
+    def parameters(self) -> dict[str, Parameter]:
+        """Weight and, unless switched off, bias."""
+        found = {"weight": self.weight, "bias": self.bias}
+        return {name: parameter for name, parameter in found.items() if parameter is not None}
+
+    def output_shape(self, input_shape: Shape) -> Shape:
+        """(features,)."""
+        if len(input_shape) != 1:
+            raise self.error("feature vectors (put Flatten before it)", f"shape {input_shape}")
+        if self.weight is not None and input_shape[0] != self.weight.shape[1]:
+            raise self.error(f"{self.weight.shape[1]} features", input_shape[0])
+        return (self.features,)
+
+    @property
+    def built_weight(self) -> Parameter:
+        """The weight; an error before the layer is built."""
+        if self.weight is None:
+            raise self.error("to be built before use", "a layer without parameters")
+        return self.weight
+
+    def forward(self, x: Array, context: Context = INFERENCE) -> Array:
+        """y = x W^T + b."""
+        self.output_shape(x.shape[1:])
+        if context.keep:
+            self.x = x
+        return ops.linear(x, self.built_weight.value, self.bias.value if self.bias is not None else None)
+
+    def backward(self, dy: Array) -> Array:
+        """dW = dy^T x, db = sum of dy, dx = dy W."""
+        weight = self.built_weight
+        db = self.bias.gradient if self.bias is not None else None
+        return ops.linear_backward(dy, self.x, weight.value, weight.gradient, db, self.input_gradient)
+
+    def multiply_adds(self, input_shape: Shape) -> int:
+        """One per weight."""
+        return self.built_weight.size
+
+    def describe(self) -> str:
+        """Number of features."""
+        return str(self.features)

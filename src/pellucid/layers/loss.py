@@ -1,0 +1,67 @@
+"""Losses: a number to make small, and its gradient for the network's output."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from pellucid import ops
+from pellucid.errors import PellucidError
+from pellucid.ops.arrays import Array
+
+
+@dataclass(frozen=True)
+class SoftmaxCrossEntropy:
+    """Cross-entropy of softmax(logits) with integer labels; per pixel too.
+
+    label_smoothing: share of the target spread evenly over all classes. class_weights: what a place of each
+    class counts. ignore_label: places with this label count nothing. See ops.softmax_cross_entropy.
+    """
+
+    label_smoothing: float = 0.0
+    class_weights: Sequence[float] | None = None
+    ignore_label: int | None = None
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.label_smoothing < 1:
+            raise PellucidError(f"label_smoothing: expected 0 to below 1, got {self.label_smoothing}")
+
+    def __call__(self, logits: Array, labels: Array, normalizer: float | None = None) -> tuple[float, Array]:
+        """(loss, gradient) for logits (N, K[, H, W]) and labels (N[, H, W]).
+
+        Raises PellucidError for labels outside 0..K-1, or of another shape than the logits'.
+        """
+        K = logits.shape[1]
+        if labels.shape != (logits.shape[0], *logits.shape[2:]):
+            raise PellucidError(f"labels: expected one a place of logits {logits.shape}, got shape {labels.shape}")
+        wrong = (labels < 0) | (labels >= K)
+        if self.ignore_label is not None:
+            wrong &= labels != self.ignore_label
+        if wrong.any():
+            raise PellucidError(f"label {labels[wrong][0]}: expected 0 to {K - 1}")
+        weights = self._weights(K, logits.dtype)
+        return ops.softmax_cross_entropy(logits, labels, self.label_smoothing, weights, self.ignore_label, normalizer)
+
+    def count(self, labels: Array, classes: int) -> float:
+        """What the labels' places count together: the default normalizer."""
+        counted = labels if self.ignore_label is None else labels[labels != self.ignore_label]
+        weights = self._weights(classes, np.float64)
+        return float(counted.size) if weights is None else float(weights[counted].sum())
+
+    def _weights(self, classes: int, dtype: np.typing.DTypeLike) -> Array | None:
+        if self.class_weights is None:
+            return None
+        if len(self.class_weights) != classes:
+            raise PellucidError(f"class_weights: expected {classes}, one a class, got {len(self.class_weights)}")
+        return np.asarray(self.class_weights, dtype)
+
+
+@dataclass(frozen=True)
+class MeanSquaredError:
+    """Mean of (y - target)^2 over all elements."""
+
+    def __call__(self, y: Array, target: Array, normalizer: float | None = None) -> tuple[float, Array]:
+        """(loss, gradient) for y and target of one shape."""
+        if y.shape != target.shape:
+            raise PellucidError(f"target: expected the output's shape {y.shape}, got {target.shape}")
+        return ops.mean_squared_error(y, target, normalizer)

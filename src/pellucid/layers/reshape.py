@@ -1,0 +1,32 @@
+"""Layers that only lay out anew."""
+
+import numpy as np
+
+from pellucid.layers.base import Layer
+from pellucid.layers.context import INFERENCE, Context
+from pellucid.ops.arrays import Array, Shape
+from pellucid.ops.memory import empty_images
+
+
+class Flatten(Layer):
+    """Images (C, H, W) as feature vectors (C*H*W,), in the order C, H, W, however they are stored."""
+
+    sees_all = True
+
+    def output_shape(self, input_shape: Shape) -> Shape:
+        """(C*H*W,)."""
+        return (int(np.prod(input_shape, dtype=np.int64)),)
+
+    def forward(self, x: Array, context: Context = INFERENCE) -> Array:
+        """One row a sample."""
+        if context.keep:
+            self.shape = x.shape
+        return x.reshape(x.shape[0], -1)
+
+    def backward(self, dy: Array) -> Array:
+        """Back into images, stored channels last."""
+        if len(self.shape) != 4:
+            return dy.reshape(self.shape)
+        dx = empty_images((self.shape[0], self.shape[1], self.shape[2], self.shape[3]), dy.dtype)
+        dx[...] = dy.reshape(self.shape)
+        return dx

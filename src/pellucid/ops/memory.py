@@ -1,0 +1,122 @@
+"""Arrays that come from a pool, so that a training step allocates nothing after the first.
+
+A step makes the same arrays over and over. Fresh memory costs a page fault for every 4 KiB of it, more
+than many layers cost; so a block whose array has died waits in a list for the next array of its size.
+Whoever asks sees ordinary NumPy arrays and needs to give nothing back.
+"""
+
+import threading
+from collections import defaultdict
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from pellucid.ops.arrays import Array, Pair, Shape
+
+ALIGNMENT = 64  # bytes: a cache line, and the widest vector register
+POOLED_FROM = 1 << 14  # bytes: below this the system's allocator is as fast
+CAPACITY = 1 << 31  # bytes of idle blocks kept; beyond it a block goes back to the system
+
+_idle: dict[int, list[Array]] = defaultdict(list)
+_lock = threading.RLock()  # re-entrant: a collection inside the lock may release another block
+_idle_bytes = 0
+
+
+class _Block:
+    """Owner of a block while arrays look into it; its end puts the block back among the idle ones."""
+
+    __slots__ = ("__array_interface__", "memory", "size")
+
+    def __init__(self, size: int) -> None:
+        global _idle_bytes
+        with _lock:
+            blocks = _idle[size]
+            if blocks:
+                self.memory: Array = blocks.pop()
+                _idle_bytes -= size
+            else:
+                self.memory = np.empty(size + ALIGNMENT, np.uint8)
+        self.size = size
+        address = self.memory.ctypes.data
+        self.__array_interface__ = {
+            "shape": (size,),
+            "typestr": "|u1",
+            "data": (address + -address % ALIGNMENT, False),
+            "version": 3,
+        }
+
+    def __del__(self) -> None:
+        global _idle_bytes
+        memory = getattr(self, "memory", None)
+        if memory is None or _lock is None:  # never filled, or the interpreter is ending
+            return
+        with _lock:
+            if _idle_bytes + self.size <= CAPACITY:
+                _idle[self.size].append(memory)
+                _idle_bytes += self.size
+
+
+def empty(shape: Shape, dtype: npt.DTypeLike) -> Array:
+    """Array of undefined contents, C-contiguous, aligned to a cache line, from the pool."""
+    kind = np.dtype(dtype)
+    size = kind.itemsize
+    for length in shape:
+        size *= length
+    if size < POOLED_FROM:
+        return np.empty(shape, kind)
+    rounded = size + -size % 4096
+    return np.asarray(_Block(rounded))[:size].view(kind).reshape(shape)
+
+
+def empty_images(shape: Shape, dtype: npt.DTypeLike) -> Array:
+    """Undefined images of logical shape (N, C, H, W), stored channels last."""
+    N, C, H, W = shape
+    return empty((N, H, W, C), dtype).transpose(0, 3, 1, 2)
+
+
+def channels_last(x: Array) -> Array:
+    """The images themselves where they are stored channels last, else a copy that is."""
+    rows = x.transpose(0, 2, 3, 1)
+    if rows.flags.c_contiguous:
+        return x
+    y = empty_images(x.shape, x.dtype)
+    y[...] = x
+    return y
+
+
+def padded(x: Array, padding: Pair, value: float = 0.0) -> Array:
+    """Images (N, C, H, W) with a frame of `value` around them: (N, C, H + 2 padding, W + 2 padding)."""
+    N, C, H, W = x.shape
+    top, left = padding
+    if top == 0 and left == 0:
+        return channels_last(x)
+    frame = empty_images((N, C, H + 2 * top, W + 2 * left), x.dtype)
+    frame[:, :, :top] = value
+    frame[:, :, top + H :] = value
+    frame[:, :, top : top + H, :left] = value
+    frame[:, :, top : top + H, left + W :] = value
+    frame[:, :, top : top + H, left : left + W] = x
+    return frame
+
+
+def idle_bytes() -> int:
+    """Bytes that wait in the pool for their next use."""
+    return _idle_bytes
+
+
+def release() -> None:
+    """Give every idle block back to the system."""
+    global _idle_bytes
+    with _lock:
+        _idle.clear()
+        _idle_bytes = 0
+
+
+def statistics() -> dict[str, Any]:
+    """Idle blocks: how many of which size in bytes."""
+    with _lock:
+        return {
+            "idle_bytes": _idle_bytes,
+            "blocks": {size: len(blocks) for size, blocks in _idle.items() if blocks},
+        }

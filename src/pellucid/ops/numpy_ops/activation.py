@@ -1,0 +1,74 @@
+"""Activation functions and their derivatives, element by element, arrays of any shape and strides.
+
+Each backward takes the gradient dy and whichever of input x and output y says the derivative in fewest steps.
+"""
+
+import numpy as np
+
+from pellucid.ops.arrays import Array
+
+
+def relu(x: Array) -> Array:
+    """max(x, 0)."""
+    y: Array = np.maximum(x, x.dtype.type(0))
+    return y
+
+
+def relu_backward(dy: Array, y: Array) -> Array:
+    """Dy where the output y is positive, else 0 (the derivative at 0 is taken as 0)."""
+    dx: Array = dy * (y > 0)
+    return dx
+
+
+def leaky_relu(x: Array, slope: float) -> Array:
+    """X where x > 0, else slope * x (Maas, Hannun, Ng 2013)."""
+    return np.where(x > 0, x, x * x.dtype.type(slope))
+
+
+def leaky_relu_backward(dy: Array, x: Array, slope: float) -> Array:
+    """Dy where x > 0, else slope * dy."""
+    return np.where(x > 0, dy, dy * dy.dtype.type(slope))
+
+
+def sigmoid(x: Array) -> Array:
+    """1 / (1 + exp(-x)), without overflow for any x: written by way of exp(-|x|)."""
+    decay = np.exp(-np.abs(x))
+    y: Array = np.where(x >= 0, 1, decay).astype(x.dtype, copy=False) / (1 + decay)
+    return y
+
+
+def sigmoid_backward(dy: Array, y: Array) -> Array:
+    """Dy * y (1 - y) from the output y."""
+    dx: Array = dy * y * (1 - y)
+    return dx
+
+
+def tanh(x: Array) -> Array:
+    """Hyperbolic tangent."""
+    y: Array = np.tanh(x)
+    return y
+
+
+def tanh_backward(dy: Array, y: Array) -> Array:
+    """Dy * (1 - y^2) from the output y."""
+    dx: Array = dy * (1 - y * y)
+    return dx
+
+
+def silu(x: Array) -> Array:
+    """X * sigmoid(x) (Elfwing, Uchibe, Doya 2018)."""
+    y: Array = x * sigmoid(x)
+    return y
+
+
+def silu_backward(dy: Array, x: Array) -> Array:
+    """Dy * s (1 + x (1 - s)) with s = sigmoid(x)."""
+    s = sigmoid(x)
+    dx: Array = dy * (s * (1 + x * (1 - s)))
+    return dx
+
+
+def dropout(x: Array, keep: Array, rate: float) -> Array:
+    """X where `keep` is true, scaled by 1 / (1 - rate), else 0 (Srivastava et al. 2014). Its own backward."""
+    y: Array = x * (keep * x.dtype.type(1 / (1 - rate)))
+    return y
