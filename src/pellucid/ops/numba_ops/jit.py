@@ -23,6 +23,7 @@ import numba
 from numba.core.caching import CompileResultCacheImpl, FunctionCache, _CacheLocator
 from numba.core.serialize import dumps
 
+from pellucid.ops.numba_ops import threads
 from pellucid.ops.numba_ops.sources import source_stamp
 
 # Sums may be reordered and products joined with sums; NaN and infinity keep their meaning.
@@ -34,25 +35,45 @@ COMPILE_SECONDS = 30  # what a training run needs, measured on two cores
 def jit(**options: Any) -> Callable[[Callable[..., Any]], Any]:
     """Decorator: compile the function with Numba at its first call, or load it from the cache.
 
-    Options are numba.njit's; `cache=False` is for helpers that only other kernels call. A function made with
-    exec needs `__name__` in its globals. A kernel keeps the interpreter's lock while it runs, which is what
-    makes the threads under it safe (see threads.py).
+    Options are numba.njit's; `cache=False` is for helpers that only other kernels call. With `parallel=True` the
+    result is a Kernel, to be called from Python only. A function made with exec needs `__name__` in its globals.
     """
-    cached = options.pop("cache", True)
-    options = {"fastmath": FASTMATH, "error_model": "numpy", **options}
 
     def decorate(function: Callable[..., Any]) -> Any:
-        kernel = numba.njit(**options)(function)
-        if cached and not numba.config.DISABLE_JIT:
-            kernel._cache = _KernelCache(function)
-        return kernel
+        return Kernel(function, options) if options.get("parallel") else _compiled(function, options)
 
     return decorate
 
 
+class Kernel:
+    """A kernel whose `prange` loops run on several threads, or as plain loops where threads cannot be used."""
+
+    def __init__(self, function: Callable[..., Any], options: dict[str, Any]) -> None:
+        self.parallel = _compiled(function, options)
+        self.serial = _compiled(function, {**options, "parallel": False})
+        self.__name__, self.__doc__ = function.__name__, function.__doc__
+
+    def __call__(self, *arguments: Any) -> Any:
+        """Run it: the first time compiled or loaded, in each of its two forms."""
+        if threads.prepare():
+            with threads.LOCK:
+                return self.parallel(*arguments)
+        return self.serial(*arguments)
+
+
+def _compiled(function: Callable[..., Any], options: dict[str, Any]) -> Any:
+    settings = {"cache": True, "fastmath": FASTMATH, "error_model": "numpy", **options}
+    cached = settings.pop("cache")
+    kernel = numba.njit(**settings)(function)
+    if cached and not numba.config.DISABLE_JIT:
+        form = "parallel" if options.get("parallel") else "serial"
+        kernel._cache = _KernelCache(function, form)
+    return kernel
+
+
 @cache
 def cache_folder() -> Path | None:
-    """The first usable one: in NUMBA_CACHE_DIR, beside the package, in the user's cache, in a private temporary."""
+    """The first usable one in NUMBA_CACHE_DIR, beside the package, in the user's cache, among temporary files."""
     roots = [Path(numba.config.CACHE_DIR) / "pellucid"] if numba.config.CACHE_DIR else []
     roots.append(Path(__file__).parent / "__pycache__")
     home = os.environ.get("XDG_CACHE_HOME") or os.environ.get("LOCALAPPDATA") or Path("~/.cache").expanduser()
@@ -113,9 +134,9 @@ class _KernelCache(FunctionCache):  # type: ignore[misc]
 
     _impl_class = _CacheImpl
 
-    def __init__(self, function: Callable[..., Any]) -> None:
+    def __init__(self, function: Callable[..., Any], form: str) -> None:
         super().__init__(function)
-        self._cache_file = _Files(self._impl.filename_base, self._impl.locator.get_source_stamp())
+        self._cache_file = _Files(f"{self._impl.filename_base}.{form}", self._impl.locator.get_source_stamp())
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         try:

@@ -1,0 +1,42 @@
+"""Which threads run a kernel, and when none may.
+
+Of Numba's threading layers OpenMP starts a parallel loop in two microseconds, the work queue in forty, so OpenMP
+comes first. Each has a rule that ends the process when it is broken: OpenMP cannot be used in a child that was
+forked from a process which had already used it, and the work queue not by two Python threads at once. So parallel
+kernels run one at a time, and in such a child only their serial twins run.
+"""
+
+import os
+import threading
+
+import numba
+from numba.np.ufunc import parallel as numba_threads
+
+from pellucid.ops.cores import threads
+
+LOCK = threading.Lock()
+
+_here = threading.local()  # Numba keeps the number of threads of each Python thread
+_forked = False
+
+if "NUMBA_THREADING_LAYER" not in os.environ:
+    numba.config.THREADING_LAYER_PRIORITY = ["omp", "tbb", "workqueue"]
+
+
+def prepare() -> bool:
+    """Tell Numba how many threads to use; False where a kernel must run without any but the caller's."""
+    count = 1 if _forked else min(threads(), numba.config.NUMBA_NUM_THREADS)
+    if count > 1 and getattr(_here, "count", None) != count:
+        numba.set_num_threads(count)
+        _here.count = count
+    return count > 1
+
+
+def _after_fork() -> None:
+    global LOCK, _forked
+    LOCK = threading.Lock()  # another thread of the parent may have held it
+    _forked = bool(numba_threads._is_initialized)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
