@@ -1,0 +1,66 @@
+"""Random changes of the training images that leave their meaning as it is."""
+
+from dataclasses import dataclass, fields
+
+import numpy as np
+
+from pellucid.data.geometry import Affine, centred_affine
+from pellucid.errors import PellucidError
+from pellucid.ops.arrays import Array
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """How far an image may be moved; every amount is drawn anew for every image and epoch.
+
+    shift: pixels, down or up and right or left, uniform in -shift .. shift (fractions of a pixel too).
+    rotate: degrees, either way, about the image's centre.
+    scale: a fraction; 0.1 draws a magnification from 0.9 .. 1.1.
+    shear: degrees, either way, by which upright lines lean.
+    erase: pixels, the longest side of a rectangle that is blanked at a random place (DeVries and Taylor 2017,
+        "Cutout"; Zhong et al. 2017, "Random Erasing"); each side is uniform in 0 .. erase, whole pixels.
+
+    0 everywhere, the default, changes nothing.
+    """
+
+    shift: float = 0.0
+    rotate: float = 0.0
+    scale: float = 0.0
+    shear: float = 0.0
+    erase: int = 0
+
+    COLUMNS = 9  # random numbers an image: two shifts, rotation, scale, shear; height, width, y and x to erase
+
+    def __post_init__(self) -> None:
+        limits = {"shift": float("inf"), "rotate": 180.0, "scale": 0.95, "shear": 75.0, "erase": float("inf")}
+        for field in fields(self):
+            value, limit = getattr(self, field.name), limits[field.name]
+            if not 0 <= value <= limit:
+                raise PellucidError(f"augmentation {field.name} = {value}: expected 0 .. {limit:g}")
+
+    @property
+    def moves(self) -> bool:
+        """Whether images are warped at all."""
+        return bool(self.shift or self.rotate or self.scale or self.shear)
+
+    def affine(self, uniform: Array, height: int, width: int) -> Affine:
+        """The map of each image of the batch, from uniform numbers (n, COLUMNS)."""
+        centred = 2.0 * uniform[:, :5] - 1.0
+        return centred_affine(
+            shift=self.shift * centred[:, 0:2],
+            angle=np.radians(self.rotate) * centred[:, 2],
+            scale=1.0 + self.scale * centred[:, 3],
+            shear=np.radians(self.shear) * centred[:, 4],
+            size=(height, width),
+        )
+
+    def erase_from(self, images: Array, uniform: Array) -> None:
+        """Blank a random rectangle of every image (n, C, H, W) in place, from uniform numbers (n, COLUMNS)."""
+        _, _, H, W = images.shape
+        heights, widths = (np.floor(uniform[:, 5:7] * (self.erase + 1))).T
+        tops = np.floor(uniform[:, 7] * (H + heights)) - heights  # so that the rectangle may stand over the edge,
+        lefts = np.floor(uniform[:, 8] * (W + widths)) - widths  # and every pixel is hit as often as the others
+        y, x = np.arange(H), np.arange(W)
+        rows = (y >= tops[:, None]) & (y < (tops + heights)[:, None])
+        columns = (x >= lefts[:, None]) & (x < (lefts + widths)[:, None])
+        np.copyto(images, 0, where=(rows[:, :, None] & columns[:, None, :])[:, None])

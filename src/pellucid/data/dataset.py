@@ -1,0 +1,116 @@
+"""What a network learns from: images, what is to be learnt about each, and the names of the classes."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+
+from pellucid.data.randomness import generator
+from pellucid.errors import PellucidError
+from pellucid.ops.arrays import Array, Shape
+
+
+@runtime_checkable
+class Rows(Protocol):
+    """One entry an image, taken by an array of indices: an ndarray, or a collection that acts like one.
+
+    Class labels are an integer array (N,), masks an integer array (N, H, W). Boxes, of which every image has
+    its own number, are a collection whose `[indices]` is a smaller collection of the same kind.
+    """
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, indices: Any, /) -> Any: ...
+
+
+class Images(Rows, Protocol):
+    """Images (N, C, H, W); `[indices]` is an array of those images. An ndarray, or files read when needed."""
+
+    @property
+    def shape(self) -> Shape:
+        """(N, C, H, W)."""
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Type of a pixel."""
+
+
+class Fingerprinted(Protocol):
+    """A collection that is no array says itself what identifies its contents."""
+
+    def fingerprint(self) -> bytes:
+        """Bytes that differ where the contents do."""
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """Images with their targets; it never changes.
+
+    inputs: images (N, C, H, W); whole numbers (uint8) mean 0 .. largest of their type, floats mean themselves.
+    targets: one entry an image; see `Rows`.
+    class_names: name of class 0, 1, ...
+    name: what messages call it.
+    """
+
+    inputs: Images
+    targets: Rows
+    class_names: tuple[str, ...]
+    name: str
+
+    def __post_init__(self) -> None:
+        if len(self.inputs.shape) != 4:
+            raise PellucidError(f"{self.name}: expected images (N, C, H, W), got the shape {self.inputs.shape}")
+        if len(self.inputs) != len(self.targets):
+            raise PellucidError(f"{self.name}: {len(self.inputs)} images but {len(self.targets)} targets")
+        if len(self.inputs) == 0:
+            raise PellucidError(f"{self.name}: no images")
+
+    def __len__(self) -> int:
+        """Number of images."""
+        return len(self.inputs)
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """(C, H, W) of every image."""
+        _, C, H, W = self.inputs.shape
+        return C, H, W
+
+    @property
+    def classes(self) -> int:
+        """Number of classes."""
+        return len(self.class_names)
+
+    def subset(self, indices: Sequence[int] | Array, name: str | None = None) -> "Dataset":
+        """The images of the given indices, in their order."""
+        rows = np.asarray(indices, np.intp)
+        if rows.size and not 0 <= rows.min() <= rows.max() < len(self):
+            raise PellucidError(f"{self.name}: an index outside 0 .. {len(self) - 1}")
+        return replace(self, inputs=self.inputs[rows], targets=self.targets[rows], name=name or self.name)
+
+    def split(self, part: float, seed: int) -> tuple["Dataset", "Dataset"]:
+        """(rest, part): a random part, a fraction below 1 or a number of images, taken out by seed."""
+        count = round(part * len(self)) if part < 1 else int(part)
+        if not 0 < count < len(self):
+            raise PellucidError(f"{self.name}: cannot take {part} of {len(self)} images and leave some of both")
+        order = generator(seed, "split").permutation(len(self))
+        return self.subset(np.sort(order[count:])), self.subset(np.sort(order[:count]))
+
+    @cached_property
+    def digest(self) -> str:
+        """Hash of the contents (hexadecimal): equal if and only if images, targets and class names are."""
+        state = hashlib.sha256(repr(self.class_names).encode())
+        for rows in (self.inputs, self.targets):
+            _add(state, rows)
+        return state.hexdigest()
+
+
+def _add(state: "hashlib._Hash", rows: Any) -> None:
+    """Feed an array's type, shape and elements, or a collection's fingerprint, to a hash."""
+    if isinstance(rows, np.ndarray):
+        state.update(f"{rows.dtype.str}{rows.shape}".encode())
+        state.update(np.ascontiguousarray(rows).data)
+    else:
+        state.update(rows.fingerprint())

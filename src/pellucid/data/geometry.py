@@ -1,0 +1,96 @@
+"""Affine maps of a batch of images: one map an image, everything on them moved alike.
+
+A map is kept from the new image to the old one, because a warp asks for every new pixel where it came from.
+Coordinates are (y, x) in pixels; the middle of the first pixel is (0, 0).
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from pellucid.ops import memory
+from pellucid.ops.arrays import Array, Pair
+
+
+@dataclass(frozen=True, eq=False)
+class Affine:
+    """old = matrix @ new + offset, for each of n images: matrix (n, 2, 2), offset (n, 2), float64."""
+
+    matrix: Array
+    offset: Array
+
+    def inverse(self) -> "Affine":
+        """The map from the old image to the new: for points and boxes, which are asked where they went."""
+        matrix = np.linalg.inv(self.matrix)
+        return Affine(matrix, -np.einsum("nij,nj->ni", matrix, self.offset))
+
+    def sources(self, size: Pair) -> tuple[Array, Array]:
+        """Where each pixel of new images came from: y and x, each (n, H, W) float32."""
+        H, W = size
+        matrix, offset = self.matrix.astype(np.float32), self.offset.astype(np.float32)
+        rows, columns = np.arange(H, dtype=np.float32), np.arange(W, dtype=np.float32)
+        coordinates = []
+        for axis in range(2):
+            down = matrix[:, axis, 0, None] * rows + offset[:, axis, None]
+            along = matrix[:, axis, 1, None] * columns
+            coordinates.append(down[:, :, None] + along[:, None, :])
+        return coordinates[0], coordinates[1]
+
+
+def centred_affine(shift: Array, angle: Array, scale: Array, shear: Array, size: Pair) -> Affine:
+    """Maps that shear, magnify, turn about the image's centre, then shift.
+
+    shift: (n, 2) pixels, down and right. angle: (n,) radians, anticlockwise as seen. scale: (n,)
+    magnification. shear: (n,) radians by which upright lines lean to the right. size: (H, W).
+    """
+    cosine, sine, slope = np.cos(angle), np.sin(angle), np.tan(shear)
+    centre = (np.array(size, np.float64) - 1) / 2
+    # The inverse of turn @ magnify @ shear, written out: y points down, so anticlockwise is -angle in (x, y).
+    back = np.empty((len(angle), 2, 2))
+    back[:, 0, 0], back[:, 0, 1] = cosine, sine
+    back[:, 1, 0], back[:, 1, 1] = slope * cosine - sine, slope * sine + cosine
+    back /= scale[:, None, None]
+    return Affine(back, centre - np.einsum("nij,nj->ni", back, centre + shift))
+
+
+def warp_images(images: Array, affine: Affine) -> Array:
+    """The images (n, C, H, W) as the maps move them, between pixels bilinear, outside 0: float32, same units."""
+    n, C, H, W = images.shape
+    y, x = affine.sources((H, W))
+    frame = memory.padded(images, (2, 2))  # a black rim: what lies outside needs no condition below
+    pixels = frame.transpose(0, 2, 3, 1).reshape(-1, C)
+    np.clip(y, -2, H, out=y)
+    np.clip(x, -2, W, out=x)
+    top, left = np.floor(y), np.floor(x)
+    y -= top
+    x -= left
+    width = W + 4
+    corner = (top * width + left).astype(np.intp)
+    corner += (np.arange(n) * ((H + 4) * width) + 2 * width + 2)[:, None, None]
+    y, x = y[..., None], x[..., None]
+    upper = _between(pixels, corner, x)
+    lower = _between(pixels, corner + width, x)
+    lower -= upper
+    lower *= y
+    upper += lower
+    return upper.transpose(0, 3, 1, 2)
+
+
+def _between(pixels: Array, left: Array, share: Array) -> Array:
+    """Linear interpolation between a pixel and its right neighbour: (n, H, W, C) float32."""
+    here = pixels.take(left, axis=0).astype(np.float32)
+    there = pixels.take(left + 1, axis=0).astype(np.float32)
+    there -= here
+    there *= share
+    here += there
+    return here
+
+
+def warp_masks(masks: Array, affine: Affine, outside: int) -> Array:
+    """The masks (n, H, W) as the maps move them: the nearest old pixel's class, `outside` beyond the edge."""
+    n, H, W = masks.shape
+    y, x = (np.rint(place).astype(np.intp) for place in affine.sources((H, W)))
+    inside = (y >= 0) & (y < H) & (x >= 0) & (x < W)
+    np.clip(y, 0, H - 1, out=y)
+    np.clip(x, 0, W - 1, out=x)
+    return np.where(inside, masks[np.arange(n)[:, None, None], y, x], masks.dtype.type(outside))

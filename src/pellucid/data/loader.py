@@ -1,0 +1,152 @@
+"""Batches from a data set: in an order, normalised, augmented, one share a rank."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from pellucid.data.augmentation import Augmentation
+from pellucid.data.dataset import Dataset
+from pellucid.data.geometry import warp_images, warp_masks
+from pellucid.data.randomness import generator, uniform_rows
+from pellucid.errors import PellucidError
+from pellucid.ops import memory
+from pellucid.ops.arrays import Array
+
+IGNORED = 255  # the class of a mask's pixel that came from outside the image: it counts for nothing
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """Images and targets of one step.
+
+    inputs: (n, C, H, W) float, stored channels last. targets: the n entries of the data set's targets.
+    samples: (n,) their indices in the data set. index: which batch of the epoch, from 0. first: place of the
+    first image in the epoch's order. offset: its place in the global batch. global_size: images of the global
+    batch, those of every rank together; n where there is one rank.
+    """
+
+    inputs: Array
+    targets: Any
+    samples: Array
+    index: int
+    first: int
+    offset: int
+    global_size: int
+
+    def __len__(self) -> int:
+        """Number of images here."""
+        return len(self.inputs)
+
+
+@dataclass(frozen=True, eq=False)
+class Loader:
+    """Makes the batches of an epoch.
+
+    What a batch holds depends on the settings, the epoch and the batch's number only: not on what was drawn
+    before it, so training can stop and resume anywhere, and not on the number of ranks.
+
+    dataset: what to draw from. batch_size: images a step, those of every rank together. seed, shuffle: order
+    of the images, a new one each epoch; without shuffle they come as they lie. augment: random changes; None
+    for none. dtype: float type of the inputs. drop_last: leave out the last batch where it is smaller.
+    mean, std: of each channel, in units where white is 1; None leaves 0 .. 1 as it is.
+    rank, ranks: this process's share; see `shard`.
+    """
+
+    dataset: Dataset
+    batch_size: int = 128
+    seed: int = 0
+    shuffle: bool = True
+    augment: Augmentation | None = None
+    dtype: npt.DTypeLike = np.float32
+    drop_last: bool = False
+    mean: Sequence[float] | None = None
+    std: Sequence[float] | None = None
+    rank: int = 0
+    ranks: int = 1
+
+    def __post_init__(self) -> None:
+        if self.batch_size < 1:
+            raise PellucidError(f"batch size {self.batch_size}: expected at least 1")
+        if not 0 <= self.rank < self.ranks:
+            raise PellucidError(f"rank {self.rank} of {self.ranks}: expected 0 <= rank < ranks")
+        if self.batch_size < self.ranks:
+            raise PellucidError(f"batch size {self.batch_size} is smaller than the number of ranks, {self.ranks}")
+        if self.drop_last and len(self.dataset) < self.batch_size:
+            raise PellucidError(
+                f"{self.dataset.name}: {len(self.dataset)} images make no batch of {self.batch_size} (drop_last)"
+            )
+
+    def __len__(self) -> int:
+        """Batches an epoch."""
+        whole, rest = divmod(len(self.dataset), self.batch_size)
+        return whole + (rest > 0 and not self.drop_last)
+
+    def shard(self, rank: int, ranks: int) -> "Loader":
+        """The loader of one of several ranks: a contiguous share, uneven where need be, of every global batch.
+
+        All ranks' shares put together are the batch that one process alone would get. A last batch of fewer
+        images than ranks leaves some ranks with a batch of none: they have as many steps as the others.
+        """
+        return replace(self, rank=rank, ranks=ranks)
+
+    def order(self, epoch: int) -> Array:
+        """Indices of the images in the order of that epoch."""
+        if not self.shuffle:
+            return np.arange(len(self.dataset))
+        return generator(self.seed, "order", epoch).permutation(len(self.dataset))
+
+    def epoch(self, epoch: int, start_batch: int = 0) -> Iterator[Batch]:
+        """The batches of an epoch (counted from 0) from the given one on."""
+        order = self.order(epoch)
+        for index in range(start_batch, len(self)):
+            yield self._batch(order, epoch, index)
+
+    def _batch(self, order: Array, epoch: int, index: int) -> Batch:
+        start = index * self.batch_size
+        size = min(self.batch_size, len(order) - start)
+        offset, end = size * self.rank // self.ranks, size * (self.rank + 1) // self.ranks
+        samples = order[start + offset : start + end]
+        pixels, targets = self.dataset.inputs[samples], self.dataset.targets[samples]
+        white = np.iinfo(pixels.dtype).max if pixels.dtype.kind in "iu" else 1
+        if self.augment is not None:
+            uniform = uniform_rows(self.seed, "augment", epoch, start + offset, len(samples), Augmentation.COLUMNS)
+            pixels, targets = _augmented(self.augment, uniform, pixels, targets)
+        inputs = normalized(pixels, self.dtype, white, self.mean, self.std)
+        return Batch(inputs, targets, samples, index, start + offset, offset, size)
+
+
+def _augmented(augment: Augmentation, uniform: Array, pixels: Array, targets: Any) -> tuple[Array, Any]:
+    """Images and, where they are masks, targets, both moved alike."""
+    if augment.moves:
+        affine = augment.affine(uniform, *pixels.shape[2:])
+        pixels = warp_images(pixels, affine)
+        if isinstance(targets, np.ndarray) and targets.ndim == 3:
+            targets = warp_masks(targets, affine, IGNORED)
+    if augment.erase:
+        augment.erase_from(pixels, uniform)
+    return pixels, targets
+
+
+def normalized(
+    pixels: Array,
+    dtype: npt.DTypeLike = np.float32,
+    white: float = 255,
+    mean: Sequence[float] | None = None,
+    std: Sequence[float] | None = None,
+) -> Array:
+    """What a network sees of images (n, C, H, W): pixel / white, then (that - mean) / std; channels last.
+
+    mean, std: one number a channel; None for 0 and 1.
+    """
+    x = memory.empty_images(pixels.shape, dtype)
+    x[...] = pixels
+    if white != 1:
+        x /= white
+    if mean is not None:
+        x -= np.asarray(mean, x.dtype)[:, None, None]
+    if std is not None:
+        x /= np.asarray(std, x.dtype)[:, None, None]
+    return x
