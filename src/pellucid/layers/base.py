@@ -55,6 +55,10 @@ class Layer:
         """Layers inside this one, in order."""
         return {}
 
+    def children_inputs(self, input_shape: Shape) -> list[Shape]:
+        """What each of the layers inside sees, in their order."""
+        return []
+
     def parameters(self) -> dict[str, Parameter]:
         """This layer's own parameters, in order; known once it is built."""
         return {}

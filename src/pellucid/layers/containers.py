@@ -18,6 +18,13 @@ class Sequential(Layer):
         """By position."""
         return dict(zip(self.names, self.layers, strict=True))
 
+    def children_inputs(self, input_shape: Shape) -> list[Shape]:
+        """What the one before it gives."""
+        shapes = [input_shape]
+        for layer in self.layers:
+            shapes.append(layer.output_shape(shapes[-1]))
+        return shapes[:-1]
+
     def build(self, input_shape: Shape) -> Shape:
         """Each is built for what the one before it gives."""
         for layer in self.layers:
@@ -69,6 +76,10 @@ class Branches(Layer):
     def children(self) -> dict[str, Layer]:
         """By position."""
         return dict(zip(self.names, self.branches, strict=True))
+
+    def children_inputs(self, input_shape: Shape) -> list[Shape]:
+        """The same for all."""
+        return [input_shape] * len(self.branches)
 
     def build(self, input_shape: Shape) -> Shape:
         """Each is built for the same input."""
