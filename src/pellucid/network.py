@@ -117,9 +117,10 @@ class Network:
         for name, parameter in self.parameters.items():
             parameter.value[...] = state[name]
 
-    def astype(self, dtype: npt.DTypeLike) -> Network:
-        """A copy of this network in another float type, with the same weights."""
-        twin = Network(copy.deepcopy(self.layer), self.input_shape, dtype=dtype, fuse=self.fused)
+    def astype(self, dtype: npt.DTypeLike, *, fuse: bool | None = None) -> Network:
+        """A copy of this network in another float type, with the same weights; fused as this one unless given."""
+        fused = self.fused if fuse is None else fuse
+        twin = Network(copy.deepcopy(self.layer), self.input_shape, dtype=dtype, fuse=fused)
         twin.load_state(self.state())
         return twin
 

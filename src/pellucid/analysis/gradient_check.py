@@ -1,0 +1,227 @@
+"""Gradient check: every parameter tensor's gradient against numerical derivatives of the loss.
+
+The numerical side is always the definition: the network as written (nothing fused), plain NumPy, float64.
+The side under test may be another backend, float type or fused network.
+
+A derivative along a direction d is the fourth-order central difference (Abramowitz, Stegun 1964, 25.3.21)
+
+    f'(0) = (8 (f(h) - f(-h)) - (f(2h) - f(-2h))) / 12h + O(h^4)
+
+which holds only where f is smooth between -2h and 2h. ReLU and max-pooling have kinks, so each layer is asked
+which choices it made (Layer.pattern), and the step shrinks until all four points make the choices of the centre.
+An element that a kink touches at every step is left out and counted; it is never compared loosely.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from pellucid import ops
+from pellucid.errors import PellucidError
+from pellucid.layers import Context
+from pellucid.layers.context import training
+from pellucid.network import Network
+from pellucid.ops.arrays import Array
+
+Loss = Callable[[Array], tuple[float, Array]]
+"""From a network's output to the loss and its gradient for that output."""
+
+STEPS = (1e-3, 1e-4, 1e-5, 1e-6)
+TOLERANCE = 1e-6
+"""Largest relative error that passes in float64."""
+
+WINOGRAD_ERROR = 1e-5
+"""Largest error of one float32 op, relative to its largest output: the bound that the conformance test holds
+every float32 kernel to."""
+
+
+@dataclass(frozen=True)
+class TensorCheck:
+    """One tensor's comparison.
+
+    Errors are relative to the largest of the two derivatives, the tensor's root-mean-square gradient (so that
+    elements near 0 aren't compared with nothing) and a small part of the whole network's (so that a tensor that has
+    no effect, such as a bias before batch normalisation, isn't: there both sides are rounding). The small part is
+    1e-4 in float64 and 1e-2 in float32.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    elements: int
+    skipped: int
+    element_error: float
+    direction_error: float
+
+    @property
+    def error(self) -> float:
+        """The larger of the two."""
+        return max(self.element_error, self.direction_error)
+
+
+def tolerance(network: Network, dtype: npt.DTypeLike) -> float:
+    """Largest relative error that passes: 1e-6 in float64.
+
+    In float32 a gradient has gone through at most 2 L ops, L the number of layers with weights, each of which
+    adds at most 1e-5 of its largest output; errors add at worst. The largest output is taken as up to four times
+    the root mean square that errors are relative to (four standard deviations).
+    """
+    if np.dtype(dtype) == np.float64:
+        return TOLERANCE
+    depth = sum(1 for layer in network.layers() if layer.parameters())
+    return 2 * depth * 4 * WINOGRAD_ERROR
+
+
+def check_gradients(
+    network: Network,
+    loss: Loss,
+    x: Array,
+    *,
+    dtype: npt.DTypeLike = np.float64,
+    backend: str = "numpy",
+    samples: int = 8,
+    seed: int = 0,
+) -> list[TensorCheck]:
+    """Compare the gradients of every tensor, and of the input, for one batch x (a training pass).
+
+    network: any; it isn't changed. loss: of the output, in either float type. dtype, backend: of the side under
+    test. samples: elements compared a tensor, beside one random direction over the whole tensor. Where float32
+    rounding alone flips a choice of ReLU or pooling, the input is nudged until it doesn't.
+    """
+    rng = np.random.default_rng([seed, _CHECK])
+    reference = _Reference(network.astype(np.float64, fuse=False), loss, seed)
+    x = reference.away_from_kinks(network, x.astype(np.float64), dtype, backend, rng)
+    tested = network.astype(dtype)
+    with ops.use_backend(backend):
+        dx = _gradient(tested, loss, x.astype(dtype), seed)
+    gradients = {name: p.gradient for name, p in tested.parameters.items() if p.trained}
+    tensors = {name: reference.network.parameters[name].value for name in gradients} | {"input": x}
+    gradients["input"] = dx
+    with ops.use_backend("numpy"):
+        reference.start(x)
+        floor = _root_mean_square(tested.gradient) * (1e-4 if np.dtype(dtype) == np.float64 else 1e-2)
+        return [reference.check(name, tensors[name], gradients[name], samples, floor, rng) for name in tensors]
+
+
+def _context(seed: int) -> Context:
+    """A training pass that drops the same elements every time."""
+    return training(np.random.default_rng([seed, _DROPOUT]))
+
+
+def _gradient(network: Network, loss: Loss, x: Array, seed: int) -> Array:
+    """Fills the network's gradient, returns the input's."""
+    y = network.forward(x, _context(seed))
+    return network.backward(loss(y)[1], input_gradient=True)
+
+
+class _Reference:
+    """The definition, its choices at the centre, and numerical derivatives about it."""
+
+    def __init__(self, network: Network, loss: Loss, seed: int) -> None:
+        self.network, self.loss, self.seed = network, loss, seed
+        self.x = np.empty(0)
+        self.patterns: list[Array] = []
+
+    def away_from_kinks(
+        self, network: Network, x: Array, dtype: npt.DTypeLike, backend: str, rng: np.random.Generator
+    ) -> Array:
+        """An input near x for which the side under test makes the choices of the definition."""
+        if np.dtype(dtype) == np.float64:
+            return x
+        rounded = network.astype(dtype, fuse=False)
+        for _ in range(50):
+            x = x.astype(dtype).astype(np.float64)
+            with ops.use_backend(backend):
+                rounded.forward(x.astype(dtype), _context(self.seed))
+            with ops.use_backend("numpy"):
+                self.network.forward(x, _context(self.seed))
+            if _same(_patterns(rounded), _patterns(self.network)):
+                return x
+            x = x + 1e-3 * rng.standard_normal(x.shape)
+        raise PellucidError(
+            "gradient check: no input found at which no ReLU or pool is undecided; try a smaller batch"
+        )
+
+    def start(self, x: Array) -> None:
+        """Take the centre."""
+        self.x = x
+        self._value()
+        self.patterns = [pattern.copy() for pattern in _patterns(self.network)]
+
+    def _value(self) -> float:
+        return self.loss(self.network.forward(self.x, _context(self.seed)))[0]
+
+    def derivative(self, tensor: Array, direction: Array) -> float | None:
+        """Along `direction`, for the first step that meets no kink; None if all do."""
+        centre = tensor.copy()
+        try:
+            for step in STEPS:
+                values = []
+                for position in (1, -1, 2, -2):
+                    tensor[...] = centre + position * step * direction
+                    values.append(self._value())
+                    if not _same(_patterns(self.network), self.patterns):
+                        break
+                else:
+                    plus, minus, plus2, minus2 = values
+                    return (8 * (plus - minus) - (plus2 - minus2)) / (12 * step)
+        finally:
+            tensor[...] = centre
+        return None
+
+    def check(
+        self, name: str, tensor: Array, gradient: Array, samples: int, floor: float, rng: np.random.Generator
+    ) -> TensorCheck:
+        """Some elements of a tensor, and one direction over all of it."""
+        tensor = self.x if name == "input" else tensor
+        exact = gradient.astype(np.float64)
+        scale = max(_root_mean_square(exact), floor)
+        errors, skipped = [], 0
+        for index in rng.permutation(tensor.size)[: 4 * samples]:  # more than wanted, as kinks take some
+            place = np.unravel_index(index, tensor.shape)
+            direction = np.zeros(tensor.shape)
+            direction[place] = 1
+            numerical = self.derivative(tensor, direction)
+            if numerical is None:
+                skipped += 1
+                continue
+            errors.append(_relative(float(exact[place]), numerical, scale))
+            if len(errors) == samples:
+                break
+        if not errors:
+            raise PellucidError(f"gradient check: every sampled element of {name} lies at a kink; try another seed")
+        return TensorCheck(
+            name, tensor.shape, len(errors), skipped, max(errors), self._along(tensor, exact, scale, rng)
+        )
+
+    def _along(self, tensor: Array, gradient: Array, scale: float, rng: np.random.Generator) -> float:
+        """Error along a random unit direction."""
+        for _ in range(10):
+            direction = rng.standard_normal(tensor.shape)
+            direction /= np.linalg.norm(direction)
+            numerical = self.derivative(tensor, direction)
+            if numerical is not None:
+                return _relative(float((gradient * direction).sum()), numerical, scale)
+        raise PellucidError("gradient check: every direction tried meets a kink; try a smaller batch")
+
+
+def _root_mean_square(values: Array) -> float:
+    return float(np.sqrt(np.mean(np.square(values, dtype=np.float64)))) if values.size else 0.0
+
+
+def _relative(a: float, b: float, scale: float) -> float:
+    size = max(abs(a), abs(b), scale)
+    return float(abs(a - b) / size) if size else 0.0
+
+
+def _patterns(network: Network) -> list[Array]:
+    found: Iterator[Array | None] = (layer.pattern() for layer in network.layers())
+    return [pattern for pattern in found if pattern is not None]
+
+
+def _same(a: list[Array], b: list[Array]) -> bool:
+    return all(np.array_equal(x, y) for x, y in zip(a, b, strict=True))
+
+
+_CHECK, _DROPOUT = 0xC4EC, 0xD409  # streams of random numbers apart from each other
