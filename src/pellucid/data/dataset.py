@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -13,12 +13,12 @@ from pellucid.errors import PellucidError
 from pellucid.ops.arrays import Array, Shape
 
 
-@runtime_checkable
 class Rows(Protocol):
     """One entry an image, taken by an array of indices: an ndarray, or a collection that acts like one.
 
     Class labels are an integer array (N,), masks an integer array (N, H, W). Boxes, of which every image has
-    its own number, are a collection whose `[indices]` is a smaller collection of the same kind.
+    its own number, are a collection whose `[indices]` is a smaller collection of the same kind. A collection
+    that is no array has a method `fingerprint() -> bytes`, different where its contents are.
     """
 
     def __len__(self) -> int: ...
@@ -27,7 +27,10 @@ class Rows(Protocol):
 
 
 class Images(Rows, Protocol):
-    """Images (N, C, H, W); `[indices]` is an array of those images. An ndarray, or files read when needed."""
+    """Images (N, C, H, W): an ndarray, or a collection of files that `np.asarray` reads.
+
+    `[indices]` is a smaller collection of the same kind, so that a subset of files reads none.
+    """
 
     @property
     def shape(self) -> Shape:
@@ -36,13 +39,6 @@ class Images(Rows, Protocol):
     @property
     def dtype(self) -> np.dtype[Any]:
         """Type of a pixel."""
-
-
-class Fingerprinted(Protocol):
-    """A collection that is no array says itself what identifies its contents."""
-
-    def fingerprint(self) -> bytes:
-        """Bytes that differ where the contents do."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -78,7 +78,8 @@ def _read_header(stream: BinaryIO | gzip.GzipFile, path: Path) -> tuple[np.dtype
         raise PellucidError(f"{path}: truncated, expected an IDX header of 4 bytes or more, got {len(magic)}")
     if magic[:2] != b"\0\0" or magic[2] not in TYPES:
         raise PellucidError(
-            f"{path}: not an IDX file, expected a magic number 00 00, type 08, 09, 0b .. 0e, rank; got {magic.hex(' ')}"
+            f"{path}: not an IDX file, expected the magic number 00 00, type (08, 09, 0b .. 0e), rank, "
+            f"got {magic.hex(' ')}"
         )
     rank = magic[3]
     lengths = stream.read(4 * rank)

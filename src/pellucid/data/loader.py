@@ -109,7 +109,7 @@ class Loader:
         size = min(self.batch_size, len(order) - start)
         offset, end = size * self.rank // self.ranks, size * (self.rank + 1) // self.ranks
         samples = order[start + offset : start + end]
-        pixels, targets = self.dataset.inputs[samples], self.dataset.targets[samples]
+        pixels, targets = np.asarray(self.dataset.inputs[samples]), self.dataset.targets[samples]
         white = np.iinfo(pixels.dtype).max if pixels.dtype.kind in "iu" else 1
         if self.augment is not None:
             uniform = uniform_rows(self.seed, "augment", epoch, start + offset, len(samples), Augmentation.COLUMNS)

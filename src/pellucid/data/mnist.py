@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from pellucid.data.dataset import Dataset
-from pellucid.data.idx import read_idx
+from pellucid.data.idx_sets import read_idx_pair
 from pellucid.data.loader import normalized
 from pellucid.data.randomness import generator
 from pellucid.ops.arrays import Array
@@ -13,20 +13,19 @@ from pellucid.ops.arrays import Array
 FOLDER = Path(__file__).parent / "mnist"
 CLASS_NAMES = tuple("0123456789")
 
-Pair = tuple[Array, Array]
+Rows = tuple[Array, Array]  # x and t
 
 
 def mnist_dataset(train: bool) -> Dataset:
     """The 60,000 training or the 10,000 test images: inputs (N, 1, 28, 28) uint8, targets (N,) int64."""
     prefix = "train" if train else "t10k"
-    images = read_idx(FOLDER / f"{prefix}-images-idx3-ubyte.gz")
-    labels = read_idx(FOLDER / f"{prefix}-labels-idx1-ubyte.gz")
-    return Dataset(images[:, None], labels.astype(np.int64), CLASS_NAMES, f"mnist {'train' if train else 'test'}")
+    images, labels = FOLDER / f"{prefix}-images-idx3-ubyte.gz", FOLDER / f"{prefix}-labels-idx1-ubyte.gz"
+    return read_idx_pair(images, labels, CLASS_NAMES, f"mnist {'train' if train else 'test'}")
 
 
 def load_mnist(
     normalize: bool = True, flatten: bool = True, one_hot_label: bool = False, shuffle: bool | int = False
-) -> tuple[Pair, Pair]:
+) -> tuple[Rows, Rows]:
     """MNIST as arrays: (x_train, t_train), (x_test, t_test), 60,000 and 10,000 rows.
 
     normalize: x is float32 in 0 .. 1, else uint8 in 0 .. 255.

@@ -4,9 +4,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pellucid.data.dataset import Dataset
+from pellucid.data.folders import has_class_folders, read_folder
+from pellucid.data.idx_sets import find_idx_set, read_idx_set
 from pellucid.data.mnist import mnist_dataset
 from pellucid.errors import PellucidError
-from pellucid.ops.arrays import Pair
+from pellucid.ops.arrays import Pair, pair
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,21 +23,47 @@ class Data:
 def load_data(
     source: str | Path = "mnist", size: Pair | int | None = None, validation: float = 0, seed: int = 0
 ) -> Data:
-    """The data of a name ("mnist") or a directory.
+    """The data of a name ("mnist") or a directory: IDX files named as MNIST's are, or folders of images.
 
-    size: (height, width) that a folder's images are brought to. validation: fraction (below 1) or number of the
-    training images kept apart for choices; 0 for none. seed: of that split, and of the test images' where the
-    directory has none apart; the same seed gives the same split.
+    size: (height, width) that a folder's images are brought to; one number for a square; None where all have
+    one size. validation: fraction (below 1) or number of the training images kept apart for choices; 0 for
+    none, or for those of the directory's own val/ folder. seed: of that split, and of the test images' where
+    the directory has none apart; the same seed gives the same split.
+
+    Raises PellucidError, naming the file, where something is missing, damaged or does not fit together.
     """
-    train, test = load_parts(source, size, seed)
+    train, own, test = _read_parts(source, pair(size) if size is not None else None, seed)
     if not validation:
-        return Data(train, None, test)
+        return Data(train, own, test)
     rest, part = train.split(validation, seed)
     return Data(rest, part, test)
 
 
-def load_parts(source: str | Path, size: Pair | int | None, seed: int) -> tuple[Dataset, Dataset]:
-    """(train, test) of a name or a directory."""
+def _read_parts(source: str | Path, size: Pair | None, seed: int) -> tuple[Dataset, Dataset | None, Dataset]:
+    """(train, validation or None, test) of a name or a directory."""
     if source == "mnist":
-        return mnist_dataset(train=True), mnist_dataset(train=False)
-    raise PellucidError(f"no data {str(source)!r}: expected mnist or a directory")
+        return _sized(mnist_dataset(train=True), size), None, mnist_dataset(train=False)
+    folder = Path(source)
+    if not folder.exists():
+        raise PellucidError(f"no data {str(source)!r}: expected mnist or a directory")
+    if not folder.is_dir():
+        raise PellucidError(f"{folder}: expected a directory of IDX files or of class folders of images, got a file")
+    if files := find_idx_set(folder):
+        train, test = read_idx_set(folder, files)
+        return _sized(train, size), None, _sized(test, size)
+    if has_class_folders(folder):
+        return read_folder(folder, size, seed)
+    raise PellucidError(
+        f"{folder}: expected IDX files (train-images-idx3-ubyte, ...) or class folders of PNG or JPEG images, "
+        "got neither"
+    )
+
+
+def _sized(dataset: Dataset, size: Pair | None) -> Dataset:
+    """The data set, if its images have the size that is asked for."""
+    _, H, W = dataset.image_shape
+    if size not in {None, (H, W)}:
+        raise PellucidError(
+            f"{dataset.name}: the images are {H}x{W}, only a folder's can be brought to {size[0]}x{size[1]}"
+        )
+    return dataset

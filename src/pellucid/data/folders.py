@@ -1,0 +1,161 @@
+"""Image sets kept as folders of PNG and JPEG files, a folder a class."""
+
+import hashlib
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from pellucid.data.dataset import Dataset, Images
+from pellucid.data.pictures import SUFFIXES, picture_format, read_picture
+from pellucid.data.randomness import generator
+from pellucid.errors import PellucidError
+from pellucid.ops import memory
+from pellucid.ops.arrays import Array, Pair, Shape
+
+PARTS = {"train": ("train", "training"), "validation": ("val", "valid", "validation"), "test": ("test", "testing")}
+TEST_SHARE = 0.2  # of the images of each class, where a directory has no test images apart
+KEPT_BYTES = 1 << 28  # larger sets stay on disk, and their images are read for each batch anew
+
+
+@dataclass(frozen=True, eq=False)
+class ImageFiles:
+    """Images (N, C, H, W) uint8 that stay in their files until `np.asarray` asks for the pixels."""
+
+    files: tuple[Path, ...]
+    channels: int
+    size: Pair
+
+    dtype = np.dtype(np.uint8)
+
+    @property
+    def shape(self) -> Shape:
+        """(N, C, H, W)."""
+        return len(self.files), self.channels, *self.size
+
+    def __len__(self) -> int:
+        """Number of images."""
+        return len(self.files)
+
+    def __getitem__(self, indices: Array) -> "ImageFiles":
+        """The images of those indices, still unread."""
+        return ImageFiles(tuple(self.files[index] for index in indices), self.channels, self.size)
+
+    def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> Array:
+        """The pixels, stored channels last."""
+        images = memory.empty_images(self.shape, self.dtype)
+
+        def read(index: int) -> None:
+            images[index] = read_picture(self.files[index], self.channels, self.size).transpose(2, 0, 1)
+
+        with ThreadPoolExecutor(os.cpu_count()) as pool:  # Pillow decodes without holding the interpreter
+            for _ in pool.map(read, range(len(self))):
+                pass
+        return images if dtype is None else images.astype(dtype, copy=False)
+
+    def fingerprint(self) -> bytes:
+        """Hash of the files' contents."""
+        state = hashlib.sha256(repr(self.shape).encode())
+        for path in self.files:
+            state.update(hashlib.sha256(path.read_bytes()).digest())
+        return state.digest()
+
+
+def read_folder(folder: Path, size: Pair | None, seed: int) -> tuple[Dataset, Dataset | None, Dataset]:
+    """(train, validation or None, test) of a directory of class folders.
+
+    The class folders lie in sub-folders train/ and test/, with val/ beside them or in place of test/; or in the
+    directory itself, and then a fifth of each class, by seed, is kept for the test. size: (H, W) the images are
+    brought to; None where all have one size. Images are grey where all files are, else in colour.
+    """
+    parts = _find_parts(folder)
+    names = tuple(path.name for path in _folders(parts["train"]))
+    listed = {part: _listed(path, names) for part, path in parts.items()}
+    if "test" not in listed:
+        listed["train"], listed["test"] = _held_out(listed["train"], seed)
+    channels, size = _common_format([path for files in listed.values() for path, _ in files], size)
+
+    def dataset(part: str) -> Dataset:
+        images = ImageFiles(tuple(path for path, _ in listed[part]), channels, size)
+        labels = np.array([label for _, label in listed[part]], np.int64)
+        kept = np.prod(images.shape) <= KEPT_BYTES
+        inputs: Images = np.asarray(images) if kept else images
+        return Dataset(inputs, labels, names, f"{folder.name} {part}")
+
+    return dataset("train"), dataset("validation") if "validation" in listed else None, dataset("test")
+
+
+Listed = list[tuple[Path, int]]  # files with their classes
+
+
+def has_class_folders(folder: Path) -> bool:
+    """Whether images lie one folder below the directory, or below a train folder in it."""
+    root = _find_parts(folder)["train"]
+    return any(_pictures(path) for path in _folders(root))
+
+
+def _find_parts(folder: Path) -> dict[str, Path]:
+    """The folders of train, validation and test that are there; the directory itself is train where none is."""
+    present = {path.name.lower(): path for path in _folders(folder)}
+    parts = {part: present[name] for part, names in PARTS.items() for name in reversed(names) if name in present}
+    if "train" not in parts:
+        return {"train": folder}
+    if "test" not in parts and "validation" in parts:
+        parts["test"] = parts.pop("validation")
+    return parts
+
+
+def _folders(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
+
+
+def _pictures(folder: Path) -> list[Path]:
+    files = (path for path in folder.iterdir() if not path.name.startswith("."))
+    return sorted(path for path in files if path.suffix.lower() in SUFFIXES)
+
+
+def _listed(root: Path, names: Sequence[str]) -> Listed:
+    """Every picture below a folder of class folders, with its class."""
+    listed: Listed = []
+    for folder in _folders(root):
+        if folder.name not in names:
+            raise PellucidError(f"{folder}: no such class among the training images, expected {', '.join(names)}")
+        files = _pictures(folder)
+        if not files:
+            raise PellucidError(f"{folder}: no PNG or JPEG file in the folder of this class")
+        listed += [(path, names.index(folder.name)) for path in files]
+    if not listed:
+        raise PellucidError(f"{root}: no folder of images, expected one a class")
+    return listed
+
+
+def _held_out(files: Listed, seed: int) -> tuple[Listed, Listed]:
+    """(train, test): a share of each class, drawn by seed; a class of one image keeps it for training."""
+    labels = np.array([label for _, label in files])
+    draw = generator(seed, "held out")
+    test: set[int] = set()
+    for label in range(labels.max() + 1):
+        members = np.flatnonzero(labels == label)
+        count = min(len(members) - 1, max(1, round(TEST_SHARE * len(members))))
+        test.update(draw.permutation(members)[:count].tolist())
+    if not test:
+        raise PellucidError(f"{files[0][0].parent.parent}: one image a class leaves none for the test")
+    kept = [file for index, file in enumerate(files) if index not in test]
+    return kept, [files[index] for index in sorted(test)]
+
+
+def _common_format(files: Sequence[Path], size: Pair | None) -> tuple[int, Pair]:
+    """(channels, size) of the images, from the files' headers only."""
+    formats = [picture_format(path) for path in files]
+    if size is None:
+        size = formats[0][0]
+        for path, (other, _) in zip(files, formats, strict=True):
+            if other != size:
+                raise PellucidError(
+                    f"{path}: {other[0]}x{other[1]} pixels, but {files[0]} has {size[0]}x{size[1]}: choose a size for all"
+                )
+    return 3 if any(colour for _, colour in formats) else 1, size
