@@ -50,13 +50,14 @@ def test_elements_at_a_kink_are_left_out_and_counted() -> None:
     rows = check(Sequential(ReLU(), MaxPool2d(2), Flatten(), Linear(2)), x, samples=32)
     assert rows["input"].skipped == 3
     assert rows["input"].elements == 29
-    assert rows["input"].element_error < TOLERANCE
+    assert rows["input"].direction_error is None  # every direction leaves the kink
+    assert rows["input"].error < TOLERANCE
 
 
 def test_the_network_is_left_as_it_was() -> None:
     network = Network(create("deep-convnet", 10), (1, 28, 28))
-    digest, x = network.digest(), images(2, 28)
-    rows = check_gradients(network, lambda y: SoftmaxCrossEntropy()(y, np.array([3, 4])), x, samples=1)
+    digest, x = network.digest(), images(1, 28)
+    rows = check_gradients(network, lambda y: SoftmaxCrossEntropy()(y, np.array([3])), x, samples=1)
     assert network.digest() == digest
     assert len(rows) == 17
     assert max(row.error for row in rows) < TOLERANCE
@@ -65,7 +66,7 @@ def test_the_network_is_left_as_it_was() -> None:
 @pytest.mark.parametrize("backend", ["numpy", "numba"])
 def test_float32_is_within_its_derived_tolerance(backend: str) -> None:
     network = Network(create("deep-convnet", 10), (1, 28, 28), seed=1)
-    loss = lambda y: SoftmaxCrossEntropy()(y, np.array([3, 4]))  # noqa: E731
-    rows = check_gradients(network, loss, images(2, 28), dtype=np.float32, backend=backend, samples=2)
+    loss = lambda y: SoftmaxCrossEntropy()(y, np.array([3]))  # noqa: E731
+    rows = check_gradients(network, loss, images(1, 28), dtype=np.float32, backend=backend, samples=2)
     assert 1e-9 < max(row.error for row in rows) < tolerance(network, np.float32) < 1e-3
     assert ops.backend() in ops.BACKENDS
