@@ -1,0 +1,82 @@
+"""What commands print: tables for people, JSON for programs."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+PLAIN_WIDTH = 10_000  # columns where the output is no terminal: no line is broken
+NARROWEST = 40
+
+
+def console() -> Console:
+    """Where commands print: coloured on a terminal (unless NO_COLOR is set), plain text elsewhere."""
+    from rich.console import Console
+
+    terminal = sys.stdout.isatty()
+    return Console(width=None if terminal else PLAIN_WIDTH, highlight=False, soft_wrap=not terminal)
+
+
+def print_table(
+    columns: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    *,
+    title: str | None = None,
+    footer: Sequence[str] | None = None,
+    right: Sequence[str] = (),
+) -> None:
+    """Print rows under the columns' names; `right` names those with numbers, `footer` is a last row set apart."""
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    out = console()
+    if title:
+        out.print(Text(title, style="bold"))
+    lines = box.SIMPLE_HEAD if out.is_terminal else None
+    table = Table(box=lines, pad_edge=False, padding=(0, 2, 0, 0), show_footer=footer is not None)
+    for i, name in enumerate(columns):
+        table.add_column(
+            Text(name),
+            Text(footer[i]) if footer else "",
+            justify="right" if name in right else "left",
+            no_wrap=name in right,
+            overflow="fold",
+            header_style="bold",
+            footer_style="bold",
+        )
+    for row in rows:
+        table.add_row(*map(Text, row))
+    out.print(table)
+
+
+def print_json(value: Any) -> None:
+    """Print a value as JSON, one key or item a line."""
+    print(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False))
+
+
+def print_note(text: str) -> None:
+    """Print a line of text as it is."""
+    from rich.text import Text
+
+    console().print(Text(text))
+
+
+def dimensions(shape: Sequence[int]) -> str:
+    """A shape as people write it: 16x28x28."""
+    return "x".join(map(str, shape))
+
+
+def byte_count(count: int) -> str:
+    """A number of bytes in decimal units: 50.2 kB."""
+    value = float(count)
+    for unit in ("B", "kB", "MB"):
+        if value < 999.5:
+            return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
+        value /= 1000
+    return f"{value:.1f} GB"
