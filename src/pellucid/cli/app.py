@@ -12,20 +12,52 @@ from cyclopts import App, CycloptsError
 from pellucid import __version__
 from pellucid.errors import PellucidError
 
+class Command:
+    """What help says of a command: one line, and examples."""
+
+    def __init__(self, line: str, *examples: str) -> None:
+        self.line, self.examples = line, examples
+
+
 COMMANDS = {
-    "train": "Train a network by a recipe; writes a run folder.",
-    "evaluate": "Measure a trained network on the whole test set.",
-    "predict": "Say what is on images.",
-    "check": "Compare gradients with numerical derivatives.",
-    "summary": "List layers, shapes, parameters and operations.",
-    "recipes": "List the recipes there are, or print one.",
-    "import-book": "Make a run folder from deep_convnet_params.pkl.",
+    "train": Command(
+        "Train a network by a recipe; writes a run folder.",
+        "pellucid train",
+        "pellucid train deep-convnet --epochs 2 --seed 1 --out runs/second",
+        "pellucid train --set optimizer.rate=0.002 --set loader.batch_size=64",
+        "pellucid train --resume runs/last",
+    ),
+    "evaluate": Command(
+        "Measure a trained network on the whole test set.",
+        "pellucid evaluate runs/last",
+    ),
+    "predict": Command(
+        "Say what is on images.",
+        "pellucid predict digit.png",
+        "pellucid predict runs/last some/*.png --json",
+    ),
+    "check": Command(
+        "Compare gradients with numerical derivatives.",
+        "pellucid check deep-convnet",
+    ),
+    "summary": Command(
+        "List layers, output shapes, parameters and operations.",
+        "pellucid summary deep-convnet",
+        "pellucid summary runs/last --json",
+    ),
+    "recipes": Command(
+        "List the recipes there are, or print one.",
+        "pellucid recipes",
+        "pellucid recipes deep-convnet > mine.toml",
+    ),
+    "import-book": Command(
+        "Make a run folder from the book's deep_convnet_params.pkl.",
+        "pellucid import-book deep_convnet_params.pkl --out runs/book",
+    ),
 }
-"""Every command with the line that `pellucid --help` says about it; its module has the same name."""
+"""Every command; the module and the function that do it have the same name."""
 
-EXAMPLE = """Example:
-
-    pellucid train --epochs 1 && pellucid evaluate runs/last && pellucid predict some/*.png"""
+EXAMPLE = "pellucid train --epochs 1 && pellucid evaluate && pellucid predict digit.png"
 
 USER_ERROR, INTERRUPTED = 2, 130
 
@@ -45,7 +77,8 @@ def create_app() -> App:
     app = App(
         name="pellucid",
         help="Convolutional networks in which every step can be read, checked and seen.",
-        help_epilogue=EXAMPLE,
+        help_epilogue=_epilogue(EXAMPLE),
+        help_formatter="default" if sys.stdout.isatty() else "plain",
         help_format="plaintext",
         version=__version__,
         print_error=False,
@@ -53,10 +86,20 @@ def create_app() -> App:
         suppress_keyboard_interrupt=False,
         result_action="return_value",
     )
-    for order, (name, help_line) in enumerate(COMMANDS.items()):
+    for order, (name, command) in enumerate(COMMANDS.items()):
         function = name.replace("-", "_")
-        app.command(f"pellucid.cli.{function}:{function}", name=name, help=help_line, sort_key=order)
+        app.command(
+            f"pellucid.cli.{function}:{function}",
+            name=name,
+            help=command.line,
+            help_epilogue=_epilogue(*command.examples),
+            sort_key=order,
+        )
     return app
+
+
+def _epilogue(*examples: str) -> str:
+    return "\n".join(["Examples:" if len(examples) > 1 else "Example:", *(f"    {example}" for example in examples)])
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

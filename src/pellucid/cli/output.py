@@ -11,7 +11,6 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 PLAIN_WIDTH = 10_000  # columns where the output is no terminal: no line is broken
-NARROWEST = 40
 
 
 def console() -> Console:
@@ -29,25 +28,27 @@ def print_table(
     title: str | None = None,
     footer: Sequence[str] | None = None,
     right: Sequence[str] = (),
+    wrapped: str | None = None,
 ) -> None:
-    """Print rows under the columns' names; `right` names those with numbers, `footer` is a last row set apart."""
-    from rich import box
+    """Print rows under the columns' names.
+
+    right: columns of numbers. footer: a last row set apart. wrapped: the column that gives way where the
+    terminal is narrow; the others are never broken.
+    """
     from rich.table import Table
     from rich.text import Text
 
     out = console()
     if title:
-        out.print(Text(title, style="bold"))
-    lines = box.SIMPLE_HEAD if out.is_terminal else None
-    table = Table(box=lines, pad_edge=False, padding=(0, 2, 0, 0), show_footer=footer is not None)
+        out.print(Text(title, style="bold"), end="\n\n")
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_footer=footer is not None)
     for i, name in enumerate(columns):
         table.add_column(
             Text(name),
             Text(footer[i]) if footer else "",
             justify="right" if name in right else "left",
-            no_wrap=name in right,
-            overflow="fold",
-            header_style="bold",
+            no_wrap=name != wrapped,
+            header_style="bold cyan",
             footer_style="bold",
         )
     for row in rows:

@@ -1,0 +1,29 @@
+"""Flags that every command which computes has."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from cyclopts import Parameter
+
+from pellucid import ops
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Machine:
+    """What computes, and on how many threads."""
+
+    backend: Annotated[
+        Literal["auto", "numba", "numpy"], Parameter(help="What computes: compiled kernels, or plain NumPy.")
+    ] = "auto"
+    threads: Annotated[int | None, Parameter(help="Threads to use; by default one a core.")] = None
+
+    def use(self) -> str:
+        """Make it so for this process; the backend's name."""
+        ops.set_threads(self.threads)
+        return ops.set_backend(None if self.backend == "auto" else self.backend)
+
+
+DEFAULT = Machine()
