@@ -30,6 +30,7 @@ from pellucid.layers import (
     SiLU,
     Sum,
     Tanh,
+    Upsampled,
     training,
 )
 from pellucid.network import Network
@@ -79,6 +80,7 @@ LAYERS: dict[str, Callable[[Draw], Layer]] = {
     "Residual": lambda draw: Residual(Sequential(Conv2d(4, 3, padding=1), BatchNorm2d(), SiLU()), Conv2d(4, 1)),
     "Sum": lambda draw: Sum(Conv2d(2, 3, padding=1), Conv2d(2, 1), Conv2d(2, 5, padding=2)),
     "Concat": lambda draw: Concat(Conv2d(2, 1), Identity(), Sequential(Conv2d(3, 3, padding=1), Tanh())),
+    "Upsampled": lambda draw: Upsampled(Sequential(Conv2d(4, 3, padding=draw(small)), AvgPool2d(draw(small))), 4),
 }  # fmt: skip
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pellucid.errors import PellucidError
-from pellucid.layers import INFERENCE, Context, Layer, Parameter, Sequential, fuse
+from pellucid.layers import INFERENCE, Context, Layer, Parameter, Sequential, Upsampled, fuse
 from pellucid.ops.arrays import Array, Shape
 
 
@@ -158,6 +158,10 @@ def _named_parameters(layer: Layer) -> Iterator[tuple[str, Parameter]]:
 
 def _first_leaf(layer: Layer) -> Layer:
     """The layer that alone sees the network's input, through whatever starts with it."""
-    while isinstance(layer, Sequential) and layer.layers:
-        layer = layer.layers[0]
-    return layer
+    while True:
+        if isinstance(layer, Sequential) and layer.layers:
+            layer = layer.layers[0]
+        elif isinstance(layer, Upsampled):
+            layer = layer.body
+        else:
+            return layer

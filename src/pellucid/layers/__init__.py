@@ -12,6 +12,7 @@ from pellucid.layers.loss import MeanSquaredError, SoftmaxCrossEntropy
 from pellucid.layers.normalization import BatchNorm2d
 from pellucid.layers.pooling import AvgPool2d, GlobalAvgPool2d, MaxPool2d
 from pellucid.layers.reshape import Flatten
+from pellucid.layers.resize import Upsampled
 from pellucid.layers.window import Window
 
 __all__ = [
@@ -41,6 +42,7 @@ __all__ = [
     "SoftmaxCrossEntropy",
     "Sum",
     "Tanh",
+    "Upsampled",
     "Window",
     "fuse",
     "training",

@@ -40,7 +40,7 @@ class Convolution(Layer):
     def _declare(self, input_shape: Shape, weight_shape: Shape, fan_in: int) -> Shape:
         """Create the parameters, or check that those there are fit."""
         if self.weight is None:
-            self.weight = Parameter(weight_shape, weight_initializer(self.initial, max(fan_in, 1)))
+            self.weight = Parameter(weight_shape, weight_initializer(self.initial, max(fan_in, 1), self.groups))
             self.bias = Parameter((self.channels,), constant(0)) if self.bias_wanted else None
         return self.output_shape(input_shape)
 

@@ -8,6 +8,8 @@
 it instead unless told not to (`Network(..., fuse=False)`). Nobody writes these layers by hand.
 """
 
+import copy
+
 from pellucid import ops
 from pellucid.layers.activation import ReLU
 from pellucid.layers.base import Layer, Parameter
@@ -16,6 +18,7 @@ from pellucid.layers.context import INFERENCE, Context
 from pellucid.layers.convolution import Conv2d
 from pellucid.layers.linear import Linear
 from pellucid.layers.pooling import MaxPool2d
+from pellucid.layers.resize import Upsampled
 from pellucid.ops.arrays import Array, Shape
 
 
@@ -133,6 +136,10 @@ def fuse(layer: Layer) -> Layer:
         twin.__dict__.update(layer.__dict__)
         twin.branches = [fuse(branch) for branch in layer.branches]
         return twin
+    if isinstance(layer, Upsampled):
+        grown = copy.copy(layer)
+        grown.body = fuse(layer.body)
+        return grown
     return layer
 
 

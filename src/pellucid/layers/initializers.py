@@ -23,12 +23,16 @@ def constant(value: float) -> Initializer:
     return lambda rng, shape: np.full(shape, value)
 
 
-def bilinear(rng: np.random.Generator, shape: Shape) -> Array:
-    """Filters (C, K, R, S) of a transposed convolution that interpolates each channel bilinearly.
+def bilinear(groups: int = 1) -> Initializer:
+    """Filters (C, K / groups, R, S) of a transposed convolution that interpolates each channel bilinearly.
 
-    Long, Shelhamer, Darrell 2015, section 3.3. Channel c goes to channel c and to no other; the filter of size R
-    is a triangle of half-width ceil(R / 2) about the centre, so that stride = ceil(R / 2) interpolates.
+    Long, Shelhamer, Darrell 2015, section 3.3. Channel c goes to channel c of its group and to no other; the filter
+    of size R is a triangle of half-width ceil(R / 2) about the centre, so that stride = ceil(R / 2) interpolates.
     """
+    return lambda rng, shape: _triangles(shape, groups)
+
+
+def _triangles(shape: Shape, groups: int) -> Array:
     C, K, R, S = shape
     triangles = []
     for size in (R, S):
@@ -36,11 +40,13 @@ def bilinear(rng: np.random.Generator, shape: Shape) -> Array:
         centre = half - 1 if size % 2 else half - 0.5
         triangles.append(1 - np.abs(np.arange(size) - centre) / half)
     filters = np.zeros(shape)
-    filters[range(min(C, K)), range(min(C, K))] = np.outer(*triangles)
+    channel, of_group = np.arange(C), np.arange(C) % (C // groups)
+    paired = of_group < K
+    filters[channel[paired], of_group[paired]] = np.outer(*triangles)
     return filters
 
 
-def weight_initializer(name: str, fan_in: int) -> Initializer:
+def weight_initializer(name: str, fan_in: int, groups: int = 1) -> Initializer:
     """Initializer by name.
 
     "he": N(0, 2 / fan_in), for layers followed by a ReLU (He et al. 2015, section 2.2).
@@ -54,5 +60,5 @@ def weight_initializer(name: str, fan_in: int) -> Initializer:
     if name == "zero":
         return constant(0)
     if name == "bilinear":
-        return bilinear
+        return bilinear(groups)
     raise PellucidError(f"unknown initializer {name!r}: expected he, xavier, zero or bilinear")

@@ -7,13 +7,19 @@ from typing import Any
 
 from pellucid.errors import PellucidError
 from pellucid.layers import Layer
+from pellucid.zoo.convolutionalize import convolutionalize
 from pellucid.zoo.deep_convnet import deep_convnet
+from pellucid.zoo.fcn import fcn8, fcn16, fcn32, fcn_small
 
 NETWORKS: dict[str, Callable[..., Layer]] = {
     "deep-convnet": deep_convnet,
+    "fcn-small": fcn_small,
+    "fcn8": fcn8,
+    "fcn16": fcn16,
+    "fcn32": fcn32,
 }
 
-__all__ = ["NETWORKS", "create", "deep_convnet"]
+__all__ = ["NETWORKS", "convolutionalize", "create", "deep_convnet", "fcn8", "fcn16", "fcn32", "fcn_small"]
 
 
 def create(name: str, classes: int, **options: Any) -> Layer:

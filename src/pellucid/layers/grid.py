@@ -1,0 +1,94 @@
+"""Where the places of a layer's output lie on its input, and how much of it they see.
+
+Along each axis, place i of the output has its centre at `start + i * step` of the input, in pixels whose middles
+are whole numbers, and sees what is within `reach` of it. A window of R taps, stride t, padding p, dilation d has
+
+    convolution              step t      start  d (R - 1) / 2 - p         reach d (R - 1) / 2
+    transposed convolution   step 1 / t  start (p - d (R - 1) / 2) / t    reach d (R - 1) / (2 t)
+
+and one layer after another  step a b,   start a1 + a b1,                 reach r1 + a r2.
+
+Follows the arithmetic of Araujo, Norris, Sim 2019, "Computing receptive fields of convolutional neural networks".
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from fractions import Fraction
+
+from pellucid.layers.base import Layer
+from pellucid.layers.containers import Branches, Sequential
+from pellucid.layers.window import Window
+
+
+@dataclass(frozen=True)
+class Axis:
+    """The places of an output along one axis of the input, in pixels of the input.
+
+    start: centre of place 0. step: from one centre to the next. reach: what a place sees to either side of its
+    centre; infinite where it sees everything. coarsest: the largest step of any layer on the way.
+    """
+
+    start: Fraction = Fraction(0)
+    step: Fraction = Fraction(1)
+    reach: Fraction | float = Fraction(0)
+    coarsest: Fraction = Fraction(1)
+
+    def then(self, after: Axis) -> Axis:
+        """The places of a second layer's output on this one's input."""
+        return Axis(
+            self.start + self.step * after.start,
+            self.step * after.step,
+            self.reach + self.step * after.reach,
+            max(self.coarsest, self.step * after.coarsest),
+        )
+
+
+Grid = tuple[Axis, Axis]
+"""Rows and columns."""
+
+
+class Aligned(Layer):
+    """A layer that knows its grid, whatever is inside it."""
+
+    grid: Grid
+
+
+def grid(layer: Layer) -> Grid:
+    """Rows and columns of the layer's output on its input.
+
+    Raises PellucidError where branches that are put together don't lie on the same places.
+    """
+    if isinstance(layer, Aligned):
+        return layer.grid
+    if isinstance(layer, Sequential):
+        rows, columns = Axis(), Axis()
+        for child in layer.layers:
+            after = grid(child)
+            rows, columns = rows.then(after[0]), columns.then(after[1])
+        return rows, columns
+    if isinstance(layer, Branches):
+        grids = [grid(branch) for branch in layer.branches]
+        return _merged(layer, [g[0] for g in grids]), _merged(layer, [g[1] for g in grids])
+    reach = math.inf if layer.sees_all else None
+    return _axis(layer.window, 0, reach), _axis(layer.window, 1, reach)
+
+
+def _merged(layer: Layer, axes: list[Axis]) -> Axis:
+    places = {(axis.start, axis.step) for axis in axes}
+    if len(places) > 1:
+        found = " and ".join(f"{float(start):g} + {float(step):g} i" for start, step in sorted(places))
+        raise layer.error("branches whose places have the same centres", found)
+    start, step = places.pop()
+    return Axis(start, step, max(axis.reach for axis in axes), max(axis.coarsest for axis in axes))
+
+
+def _axis(window: Window, axis: int, reach: float | None) -> Axis:
+    half = Fraction(window.dilation[axis] * (window.kernel[axis] - 1), 2)
+    stride, padding = window.stride[axis], window.padding[axis]
+    if window.transposed:
+        start, step, half = (padding - half) / stride, Fraction(1, stride), half / stride
+    else:
+        start, step = half - padding, Fraction(stride)
+    return Axis(start, step, half if reach is None else reach, max(step, Fraction(1)))
