@@ -1,0 +1,61 @@
+"""Checkpoints: everything that a run needs to go on as if nothing had happened, in one file.
+
+Weights, statistics, optimizer, moving average, and what was measured in the epoch so far are the arrays of a
+safetensors file; the counters and the history stand in its header. Random numbers need no state: those of a
+step belong to the seed and the step.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+
+from pellucid.errors import PellucidError
+from pellucid.ops.arrays import Array
+from pellucid.training.state import TrainingState
+from pellucid.training.trainer import Trainer
+from pellucid.training.weights import read_arrays, write_arrays
+
+FORMAT = "pellucid checkpoint 1"
+
+
+def save_checkpoint(path: Path, trainer: Trainer) -> None:
+    """Write the checkpoint of a trainer between two steps. Every rank calls this; rank 0 writes."""
+    metrics = trainer.joined_metrics().state()
+    if trainer.communicator.rank != 0:
+        return
+    parts: dict[str, Mapping[str, Array]] = {
+        "network": trainer.network.state(),
+        "optimizer": trainer.optimizer.state(),
+        "metrics": metrics,
+    }
+    if trainer.average is not None:
+        parts["average"] = trainer.average.state()
+    arrays = {f"{part}/{name}": array for part, named in parts.items() for name, array in named.items()}
+    write_arrays(path, arrays, {"format": FORMAT, "state": json.dumps(asdict(trainer.state))})
+
+
+def load_checkpoint(path: Path, trainer: Trainer) -> None:
+    """Put a trainer where a checkpoint left off. Nothing is changed unless all of it fits.
+
+    Raises PellucidError where the file is missing, damaged, no checkpoint, or of another network or optimizer.
+    """
+    arrays, notes = read_arrays(path)
+    if notes.get("format") != FORMAT:
+        raise PellucidError(f"{path}: expected a {FORMAT!r}, got {notes.get('format', 'another file')!r}")
+    parts: dict[str, dict[str, Array]] = {}
+    for key, array in arrays.items():
+        part, _, name = key.partition("/")
+        parts.setdefault(part, {})[name] = array
+    if ("average" in parts) != (trainer.average is not None):
+        raise PellucidError(f"{path}: only one of this run and its checkpoint has a moving average of the weights")
+    trainer.network.load_state(parts["network"], str(path))
+    trainer.optimizer.load_state(parts["optimizer"])
+    if trainer.average is not None:
+        trainer.average.load_state(parts["average"])
+    trainer.state = TrainingState(**json.loads(notes["state"]))
+    trainer.metrics = trainer.task.metrics(training=True)
+    if trainer.communicator.rank == 0:
+        trainer.metrics.merge(parts.get("metrics", {}))

@@ -1,0 +1,38 @@
+"""Measuring a network on a data set."""
+
+import numpy as np
+
+from pellucid.data import Loader
+from pellucid.layers import INFERENCE
+from pellucid.network import Network
+from pellucid.training.communicator import Alone, Communicator
+from pellucid.training.task import Metrics, Task
+
+
+def evaluate(
+    network: Network, task: Task, loader: Loader, communicator: Communicator | None = None
+) -> dict[str, float]:
+    """Loss (mean over images) and the task's measures over every image of the loader's data set, each once.
+
+    The images are split over the ranks; every rank gets the same answer.
+    """
+    talk = communicator or Alone()
+    metrics, loss_sum, images = task.metrics(), 0.0, 0
+    for batch in loader.shard(talk.rank, talk.ranks).epoch(0):
+        outputs = network.forward(batch.inputs, INFERENCE)
+        total = talk.all_reduce(task.count(outputs, batch.targets))
+        loss, _ = task.loss(outputs, batch.targets, total)
+        loss_sum += loss * batch.global_size
+        images += batch.global_size
+        metrics.update(outputs, batch.targets)
+    mean = float(talk.all_reduce(np.array([loss_sum]))[0]) / images
+    return {"loss": mean, **joined(metrics, task.metrics(), talk).result()}
+
+
+def joined(metrics: Metrics, empty: Metrics, communicator: Communicator) -> Metrics:
+    """What all ranks have collected, in `empty` (or `metrics` itself, where there is one rank)."""
+    if communicator.ranks == 1:
+        return metrics
+    for state in communicator.all_gather(metrics.state()):
+        empty.merge(state)
+    return empty

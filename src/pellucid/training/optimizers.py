@@ -1,0 +1,156 @@
+"""Optimizers: from a gradient to a change of the weights, each one op over two flat vectors.
+
+The formulas stand in ops/numpy_ops/update.py. A `weight_decay` w joins the gradient as w times the weights
+(L2 regularisation), but in AdamW it shrinks the weights themselves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from pellucid import ops
+from pellucid.errors import PellucidError
+from pellucid.ops.arrays import Array
+
+
+class Optimizer:
+    """Moves a vector of weights against its gradient.
+
+    rate: the learning rate, which a schedule scales at each step.
+    """
+
+    SLOTS: tuple[str, ...] = ()
+    """Names of the vectors, as long as the weights', that are kept from step to step; they start at 0."""
+
+    def __init__(self, rate: float, weight_decay: float = 0.0) -> None:
+        self.rate, self.weight_decay = rate, weight_decay
+        for name in ("rate", "weight_decay"):
+            self._check(name, 0, float("inf"))
+        self.steps = 0
+        self.slots: dict[str, Array] = {}
+
+    def _check(self, name: str, least: float, below: float) -> None:
+        value = getattr(self, name)
+        if not least <= value < below:
+            raise PellucidError(f"{type(self).__name__}: {name} = {value}, expected {least:g} to below {below:g}")
+
+    def update(self, vector: Array, gradient: Array, scale: float = 1.0) -> None:
+        """One step with the learning rate `scale * rate`. Changes the vector in place, the gradient not."""
+        if not self.slots:
+            self.slots = {name: np.zeros_like(vector) for name in self.SLOTS}
+        self.steps += 1
+        self._update(vector, gradient, scale * self.rate)
+
+    def _update(self, w: Array, g: Array, rate: float) -> None:
+        raise NotImplementedError
+
+    def state(self) -> dict[str, Array]:
+        """The vectors kept, by name, and the number of steps; not copied."""
+        return {**self.slots, "steps": np.array([self.steps], np.int64)}
+
+    def load_state(self, state: Mapping[str, Array]) -> None:
+        """Go on from there. Raises PellucidError for the state of another optimizer."""
+        slots = {name: np.array(values) for name, values in state.items() if name != "steps"}
+        if "steps" not in state or set(slots) not in ({*self.SLOTS}, set()):
+            expected = ", ".join([*self.SLOTS, "steps"])
+            raise PellucidError(f"state of {type(self).__name__}: expected {expected}, got {', '.join(state)}")
+        self.slots, self.steps = slots, int(state["steps"][0])
+
+
+class SGD(Optimizer):
+    """Stochastic gradient descent."""
+
+    def _update(self, w: Array, g: Array, rate: float) -> None:
+        ops.sgd_update(w, g, rate, self.weight_decay)
+
+
+class Momentum(Optimizer):
+    """Gradient descent with momentum (Polyak 1964)."""
+
+    SLOTS = ("velocity",)
+    nesterov = False
+
+    def __init__(self, rate: float, momentum: float = 0.9, weight_decay: float = 0.0) -> None:
+        super().__init__(rate, weight_decay)
+        self.momentum = momentum
+        self._check("momentum", 0, 1)
+
+    def _update(self, w: Array, g: Array, rate: float) -> None:
+        ops.momentum_update(w, g, self.slots["velocity"], rate, self.momentum, self.nesterov, self.weight_decay)
+
+
+class Nesterov(Momentum):
+    """Momentum that looks ahead (Nesterov 1983; Sutskever et al. 2013)."""
+
+    nesterov = True
+
+
+class AdaGrad(Optimizer):
+    """A rate of its own for each weight, from the sum of its squared gradients (Duchi, Hazan, Singer 2011)."""
+
+    SLOTS = ("squares",)
+
+    def __init__(self, rate: float, epsilon: float = 1e-8, weight_decay: float = 0.0) -> None:
+        super().__init__(rate, weight_decay)
+        self.epsilon = epsilon
+
+    def _update(self, w: Array, g: Array, rate: float) -> None:
+        ops.adagrad_update(w, g, self.slots["squares"], rate, self.epsilon, self.weight_decay)
+
+
+class RMSprop(Optimizer):
+    """AdaGrad that forgets (Tieleman, Hinton 2012)."""
+
+    SLOTS = ("squares",)
+
+    def __init__(self, rate: float, decay: float = 0.99, epsilon: float = 1e-8, weight_decay: float = 0.0) -> None:
+        super().__init__(rate, weight_decay)
+        self.decay, self.epsilon = decay, epsilon
+        self._check("decay", 0, 1)
+
+    def _update(self, w: Array, g: Array, rate: float) -> None:
+        ops.rmsprop_update(w, g, self.slots["squares"], rate, self.decay, self.epsilon, self.weight_decay)
+
+
+class Adam(Optimizer):
+    """Running means of the gradient and of its square, both corrected for their start (Kingma, Ba 2015)."""
+
+    SLOTS = ("mean", "squares")
+    decoupled = False
+
+    def __init__(
+        self,
+        rate: float,
+        beta1: float = 0.9,
+        beta2: float = 0.999,
+        epsilon: float = 1e-8,
+        weight_decay: float = 0.0,
+    ) -> None:
+        super().__init__(rate, weight_decay)
+        self.beta1, self.beta2, self.epsilon = beta1, beta2, epsilon
+        for name in ("beta1", "beta2"):
+            self._check(name, 0, 1)
+
+    def _update(self, w: Array, g: Array, rate: float) -> None:
+        m, v = self.slots["mean"], self.slots["squares"]
+        betas = (self.beta1, self.beta2)
+        ops.adam_update(w, g, m, v, self.steps, rate, *betas, self.epsilon, self.weight_decay, self.decoupled)
+
+
+class AdamW(Adam):
+    """Adam whose weight decay shrinks the weights and stays out of the means (Loshchilov, Hutter 2019)."""
+
+    decoupled = True
+
+
+OPTIMIZERS: dict[str, type[Optimizer]] = {
+    "sgd": SGD,
+    "momentum": Momentum,
+    "nesterov": Nesterov,
+    "adagrad": AdaGrad,
+    "rmsprop": RMSprop,
+    "adam": Adam,
+    "adamw": AdamW,
+}

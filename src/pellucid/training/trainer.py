@@ -1,0 +1,210 @@
+"""The training loop."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from pellucid import ops
+from pellucid.data import Batch, Loader
+from pellucid.data.randomness import generator
+from pellucid.errors import PellucidError
+from pellucid.layers import Context
+from pellucid.network import Network
+from pellucid.ops.arrays import Array
+from pellucid.training.averaging import WeightAverage
+from pellucid.training.callbacks.base import Callback
+from pellucid.training.communicator import Alone, Communicator
+from pellucid.training.diagnosis import not_finite
+from pellucid.training.evaluate import evaluate, joined
+from pellucid.training.optimizers import Optimizer
+from pellucid.training.schedules import Schedule
+from pellucid.training.signals import StopRequest, stop_signals
+from pellucid.training.state import Record, TrainingState
+from pellucid.training.task import Metrics, Task
+
+
+@dataclass
+class Trainer:
+    """Trains a network for a number of epochs, measures it after each, and can stop and go on at any step.
+
+    network, task, optimizer, schedule: what is trained, for what, and how.
+    loader: the training images. epochs: how often each is seen; may be a fraction, such as 1.5.
+    evaluations: loaders of what is measured after every epoch, by name ("validation", "test").
+    samples: loaders that stand in for those of the same name in every epoch but the last, to save time.
+    seed: of dropout; the order of the images is the loader's business.
+    clip: largest norm of the gradient; a longer one is shortened (Pascanu et al. 2013). 0: no limit.
+    average: moving average of the weights, which is measured and kept instead of the last ones. None: no average.
+    callbacks: called in their order. communicator: the processes that share each batch.
+    """
+
+    network: Network
+    task: Task
+    loader: Loader
+    optimizer: Optimizer
+    schedule: Schedule
+    epochs: float
+    evaluations: Mapping[str, Loader] = field(default_factory=dict)
+    samples: Mapping[str, Loader] = field(default_factory=dict)
+    seed: int = 0
+    clip: float = 0.0
+    average: WeightAverage | None = None
+    callbacks: Sequence[Callback] = ()
+    communicator: Communicator = field(default_factory=Alone)
+    state: TrainingState = field(default_factory=TrainingState)
+
+    def __post_init__(self) -> None:
+        if self.epochs <= 0:
+            raise PellucidError(f"epochs = {self.epochs}: expected more than 0")
+        self.loader = self.loader.shard(self.communicator.rank, self.communicator.ranks)
+        self.metrics: Metrics = self.task.metrics(training=True)
+
+    @property
+    def total_steps(self) -> int:
+        """Steps of the whole training."""
+        return max(1, round(self.epochs * len(self.loader)))
+
+    @property
+    def total_epochs(self) -> int:
+        """Epochs of the whole training; the last one may be a part of one."""
+        return math.ceil(self.total_steps / len(self.loader))
+
+    @property
+    def judge(self) -> str:
+        """What decides which epoch was the best. Never the test set."""
+        return "validation" if "validation" in self.evaluations else "train"
+
+    def fit(self) -> bool:
+        """Train to the end: True. Or until SIGINT or SIGTERM ask to stop: False, and `fit` again would go on.
+
+        Raises PellucidError where the loss or a gradient is no longer finite.
+        """
+        finished = False
+        with stop_signals() as stop:
+            try:
+                for callback in self.callbacks:
+                    callback.start(self)
+                while self.state.epoch < self.total_epochs:
+                    if not self._run_epoch(stop):
+                        return False
+                finished = True
+            finally:
+                for callback in self.callbacks:
+                    callback.end(self, finished)
+        return True
+
+    def _run_epoch(self, stop: StopRequest) -> bool:
+        """The rest of the current epoch and its evaluation. False: asked to stop."""
+        state = self.state
+        batches = self.loader.epoch(state.epoch, state.batch)
+        start = time.perf_counter()
+        for batch in itertools.islice(batches, self.total_steps - state.step):
+            loss, stopping = self._step(batch, stop)
+            state.batch += 1
+            state.step += 1
+            state.images += batch.global_size
+            state.loss_sum += loss * batch.global_size
+            state.epoch_seconds += time.perf_counter() - start
+            for callback in self.callbacks:
+                callback.step(self, loss)
+            start = time.perf_counter()
+            if stopping:
+                return False
+        self._finish_epoch()
+        return True
+
+    def _step(self, batch: Batch, stop: StopRequest) -> tuple[float, bool]:
+        """Forward, loss, backward, sum over the ranks, update: the whole batch's loss, and whether to stop."""
+        context = self._context(batch)
+        outputs = self.network.forward(batch.inputs, context)
+        total = self.communicator.all_reduce(self.task.count(outputs, batch.targets))
+        loss, gradient = self.task.loss(outputs, batch.targets, total)
+        self.network.backward(gradient)
+        self.communicator.all_reduce(self.network.gradient)
+        loss, stopping = self.communicator.all_reduce(np.array([loss, float(stop.asked)]))
+
+        norm = math.sqrt(ops.squared_norm(self.network.gradient))
+        if not (math.isfinite(loss) and math.isfinite(norm)):
+            raise self._diagnose(batch, total)
+        if 0 < self.clip < norm:
+            self.network.gradient *= self.network.dtype.type(self.clip / norm)
+        self.optimizer.update(self.network.vector, self.network.gradient, self.schedule(self.state.step))
+        if self.average is not None:
+            self.average.update(self.network, self.state.step)
+        self.metrics.update(outputs, batch.targets)
+        return float(loss), bool(stopping)
+
+    def _context(self, batch: Batch) -> Context:
+        """A training pass whose random numbers belong to the step: there is no generator's state to keep."""
+        return Context(
+            training=True,
+            keep=True,
+            rng=generator(self.seed, "dropout", self.state.step),
+            first=batch.offset,
+            total=batch.global_size,
+            all_reduce=self.communicator.all_reduce if self.communicator.ranks > 1 else None,
+        )
+
+    def _diagnose(self, batch: Batch, total: Array) -> PellucidError:
+        context = replace(self._context(batch), all_reduce=None)
+
+        def loss_gradient(outputs: Array) -> Array:
+            gradient: Array = self.task.loss(outputs, batch.targets, total)[1]
+            return gradient
+
+        return not_finite(self.network, batch.inputs, context, loss_gradient, self.state.step + 1)
+
+    def _finish_epoch(self) -> None:
+        """Measure, write down, and start counting anew."""
+        state = self.state
+        train = self.joined_metrics().result()
+        record: Record = {
+            "epoch": state.epoch + 1,
+            "step": state.step,
+            "rate": self.optimizer.rate * self.schedule(state.step - 1),
+            "train": {"loss": state.loss_sum / state.images, **train},
+            **self._evaluate(last=state.epoch + 1 == self.total_epochs),
+        }
+        state.seconds += state.epoch_seconds
+        record["seconds"] = round(state.seconds, 3)
+        record["images_per_second"] = round(state.images / max(state.epoch_seconds, 1e-9), 1)
+        state.epoch += 1
+        state.batch, state.images, state.loss_sum, state.epoch_seconds = 0, 0, 0.0, 0.0
+        self.metrics = self.task.metrics(training=True)
+        self._compare(record)
+        state.history.append(record)
+        for callback in self.callbacks:
+            callback.epoch(self, record)
+
+    def joined_metrics(self) -> Metrics:
+        """What all ranks have measured in the current epoch so far."""
+        return joined(self.metrics, self.task.metrics(training=True), self.communicator)
+
+    def _evaluate(self, last: bool) -> Record:
+        """Measures of every evaluation, with the averaged weights where there are some."""
+        measures: Record = {}
+        with self.final_weights():
+            for name, whole in self.evaluations.items():
+                loader = whole if last else self.samples.get(name, whole)
+                measures[name] = evaluate(self.network, self.task, loader, self.communicator)
+                measures[name]["images"] = len(loader.dataset)
+        return measures
+
+    @contextmanager
+    def final_weights(self) -> Iterator[Network]:
+        """Within the block, the network has the weights that are measured and kept: the averaged, if any are."""
+        with self.average.applied(self.network) if self.average is not None else nullcontext():
+            yield self.network
+
+    def _compare(self, record: Record) -> None:
+        """Note whether this epoch is the best so far."""
+        value = record[self.judge][self.task.primary]
+        best, state = self.state.best, self.state
+        if best is None or (value > best if self.task.larger_is_better else value < best):
+            state.best, state.best_epoch = value, state.epoch

@@ -1,0 +1,52 @@
+"""Weights as safetensors files: names, shapes, types and numbers, and nothing that could be run."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from pellucid.errors import PellucidError
+from pellucid.files import read_whole, write_whole
+from pellucid.network import Network
+from pellucid.ops.arrays import Array
+
+
+def write_arrays(path: Path, arrays: Mapping[str, Array], metadata: Mapping[str, str]) -> None:
+    """Write arrays and notes about them, whole or not at all."""
+    from safetensors.numpy import save
+
+    # safetensors writes an array's memory as it lies, and takes it for C order, even where it isn't
+    rows = {name: np.ascontiguousarray(array).reshape(array.shape) for name, array in arrays.items()}
+    write_whole(path, save(rows, dict(metadata)))
+
+
+def read_arrays(path: Path) -> tuple[dict[str, Array], dict[str, str]]:
+    """Arrays by name, and the notes. Raises PellucidError where the file is missing, damaged or of another kind."""
+    import json
+
+    from safetensors import SafetensorError
+    from safetensors.numpy import load
+
+    content = read_whole(path)
+    try:
+        arrays = load(content)
+        length = int.from_bytes(content[:8], "little")
+        notes = json.loads(content[8 : 8 + length]).get("__metadata__", {})
+    except (SafetensorError, ValueError, KeyError) as error:
+        raise PellucidError(f"{path}: expected a safetensors file, but {' '.join(str(error).split())}") from error
+    return arrays, notes
+
+
+def save_model(path: Path, network: Network, metadata: Mapping[str, str] | None = None) -> None:
+    """Write a network's weights and statistics by name."""
+    write_arrays(path, network.state(), metadata or {})
+
+
+def load_model(path: Path, network: Network) -> dict[str, str]:
+    """Take over a file's weights and statistics; returns the file's notes.
+
+    Raises PellucidError that names both shapes where they are another network's.
+    """
+    arrays, notes = read_arrays(path)
+    network.load_state(arrays, str(path))
+    return notes
