@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from pellucid.layers import Layer, Sequential
+from pellucid.layers.containers import Branches
 from pellucid.network import Network
 from pellucid.ops.arrays import Shape
 
@@ -21,7 +21,9 @@ class LayerCost:
     name: path in the network, such as "3" or "5.body.1". kind: name of the class. settings: a short phrase.
     depth: number of containers around it, the network itself not counted. container: whether it has layers inside.
     input_shape, output_shape: of one sample. parameters: trained elements of weights and biases.
-    multiply_adds: for one sample. activation_bytes: of the outputs for one sample.
+    multiply_adds: for one sample. activation_bytes: of the outputs for one sample, which training keeps.
+    live_bytes: what inference needs for one sample while the layer runs: its input, its output, what other branches
+        hold meanwhile; a container's is the most that it needs at a time.
     """
 
     name: str
@@ -34,6 +36,7 @@ class LayerCost:
     parameters: int
     multiply_adds: int
     activation_bytes: int
+    live_bytes: int
 
 
 @dataclass(frozen=True)
@@ -59,6 +62,11 @@ class NetworkCost:
         return sum(row.activation_bytes for row in self._outermost)
 
     @property
+    def live_bytes(self) -> int:
+        """What inference needs at a time for one sample, with nothing fused."""
+        return max(row.live_bytes for row in self._outermost)
+
+    @property
     def _outermost(self) -> list[LayerCost]:
         return [row for row in self.rows if row.depth == 0]
 
@@ -68,22 +76,42 @@ def network_cost(network: Network, input_shape: Shape | None = None) -> NetworkC
 
     Raises PellucidError, naming the layer, where the network doesn't take that shape.
     """
-    shape = network.input_shape if input_shape is None else tuple(input_shape)
-    rows = list(_rows(network.layer, shape, network.dtype, 0))
-    return NetworkCost(shape, rows[1:] if rows[0].container else rows)
+    return layer_cost(network.layer, input_shape or network.input_shape, network.dtype)
 
 
-def _rows(layer: Layer, input_shape: Shape, dtype: npt.DTypeLike, depth: int) -> Iterator[LayerCost]:
+def layer_cost(layer: Layer, input_shape: Shape, dtype: npt.DTypeLike = np.float32) -> NetworkCost:
+    """As network_cost, for layers that are named and built, but need not have their weights in memory."""
+    rows = _rows(layer, tuple(input_shape), np.dtype(dtype).itemsize, 0, _Held())
+    return NetworkCost(tuple(input_shape), rows[1:] if rows[0].container else rows)
+
+
+@dataclass(frozen=True)
+class _Held:
+    """What inference keeps for other branches while a layer runs.
+
+    others: bytes of their outputs, and of their input where this layer doesn't see it itself. input_too: whether
+    one of them still needs the input that this layer sees.
+    """
+
+    others: int = 0
+    input_too: bool = False
+
+
+def _rows(layer: Layer, input_shape: Shape, itemsize: int, depth: int, held: _Held) -> list[LayerCost]:
     """The layer's row, then those of the layers inside it."""
-    children = layer.children().values()
+    children, shapes = list(layer.children().values()), layer.children_inputs(input_shape)
+    output_shape = layer.output_shape(input_shape)
+    bytes_in, bytes_out = math.prod(input_shape) * itemsize, math.prod(output_shape) * itemsize
+    outputs = [math.prod(child.output_shape(shape)) * itemsize for child, shape in zip(children, shapes, strict=True)]
+    inner_depth = depth + 1 if layer.name else depth
     inside = [
-        list(_rows(child, shape, dtype, depth + 1 if layer.name else depth))
-        for child, shape in zip(children, layer.children_inputs(input_shape), strict=True)
+        _rows(child, shape, itemsize, inner_depth, inner)
+        for child, shape, inner in zip(children, shapes, _kept(layer, bytes_in, outputs, held), strict=True)
     ]
     below = [rows[0] for rows in inside]
-    output_shape = layer.output_shape(input_shape)
-    own_elements = 0 if isinstance(layer, Sequential) else math.prod(output_shape)  # a sequence's is its last layer's
-    yield LayerCost(
+    seen = sum(outputs) if isinstance(layer, Branches) else bytes_in
+    running = [] if isinstance(layer, Sequential) else [held.others + seen + bytes_out]
+    own = LayerCost(
         layer.name,
         layer.kind,
         layer.describe(),
@@ -93,7 +121,17 @@ def _rows(layer: Layer, input_shape: Shape, dtype: npt.DTypeLike, depth: int) ->
         output_shape,
         sum(p.size for p in layer.parameters().values() if p.trained) + sum(row.parameters for row in below),
         layer.multiply_adds(input_shape) + sum(row.multiply_adds for row in below),
-        own_elements * np.dtype(dtype).itemsize + sum(row.activation_bytes for row in below),
+        # what a sequence gives out is its last layer's output
+        (0 if isinstance(layer, Sequential) else bytes_out) + sum(row.activation_bytes for row in below),
+        max([*running, *(row.live_bytes for row in below)], default=bytes_in),
     )
-    for rows in inside:
-        yield from rows
+    return [own, *(row for rows in inside for row in rows)]
+
+
+def _kept(layer: Layer, bytes_in: int, outputs: list[int], held: _Held) -> list[_Held]:
+    """What is kept while each of the layers inside a container runs."""
+    if isinstance(layer, Branches):
+        last = len(outputs) - 1
+        return [_Held(held.others + sum(outputs[:i]), held.input_too or i < last) for i in range(len(outputs))]
+    later = _Held(held.others + bytes_in * held.input_too)
+    return [held, *[later] * len(outputs)][: len(outputs)]

@@ -1,10 +1,10 @@
 """Which pixels each unit sees, found by brute force: change one pixel, and look which outputs change.
 
-It uses nothing that layers declare, only what they compute, so it can judge receptive-field arithmetic. Weights as
-they are would make a poor probe: a contribution may cancel another, a ReLU swallow it, a saturated sigmoid round it
-away. So the network is asked yes-or-no questions. All weights are 1 and biases 0, the image is black but for one pixel
-of 1, and behind each layer every value is replaced by 1 where it differs from that layer's answer to a black image and
-by 0 where not. Sums of zeros and ones cancel nothing, and the largest of them is 1 where any is.
+It uses nothing that layers declare, only what they compute, so it can judge receptive-field arithmetic. Weights
+as they are would make a poor probe: a contribution may cancel another, a ReLU swallow it, a saturated sigmoid round
+it away. So the network is asked yes-or-no questions. All weights are 1 and biases 0, the image is black but for one
+pixel of 1, and behind each layer every value is replaced by 1 where it differs from that layer's answer to a black
+image and by 0 where not. Sums of zeros and ones cancel nothing, and the largest of them is 1 where any is.
 """
 
 import numpy as np
@@ -20,8 +20,8 @@ _BATCH = 128
 def probe(network: Network, name: str) -> Array:
     """(P, Q, H, W), true where unit (p, q) of the named layer, any channel of it, sees pixel (h, w), any channel.
 
-    A layer whose output is a vector has one unit: (1, 1, H, W). H, W: of the network's input shape (C, H, W). It costs
-    a forward pass a pixel, in float64. Raises PellucidError, listing those there are, for a layer that isn't there.
+    A layer whose output is a vector has one unit: (1, 1, H, W). H, W: of the network's input shape (C, H, W). It
+    costs a forward pass a pixel, in float64. Raises PellucidError, listing those there are, for a missing layer.
     """
     twin = network.astype(np.float64, fuse=False)
     watched = twin.find(name)

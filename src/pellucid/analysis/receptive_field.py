@@ -146,7 +146,7 @@ class View:
 
 @dataclass(frozen=True)
 class _Pace:
-    """How fields follow each other along one axis: by `stride` pixels, of a shape that repeats every `period` units."""
+    """How fields follow each other along one axis: `stride` pixels apart, shaped alike every `period` units."""
 
     stride: Fraction | None = Fraction(1)
     period: int = 1

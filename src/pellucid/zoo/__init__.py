@@ -7,9 +7,12 @@ from typing import Any
 
 from pellucid.errors import PellucidError
 from pellucid.layers import Layer
+from pellucid.zoo.classics import alexnet, lenet5, vgg16
 from pellucid.zoo.convolutionalize import convolutionalize
 from pellucid.zoo.deep_convnet import deep_convnet
 from pellucid.zoo.fcn import fcn8, fcn16, fcn32, fcn_small
+from pellucid.zoo.plain_convnet import plain_convnet
+from pellucid.zoo.resnet import resnet18
 
 NETWORKS: dict[str, Callable[..., Layer]] = {
     "deep-convnet": deep_convnet,
@@ -17,9 +20,28 @@ NETWORKS: dict[str, Callable[..., Layer]] = {
     "fcn8": fcn8,
     "fcn16": fcn16,
     "fcn32": fcn32,
+    "lenet5": lenet5,
+    "alexnet": alexnet,
+    "vgg16": vgg16,
+    "resnet18": resnet18,
+    "plain-convnet": plain_convnet,
 }
 
-__all__ = ["NETWORKS", "convolutionalize", "create", "deep_convnet", "fcn8", "fcn16", "fcn32", "fcn_small"]
+__all__ = [
+    "NETWORKS",
+    "alexnet",
+    "convolutionalize",
+    "create",
+    "deep_convnet",
+    "fcn8",
+    "fcn16",
+    "fcn32",
+    "fcn_small",
+    "lenet5",
+    "plain_convnet",
+    "resnet18",
+    "vgg16",
+]
 
 
 def create(name: str, classes: int, **options: Any) -> Layer:
