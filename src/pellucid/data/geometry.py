@@ -53,10 +53,13 @@ def centred_affine(shift: Array, angle: Array, scale: Array, shear: Array, size:
     return Affine(back, centre - np.einsum("nij,nj->ni", back, centre + shift))
 
 
-def warp_images(images: Array, affine: Affine) -> Array:
-    """The images (n, C, H, W) as the maps move them, between pixels bilinear, outside 0: float32, same units."""
+def warp_images(images: Array, affine: Affine, size: Pair | None = None) -> Array:
+    """The images (n, C, H, W) as the maps move them, between pixels bilinear, outside 0: float32, same units.
+
+    size: (height, width) of the new images, that of the old ones unless given.
+    """
     n, C, H, W = images.shape
-    y, x = affine.sources((H, W))
+    y, x = affine.sources(size or (H, W))
     frame = memory.padded(images, (2, 2))  # a black rim: what lies outside needs no condition below
     pixels = frame.transpose(0, 2, 3, 1).reshape(-1, C)
     np.clip(y, -2, H, out=y)
