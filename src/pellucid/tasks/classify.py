@@ -1,0 +1,145 @@
+"""Classification: which of several classes an image is of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from pellucid import ops
+from pellucid.errors import PellucidError
+from pellucid.layers import SoftmaxCrossEntropy
+from pellucid.ops.arrays import Array
+
+TOP = 5
+"""With more classes than this, it is also measured how often the label is among so many best guesses."""
+
+
+@dataclass(frozen=True)
+class Guess:
+    """One class that an image may be of, and its probability."""
+
+    label: int
+    name: str
+    probability: float
+
+
+@dataclass(frozen=True)
+class Classify:
+    """Softmax cross-entropy, what is measured of a classifier, and what its outputs say.
+
+    class_names: name of class 0, 1, ... label_smoothing, class_weights, ignore_label: see SoftmaxCrossEntropy;
+    images with the ignored label count nowhere. Outputs are logits (N, K), targets integer labels (N,).
+    """
+
+    class_names: tuple[str, ...]
+    label_smoothing: float = 0.0
+    class_weights: Sequence[float] | None = None
+    ignore_label: int | None = None
+
+    primary = "accuracy"
+    larger_is_better = True
+
+    def __post_init__(self) -> None:
+        if len(self.class_names) < 2:
+            raise PellucidError(f"classification: expected at least 2 classes, got {len(self.class_names)}")
+        if self.class_weights is not None and len(self.class_weights) != len(self.class_names):
+            raise PellucidError(
+                f"class_weights: expected {len(self.class_names)}, one a class, got {len(self.class_weights)}"
+            )
+
+    @property
+    def criterion(self) -> SoftmaxCrossEntropy:
+        """The loss and its settings."""
+        return SoftmaxCrossEntropy(self.label_smoothing, self.class_weights, self.ignore_label)
+
+    def count(self, outputs: Array, targets: Array) -> Array:
+        """Number of images, or the sum of their class weights: (1,) float64."""
+        return np.array([self.criterion.count(targets, outputs.shape[1])])
+
+    def loss(self, outputs: Array, targets: Array, total: Array | None = None) -> tuple[float, Array]:
+        """(loss, gradient for the logits): the sum over these images divided by `total`, by default their count."""
+        return self.criterion(outputs, targets, None if total is None else float(total[0]))
+
+    def metrics(self, training: bool = False) -> Accuracy:
+        """An empty collection; in training only the accuracy."""
+        return Accuracy(self.ignore_label) if training else Confusion(len(self.class_names), self.ignore_label)
+
+    def decode(self, outputs: Array, top: int = 3) -> list[list[Guess]]:
+        """For each image the `top` likeliest classes, likeliest first."""
+        probabilities = ops.softmax(outputs)
+        order = np.argsort(-probabilities, axis=1, kind="stable")[:, :top]
+        return [
+            [Guess(int(k), self.class_names[k], float(row[k])) for k in best]
+            for row, best in zip(probabilities, order, strict=True)
+        ]
+
+
+class Accuracy:
+    """The fraction of images whose likeliest class is their label."""
+
+    def __init__(self, ignore_label: int | None = None) -> None:
+        self.ignore_label = ignore_label
+        self.counts = {"images": np.zeros((), np.int64), "right": np.zeros((), np.int64)}
+
+    def update(self, outputs: Array, targets: Array) -> None:
+        """Take in logits (N, K) and labels (N,)."""
+        if self.ignore_label is not None:
+            counted = targets != self.ignore_label
+            outputs, targets = outputs[counted], targets[counted]
+        self._add(outputs, targets, outputs.argmax(1))
+
+    def _add(self, outputs: Array, targets: Array, guesses: Array) -> None:
+        """Count images that all count."""
+        self.counts["images"] += len(targets)
+        self.counts["right"] += (guesses == targets).sum()
+
+    def merge(self, state: Mapping[str, Array]) -> None:
+        """Add another one's counts."""
+        for name in self.counts:
+            self.counts[name] += state[name]
+
+    def state(self) -> dict[str, Array]:
+        """A copy of all counts."""
+        return {name: counts.copy() for name, counts in self.counts.items()}
+
+    def result(self) -> dict[str, float]:
+        """Accuracy from 0 to 1; not a number where no image counts."""
+        return {"accuracy": self._share("right")}
+
+    def _share(self, name: str) -> float:
+        images = int(self.counts["images"])
+        return int(self.counts[name]) / images if images else float("nan")
+
+
+class Confusion(Accuracy):
+    """Which class was taken for which; with it the accuracy, and how often the label is among the best guesses."""
+
+    def __init__(self, classes: int, ignore_label: int | None = None) -> None:
+        super().__init__(ignore_label)
+        self.counts |= {"top": np.zeros((), np.int64), "confusion": np.zeros((classes, classes), np.int64)}
+
+    @property
+    def matrix(self) -> Array:
+        """(K, K): number of images of the row's class that were taken for the column's."""
+        return self.counts["confusion"]
+
+    def _add(self, outputs: Array, targets: Array, guesses: Array) -> None:
+        super()._add(outputs, targets, guesses)
+        K = len(self.matrix)
+        self.counts["top"] += (_rank(outputs, targets) < TOP).sum()
+        self.counts["confusion"] += np.bincount(targets * K + guesses, minlength=K * K).reshape(K, K)
+
+    def result(self) -> dict[str, float]:
+        """Accuracy, and top-5 accuracy where there are more than five classes, from 0 to 1."""
+        top = {f"top{TOP}": self._share("top")} if len(self.matrix) > TOP else {}
+        return super().result() | top
+
+
+def _rank(outputs: Array, targets: Array) -> Array:
+    """How many classes are ahead of each image's label; of equal logits the lower class is ahead, as for argmax."""
+    own = np.take_along_axis(outputs, targets[:, None], 1)
+    lower = np.arange(outputs.shape[1]) < targets[:, None]
+    rank: Array = ((outputs > own) | ((outputs == own) & lower)).sum(1)
+    return rank
