@@ -40,7 +40,8 @@ def _sides(reach: Array, scale: Array, angle: Array, tight: bool = True) -> Arra
     """Sides of the square patches that hold digits of the given reach, one more pixel all around."""
     spread = np.abs(np.cos(angle)) + np.abs(np.sin(angle)) if tight else np.sqrt(2)
     needed = 2 * (np.ceil(reach * scale * spread) + 1)
-    return (np.ceil(needed / _ROUNDED) * _ROUNDED).astype(np.int64)
+    sides: Array = (np.ceil(needed / _ROUNDED) * _ROUNDED).astype(np.int64)
+    return sides
 
 
 def resampled(images: Array, which: Array, reach: Array, scale: Array, angle: Array) -> Iterator[Patches]:

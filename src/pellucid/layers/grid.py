@@ -27,13 +27,14 @@ class Axis:
     """The places of an output along one axis of the input, in pixels of the input.
 
     start: centre of place 0. step: from one centre to the next. reach: what a place sees to either side of its
-    centre; infinite where it sees everything. coarsest: the largest step of any layer on the way.
+    centre; infinite where it sees everything. period: an image moved by so many pixels moves the output of every
+    layer on the way by whole places.
     """
 
     start: Fraction = Fraction(0)
     step: Fraction = Fraction(1)
     reach: Fraction | float = Fraction(0)
-    coarsest: Fraction = Fraction(1)
+    period: int = 1
 
     def then(self, after: Axis) -> Axis:
         """The places of a second layer's output on this one's input."""
@@ -41,7 +42,7 @@ class Axis:
             self.start + self.step * after.start,
             self.step * after.step,
             self.reach + self.step * after.reach,
-            max(self.coarsest, self.step * after.coarsest),
+            math.lcm(self.period, (self.step * after.period).numerator),
         )
 
 
@@ -81,7 +82,7 @@ def _merged(layer: Layer, axes: list[Axis]) -> Axis:
         found = " and ".join(f"{float(start):g} + {float(step):g} i" for start, step in sorted(places))
         raise layer.error("branches whose places have the same centres", found)
     start, step = places.pop()
-    return Axis(start, step, max(axis.reach for axis in axes), max(axis.coarsest for axis in axes))
+    return Axis(start, step, max(axis.reach for axis in axes), math.lcm(*(axis.period for axis in axes)))
 
 
 def _axis(window: Window, axis: int, reach: float | None) -> Axis:
@@ -91,4 +92,4 @@ def _axis(window: Window, axis: int, reach: float | None) -> Axis:
         start, step, half = (padding - half) / stride, Fraction(1, stride), half / stride
     else:
         start, step = half - padding, Fraction(stride)
-    return Axis(start, step, half if reach is None else reach, max(step, Fraction(1)))
+    return Axis(start, step, half if reach is None else reach, step.numerator)

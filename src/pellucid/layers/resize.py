@@ -45,7 +45,7 @@ class Upsampled(Aligned):
     def _own(self, i: int) -> Axis:
         """Every pixel a place; it sees what the places of the map around it see."""
         axis = self.axes[i]
-        return Axis(reach=axis.then(grid(self.up)[i]).reach, coarsest=axis.coarsest)
+        return Axis(reach=axis.then(grid(self.up)[i]).reach, period=axis.period)
 
     def children(self) -> dict[str, Layer]:
         """The body, then the transposed convolution."""

@@ -1,0 +1,231 @@
+"""Segmentation data in the layout of PASCAL VOC.
+
+    JPEGImages/NAME.jpg                   images
+    SegmentationClass/NAME.png            masks: palette PNGs whose pixel values are the classes, 255 to be ignored
+    ImageSets/Segmentation/train.txt      NAMEs, one a line; val.txt likewise, and test.txt where there is one
+    classes.txt                           names of class 0, 1, ..., one a line; those of VOC where it is missing
+
+Source: Everingham et al., "The PASCAL Visual Object Classes Challenge 2012 Development Kit", section 3.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from pellucid.data.dataset import Dataset
+from pellucid.data.pictures import SUFFIXES, flattened, open_picture, picture_format
+from pellucid.errors import PellucidError
+from pellucid.files import read_whole
+from pellucid.ops import memory
+from pellucid.ops.arrays import Array, Pair, Shape
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+IGNORED = 255
+VOC_CLASSES = (
+    "background",
+    *"aeroplane bicycle bird boat bottle bus car cat chair cow".split(),
+    *"diningtable dog horse motorbike person pottedplant sheep sofa train tvmonitor".split(),
+)
+FOLDERS = ("JPEGImages", "SegmentationClass", "ImageSets")
+
+
+def is_voc(folder: Path) -> bool:
+    """Whether the folder has VOC's masks and lists."""
+    return all((folder / name).is_dir() for name in FOLDERS[1:])
+
+
+@dataclass(frozen=True, eq=False)
+class VocPair:
+    """An image and its mask in their files, checked to be of one size (H, W)."""
+
+    image: Path
+    mask: Path
+    size: Pair
+
+    def pixels(self, channels: int) -> Array:
+        """The image (channels, H, W) uint8."""
+        picture = flattened(open_picture(self.image)).convert("L" if channels == 1 else "RGB")
+        H, W = self.size
+        return np.asarray(picture).reshape(H, W, channels).transpose(2, 0, 1)
+
+    def classes(self) -> Array:
+        """The mask (H, W) uint8."""
+        return _indices(open_picture(self.mask), self.mask)
+
+
+def read_voc(
+    folder: Path, size: Pair, *, parts: Sequence[str] = ("train", "val"), class_names: Sequence[str] | None = None
+) -> list[Dataset]:
+    """The data sets of a VOC folder's lists: inputs (N, C, *size) uint8, targets masks (N, *size) uint8.
+
+    An image larger than size (H, W) is made smaller, its shape kept; what is left of the canvas is black, and ignored
+    in the mask. Images are grey where all are, else in colour. class_names: of class 0, 1, ...; by default those of
+    the folder's classes.txt, or VOC's.
+
+    Raises PellucidError, naming the file, for a list that is missing or empty, an image or a mask that is, a pair
+    of different sizes, and a mask with a value that is no class and not 255.
+    """
+    names = _class_names(folder) if class_names is None else tuple(class_names)
+    listed = {part: voc_pairs(folder, part, names) for part in parts}
+    colour = any(picture_format(pair.image)[1] for pairs in listed.values() for pair in pairs)
+    return [
+        Dataset(
+            _Images(tuple(pairs), size, 3 if colour else 1),
+            _Masks(tuple(pairs), size),
+            names,
+            f"{folder.name} {part}",
+        )
+        for part, pairs in listed.items()
+    ]
+
+
+def voc_pairs(folder: Path, part: str, class_names: Sequence[str]) -> list[VocPair]:
+    """The images and masks of one list, all checked. Raises PellucidError as `read_voc` does."""
+    return [_pair(folder, name, class_names) for name in _listed(folder, part)]
+
+
+def _class_names(folder: Path) -> tuple[str, ...]:
+    path = folder / "classes.txt"
+    if not path.exists():
+        return VOC_CLASSES
+    names = tuple(line.strip() for line in _lines(path) if line.strip())
+    if not 2 <= len(names) < IGNORED or len(set(names)) < len(names):
+        raise PellucidError(f"{path}: expected 2 to {IGNORED - 1} different class names, got {len(names)}")
+    return names
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        return read_whole(path).decode().splitlines()
+    except UnicodeDecodeError:
+        raise PellucidError(f"{path}: expected lines of text, got something else") from None
+
+
+def _listed(folder: Path, part: str) -> list[str]:
+    path = folder / "ImageSets" / "Segmentation" / f"{part}.txt"
+    if not path.exists():
+        raise PellucidError(f"{path}: no such file, expected a list of images, one a line")
+    names = [line.split()[0] for line in _lines(path) if line.strip()]
+    if not names:
+        raise PellucidError(f"{path}: the list is empty, expected names of images, one a line")
+    return names
+
+
+def _pair(folder: Path, name: str, class_names: Sequence[str]) -> VocPair:
+    candidates = [folder / "JPEGImages" / f"{name}{suffix}" for suffix in (".jpg", *sorted(SUFFIXES - {".jpg"}))]
+    image = next((path for path in candidates if path.exists()), None)
+    mask = folder / "SegmentationClass" / f"{name}.png"
+    if image is None:
+        raise PellucidError(f"{candidates[0]}: no such image")
+    if not mask.exists():
+        raise PellucidError(f"{mask}: no such mask, expected one for {image.name}")
+    (H, W), _ = picture_format(image)
+    indices = _indices(open_picture(mask), mask)
+    if indices.shape != (H, W):
+        h, w = indices.shape
+        raise PellucidError(f"{mask}: the mask is {h}x{w} pixels, its image {image.name} is {H}x{W}")
+    found = np.flatnonzero(np.bincount(indices.ravel(), minlength=256))
+    wrong = [int(value) for value in found if value >= len(class_names) and value != IGNORED]
+    if wrong:
+        raise PellucidError(f"{mask}: value {wrong[0]}, expected 0 to {len(class_names) - 1} or {IGNORED} (ignore)")
+    return VocPair(image, mask, (H, W))
+
+
+def _indices(picture: Image, path: Path) -> Array:
+    """The pixel values of a mask, which are its classes: (H, W) uint8."""
+    if picture.mode not in {"P", "L"}:
+        raise PellucidError(f"{path}: expected a palette or grey PNG of 8 bits, got mode {picture.mode}")
+    return np.asarray(picture, np.uint8)
+
+
+def _fitted(picture: Image, size: Pair, sharp: bool) -> Array:
+    """The picture's pixels, made smaller until they fit into size (H, W). sharp: values are no amounts of light."""
+    from PIL import Image
+
+    shrink = min(1.0, size[0] / picture.height, size[1] / picture.width)
+    if shrink < 1:
+        target = max(1, round(picture.width * shrink)), max(1, round(picture.height * shrink))
+        picture = picture.resize(target, Image.Resampling.NEAREST if sharp else Image.Resampling.BILINEAR)
+    return np.asarray(picture)
+
+
+@dataclass(frozen=True, eq=False)
+class _Files:
+    """Files that are read when asked for; `[indices]` is a smaller collection, still unread."""
+
+    pairs: tuple[VocPair, ...]
+    size: Pair
+
+    dtype = np.dtype(np.uint8)
+
+    def __len__(self) -> int:
+        return len(self.pairs)
+
+    @property
+    def paths(self) -> list[Path]:
+        """Those that are read."""
+        raise NotImplementedError
+
+    def fingerprint(self) -> bytes:
+        """Hash of the files' contents."""
+        state = hashlib.sha256(repr((type(self).__name__, self.size)).encode())
+        for path in self.paths:
+            state.update(hashlib.sha256(read_whole(path)).digest())
+        return state.digest()
+
+
+@dataclass(frozen=True, eq=False)
+class _Images(_Files):
+    """Images (N, channels, H, W) uint8."""
+
+    channels: int = 3
+
+    @property
+    def shape(self) -> Shape:
+        """(N, channels, H, W)."""
+        return (len(self), self.channels, *self.size)
+
+    @property
+    def paths(self) -> list[Path]:
+        """Those of the images."""
+        return [pair.image for pair in self.pairs]
+
+    def __getitem__(self, indices: Any) -> _Images:
+        return _Images(tuple(self.pairs[i] for i in indices), self.size, self.channels)
+
+    def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> Array:
+        """The pixels, stored channels last."""
+        images = memory.empty_images((len(self), self.channels, *self.size), np.uint8)
+        images[...] = 0
+        for image, path in zip(images, self.paths, strict=True):
+            picture = flattened(open_picture(path)).convert("L" if self.channels == 1 else "RGB")
+            pixels = _fitted(picture, self.size, sharp=False)
+            h, w = pixels.shape[:2]
+            image[:, :h, :w] = pixels.reshape(h, w, self.channels).transpose(2, 0, 1)
+        return images if dtype is None else images.astype(dtype, copy=False)
+
+
+@dataclass(frozen=True, eq=False)
+class _Masks(_Files):
+    """Masks, `[indices]` of which are an array (n, H, W) uint8."""
+
+    @property
+    def paths(self) -> list[Path]:
+        """Those of the masks."""
+        return [pair.mask for pair in self.pairs]
+
+    def __getitem__(self, indices: Any) -> Any:
+        masks = np.full((len(indices), *self.size), IGNORED, np.uint8)
+        for mask, i in zip(masks, indices, strict=True):
+            pixels = _fitted(open_picture(self.pairs[i].mask), self.size, sharp=True)
+            mask[: pixels.shape[0], : pixels.shape[1]] = pixels
+        return masks

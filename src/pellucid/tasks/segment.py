@@ -1,0 +1,56 @@
+"""Segmentation: which of several classes is each pixel of."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from pellucid.errors import PellucidError
+from pellucid.layers import SoftmaxCrossEntropy
+from pellucid.ops.arrays import Array
+from pellucid.tasks.segmentation_metrics import SegmentationMetrics
+
+IGNORED = 255  # as in PASCAL VOC
+_EVERY = 4  # in training, measures are taken on one pixel of 4 x 4
+
+
+@dataclass(frozen=True)
+class Segment:
+    """Softmax cross-entropy per pixel, and what is measured of a segmentation.
+
+    class_names: name of class 0, 1, ... ignore_label: pixels so labelled count nowhere. class_weights: what a pixel
+    of each class counts in the loss. label_smoothing: see SoftmaxCrossEntropy. Logits are (N, K, H, W), labels
+    (N, H, W) integers.
+    """
+
+    class_names: tuple[str, ...]
+    ignore_label: int | None = IGNORED
+    class_weights: Sequence[float] | None = None
+    label_smoothing: float = 0.0
+
+    primary = "mean_iou"
+    larger_is_better = True
+
+    def __post_init__(self) -> None:
+        if not 2 <= len(self.class_names) <= IGNORED:
+            raise PellucidError(f"segmentation: expected 2 to {IGNORED} classes, got {len(self.class_names)}")
+
+    @property
+    def criterion(self) -> SoftmaxCrossEntropy:
+        """The loss and its settings."""
+        return SoftmaxCrossEntropy(self.label_smoothing, self.class_weights, self.ignore_label)
+
+    def count(self, outputs: Any, targets: Any) -> Array:
+        """What the labelled pixels count together."""
+        return np.array([self.criterion.count(targets, len(self.class_names))])
+
+    def loss(self, outputs: Any, targets: Any, total: Array) -> tuple[float, Any]:
+        """(loss, gradient for the logits), the sum over pixels divided by `total`."""
+        return self.criterion(outputs, targets, float(total[0]))
+
+    def metrics(self, training: bool = False) -> SegmentationMetrics:
+        """An empty confusion matrix; in training it is filled from every fourth row and column."""
+        return SegmentationMetrics(self.class_names, self.ignore_label, _EVERY if training else 1)
