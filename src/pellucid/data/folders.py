@@ -156,6 +156,7 @@ def _common_format(files: Sequence[Path], size: Pair | None) -> tuple[int, Pair]
         for path, (other, _) in zip(files, formats, strict=True):
             if other != size:
                 raise PellucidError(
-                    f"{path}: {other[0]}x{other[1]} pixels, but {files[0]} has {size[0]}x{size[1]}: choose a size for all"
+                    f"{path}: {other[0]}x{other[1]} pixels, but {files[0]} has {size[0]}x{size[1]}: "
+                    "choose a size for all"
                 )
     return 3 if any(colour for _, colour in formats) else 1, size

@@ -33,7 +33,8 @@ class Affine:
         for axis in range(2):
             down = matrix[:, axis, 0, None] * rows + offset[:, axis, None]
             along = matrix[:, axis, 1, None] * columns
-            coordinates.append(down[:, :, None] + along[:, None, :])
+            place = memory.empty((len(matrix), H, W), np.float32)
+            coordinates.append(np.add(down[:, :, None], along[:, None, :], out=place))
         return coordinates[0], coordinates[1]
 
 
@@ -53,38 +54,48 @@ def centred_affine(shift: Array, angle: Array, scale: Array, shear: Array, size:
     return Affine(back, centre - np.einsum("nij,nj->ni", back, centre + shift))
 
 
-def warp_images(images: Array, affine: Affine, size: Pair | None = None) -> Array:
-    """The images (n, C, H, W) as the maps move them, between pixels bilinear, outside 0: float32, same units.
-
-    size: (height, width) of the new images, that of the old ones unless given.
-    """
+def warp_images(images: Array, affine: Affine) -> Array:
+    """The images (n, C, H, W) as the maps move them, between pixels bilinear, outside 0: float32, same units."""
     n, C, H, W = images.shape
-    y, x = affine.sources(size or (H, W))
-    frame = memory.padded(images, (2, 2))  # a black rim: what lies outside needs no condition below
-    pixels = frame.transpose(0, 2, 3, 1).reshape(-1, C)
-    np.clip(y, -2, H, out=y)
+    y, x = affine.sources((H, W))
+    np.clip(y, -2, H, out=y)  # beyond that, all is black anyway
     np.clip(x, -2, W, out=x)
-    top, left = np.floor(y), np.floor(x)
+    top, left = _floor(y), _floor(x)
     y -= top
     x -= left
-    width = W + 4
-    corner = (top * width + left).astype(np.intp)
-    corner += (np.arange(n) * ((H + 4) * width) + 2 * width + 2)[:, None, None]
-    y, x = y[..., None], x[..., None]
-    upper = _between(pixels, corner, x)
-    lower = _between(pixels, corner + width, x)
-    lower -= upper
-    lower *= y
-    upper += lower
-    return upper.transpose(0, 3, 1, 2)
+    frame = memory.padded(images, (2, 2))  # a black rim: what lies outside needs no condition
+    height, width = H + 4, W + 4
+    top *= width
+    top += left
+    corner = memory.empty(top.shape, np.intp)  # of the four pixels around a place, the first's index in the frame
+    np.copyto(corner, top, casting="unsafe")
+    corner += (np.arange(n) * (height * width) + 2 * width + 2)[:, None, None]
+    pixels = frame.transpose(0, 2, 3, 1).reshape(-1, C)
+    upper = _between(_taken(pixels, corner), _taken(pixels[1:], corner), x)
+    lower = _between(_taken(pixels[width:], corner), _taken(pixels[width + 1 :], corner), x)
+    return _between(upper, lower, y).transpose(0, 3, 1, 2)
 
 
-def _between(pixels: Array, left: Array, share: Array) -> Array:
-    """Linear interpolation between a pixel and its right neighbour: (n, H, W, C) float32."""
-    here = pixels.take(left, axis=0).astype(np.float32)
-    there = pixels.take(left + 1, axis=0).astype(np.float32)
+def _floor(x: Array) -> Array:
+    floor: Array = np.floor(x, out=memory.empty(x.shape, x.dtype))
+    return floor
+
+
+def _taken(pixels: Array, index: Array) -> Array:
+    """Rows (C numbers) of the pixels as float32: (n, H, W, C)."""
+    taken = memory.empty((*index.shape, pixels.shape[1]), pixels.dtype)
+    pixels.take(index, axis=0, out=taken, mode="clip")  # every index is inside; this mode alone writes directly
+    if taken.dtype == np.float32:
+        return taken
+    floats = memory.empty(taken.shape, np.float32)
+    floats[...] = taken
+    return floats
+
+
+def _between(here: Array, there: Array, share: Array) -> Array:
+    """here + share * (there - here), for each of C channels, in place of `here`."""
     there -= here
-    there *= share
+    there *= share[..., None]
     here += there
     return here
 

@@ -19,7 +19,8 @@ BOX = 20  # pixels of its ink's longer side
 LONGEST = 1024  # pixels; a larger picture is made smaller first
 CONTRAST = 0.04  # of white; ink that differs less from the background is none
 NOISE = 5.0  # standard deviations that ink must rise above the background's noise
-FAINTEST = 0.12  # of the darkest ink: what is fainter doesn't count for the ink's extent
+QUANTUM = 0.5 / 255  # half a grey level: no noise, but rounding
+FAINTEST = 0.25  # of the darkest ink: what is fainter doesn't count for the ink's extent
 THINNEST = 1.4  # pixels a stroke of MNIST is wide at least (its first percentile); thinner ones are widened
 
 
@@ -46,14 +47,15 @@ def _pixels(path: str | Path) -> Array:
 
 def find_ink(pixels: Array) -> Array | None:
     """The ink of a picture (H, W, C), cut out, from 0 (background) to 1 (full): (h, w) float32, None for none."""
-    change = pixels - background(pixels)
-    ink = _along_main_colour(change)
-    noise = 1.4826 * float(np.median(np.abs(ink[_border(*ink.shape)])))  # of a normal distribution, by its MAD
-    smooth = _smoothed(ink) if noise > 0 else ink
+    ink = _contrast(pixels, background(pixels))
+    noise = noise_level(ink)
+    smooth = _smoothed(ink) if noise else ink
     peak = float(smooth.max())
     if peak < max(CONTRAST, NOISE * noise / 3):  # a mean of nine has a third of the noise
         return None
-    present = smooth > max(FAINTEST * peak, NOISE * noise / 3)
+    present = (smooth > max(FAINTEST * peak, NOISE * noise / 3)) & (ink > max(FAINTEST * peak, 3 * noise))
+    if not present.any():
+        return None
     present &= main_parts(present, smooth)
     rows, columns = np.flatnonzero(present.any(1)), np.flatnonzero(present.any(0))
     cut = (slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1))
@@ -89,16 +91,37 @@ def _border(H: int, W: int) -> Array:
     return border
 
 
-def _along_main_colour(change: Array) -> Array:
+def _contrast(pixels: Array, shade: Array) -> Array:
     """How far each pixel (H, W, C) lies from the background in the direction of the ink's colour: (H, W).
 
     The direction is the mean change, each weighted by its size: the ink's, be it darker, lighter or coloured.
+    Dark ink takes away a share of the light that falls there, so where the paper lies in shadow it counts for
+    more.
     """
+    change = pixels - shade
     size = np.sqrt((change**2).sum(2, keepdims=True))
     direction = (change * size**2).sum((0, 1))
     length = float(np.sqrt((direction**2).sum()))
-    ink: Array = change @ (direction / length) if length > 0 else size[..., 0]
+    if length == 0:
+        return np.zeros(change.shape[:2])
+    ink: Array = change @ (direction / length)
+    if direction.sum() < 0:
+        light = shade.mean(2)
+        brightest = light.max()
+        ink *= brightest / np.maximum(light, 0.2 * brightest)
     return ink
+
+
+def noise_level(ink: Array) -> float:
+    """Standard deviation of the background's noise; 0 where it is less than rounding.
+
+    By the median of the border's values, or of the differences between neighbours anywhere if that is less:
+    the first is too large where ink fills the border, the second too small where the noise is in patches.
+    """
+    border = np.median(np.abs(ink[_border(*ink.shape)]))
+    neighbours = np.median(np.abs(np.diff(ink, axis=1))) if ink.shape[1] > 1 else border
+    noise = 1.4826 * min(float(border), 2 * float(neighbours) / np.sqrt(2))  # 1.4826: of a normal distribution
+    return noise if noise > QUANTUM else 0.0
 
 
 def _smoothed(image: Array) -> Array:
@@ -131,7 +154,8 @@ def fitted(ink: Array, box: int) -> Array:
         grey = Image.fromarray((np.pad(ink, margin) * 255).astype(np.uint8))
         ink = np.asarray(grey.filter(ImageFilter.MaxFilter(2 * margin + 1)), np.float32) / 255
     small = _resized(ink, box)
-    return small / small.max()
+    full: Array = small / small.max()
+    return full
 
 
 def stroke_width(ink: Array) -> float:
@@ -148,7 +172,8 @@ def _resized(image: Array, longer: int) -> Array:
     h, w = (max(1, round(side * longer / max(image.shape))) for side in image.shape)
     if (h, w) == image.shape:
         return image
-    return np.asarray(Image.fromarray(image).resize((w, h), Image.Resampling.BOX))
+    small: Array = np.asarray(Image.fromarray(image).resize((w, h), Image.Resampling.BOX))
+    return small
 
 
 def centred(ink: Array, side: int) -> Array:
