@@ -42,10 +42,10 @@ class Task(Protocol):
         Processes that share a batch add their vectors up before any of them works out its loss.
         """
 
-    def loss(self, outputs: Any, targets: Any, total: Array) -> tuple[float, Any]:
-        """(loss, its gradient for the outputs), both already divided by `total`, the whole batch's count.
+    def loss(self, outputs: Any, targets: Any, total: Array | None = None) -> tuple[float, Any]:
+        """(loss, its gradient for the outputs), both already divided by `total`, by default count(outputs, targets).
 
-        So the losses and gradients of processes that share a batch add up to the whole batch's.
+        With the whole batch's count the losses and gradients of processes that share a batch add up to the whole batch's.
         """
 
     def metrics(self, training: bool = False) -> Metrics:

@@ -63,6 +63,7 @@ class Trainer:
         if self.epochs <= 0:
             raise PellucidError(f"epochs = {self.epochs}: expected more than 0")
         self.loader = self.loader.shard(self.communicator.rank, self.communicator.ranks)
+        self.stopped = False  # whether somebody asked to stop
         self.metrics: Metrics = self.task.metrics(training=True)
 
     @property
@@ -85,31 +86,27 @@ class Trainer:
 
         Raises PellucidError where the loss or a gradient is no longer finite.
         """
-        finished = False
+        self.stopped = finished = False
         with stop_signals() as stop:
             try:
                 for callback in self.callbacks:
                     callback.start(self)
-                while self.state.epoch < self.total_epochs:
-                    if not self._run_epoch(stop):
-                        return False
-                finished = True
+                while self.state.epoch < self.total_epochs and not self.stopped:
+                    self._run_epoch(stop)
+                finished = not self.stopped
             finally:
                 for callback in self.callbacks:
                     callback.end(self, finished)
-        return True
+        return finished
 
-    def _run_epoch(self, stop: StopRequest) -> bool:
-        """The rest of the current epoch and its evaluation. False: asked to stop."""
+    def _run_epoch(self, stop: StopRequest) -> None:
+        """The rest of the current epoch and its evaluation, unless somebody asks to stop."""
         state = self.state
         batches = self.loader.epoch(state.epoch, state.batch)
         start = time.perf_counter()
         for batch in itertools.islice(batches, self.total_steps - state.step):
-            loss, stopping = self._step(batch, stop)
-            state.batch += 1
-            state.step += 1
-            state.images += batch.global_size
-            state.loss_sum += loss * batch.global_size
+            loss, self.stopped = self._step(batch, stop)
+            state.count(loss, batch.global_size, len(self.loader))
             state.epoch_seconds += time.perf_counter() - start
             for callback in self.callbacks:
                 callback.step(self, loss)
@@ -127,18 +124,23 @@ class Trainer:
         loss, gradient = self.task.loss(outputs, batch.targets, total)
         self.network.backward(gradient)
         self.communicator.all_reduce(self.network.gradient)
-        loss, stopping = self.communicator.all_reduce(np.array([loss, float(stop.asked)]))
+        loss, stopping = self._sum(loss, float(stop.asked))
 
         norm = math.sqrt(ops.squared_norm(self.network.gradient))
         if not (math.isfinite(loss) and math.isfinite(norm)):
             raise self._diagnose(batch, total)
         if 0 < self.clip < norm:
-            self.network.gradient *= self.network.dtype.type(self.clip / norm)
+            self.network.gradient *= self.clip / norm
         self.optimizer.update(self.network.vector, self.network.gradient, self.schedule(self.state.step))
         if self.average is not None:
             self.average.update(self.network, self.state.step)
         self.metrics.update(outputs, batch.targets)
-        return float(loss), bool(stopping)
+        return loss, bool(stopping)
+
+    def _sum(self, *numbers: float) -> list[float]:
+        """Each number's sum over the ranks."""
+        summed: list[float] = self.communicator.all_reduce(np.array(numbers, np.float64)).tolist()
+        return summed
 
     def _context(self, batch: Batch) -> Context:
         """A training pass whose random numbers belong to the step: there is no generator's state to keep."""
@@ -174,11 +176,9 @@ class Trainer:
         state.seconds += state.epoch_seconds
         record["seconds"] = round(state.seconds, 3)
         record["images_per_second"] = round(state.images / max(state.epoch_seconds, 1e-9), 1)
-        state.epoch += 1
-        state.batch, state.images, state.loss_sum, state.epoch_seconds = 0, 0, 0.0, 0.0
-        self.metrics = self.task.metrics(training=True)
         self._compare(record)
-        state.history.append(record)
+        state.close_epoch(record)
+        self.metrics = self.task.metrics(training=True)
         for callback in self.callbacks:
             callback.epoch(self, record)
 
@@ -207,4 +207,4 @@ class Trainer:
         value = record[self.judge][self.task.primary]
         best, state = self.state.best, self.state
         if best is None or (value > best if self.task.larger_is_better else value < best):
-            state.best, state.best_epoch = value, state.epoch
+            state.best, state.best_epoch = value, record["epoch"]

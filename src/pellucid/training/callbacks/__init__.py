@@ -1,5 +1,10 @@
 """What can be hung into training: progress, history, curve, models and checkpoints."""
 
 from pellucid.training.callbacks.base import Callback
+from pellucid.training.callbacks.checkpoint import Checkpoint
+from pellucid.training.callbacks.curve import Curve
+from pellucid.training.callbacks.history import History
+from pellucid.training.callbacks.models import Models
+from pellucid.training.callbacks.progress import Progress
 
-__all__ = ["Callback"]
+__all__ = ["Callback", "Checkpoint", "Curve", "History", "Models", "Progress"]

@@ -1,0 +1,33 @@
+"""Recipes: whole training runs as data (TOML), and what is made of them."""
+
+from pellucid.recipes.build import (
+    build_data,
+    build_loader,
+    build_network,
+    build_task,
+    build_trainer,
+)
+from pellucid.recipes.load import DEFAULT, list_recipes, load_recipe, parse_recipe
+from pellucid.recipes.model import Model, model_notes, open_model
+from pellucid.recipes.run import resume_run, start_run
+from pellucid.recipes.schema import Recipe
+from pellucid.recipes.write import recipe_toml
+
+__all__ = [
+    "DEFAULT",
+    "Model",
+    "Recipe",
+    "build_data",
+    "build_loader",
+    "build_network",
+    "build_task",
+    "build_trainer",
+    "list_recipes",
+    "load_recipe",
+    "model_notes",
+    "open_model",
+    "parse_recipe",
+    "recipe_toml",
+    "resume_run",
+    "start_run",
+]

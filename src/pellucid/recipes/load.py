@@ -1,0 +1,118 @@
+"""Reading recipes: those of the package by name, others by their file."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from importlib import resources
+from pathlib import Path
+from typing import Any, get_type_hints
+
+import msgspec
+
+from pellucid.errors import PellucidError
+from pellucid.files import read_whole
+from pellucid.recipes.choices import unknown
+from pellucid.recipes.schema import Recipe
+
+DEFAULT = "deep-convnet"
+
+
+def list_recipes() -> dict[str, str]:
+    """Description of each recipe of the package, by name."""
+    return {name: load_recipe(name).description for name in _names()}
+
+
+def _names() -> list[str]:
+    files = resources.files("pellucid.recipes").iterdir()
+    return sorted(file.name.removesuffix(".toml") for file in files if file.name.endswith(".toml"))
+
+
+def load_recipe(name_or_path: str | Path = DEFAULT, overrides: Mapping[str, Any] | None = None) -> Recipe:
+    """A recipe of the package by name, or that of a TOML file (or of a run folder), with some keys overridden.
+
+    overrides: value by dotted key, such as {"optimizer.rate": 0.002}; a string is read as TOML where it is TOML,
+    else as itself. Raises PellucidError that names the file and the key, and the nearest known one.
+    """
+    return parse_recipe(*_read(name_or_path), overrides)
+
+
+def parse_recipe(text: str, source: str, overrides: Mapping[str, Any] | None = None) -> Recipe:
+    """A recipe's TOML text, as `load_recipe`. source: what messages call it."""
+    try:
+        content = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise PellucidError(f"{source}: {error}") from error
+    content.setdefault("name", Path(source).stem)
+    for key, value in (overrides or {}).items():
+        _override(content, key, _value(value))
+    try:
+        return _recipe(content)
+    except PellucidError as error:
+        raise PellucidError(f"{source}: {error}") from error
+
+
+def _read(name_or_path: str | Path) -> tuple[str, str]:
+    """Text of a recipe, and what messages call it."""
+    if name_or_path in (names := _names()):
+        return resources.files("pellucid.recipes").joinpath(f"{name_or_path}.toml").read_text("utf-8"), str(
+            name_or_path
+        )
+    path = Path(name_or_path)
+    if path.is_dir():
+        path /= "recipe.toml"
+    if path.suffix != ".toml" and not path.exists():
+        raise unknown("recipe", str(name_or_path), names)
+    try:
+        return read_whole(path).decode(), str(path)
+    except UnicodeDecodeError as error:
+        raise PellucidError(f"{path}: expected a TOML file in UTF-8, got other bytes") from error
+
+
+def _value(given: Any) -> Any:
+    if not isinstance(given, str):
+        return given
+    try:
+        return tomllib.loads(f"value = {given}")["value"]
+    except tomllib.TOMLDecodeError:
+        return given
+
+
+def _override(content: dict[str, Any], key: str, value: Any) -> None:
+    """Set content[a][b] for the key "a.b". A new name of a choice drops the old one's options."""
+    section, _, rest = key.partition(".")
+    if not rest:
+        content[section] = value
+        return
+    table = content.setdefault(section, {})
+    if not isinstance(table, dict):
+        raise PellucidError(f"override {key}: {section} is no section")
+    if rest == "name" and table.get("name") != value:
+        content[section] = {"name": value} | {k: v for k, v in table.items() if k == "rate"}
+    else:
+        table[rest] = value
+
+
+def _recipe(content: dict[str, Any]) -> Recipe:
+    from pellucid.recipes.build import check_choices
+
+    _check_keys("", content, Recipe)
+    try:
+        recipe = msgspec.convert(content, Recipe)
+    except msgspec.ValidationError as error:
+        message, _, place = str(error).partition(" - at `$.")
+        raise PellucidError(
+            f"{place.rstrip('`')}: {message[0].lower()}{message[1:]}" if place else message
+        ) from error
+    check_choices(recipe)
+    return recipe
+
+
+def _check_keys(section: str, content: Mapping[str, Any], kind: Any) -> None:
+    """Refuse unknown keys of a section, and of those inside it."""
+    known = get_type_hints(kind)
+    for key, value in content.items():
+        if key not in known:
+            raise unknown("key", f"{section}{key}", known)
+        if isinstance(value, dict) and isinstance(known[key], type):
+            _check_keys(f"{section}{key}.", value, known[key])

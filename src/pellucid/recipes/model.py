@@ -1,0 +1,74 @@
+"""Trained models: weights with all that is needed to use them, in one file."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from pellucid.data.dataset import Dataset
+from pellucid.errors import PellucidError
+from pellucid.network import Network
+from pellucid.ops.arrays import Shape
+from pellucid.recipes.build import build_network, build_task
+from pellucid.recipes.load import parse_recipe
+from pellucid.recipes.schema import Recipe
+from pellucid.recipes.write import recipe_toml
+from pellucid.training import Task, read_arrays
+from pellucid.training.folder import RunFolder, open_run_folder
+
+FORMAT = "pellucid model 1"
+
+
+@dataclass(frozen=True)
+class Model:
+    """A trained network, and what it was trained by.
+
+    image_shape: (C, H, W) it was trained on. class_names: of class 0, 1, ...
+    """
+
+    network: Network
+    task: Task
+    recipe: Recipe
+    image_shape: Shape
+    class_names: tuple[str, ...]
+    path: Path
+
+
+def model_notes(recipe: Recipe, image_shape: Shape, class_names: tuple[str, ...]) -> dict[str, str]:
+    """What a model's file says beside its weights; see `training.save_model`."""
+    return {
+        "format": FORMAT,
+        "recipe": recipe_toml(recipe),
+        "image_shape": json.dumps(list(image_shape)),
+        "class_names": json.dumps(list(class_names)),
+    }
+
+
+def dataset_notes(recipe: Recipe, dataset: Dataset) -> dict[str, str]:
+    """`model_notes` for a network trained on that data set."""
+    return model_notes(recipe, dataset.image_shape, dataset.class_names)
+
+
+def open_model(path: Path, *, best: bool = False) -> Model:
+    """The model of a run folder (its last, or its best), or of a model file.
+
+    Raises PellucidError where there is none, it's damaged, or its weights don't fit its recipe.
+    """
+    file = path if path.is_file() else _file(open_run_folder(path), best)
+    arrays, notes = read_arrays(file)
+    if notes.get("format") != FORMAT:
+        raise PellucidError(f"{file}: expected a {FORMAT!r}, got {notes.get('format', 'another file')!r}")
+    recipe = parse_recipe(notes["recipe"], str(file))
+    image_shape = tuple(json.loads(notes["image_shape"]))
+    class_names = tuple(json.loads(notes["class_names"]))
+    network = build_network(recipe, image_shape, len(class_names))
+    network.load_state(arrays, str(file))
+    return Model(network, build_task(recipe, class_names), recipe, image_shape, class_names, file)
+
+
+def _file(folder: RunFolder, best: bool) -> Path:
+    file = folder.best if best else folder.model
+    if not file.exists():
+        raise PellucidError(f"{folder.path}: no {file.name} yet (it is written when the first epoch is complete)")
+    return file

@@ -1,0 +1,28 @@
+"""A recipe as TOML text."""
+
+import json
+from typing import Any
+
+import msgspec
+
+from pellucid.recipes.schema import Recipe
+
+
+def recipe_toml(recipe: Recipe) -> str:
+    """The whole recipe, settings left at their defaults too; `load_recipe` gives the same one back."""
+    content = msgspec.to_builtins(recipe)
+    lines = [f"{key} = {_toml(value)}" for key, value in content.items() if not isinstance(value, dict)]
+    for section, table in content.items():
+        if isinstance(table, dict):
+            lines += ["", f"[{section}]"]
+            lines += [f"{key} = {_toml(value)}" for key, value in table.items() if value is not None]
+    return "\n".join(lines) + "\n"
+
+
+def _toml(value: Any) -> str:
+    """A value as TOML writes it; strings and booleans as JSON does."""
+    if isinstance(value, bool | str):
+        return json.dumps(value)
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(_toml, value))}]"
+    return repr(value)

@@ -1,0 +1,107 @@
+"""The history as a picture."""
+
+from __future__ import annotations
+
+import copy
+import io
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pellucid.files import write_whole
+from pellucid.training.callbacks.base import Callback
+from pellucid.training.state import Record, TrainingState
+from pellucid.training.trainer import Trainer
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+# colours that stay apart for every kind of colour vision (Okabe, Ito 2008); markers and dashes say it twice
+STYLES = {
+    "train": {"color": "#0072B2", "marker": "o", "linestyle": "-"},
+    "validation": {"color": "#009E73", "marker": "s", "linestyle": "--"},
+    "test": {"color": "#D55E00", "marker": "^", "linestyle": "-."},
+}
+OTHER = {"color": "#000000", "marker": "d", "linestyle": ":"}
+
+
+class Curve(Callback):
+    """After every epoch, draws loss and primary measure so far into a PNG file, while training goes on."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.thread: threading.Thread | None = None
+        self.error: Exception | None = None
+
+    def epoch(self, trainer: Trainer, record: Record) -> None:
+        """Start drawing, unless the last picture isn't finished yet; `end` makes up for it."""
+        if self.thread is None or not self.thread.is_alive():
+            self._draw(trainer)
+
+    def end(self, trainer: Trainer, finished: bool) -> None:
+        """Let the last picture be complete."""
+        drawn = self.drawn if self.thread is not None else 0
+        self._wait()
+        if len(trainer.state.history) > drawn > 0:
+            self._draw(trainer)
+            self._wait()
+
+    def _draw(self, trainer: Trainer) -> None:
+        if trainer.communicator.rank != 0:
+            return
+        self._wait()
+        state, primary = copy.copy(trainer.state), trainer.task.primary
+        state.history, state.trace = list(state.history), list(state.trace)
+        self.drawn = len(state.history)
+        self.thread = threading.Thread(target=self._work, args=(state, primary), name="curve")
+        self.thread.start()
+
+    def _work(self, state: TrainingState, primary: str) -> None:
+        try:
+            write_whole(self.path, draw_curve(state.history, state.trace, primary))
+        except Exception as error:
+            self.error = error
+
+    def _wait(self) -> None:
+        """Until the picture is there; what went wrong in the thread is raised here."""
+        if self.thread is not None:
+            self.thread.join()
+        if self.error is not None:
+            error, self.error = self.error, None
+            raise error
+
+
+def draw_curve(history: Sequence[Record], trace: Sequence[tuple[float, float]], primary: str) -> bytes:
+    """PNG of a history: left the losses, right the primary measure of each part of the data.
+
+    trace: (place in epochs, mean training loss about there), within the epochs.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(9, 3.6), dpi=120, layout="constrained")
+    canvas = FigureCanvasAgg(figure)
+    left, right = figure.subplots(1, 2)
+    if trace:
+        left.plot(*zip(*trace, strict=True), color=STYLES["train"]["color"], linewidth=1, alpha=0.45)
+    parts = [name for name, value in history[-1].items() if isinstance(value, dict)]
+    for name in parts:
+        style = {"markersize": 5, "linewidth": 1.5, **STYLES.get(name, OTHER)}
+        for axes, measure, unit in ((left, "loss", 1), (right, primary, 100)):
+            values = [unit * record[name][measure] for record in history]
+            axes.plot([record["epoch"] for record in history], values, label=name, **style)
+    _label(left, "loss", len(history))
+    _label(right, f"{primary} (%)", len(history))
+    left.set_yscale("log")
+    picture = io.BytesIO()
+    canvas.print_png(picture)
+    return picture.getvalue()
+
+
+def _label(axes: Axes, text: str, epochs: int) -> None:
+    axes.set(xlabel="epoch", ylabel=text, xlim=(0, epochs + 0.2))
+    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.grid(alpha=0.3)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(frameon=False)

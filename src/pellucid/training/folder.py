@@ -1,0 +1,105 @@
+"""The folder of a training run, and where each of its files lies."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from pellucid.errors import PellucidError
+
+RUNS = Path("runs")
+LAST = "last"
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """Files of one run."""
+
+    path: Path
+
+    @property
+    def recipe(self) -> Path:
+        """The recipe as it ran."""
+        return self.path / "recipe.toml"
+
+    @property
+    def history(self) -> Path:
+        """One line of JSON an epoch."""
+        return self.path / "history.jsonl"
+
+    @property
+    def curve(self) -> Path:
+        """Picture of the history."""
+        return self.path / "curve.png"
+
+    @property
+    def model(self) -> Path:
+        """Weights after the last completed epoch."""
+        return self.path / "model.safetensors"
+
+    @property
+    def best(self) -> Path:
+        """Weights after the best epoch so far."""
+        return self.path / "best.safetensors"
+
+    @property
+    def checkpoint(self) -> Path:
+        """All that a resumed run needs."""
+        return self.path / "checkpoint.safetensors"
+
+
+def create_run_folder(name: str, path: Path | None = None) -> RunFolder:
+    """A new folder runs/<date-time>-<name>, or the given path, to which runs/last then points.
+
+    Raises PellucidError where it exists and holds something, or can't be made.
+    """
+    folder = path or _unused(RUNS / f"{time.strftime('%Y%m%d-%H%M%S')}-{name}")
+    try:
+        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+            raise PellucidError(f"{folder} exists: expected a new or empty folder for a new run")
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise PellucidError(f"cannot make the run folder {folder}: {error.strerror or error}") from error
+    point_last(folder)
+    return RunFolder(folder)
+
+
+def _unused(path: Path) -> Path:
+    """The path, with a number behind it if it's taken."""
+    candidate, number = path, 1
+    while candidate.exists():
+        number += 1
+        candidate = path.with_name(f"{path.name}-{number}")
+    return candidate
+
+
+def point_last(folder: Path) -> None:
+    """Let runs/last point to a folder: a symbolic link that is swapped in one move."""
+    link = RUNS / LAST
+    try:
+        RUNS.mkdir(parents=True, exist_ok=True)
+        if link.exists() and not link.is_symlink():
+            raise PellucidError(
+                f"{link}: expected a symbolic link to the last run, got a file or folder of that name"
+            )
+        with tempfile.TemporaryDirectory(dir=RUNS, prefix=".last.") as aside:
+            new = Path(aside) / LAST
+            new.symlink_to(os.path.relpath(folder.resolve(), RUNS.resolve()), target_is_directory=True)
+            new.replace(link)
+    except OSError as error:
+        raise PellucidError(f"cannot make the link {link}: {error.strerror or error}") from error
+
+
+def open_run_folder(path: Path) -> RunFolder:
+    """The folder of an earlier run. Raises PellucidError where there is none."""
+    if not path.is_dir():
+        hint = "" if path.exists() else " (nothing was trained here yet)" if path == RUNS / LAST else ""
+        raise PellucidError(f"no run {path}{hint}: expected a run folder, such as runs/last")
+    # what runs/last points to may change while this run goes on
+    with contextlib.suppress(OSError):
+        path = Path(os.path.relpath(path.resolve()))
+    return RunFolder(path)
