@@ -13,12 +13,20 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from pellucid.errors import PellucidError
+from pellucid.ops import memory  # here, lest __getattr__ takes the name for an op and loads the backend
 from pellucid.ops.cores import set_threads, threads
 
 if TYPE_CHECKING:  # every backend has the definition's signatures
     from pellucid.ops.numpy_ops import *  # noqa: F403
 
-__all__ = ["backend", "set_backend", "set_threads", "threads", "use_backend"]  # and the ops of the active backend
+__all__ = [
+    "backend",
+    "memory",
+    "set_backend",
+    "set_threads",
+    "threads",
+    "use_backend",
+]  # and the ops of the active backend
 
 BACKENDS = {"numpy": "pellucid.ops.numpy_ops", "numba": "pellucid.ops.numba_ops"}
 
