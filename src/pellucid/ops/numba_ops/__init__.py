@@ -1,4 +1,100 @@
 """The functions of `numpy_ops`, compiled for this machine's cores with Numba."""
 
-from pellucid.ops.numpy_ops import *  # noqa: F403
-from pellucid.ops.numpy_ops import __all__ as __all__
+from pellucid.ops.numba_ops.activation import (
+    dropout,
+    leaky_relu,
+    leaky_relu_backward,
+    relu,
+    relu_backward,
+    sigmoid,
+    sigmoid_backward,
+    silu,
+    silu_backward,
+    tanh,
+    tanh_backward,
+)
+from pellucid.ops.numba_ops.channels import channel_affine, channel_combination, channel_dot, channel_sum
+from pellucid.ops.numba_ops.linear import linear, linear_backward, linear_relu, linear_relu_backward
+from pellucid.ops.numba_ops.loss import mean_squared_error, softmax, softmax_cross_entropy
+from pellucid.ops.numba_ops.pooling import (
+    avg_pool2d,
+    avg_pool2d_backward,
+    global_avg_pool2d,
+    global_avg_pool2d_backward,
+    max_pool2d,
+    max_pool2d_backward,
+)
+from pellucid.ops.numba_ops.update import (
+    adagrad_update,
+    adam_update,
+    average_update,
+    momentum_update,
+    rmsprop_update,
+    sgd_update,
+    squared_norm,
+)
+from pellucid.ops.numpy_ops import (
+    conv2d,
+    conv2d_backward,
+    conv2d_input_gradient,
+    conv2d_relu,
+    conv2d_relu_backward,
+    conv2d_relu_max_pool2d,
+    conv2d_relu_max_pool2d_backward,
+    conv2d_weight_gradient,
+    # NumPy's float64 products of whole numbers are exact and fast; only inference uses them.
+    integer_avg_pool2d,
+    integer_conv2d,
+    integer_logits,
+    integer_max_pool2d,
+)
+
+__all__ = [
+    "adagrad_update",
+    "adam_update",
+    "average_update",
+    "avg_pool2d",
+    "avg_pool2d_backward",
+    "channel_affine",
+    "channel_combination",
+    "channel_dot",
+    "channel_sum",
+    "conv2d",
+    "conv2d_backward",
+    "conv2d_input_gradient",
+    "conv2d_relu",
+    "conv2d_relu_backward",
+    "conv2d_relu_max_pool2d",
+    "conv2d_relu_max_pool2d_backward",
+    "conv2d_weight_gradient",
+    "dropout",
+    "global_avg_pool2d",
+    "global_avg_pool2d_backward",
+    "integer_avg_pool2d",
+    "integer_conv2d",
+    "integer_logits",
+    "integer_max_pool2d",
+    "leaky_relu",
+    "leaky_relu_backward",
+    "linear",
+    "linear_backward",
+    "linear_relu",
+    "linear_relu_backward",
+    "max_pool2d",
+    "max_pool2d_backward",
+    "mean_squared_error",
+    "momentum_update",
+    "relu",
+    "relu_backward",
+    "rmsprop_update",
+    "sgd_update",
+    "sigmoid",
+    "sigmoid_backward",
+    "silu",
+    "silu_backward",
+    "softmax",
+    "softmax_cross_entropy",
+    "squared_norm",
+    "tanh",
+    "tanh_backward",
+]
