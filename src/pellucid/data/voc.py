@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 IGNORED = 255
 VOC_CLASSES = (
     "background",
-    *"aeroplane bicycle bird boat bottle bus car cat chair cow".split(),
-    *"diningtable dog horse motorbike person pottedplant sheep sofa train tvmonitor".split(),
+    *("aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow"),
+    *("diningtable", "dog", "horse", "motorbike", "person", "pottedplant", "sheep", "sofa", "train", "tvmonitor"),
 )
 FOLDERS = ("JPEGImages", "SegmentationClass", "ImageSets")
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from pellucid.data import Data, Dataset, Loader, load_data
+from pellucid.data.masked import load_masked
 from pellucid.data.randomness import generator
 from pellucid.errors import PellucidError
 from pellucid.network import Network
@@ -15,10 +16,11 @@ from pellucid.ops.arrays import Shape
 from pellucid.recipes.choices import check_choice, make
 from pellucid.recipes.schema import Recipe
 from pellucid.tasks.classify import Classify
+from pellucid.tasks.segment import Segment
 from pellucid.training import OPTIMIZERS, SCHEDULES, Alone, Callback, Communicator, Task, Trainer, WeightAverage
 from pellucid.zoo import NETWORKS
 
-TASKS: dict[str, Callable[..., Task]] = {"classify": Classify}
+TASKS: dict[str, Callable[..., Task]] = {"classify": Classify, "segment": Segment}
 
 EVALUATION_BATCH = 500
 
@@ -40,8 +42,10 @@ def check_choices(recipe: Recipe) -> None:
 
 
 def build_data(recipe: Recipe) -> Data:
-    """The recipe's images."""
+    """The recipe's images, with what its task wants to know of each."""
     settings = recipe.data
+    if recipe.task["name"] == "segment":
+        return load_masked(settings.source, settings.scenes, settings.size, settings.validation, settings.seed)
     return load_data(settings.source, settings.size, settings.validation, settings.seed)
 
 

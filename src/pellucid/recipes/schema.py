@@ -16,12 +16,14 @@ class DataSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Where the images come from.
 
     source: "mnist", or a directory. size: (height, width) that a folder's images are brought to.
+    scenes: settings of scenes made of the source's images, for tasks that want them; see data.masked.load_scenes.
     validation: fraction (below 1) or number of training images kept apart, chosen by `seed`; 0: none.
     mean, std: of each channel, in units where white is 1; empty: the images stay 0 .. 1.
     """
 
     source: str = "mnist"
     size: tuple[int, int] | None = None
+    scenes: dict[str, Any] | None = None
     validation: float = 0.0
     seed: int = 0
     mean: tuple[float, ...] = ()

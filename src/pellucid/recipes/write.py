@@ -25,4 +25,6 @@ def _toml(value: Any) -> str:
         return json.dumps(value)
     if isinstance(value, list | tuple):
         return f"[{', '.join(map(_toml, value))}]"
+    if isinstance(value, dict):
+        return "{ " + ", ".join(f"{key} = {_toml(part)}" for key, part in value.items()) + " }"
     return repr(value)

@@ -1,4 +1,4 @@
-"""Segmentations as pictures: the mask as a palette PNG, and the image overlaid with its classes, names and a legend."""
+"""Segmentations as pictures: the mask as a palette PNG, and the image overlaid with its classes and a legend."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 # Okabe, Ito 2008, then Tol 2021 ("muted"): told apart by people who confuse red and green.
 _COLOURS = (
-    "000000 e69f00 56b4e9 009e73 f0e442 0072b2 d55e00 cc79a7 999999 882255 44aa99 "
-    "ddcc77 332288 88ccee 117733 cc6677 aa4499 999933 661100 6699cc dddddd"
-).split()
+    *("000000", "e69f00", "56b4e9", "009e73", "f0e442", "0072b2", "d55e00", "cc79a7", "999999", "882255", "44aa99"),
+    *("ddcc77", "332288", "88ccee", "117733", "cc6677", "aa4499", "999933", "661100", "6699cc", "dddddd"),
+)
 _SHORTEST = 640  # pixels: smaller images are enlarged by a whole number
 _NAMED_FROM = 12  # pixels of the image: smaller parts get no name beside them
 _OPAQUE = 0.65  # how much of its class's colour a pixel takes on

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -43,14 +42,19 @@ class Segment:
         """The loss and its settings."""
         return SoftmaxCrossEntropy(self.label_smoothing, self.class_weights, self.ignore_label)
 
-    def count(self, outputs: Any, targets: Any) -> Array:
+    def count(self, outputs: Array, targets: Array) -> Array:
         """What the labelled pixels count together."""
         return np.array([self.criterion.count(targets, len(self.class_names))])
 
-    def loss(self, outputs: Any, targets: Any, total: Array) -> tuple[float, Any]:
-        """(loss, gradient for the logits), the sum over pixels divided by `total`."""
-        return self.criterion(outputs, targets, float(total[0]))
+    def loss(self, outputs: Array, targets: Array, total: Array | None = None) -> tuple[float, Array]:
+        """(loss, gradient for the logits), the sum over pixels divided by `total`, by default their count."""
+        return self.criterion(outputs, targets, None if total is None else float(total[0]))
 
     def metrics(self, training: bool = False) -> SegmentationMetrics:
         """An empty confusion matrix; in training it is filled from every fourth row and column."""
         return SegmentationMetrics(self.class_names, self.ignore_label, _EVERY if training else 1)
+
+    def decode(self, outputs: Array) -> Array:
+        """The likeliest class of each pixel: (N, H, W) uint8."""
+        classes: Array = outputs.transpose(0, 2, 3, 1).argmax(axis=3).astype(np.uint8)
+        return classes

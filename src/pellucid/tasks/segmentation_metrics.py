@@ -63,7 +63,7 @@ class SegmentationMetrics:
 
     def state(self) -> dict[str, Array]:
         """The confusion matrix."""
-        return {"confusion": self.confusion}
+        return {"confusion": self.confusion.copy()}
 
     def result(self) -> dict[str, float]:
         """The four measures, as fractions; nan where nothing was counted."""
