@@ -54,10 +54,13 @@ def centred_affine(shift: Array, angle: Array, scale: Array, shear: Array, size:
     return Affine(back, centre - np.einsum("nij,nj->ni", back, centre + shift))
 
 
-def warp_images(images: Array, affine: Affine) -> Array:
-    """The images (n, C, H, W) as the maps move them, between pixels bilinear, outside 0: float32, same units."""
+def warp_images(images: Array, affine: Affine, size: Pair | None = None) -> Array:
+    """The images (n, C, H, W) as the maps move them, between pixels bilinear, outside 0: float32, same units.
+
+    size: (height, width) of the new images, that of the old ones unless given.
+    """
     n, C, H, W = images.shape
-    y, x = affine.sources((H, W))
+    y, x = affine.sources(size or (H, W))
     np.clip(y, -2, H, out=y)  # beyond that, all is black anyway
     np.clip(x, -2, W, out=x)
     top, left = _floor(y), _floor(x)
@@ -100,10 +103,13 @@ def _between(here: Array, there: Array, share: Array) -> Array:
     return here
 
 
-def warp_masks(masks: Array, affine: Affine, outside: int) -> Array:
-    """The masks (n, H, W) as the maps move them: the nearest old pixel's class, `outside` beyond the edge."""
+def warp_masks(masks: Array, affine: Affine, outside: int, size: Pair | None = None) -> Array:
+    """The masks (n, H, W) as the maps move them: the nearest old pixel's class, `outside` beyond the edge.
+
+    size: (height, width) of the new masks, that of the old ones unless given.
+    """
     n, H, W = masks.shape
-    y, x = (np.rint(place).astype(np.intp) for place in affine.sources((H, W)))
+    y, x = (np.rint(place).astype(np.intp) for place in affine.sources(size or (H, W)))
     inside = (y >= 0) & (y < H) & (x >= 0) & (x < W)
     np.clip(y, 0, H - 1, out=y)
     np.clip(x, 0, W - 1, out=x)

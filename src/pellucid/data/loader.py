@@ -7,9 +7,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from pellucid.data import paired_augmentation
 from pellucid.data.augmentation import Augmentation
 from pellucid.data.dataset import Dataset
 from pellucid.data.geometry import warp_images, warp_masks
+from pellucid.data.paired_augmentation import RandomCrop
 from pellucid.data.randomness import generator, uniform_rows
 from pellucid.errors import PellucidError
 from pellucid.ops import memory
@@ -50,7 +52,8 @@ class Loader:
 
     dataset: what to draw from. batch_size: images a step, those of every rank together. seed, shuffle: order
     of the images, a new one each epoch; without shuffle they come as they lie. augment: random changes; None
-    for none. dtype: float type of the inputs. drop_last: leave out the last batch where it is smaller.
+    for none. crop: a random window after those, masks moved alike; None for none. dtype: float type of the inputs.
+    drop_last: leave out the last batch where it is smaller.
     mean, std: of each channel, in units where white is 1; None leaves 0 .. 1 as it is.
     rank, ranks: this process's share; see `shard`.
     """
@@ -60,6 +63,7 @@ class Loader:
     seed: int = 0
     shuffle: bool = True
     augment: Augmentation | None = None
+    crop: RandomCrop | None = None
     dtype: npt.DTypeLike = np.float32
     drop_last: bool = False
     mean: Sequence[float] | None = None
@@ -114,6 +118,13 @@ class Loader:
         if self.augment is not None:
             uniform = uniform_rows(self.seed, "augment", epoch, start + offset, len(samples), Augmentation.COLUMNS)
             pixels, targets = _augmented(self.augment, uniform, pixels, targets)
+        if self.crop is not None:
+            uniform = uniform_rows(
+                self.seed, "crop", epoch, start + offset, len(samples), paired_augmentation.COLUMNS
+            )
+            masks = targets if _are_masks(targets) else None
+            pixels, moved = self.crop(uniform, pixels, masks, IGNORED)
+            targets = targets if moved is None else moved
         inputs = normalized(pixels, self.dtype, white, self.mean, self.std)
         return Batch(inputs, targets, samples, index, start + offset, offset, size)
 
@@ -123,11 +134,15 @@ def _augmented(augment: Augmentation, uniform: Array, pixels: Array, targets: An
     if augment.moves:
         affine = augment.affine(uniform, *pixels.shape[2:])
         pixels = warp_images(pixels, affine)
-        if isinstance(targets, np.ndarray) and targets.ndim == 3:
+        if _are_masks(targets):
             targets = warp_masks(targets, affine, IGNORED)
     if augment.erase:
         augment.erase_from(pixels, uniform)
     return pixels, targets
+
+
+def _are_masks(targets: Any) -> bool:
+    return isinstance(targets, np.ndarray) and targets.ndim == 3
 
 
 def normalized(

@@ -70,6 +70,7 @@ def build_loader(recipe: Recipe, dataset: Dataset, *, training: bool) -> Loader:
         seed=settings.seed,
         shuffle=training,
         augment=recipe.augmentation if training and _augments(recipe) else None,
+        crop=recipe.crop if training and recipe.crop.changes else None,
         dtype=np.dtype(settings.precision),
         mean=data.mean or None,
         std=data.std or None,

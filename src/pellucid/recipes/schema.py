@@ -7,6 +7,7 @@ from typing import Any, Literal
 import msgspec
 
 from pellucid.data import Augmentation
+from pellucid.data.paired_augmentation import RandomCrop
 
 Choice = dict[str, Any]
 """Something by `name`, and its options: those are the arguments of the class or function of that name."""
@@ -64,6 +65,7 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     task: Choice = msgspec.field(default_factory=lambda: {"name": "classify"})
     data: DataSettings = DataSettings()
     augmentation: Augmentation = Augmentation()
+    crop: RandomCrop = RandomCrop()
     optimizer: Choice
     schedule: Choice = msgspec.field(default_factory=lambda: {"name": "constant"})
     training: TrainingSettings = TrainingSettings()

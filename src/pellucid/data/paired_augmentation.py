@@ -1,0 +1,66 @@
+"""Random windows of images, magnified and mirrored, with the masks moved along."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from pellucid.data.geometry import Affine, warp_images, warp_masks
+from pellucid.errors import PellucidError
+from pellucid.ops.arrays import Array, Pair
+
+COLUMNS = 4  # random numbers an image: magnification, mirroring, row and column of the window
+
+
+@dataclass(frozen=True)
+class RandomCrop:
+    """A window of every training image, drawn anew for every image and epoch.
+
+    size: (height, width) of the window, pixels; None for the image's own. scale: (least, most) magnification before
+    the window is cut, uniform in its logarithm. flip: probability of mirroring left and right. Where the magnified
+    image is smaller than the window it lies anywhere in it; around it the image is black and the mask is ignored.
+    """
+
+    size: tuple[int, int] | None = None
+    scale: tuple[float, float] = (1.0, 1.0)
+    flip: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.size is not None and min(self.size) < 1:
+            raise PellucidError(f"crop size = {self.size}: expected (height, width) of at least 1")
+        if not 0 < self.scale[0] <= self.scale[1]:
+            raise PellucidError(f"crop scale = {self.scale}: expected (least, most), both above 0")
+        if not 0 <= self.flip <= 1:
+            raise PellucidError(f"crop flip = {self.flip}: expected a probability")
+
+    @property
+    def changes(self) -> bool:
+        """Whether it does anything."""
+        return self.size is not None or self.scale != (1.0, 1.0) or self.flip > 0
+
+    def affine(self, uniform: Array, size: Pair) -> Affine:
+        """The map of each image of a batch, from uniform numbers (n, COLUMNS), for images of size (H, W).
+
+        Its inverse says where points, and corners of boxes, have gone.
+        """
+        low, high = np.log(self.scale)
+        scale = np.exp(low + (high - low) * uniform[:, 0])[:, None]
+        room = np.array(size) * scale - np.array(self.size or size)  # negative: the image moves in the window
+        first = (
+            np.rint(uniform[:, 2:4] * room) + 0.5
+        ) / scale - 0.5  # the window's first pixel, between pixels' middles
+        matrix = np.zeros((len(uniform), 2, 2))
+        matrix[:, 0, 0] = matrix[:, 1, 1] = 1 / scale[:, 0]
+        mirrored = uniform[:, 1] < self.flip
+        matrix[mirrored, 1, 1] *= -1
+        first[mirrored, 1] = size[1] - 1 - first[mirrored, 1]
+        return Affine(matrix, first)
+
+    def __call__(
+        self, uniform: Array, images: Array, masks: Array | None, ignored: int
+    ) -> tuple[Array, Array | None]:
+        """Windows (n, C, *size) of images (n, C, H, W), in the same units, and those of their masks (n, H, W)."""
+        affine = self.affine(uniform, (images.shape[2], images.shape[3]))
+        moved = None if masks is None else warp_masks(masks, affine, ignored, self.size)
+        return warp_images(images, affine, self.size), moved

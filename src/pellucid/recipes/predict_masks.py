@@ -1,0 +1,79 @@
+"""What a trained model says of each pixel of image files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from pellucid.data import normalized
+from pellucid.data.pictures import picture_format, read_picture
+from pellucid.errors import PellucidError
+from pellucid.files import write_whole
+from pellucid.layers.grid import grid
+from pellucid.ops.arrays import Array
+from pellucid.recipes.model import Model
+from pellucid.tasks.mask_pictures import encoded, mask_png, overlay
+from pellucid.tasks.segment import Segment
+from pellucid.tasks.tiles import TILE, segment
+
+
+@dataclass(frozen=True)
+class SegmentedFile:
+    """One image: what was written about it, and which share of its pixels each class has, those there are."""
+
+    image: Path
+    mask: Path
+    overlay: Path
+    shares: dict[str, float]
+
+
+def segment_files(model: Model, paths: Sequence[Path], folder: Path, *, tile: int = TILE) -> Iterator[SegmentedFile]:
+    """For each PNG or JPEG file, its mask NAME-mask.png and the overlay NAME-overlay.png in a folder.
+
+    Images keep their size; those longer than `tile` pixels are cut into tiles. All files are looked at before the
+    first is computed. Raises PellucidError, naming the file, for one that is no image, or too small a one.
+    """
+    if not isinstance(model.task, Segment):
+        raise PellucidError(f"{model.path}: its task, {model.recipe.task['name']}, has no classes of pixels")
+    _check(model, paths)
+    for path in paths:
+        pixels = read_pixels(model, path)
+        mask = segment(model.network, _input(model, pixels), tile)
+        yield _written(path, folder, pixels, mask, model.task.class_names)
+
+
+def read_pixels(model: Model, path: Path) -> Array:
+    """The pixels of a file, (C, H, W) uint8, grey or in colour as the model's training images were."""
+    size, _ = picture_format(path)
+    return read_picture(path, model.image_shape[0], size).transpose(2, 0, 1)
+
+
+def _check(model: Model, paths: Sequence[Path]) -> None:
+    names: dict[str, Path] = {}
+    rows, columns = grid(model.network.layer)
+    for path in paths:
+        (H, W), _ = picture_format(path)
+        stride = f"{rows.period}x{columns.period}"
+        if min(H - rows.period, W - columns.period) < 0:
+            raise PellucidError(f"{path}: {H}x{W} pixels, smaller than the network's stride, {stride}")
+        if names.setdefault(path.stem, path) != path:
+            raise PellucidError(f"{path}: {names[path.stem]} has the same name, their masks would too")
+
+
+def _input(model: Model, pixels: Array) -> Array:
+    """Normalised as in training: (C, H, W)."""
+    data = model.recipe.data
+    x: Array = normalized(pixels[None], model.network.dtype, 255, data.mean or None, data.std or None)[0]
+    return x
+
+
+def _written(path: Path, folder: Path, pixels: Array, mask: Array, class_names: tuple[str, ...]) -> SegmentedFile:
+    files = folder / f"{path.stem}-mask.png", folder / f"{path.stem}-overlay.png"
+    write_whole(files[0], mask_png(mask, len(class_names)))
+    write_whole(files[1], encoded(overlay(pixels, mask, class_names)))
+    counts = np.bincount(mask.ravel(), minlength=len(class_names))
+    shares = {name: float(count) / mask.size for name, count in zip(class_names, counts, strict=True) if count}
+    return SegmentedFile(path, *files, shares)
