@@ -45,7 +45,7 @@ class Task(Protocol):
     def loss(self, outputs: Any, targets: Any, total: Array | None = None) -> tuple[float, Any]:
         """(loss, its gradient for the outputs), both already divided by `total`, by default count(outputs, targets).
 
-        With the whole batch's count the losses and gradients of processes that share a batch add up to the whole batch's.
+        With the whole batch's count, losses and gradients of processes that share a batch add up to the batch's.
         """
 
     def metrics(self, training: bool = False) -> Metrics:

@@ -110,11 +110,10 @@ class Trainer:
             state.epoch_seconds += time.perf_counter() - start
             for callback in self.callbacks:
                 callback.step(self, loss)
+            if self.stopped:
+                return
             start = time.perf_counter()
-            if stopping:
-                return False
         self._finish_epoch()
-        return True
 
     def _step(self, batch: Batch, stop: StopRequest) -> tuple[float, bool]:
         """Forward, loss, backward, sum over the ranks, update: the whole batch's loss, and whether to stop."""

@@ -31,6 +31,7 @@ class Curve(Callback):
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.drawn = 0  # epochs of the last picture
         self.thread: threading.Thread | None = None
         self.error: Exception | None = None
 
@@ -41,9 +42,8 @@ class Curve(Callback):
 
     def end(self, trainer: Trainer, finished: bool) -> None:
         """Let the last picture be complete."""
-        drawn = self.drawn if self.thread is not None else 0
         self._wait()
-        if len(trainer.state.history) > drawn > 0:
+        if len(trainer.state.history) > self.drawn > 0:
             self._draw(trainer)
             self._wait()
 
@@ -77,11 +77,9 @@ def draw_curve(history: Sequence[Record], trace: Sequence[tuple[float, float]], 
 
     trace: (place in epochs, mean training loss about there), within the epochs.
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(9, 3.6), dpi=120, layout="constrained")
-    canvas = FigureCanvasAgg(figure)
+    figure = Figure(figsize=(9, 3.6), dpi=120, layout="constrained")  # without pyplot: Agg, and no global state
     left, right = figure.subplots(1, 2)
     if trace:
         left.plot(*zip(*trace, strict=True), color=STYLES["train"]["color"], linewidth=1, alpha=0.45)
@@ -95,13 +93,15 @@ def draw_curve(history: Sequence[Record], trace: Sequence[tuple[float, float]], 
     _label(right, f"{primary} (%)", len(history))
     left.set_yscale("log")
     picture = io.BytesIO()
-    canvas.print_png(picture)
+    figure.savefig(picture, format="png")
     return picture.getvalue()
 
 
 def _label(axes: Axes, text: str, epochs: int) -> None:
+    from matplotlib.ticker import MaxNLocator
+
     axes.set(xlabel="epoch", ylabel=text, xlim=(0, epochs + 0.2))
-    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.grid(alpha=0.3)
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False)

@@ -68,7 +68,7 @@ def _line(record: Record) -> str:
 
 
 def read_history(path: Path, *, epochs: bool = True) -> list[Record]:
-    """The epoch lines (or the step lines) of a history file, without a line broken off; none where there is no file."""
+    """The epoch lines (or step lines) of a history file, without a line broken off; none where there is no file."""
     try:
         lines = path.read_text("utf-8").splitlines()
     except FileNotFoundError:
