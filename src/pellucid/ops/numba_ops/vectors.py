@@ -1,0 +1,304 @@
+"""Vector instructions for Numba: Python that is run once, at compile time, and writes the machine's instructions.
+
+LLVM turns plain loops into vector instructions, but it cannot be told to keep a block of twelve accumulators in
+registers. So the innermost pieces of the kernels are functions like this one, marked `@vector_code`:
+
+    @vector_code
+    def add_rows(code, x, y, out, count):
+        with code.loop(count) as i:
+            step = i * VECTOR
+            code.store(out + step, code.load(x + step) + code.load(y + step))
+
+Numba's functions call them as `add_rows(x, y, out, count)` with integers: addresses in bytes, distances in bytes,
+counts. Inside, an argument is an `Integer` and `code.load` gives a `Vector`, neighbouring float32 in one register;
+arithmetic on either writes the instruction. A Python `for` or `if` decides what is written, `code.loop` and
+`code.when` are loops and branches of the machine.
+
+One register holds LANES numbers: 16 with AVX-512, 8 with AVX2, else 4 (SSE, NEON); the environment variable
+PELLUCID_VECTOR_WIDTH overrides it, and LLVM splits what is wider than the machine's registers.
+"""
+
+import inspect
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from llvmlite import binding, ir
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+from pellucid.errors import PellucidError
+from pellucid.ops.arrays import Array
+from pellucid.ops.numba_ops.jit import jit
+
+FLOAT = 4  # bytes of a float32
+
+_REAL, _WORD, _BYTE, _INDEX = ir.FloatType(), ir.IntType(32), ir.IntType(8), ir.IntType(64)
+# Products may be joined with sums; NaN and infinity keep their meaning.
+_FLAGS = ("contract", "nsz")
+
+
+def _lanes() -> int:
+    """Float32 lanes of one register: as forced, or what this processor has."""
+    forced = os.environ.get("PELLUCID_VECTOR_WIDTH")
+    if forced:
+        if forced not in {"4", "8", "16"}:
+            raise PellucidError(f"PELLUCID_VECTOR_WIDTH: expected 4, 8 or 16 lanes of float32, got {forced!r}")
+        return int(forced)
+    features = binding.get_host_cpu_features()
+    return 16 if features.get("avx512f") else 8 if features.get("avx2") else 4
+
+
+LANES = _lanes()
+VECTOR = LANES * FLOAT  # bytes of one register
+
+_VECTOR_TYPE = ir.VectorType(_REAL, LANES)
+_MASK_TYPE = ir.VectorType(ir.IntType(1), LANES)
+_WORDS_TYPE = ir.VectorType(_WORD, LANES)
+_BYTES_TYPE = ir.VectorType(_BYTE, LANES)
+
+
+@dataclass(frozen=True)
+class Integer:
+    """A 64-bit integer of the machine: an address, a distance in bytes, a count."""
+
+    builder: Any
+    value: Any
+
+    def _other(self, other: "Integer | int") -> Any:
+        return other.value if isinstance(other, Integer) else ir.Constant(_INDEX, int(other))
+
+    def __add__(self, other: "Integer | int") -> "Integer":
+        return Integer(self.builder, self.builder.add(self.value, self._other(other)))
+
+    def __sub__(self, other: "Integer | int") -> "Integer":
+        return Integer(self.builder, self.builder.sub(self.value, self._other(other)))
+
+    def __mul__(self, other: "Integer | int") -> "Integer":
+        return Integer(self.builder, self.builder.mul(self.value, self._other(other)))
+
+    def smaller(self, other: "Integer | int") -> "Integer":
+        """The smaller of the two."""
+        value = self._other(other)
+        less = self.builder.icmp_signed("<", self.value, value)
+        return Integer(self.builder, self.builder.select(less, self.value, value))
+
+
+@dataclass(frozen=True)
+class Vector:
+    """LANES float32 in one register."""
+
+    builder: Any
+    value: Any
+
+    def _other(self, other: "Vector | float") -> Any:
+        return other.value if isinstance(other, Vector) else ir.Constant(_VECTOR_TYPE, [float(other)] * LANES)
+
+    def __add__(self, other: "Vector | float") -> "Vector":
+        return Vector(self.builder, self.builder.fadd(self.value, self._other(other), flags=_FLAGS))
+
+    def __sub__(self, other: "Vector | float") -> "Vector":
+        return Vector(self.builder, self.builder.fsub(self.value, self._other(other), flags=_FLAGS))
+
+    def __mul__(self, other: "Vector | float") -> "Vector":
+        return Vector(self.builder, self.builder.fmul(self.value, self._other(other), flags=_FLAGS))
+
+    __radd__ = __add__
+    __rmul__ = __mul__
+
+    def __gt__(self, other: "Vector | float") -> "Mask":
+        return Mask(self.builder, self.builder.fcmp_ordered(">", self.value, self._other(other)))
+
+    def at_least(self, low: "Vector") -> "Vector":
+        """The larger of the two in each lane; a NaN stays NaN."""
+        return (low > self).choose(low, self)
+
+
+@dataclass(frozen=True)
+class Mask:
+    """One truth value a lane."""
+
+    builder: Any
+    value: Any
+
+    def __and__(self, other: "Mask") -> "Mask":
+        return Mask(self.builder, self.builder.and_(self.value, other.value))
+
+    def choose(self, yes: Vector, no: Vector) -> Vector:
+        """In each lane one of the two."""
+        return Vector(self.builder, self.builder.select(self.value, yes.value, no.value))
+
+
+class Code:
+    """Where a function marked `@vector_code` writes its instructions."""
+
+    def __init__(self, builder: Any) -> None:
+        self.builder = builder
+
+    def integer(self, value: int) -> Integer:
+        """A constant integer."""
+        return Integer(self.builder, ir.Constant(_INDEX, value))
+
+    def number(self, value: float) -> Vector:
+        """The same constant in every lane."""
+        return Vector(self.builder, ir.Constant(_VECTOR_TYPE, [value] * LANES))
+
+    def either(self, flag: Integer, yes: float, no: float) -> Vector:
+        """A constant in every lane: `yes` if the flag is not 0, else `no`."""
+        chosen = self.builder.icmp_signed("!=", flag.value, ir.Constant(_INDEX, 0))
+        return Vector(self.builder, self.builder.select(chosen, self.number(yes).value, self.number(no).value))
+
+    def _pointer(self, address: Integer, kind: Any) -> Any:
+        return self.builder.inttoptr(address.value, kind.as_pointer())
+
+    def load(self, address: Integer) -> Vector:
+        """LANES float32 from memory, at any alignment."""
+        value = self.builder.load(self._pointer(address, _VECTOR_TYPE), typ=_VECTOR_TYPE)
+        value.align = FLOAT
+        return Vector(self.builder, value)
+
+    def store(self, address: Integer, vector: Vector) -> None:
+        """LANES float32 to memory, at any alignment."""
+        self.builder.store(vector.value, self._pointer(address, _VECTOR_TYPE)).align = FLOAT
+
+    def broadcast(self, address: Integer) -> Vector:
+        """One float32 from memory to every lane."""
+        return self._fill(self._scalar(address))
+
+    def _scalar(self, address: Integer) -> Any:
+        value = self.builder.load(self._pointer(address, _REAL), typ=_REAL)
+        value.align = FLOAT
+        return value
+
+    def _fill(self, scalar: Any) -> Vector:
+        undefined = ir.Constant(_VECTOR_TYPE, ir.Undefined)
+        one = self.builder.insert_element(undefined, scalar, ir.Constant(_WORD, 0))
+        lanes = ir.Constant(_WORDS_TYPE, [0] * LANES)
+        return Vector(self.builder, self.builder.shuffle_vector(one, undefined, lanes))
+
+    def gather(self, addresses: list[Integer]) -> Vector:
+        """One float32 from each of LANES addresses."""
+        value = ir.Constant(_VECTOR_TYPE, ir.Undefined)
+        for lane, address in enumerate(addresses):
+            value = self.builder.insert_element(value, self._scalar(address), ir.Constant(_WORD, lane))
+        return Vector(self.builder, value)
+
+    def scatter(self, addresses: list[Integer], vector: Vector) -> None:
+        """One lane to each address; of equal addresses the first lane stays."""
+        for lane, address in reversed(list(enumerate(addresses))):
+            scalar = self.builder.extract_element(vector.value, ir.Constant(_WORD, lane))
+            self.builder.store(scalar, self._pointer(address, _REAL)).align = FLOAT
+
+    def _first(self, count: Integer) -> Any:
+        """Mask of the first `count` lanes."""
+        short = self.builder.trunc(count.value, _WORD)
+        one = self.builder.insert_element(ir.Constant(_WORDS_TYPE, ir.Undefined), short, ir.Constant(_WORD, 0))
+        many = self.builder.shuffle_vector(one, one, ir.Constant(_WORDS_TYPE, [0] * LANES))
+        return self.builder.icmp_signed("<", ir.Constant(_WORDS_TYPE, list(range(LANES))), many)
+
+    def load_first(self, address: Integer, count: Integer) -> Vector:
+        """The first `count` lanes from memory, 0 in the others, whose memory is not touched."""
+        return Vector(self.builder, self._masked_load(address, count, _VECTOR_TYPE, [0.0] * LANES))
+
+    def _masked_load(self, address: Integer, count: Integer, kind: Any, otherwise: list[Any]) -> Any:
+        pointer = self._pointer(address, kind)
+        name = f"llvm.masked.load.v{LANES}{'f32' if kind is _VECTOR_TYPE else 'i8'}.p0"
+        signature = ir.FunctionType(kind, [pointer.type, _WORD, _MASK_TYPE, kind])
+        function = cgutils.get_or_insert_function(self.builder.module, signature, name)
+        align = ir.Constant(_WORD, FLOAT if kind is _VECTOR_TYPE else 1)
+        return self.builder.call(function, [pointer, align, self._first(count), ir.Constant(kind, otherwise)])
+
+    def store_first(self, address: Integer, vector: Vector, count: Integer) -> None:
+        """The first `count` lanes to memory; the rest of the memory is not touched."""
+        self._masked_store(address, vector.value, count, "f32", FLOAT)
+
+    def _masked_store(self, address: Integer, value: Any, count: Integer, kind: str, alignment: int) -> None:
+        pointer = self._pointer(address, value.type)
+        signature = ir.FunctionType(ir.VoidType(), [value.type, pointer.type, _WORD, _MASK_TYPE])
+        name = f"llvm.masked.store.v{LANES}{kind}.p0"
+        function = cgutils.get_or_insert_function(self.builder.module, signature, name)
+        self.builder.call(function, [value, pointer, ir.Constant(_WORD, alignment), self._first(count)])
+
+    def load_bytes_first(self, address: Integer, count: Integer) -> Any:
+        """`count` bytes from memory, 0 in the other lanes."""
+        return self._masked_load(address, count, _BYTES_TYPE, [0] * LANES)
+
+    def load_bytes(self, address: Integer) -> Any:
+        """LANES bytes from memory."""
+        value = self.builder.load(self._pointer(address, _BYTES_TYPE), typ=_BYTES_TYPE)
+        value.align = 1
+        return value
+
+    def equal(self, small: Any, number: Integer) -> Mask:
+        """Where bytes equal a number."""
+        byte = self.builder.trunc(number.value, _BYTE)
+        one = self.builder.insert_element(ir.Constant(_BYTES_TYPE, ir.Undefined), byte, ir.Constant(_WORD, 0))
+        many = self.builder.shuffle_vector(one, one, ir.Constant(_WORDS_TYPE, [0] * LANES))
+        return Mask(self.builder, self.builder.icmp_signed("==", small, many))
+
+    def store_bytes(self, address: Integer, vector: Vector) -> None:
+        """The lanes, small whole numbers, as bytes."""
+        pointer = self._pointer(address, _BYTES_TYPE)
+        self.builder.store(self._bytes(vector), pointer).align = 1
+
+    def copy_bytes_first(self, source: Integer, target: Integer, count: Integer) -> None:
+        """`count` of LANES bytes from one place to another."""
+        self._masked_store(target, self.load_bytes(source), count, "i8", 1)
+
+    def _bytes(self, vector: Vector) -> Any:
+        return self.builder.trunc(self.builder.fptosi(vector.value, _WORDS_TYPE), _BYTES_TYPE)
+
+    def variable(self, value: Vector) -> "Variable":
+        """A register whose contents change in a loop."""
+        return Variable(self, value)
+
+    @contextmanager
+    def loop(self, count: Integer) -> Iterator[Integer]:
+        """What is written inside runs `count` times, with the index 0, 1, 2 ..."""
+        with cgutils.for_range(self.builder, count.value, intp=_INDEX) as loop:
+            yield Integer(self.builder, loop.index)
+
+
+class Variable:
+    """A register whose contents change in a loop."""
+
+    def __init__(self, code: Code, value: Vector) -> None:
+        self._code = code
+        self._place = cgutils.alloca_once(code.builder, _VECTOR_TYPE)
+        self.set(value)
+
+    def get(self) -> Vector:
+        """The contents now."""
+        return Vector(self._code.builder, self._code.builder.load(self._place))
+
+    def set(self, value: Vector) -> None:
+        """Replace the contents."""
+        self._code.builder.store(value.value, self._place)
+
+
+def vector_code(write: Callable[..., None]) -> Any:
+    """Make a function for Numba's functions to call from one that writes vector instructions; see above."""
+    names = list(inspect.signature(write).parameters)[1:]
+
+    def typed(context: Any, *arguments: Any) -> Any:
+        def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+            write(Code(builder), *[Integer(builder, value) for value in values])
+            return context.get_dummy_value()
+
+        return types.void(*[types.int64] * len(names)), generate
+
+    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+    typed.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
+        [inspect.Parameter(name, kind) for name in ["context", *names]]
+    )
+    typed.__name__, typed.__doc__ = write.__name__, write.__doc__
+    return intrinsic(typed)
+
+
+@jit()
+def address(array: Array) -> int:
+    """Address of an array's first element. The caller keeps the array alive."""
+    return array.ctypes.data  # type: ignore[no-any-return]

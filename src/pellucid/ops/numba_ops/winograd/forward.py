@@ -1,0 +1,90 @@
+"""The convolution of images with filters, from block to block of tiles."""
+
+from typing import NamedTuple
+
+from pellucid.ops.numba_ops.jit import jit
+from pellucid.ops.numba_ops.parts import parted, read
+from pellucid.ops.numba_ops.vectors import FLOAT, LANES, VECTOR
+from pellucid.ops.numba_ops.winograd.filters import transform_filters
+from pellucid.ops.numba_ops.winograd.patches import Images
+from pellucid.ops.numba_ops.winograd.product import PANEL, ROWS, multiply
+from pellucid.ops.numba_ops.winograd.tiles import Grid, Target, transform_outputs, transform_patches
+from pellucid.ops.numba_ops.winograd.transforms import POINTS
+
+
+class Filters(NamedTuple):
+    """Filters and where their transform is kept; distances in bytes."""
+
+    values: int
+    input_stride: int
+    output_stride: int
+    rotated: int
+    transformed: int
+
+
+class Work(NamedTuple):
+    """How the work is cut: the parts, and the blocks of each part."""
+
+    parts: int
+    by_channels: int  # whether a part is some panels of all tiles, else all panels of some tiles
+    block: int  # tiles at a time, a multiple of ROWS
+    group: int  # panels at a time
+    scratch: int  # address
+    scratch_size: int  # bytes a part
+
+
+SKEW = 64  # bytes between planes, so that 36 equal distances do not fall on the same sets of the cache
+
+
+@jit(cache=False, no_cpython_wrapper=True, no_cfunc_wrapper=True)
+def share(total: int, part: int, parts: int) -> tuple[int, int]:
+    """First and one past the last of this part's share."""
+    return total * part // parts, total * (part + 1) // parts
+
+
+@jit(cache=False, no_cpython_wrapper=True, no_cfunc_wrapper=True)
+def _convolve(images: Images, filters: Filters, target: Target, grid: Grid, work: Work, part: int) -> None:
+    """One part of the output."""
+    tiles, panels = images.number * grid.rows * grid.columns, (target.channels + PANEL - 1) // PANEL
+    first_tile, last_tile, first_panel, last_panel = 0, tiles, 0, panels
+    if work.by_channels:
+        first_panel, last_panel = share(panels, part, work.parts)
+    else:
+        first_unit, last_unit = share((tiles + ROWS - 1) // ROWS, part, work.parts)
+        first_tile, last_tile = first_unit * ROWS, min(last_unit * ROWS, tiles)
+    depth = images.channels
+    v_row, m_row = (depth + LANES - 1) // LANES * VECTOR, work.group * PANEL * FLOAT
+    v_plane, m_plane = work.block * v_row + SKEW, work.block * m_row + SKEW
+    v = work.scratch + part * work.scratch_size
+    m = v + POINTS * v_plane
+    patch = m + POINTS * m_plane
+    for first in range(first_tile, last_tile, work.block):
+        count = min(work.block, last_tile - first)
+        rows = (count + ROWS - 1) // ROWS * ROWS
+        transform_patches(images, grid, first, count, v, v_plane, patch)
+        for group in range(first_panel, last_panel, work.group):
+            last = min(group + work.group, last_panel)
+            for p in range(POINTS):
+                for panel in range(group, last):
+                    u = filters.transformed + (panel * POINTS + p) * depth * PANEL * FLOAT
+                    out = m + p * m_plane + (panel - group) * PANEL * FLOAT
+                    multiply(v + p * v_plane, v_row, u, out, m_row, rows, depth)
+            k = group * PANEL
+            channels = min(last * PANEL, target.channels) - k
+            transform_outputs(m, m_plane, m_row, target, grid, first, count, k, channels, patch)
+
+
+@parted(stages=2)
+def convolve(arguments: int, stage: int, part: int) -> None:
+    """The whole convolution: filters first, then the output. Jobs: Images, Target, Filters, Grid, Work."""
+    images, target = read(Images, arguments, 0), read(Target, arguments, 8)
+    filters, grid, work = read(Filters, arguments, 15), read(Grid, arguments, 20), read(Work, arguments, 24)
+    if stage == 0:
+        rows = (target.channels + PANEL - 1) // PANEL * images.channels
+        first, last = share(rows, part, work.parts)
+        transform_filters(
+            filters.values, images.channels, filters.input_stride, target.channels, filters.output_stride,
+            filters.rotated, filters.transformed, first, last,
+        )  # fmt: skip
+    else:
+        _convolve(images, filters, target, grid, work, part)

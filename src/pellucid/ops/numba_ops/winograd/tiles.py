@@ -1,0 +1,210 @@
+"""The transforms of a whole block of tiles: images to the Winograd domain and back."""
+
+from typing import NamedTuple
+
+from pellucid.ops.numba_ops.jit import jit
+from pellucid.ops.numba_ops.vectors import FLOAT, LANES, VECTOR, vector_code
+from pellucid.ops.numba_ops.winograd.patches import Images, read_window
+from pellucid.ops.numba_ops.winograd.transforms import (
+    PATCH,
+    TILE,
+    data_transform,
+    on_both_sides,
+    output_adjoint,
+    output_transform,
+)
+
+
+class Grid(NamedTuple):
+    """How tiles cover images: `rows` x `columns` of them, the patch of the first from (-above, -left)."""
+
+    rows: int
+    columns: int
+    above: int
+    left: int
+
+
+class Target(NamedTuple):
+    """Where output tiles go: images stored channels last, and what happens to them on the way."""
+
+    values: int  # address of the output
+    winners: int  # address of the 2x2 max-pool's winners; 0 without a pool
+    bias: int  # address of one number a channel, in whole registers
+    relu: int  # whether negative outputs become 0
+    height: int  # of the convolution's output, before a pool
+    width: int
+    channels: int
+
+
+@vector_code
+def _transform_patch(code, start, row, pixel, out, plane):  # type: ignore[no-untyped-def]
+    d = [[code.load(start + row * i + pixel * j) for j in range(PATCH)] for i in range(PATCH)]
+    for i, values in enumerate(on_both_sides(data_transform, d)):
+        for j, value in enumerate(values):
+            code.store(out + plane * (PATCH * i + j), value)
+
+
+@vector_code
+def _transform_tile(code, start, row, pixel, out, plane, total):  # type: ignore[no-untyped-def]
+    y = [[code.load(start + row * i + pixel * j) for j in range(TILE)] for i in range(TILE)]
+    rows = [(a + b) + (c + d) for a, b, c, d in y]
+    code.store(total, code.load(total) + ((rows[0] + rows[1]) + (rows[2] + rows[3])))
+    for i, values in enumerate(on_both_sides(output_adjoint, y)):
+        for j, value in enumerate(values):
+            code.store(out + plane * (PATCH * i + j), value)
+
+
+@jit(cache=False, no_cpython_wrapper=True, no_cfunc_wrapper=True)
+def transform_patches(images: Images, grid: Grid, first: int, count: int, out: int, plane: int, patch: int) -> None:
+    """V = B^T d B of the patches under `count` tiles: (36, count, channels in whole registers), planes apart."""
+    row = (images.channels + LANES - 1) // LANES * VECTOR
+    for t in range(count):
+        n, place = divmod(first + t, grid.rows * grid.columns)
+        i, j = place // grid.columns * TILE - grid.above, place % grid.columns * TILE - grid.left
+        window = read_window(images, n, i, j, PATCH, patch)
+        for c in range(0, row, VECTOR):
+            _transform_patch(window.start + c, window.row, window.pixel, out + t * row + c, plane)
+
+
+@jit(cache=False, no_cpython_wrapper=True, no_cfunc_wrapper=True)
+def transform_tiles(
+    images: Images, grid: Grid, first: int, count: int, out: int, plane: int, row: int, patch: int, total: int
+) -> None:
+    """A dY A^T of `count` tiles: (36, count, row bytes); adds each channel's pixels to `total`, the bias gradient."""
+    for t in range(count):
+        n, place = divmod(first + t, grid.rows * grid.columns)
+        i, j = place // grid.columns * TILE, place % grid.columns * TILE
+        window = read_window(images, n, i, j, TILE, patch)
+        for c in range(0, (images.channels + LANES - 1) // LANES * VECTOR, VECTOR):
+            _transform_tile(window.start + c, window.row, window.pixel, out + t * row + c, plane, total + c)
+
+
+@vector_code
+def _output_tile(code, m, plane, bias, relu, out, row, pixel):  # type: ignore[no-untyped-def]
+    for i, values in enumerate(_outputs(code, m, plane, bias, relu)):
+        for j, value in enumerate(values):
+            code.store(out + row * i + pixel * j, value)
+
+
+def _outputs(code, m, plane, bias, relu):  # type: ignore[no-untyped-def]
+    products = [[code.load(m + plane * (PATCH * i + j)) for j in range(PATCH)] for i in range(PATCH)]
+    shift, low = code.load(bias), code.either(relu, 0.0, -float("inf"))
+    return [[(y + shift).at_least(low) for y in row] for row in on_both_sides(output_transform, products)]
+
+
+@vector_code
+def _pooled_tile(code, m, plane, bias, relu, out, winner, row, pixel, winner_row, winner_pixel):  # type: ignore[no-untyped-def]
+    y = _outputs(code, m, plane, bias, relu)
+    for i in range(TILE // 2):
+        for j in range(TILE // 2):
+            best, number = y[2 * i][2 * j], code.number(0.0)
+            for element in (1, 2, 3):
+                other = y[2 * i + element // 2][2 * j + element % 2]
+                number = (other > best).choose(code.number(float(element)), number)
+                best = best.at_least(other)
+            code.store(out + row * i + pixel * j, best)
+            code.store_bytes(winner + winner_row * i + winner_pixel * j, number)
+
+
+@vector_code
+def _copy(code, source, out, vectors):  # type: ignore[no-untyped-def]
+    with code.loop(vectors) as v:
+        code.store(out + v * VECTOR, code.load(source + v * VECTOR))
+
+
+@vector_code
+def _copy_rest(code, source, out, rest):  # type: ignore[no-untyped-def]
+    code.store_first(out, code.load(source), rest)
+
+
+@jit(cache=False, no_cpython_wrapper=True, no_cfunc_wrapper=True)
+def _copy_pixels(
+    source: int, size: int, target: int, row: int, pixel: int, height: int, width: int, channels: int
+) -> None:
+    """The upper left height x width pixels of a patch of size x size to an image."""
+    vectors, rest = channels // LANES, channels % LANES
+    between = (channels + LANES - 1) // LANES * VECTOR
+    for i in range(min(size, height)):
+        for j in range(min(size, width)):
+            start, out = source + (i * size + j) * between, target + i * row + j * pixel
+            _copy(start, out, vectors)
+            if rest:
+                _copy_rest(start + vectors * VECTOR, out + vectors * VECTOR, rest)
+
+
+@jit(cache=False, no_cpython_wrapper=True, no_cfunc_wrapper=True)
+def _write_tile(
+    m: int, plane: int, target: Target, n: int, i: int, j: int, k: int, channels: int, patch: int
+) -> None:
+    """Channels k to k + channels - 1 of the output tile at row i, column j."""
+    pixel = target.channels * FLOAT
+    row = target.width * pixel
+    out = target.values + ((n * target.height + i) * target.width + j) * pixel + k * FLOAT
+    bias = target.bias + k * FLOAT
+    whole = i + TILE <= target.height and j + TILE <= target.width and channels % LANES == 0
+    padded = (channels + LANES - 1) // LANES * VECTOR
+    to, to_row, to_pixel = (out, row, pixel) if whole else (patch, TILE * padded, padded)
+    for c in range(0, padded, VECTOR):
+        _output_tile(m + c, plane, bias + c, target.relu, to + c, to_row, to_pixel)
+    if not whole:
+        _copy_pixels(patch, TILE, out, row, pixel, target.height - i, target.width - j, channels)
+
+
+@jit(cache=False, no_cpython_wrapper=True, no_cfunc_wrapper=True)
+def _write_pooled(
+    m: int, plane: int, target: Target, n: int, i: int, j: int, k: int, channels: int, patch: int
+) -> None:
+    """The same, of the pooled output; i and j are the tile's place before the pool."""
+    height, width, pixel = target.height // 2, target.width // 2, target.channels
+    row = width * pixel
+    place = ((n * height + i // 2) * width + j // 2) * pixel + k
+    bias = target.bias + k * FLOAT
+    left_h, left_w = height - i // 2, width - j // 2
+    if left_h >= 2 and left_w >= 2 and channels % LANES == 0:
+        out, winner = target.values + place * FLOAT, target.winners + place
+        for c in range(0, channels, LANES):
+            _pooled_tile(
+                m + c * FLOAT, plane, bias + c * FLOAT, target.relu, out + c * FLOAT, winner + c,
+                row * FLOAT, pixel * FLOAT, row, pixel,
+            )  # fmt: skip
+        return
+    between = VECTOR + LANES
+    for c in range(0, channels, LANES):
+        _pooled_tile(
+            m + c * FLOAT, plane, bias + c * FLOAT, target.relu, patch, patch + VECTOR,
+            2 * between, between, 2 * between, between,
+        )  # fmt: skip
+        for u in range(min(2, left_h)):
+            for v in range(min(2, left_w)):
+                at, start = place + u * row + v * pixel + c, patch + (2 * u + v) * between
+                rest = min(LANES, channels - c)
+                _store_pooled(start, target.values + at * FLOAT, target.winners + at, rest)
+
+
+@vector_code
+def _store_pooled(code, start, out, winner, rest):  # type: ignore[no-untyped-def]
+    code.store_first(out, code.load(start), rest)
+    code.copy_bytes_first(start + VECTOR, winner, rest)
+
+
+@jit(cache=False, no_cpython_wrapper=True, no_cfunc_wrapper=True)
+def transform_outputs(
+    m: int,
+    plane: int,
+    row: int,
+    target: Target,
+    grid: Grid,
+    first: int,
+    count: int,
+    k: int,
+    channels: int,
+    patch: int,
+) -> None:
+    """Y = A^T M A of `count` tiles, with bias, ReLU and pool; M is (36, count, channels), row bytes a tile."""
+    for t in range(count):
+        n, place = divmod(first + t, grid.rows * grid.columns)
+        i, j = place // grid.columns * TILE, place % grid.columns * TILE
+        if target.winners:
+            _write_pooled(m + t * row, plane, target, n, i, j, k, channels, patch)
+        else:
+            _write_tile(m + t * row, plane, target, n, i, j, k, channels, patch)

@@ -1,0 +1,89 @@
+"""The gradient of the filters, summed in the Winograd domain.
+
+The convolution's output is linear in U = G w G^T, so with V = B^T d B of each tile's patch
+
+    dU = sum over tiles of V^T (A dY A^T) at each of the 36 points,      dw = G^T dU G.
+
+Each part of the work sums its own tiles into its own dU, always the same tiles in the same order, and the last
+step adds the parts in order: the result does not depend on which thread was faster.
+"""
+
+from typing import NamedTuple
+
+from pellucid.ops.numba_ops.jit import jit
+from pellucid.ops.numba_ops.parts import parted, read
+from pellucid.ops.numba_ops.vectors import FLOAT, LANES, VECTOR, vector_code
+from pellucid.ops.numba_ops.winograd.filters import filter_gradients
+from pellucid.ops.numba_ops.winograd.forward import SKEW, Work, share
+from pellucid.ops.numba_ops.winograd.patches import Images
+from pellucid.ops.numba_ops.winograd.product import PANEL, ROWS, multiply_transposed
+from pellucid.ops.numba_ops.winograd.tiles import Grid, transform_patches, transform_tiles
+from pellucid.ops.numba_ops.winograd.transforms import POINTS
+
+
+class Sums(NamedTuple):
+    """Where the gradients go: addresses."""
+
+    du: int  # (parts, 36, inputs in whole ROWS, outputs in whole PANELs)
+    totals: int  # (parts, outputs in whole PANELs): the bias gradient of each part
+    dw: int
+    db: int
+
+
+@vector_code
+def _clear(code, out, vectors):  # type: ignore[no-untyped-def]
+    with code.loop(vectors) as v:
+        code.store(out + v * VECTOR, code.number(0.0))
+
+
+@vector_code
+def _sum(code, source, stride, count, out, lanes):  # type: ignore[no-untyped-def]
+    total = code.variable(code.number(0.0))
+    with code.loop(count) as i:
+        total.set(total.get() + code.load(source + stride * i))
+    code.store_first(out, total.get(), lanes)
+
+
+@jit(cache=False, no_cpython_wrapper=True, no_cfunc_wrapper=True)
+def _sum_totals(totals: int, stride: int, parts: int, db: int, channels: int) -> None:
+    """The bias gradient: the parts' sums, added in order."""
+    for k in range(0, channels, LANES):
+        _sum(totals + k * FLOAT, stride, parts, db + k * FLOAT, channels - k)
+
+
+@jit(cache=False, no_cpython_wrapper=True, no_cfunc_wrapper=True)
+def _sum_part(x: Images, dy: Images, grid: Grid, sums: Sums, work: Work, part: int) -> None:
+    first_tile, last_tile = share(dy.number * grid.rows * grid.columns, part, work.parts)
+    rows, columns = -(-x.channels // ROWS) * ROWS, -(-dy.channels // PANEL) * PANEL
+    v_row, y_row = (x.channels + LANES - 1) // LANES * VECTOR, columns * FLOAT
+    v_plane, y_plane = work.block * v_row + SKEW, work.block * y_row + SKEW
+    v = work.scratch + part * work.scratch_size
+    y = v + POINTS * v_plane
+    patch = y + POINTS * y_plane
+    du, total = sums.du + part * POINTS * rows * columns * FLOAT, sums.totals + part * columns * FLOAT
+    _clear(total, columns // LANES)
+    for first in range(first_tile, last_tile, work.block):
+        count = min(work.block, last_tile - first)
+        transform_patches(x, grid, first, count, v, v_plane, patch)
+        transform_tiles(dy, grid, first, count, y, y_plane, y_row, patch, total)
+        for p in range(POINTS):
+            for column in range(0, columns, PANEL):
+                right, out = y + p * y_plane + column * FLOAT, du + (p * rows * columns + column) * FLOAT
+                multiply_transposed(
+                    v + p * v_plane, v_row, right, y_row, out, columns * FLOAT, rows, count, first == first_tile
+                )
+
+
+@parted(stages=2)
+def sum_weight_gradient(arguments: int, stage: int, part: int) -> None:
+    """Dw and db; every part has at least one tile. Jobs: x, dy, Grid, Sums, Work."""
+    x, dy, grid = read(Images, arguments, 0), read(Images, arguments, 8), read(Grid, arguments, 16)
+    sums, work = read(Sums, arguments, 20), read(Work, arguments, 24)
+    if stage == 0:
+        _sum_part(x, dy, grid, sums, work, part)
+        return
+    rows, columns = -(-x.channels // ROWS) * ROWS, -(-dy.channels // PANEL) * PANEL
+    first, last = share(x.channels, part, work.parts)
+    filter_gradients(sums.du, rows, columns, work.parts, sums.dw, x.channels, dy.channels, first, last)
+    if part == 0:
+        _sum_totals(sums.totals, columns * FLOAT, work.parts, sums.db, dy.channels)
