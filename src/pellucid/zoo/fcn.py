@@ -103,8 +103,10 @@ def _backbone_stages(classes: int, backbone: str, size: int) -> list[list[Named]
     from pellucid.zoo import create
 
     parts = _parts(convolutional(create(backbone, classes), (1, size, size)))
-    while not isinstance(parts[-1][1], Conv2d):  # a dropout of logits would drop pixels' scores
+    while parts and not isinstance(parts[-1][1], Conv2d):  # a dropout of logits would drop pixels' scores
         parts.pop()
+    if not parts:
+        raise PellucidError(f"backbone {backbone}: expected a classifier, a sequence that ends with its scores")
     stages: list[list[Named]] = [[]]
     for part in parts:
         stages[-1].append(part)
