@@ -14,6 +14,17 @@ from pellucid.ops.numba_ops.activation import (
     tanh_backward,
 )
 from pellucid.ops.numba_ops.channels import channel_affine, channel_combination, channel_dot, channel_sum
+from pellucid.ops.numba_ops.convolution import (
+    conv2d,
+    conv2d_backward,
+    conv2d_input_gradient,
+    conv2d_relu,
+    conv2d_relu_backward,
+    conv2d_relu_max_pool2d,
+    conv2d_relu_max_pool2d_backward,
+    conv2d_weight_gradient,
+)
+from pellucid.ops.numba_ops.integer import integer_avg_pool2d, integer_conv2d, integer_logits, integer_max_pool2d
 from pellucid.ops.numba_ops.linear import linear, linear_backward, linear_relu, linear_relu_backward
 from pellucid.ops.numba_ops.loss import mean_squared_error, softmax, softmax_cross_entropy
 from pellucid.ops.numba_ops.pooling import (
@@ -32,21 +43,6 @@ from pellucid.ops.numba_ops.update import (
     rmsprop_update,
     sgd_update,
     squared_norm,
-)
-from pellucid.ops.numpy_ops import (
-    conv2d,
-    conv2d_backward,
-    conv2d_input_gradient,
-    conv2d_relu,
-    conv2d_relu_backward,
-    conv2d_relu_max_pool2d,
-    conv2d_relu_max_pool2d_backward,
-    conv2d_weight_gradient,
-    # NumPy's float64 products of whole numbers are exact and fast; only inference uses them.
-    integer_avg_pool2d,
-    integer_conv2d,
-    integer_logits,
-    integer_max_pool2d,
 )
 
 __all__ = [

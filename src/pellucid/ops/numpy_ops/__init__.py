@@ -28,6 +28,12 @@ from pellucid.ops.numpy_ops.fused import (
     linear_relu,
     linear_relu_backward,
 )
+from pellucid.ops.numpy_ops.integer import (
+    integer_avg_pool2d,
+    integer_conv2d,
+    integer_logits,
+    integer_max_pool2d,
+)
 from pellucid.ops.numpy_ops.linear import linear, linear_backward
 from pellucid.ops.numpy_ops.loss import mean_squared_error, softmax, softmax_cross_entropy
 from pellucid.ops.numpy_ops.pooling import (
@@ -69,6 +75,10 @@ __all__ = [
     "dropout",
     "global_avg_pool2d",
     "global_avg_pool2d_backward",
+    "integer_avg_pool2d",
+    "integer_conv2d",
+    "integer_logits",
+    "integer_max_pool2d",
     "leaky_relu",
     "leaky_relu_backward",
     "linear",

@@ -1,0 +1,134 @@
+"""Integer arithmetic of a quantised network: the definition, exact and the same on every machine.
+
+A real number r is stored as a whole number q of 8 bits, r = step (q - zero) (Jacob et al. 2018, section 2.1):
+activations as uint8 with one step and one zero a tensor, weights as int8 with zero 0 and one step a channel.
+
+    total[k] = b[k] + sum of  q w[k]                     int32, exact
+    y[k]     = zero + round(total[k] * factor[k])        clipped to low .. 255, uint8
+
+`factor` is input step times weight step over output step, as multiplier * 2^-shift. That an input's zero may
+differ from 0 needs nothing here: the frame of a padded image holds `zero`, and b holds minus zero times the sum
+of the weights. ReLU is low = zero. Nothing in it is rounded but the one product, half upwards, in 64 bits.
+"""
+
+import numpy as np
+
+from pellucid.ops.arrays import Array, Pair
+from pellucid.ops.memory import empty_images, padded
+from pellucid.ops.numpy_ops.convolution import conv2d
+from pellucid.ops.numpy_ops.pooling import _counts, _output, _places, max_pool2d
+
+HIGHEST = 255  # of an activation
+EXACT_FLOAT32 = 1 << 24  # below this float32 holds every whole number
+
+
+def rescale(total: Array, multiplier: Array, shift: Array) -> Array:
+    """round(total * multiplier / 2^shift) for int32 totals (..., K): int64, halves rounded upwards.
+
+    multiplier: (K,) int32, not negative. shift: (K,) int32, 1 .. 62.
+    """
+    half = np.int64(1) << (shift.astype(np.int64) - 1)
+    scaled: Array = (total.astype(np.int64) * multiplier + half) >> shift.astype(np.int64)
+    return scaled
+
+
+def requantize(total: Array, multiplier: Array, shift: Array, zero: int = 0, low: int = 0) -> Array:
+    """Totals (..., K) int32 as activations: zero + round(total * factor), clipped to low .. 255, uint8."""
+    y: Array = np.clip(rescale(total, multiplier, shift) + zero, low, HIGHEST).astype(np.uint8)
+    return y
+
+
+def integer_sums(
+    x: Array,
+    w: Array,
+    b: Array,
+    zero: int = 0,
+    stride: Pair = (1, 1),
+    padding: Pair = (0, 0),
+    dilation: Pair = (1, 1),
+    groups: int = 1,
+) -> Array:
+    """Convolution of x (N, C, H, W) uint8, framed with `zero`, with w (K, C/groups, R, S) int8, plus b (K,) int32.
+
+    Returns (N, K, P, Q) int32. The caller sees to it that no total passes 32 bits. Matrix products of floats are
+    fast, and exact where every partial sum is a whole number that the type holds.
+    """
+    largest = HIGHEST * int(np.abs(w.astype(np.int64)).sum(axis=(1, 2, 3)).max(initial=0))
+    kind = np.float32 if largest < EXACT_FLOAT32 else np.float64
+    framed = padded(x, padding, zero).astype(kind)
+    total = conv2d(framed, w.astype(kind), None, stride, (0, 0), dilation, groups)
+    y = empty_images((total.shape[0], total.shape[1], total.shape[2], total.shape[3]), np.int32)
+    y[...] = total
+    y += b[:, None, None]
+    return y
+
+
+def integer_conv2d(
+    x: Array,
+    w: Array,
+    b: Array,
+    multiplier: Array,
+    shift: Array,
+    zeros: Pair = (0, 0),
+    low: int = 0,
+    stride: Pair = (1, 1),
+    padding: Pair = (0, 0),
+    dilation: Pair = (1, 1),
+    groups: int = 1,
+    pool: int = 1,
+) -> Array:
+    """The convolution's totals as activations: (N, K, P, Q) uint8; zeros: of input and output.
+
+    pool: side of a square of totals, without overlap or ragged rest, of which the largest is taken: the max-pool
+    of the result, because rounding keeps the order.
+    """
+    total = integer_sums(x, w, b, zeros[0], stride, padding, dilation, groups)
+    if pool > 1:
+        total = _largest(total, pool)
+    rows = requantize(total.transpose(0, 2, 3, 1), multiplier, shift, zeros[1], low)
+    return rows.transpose(0, 3, 1, 2)
+
+
+def integer_logits(
+    x: Array,
+    w: Array,
+    b: Array,
+    multiplier: Array,
+    shift: Array,
+    zero: int = 0,
+    stride: Pair = (1, 1),
+    padding: Pair = (0, 0),
+    dilation: Pair = (1, 1),
+    groups: int = 1,
+) -> Array:
+    """The last layer: round(total * factor), not clipped: (N, K, P, Q) int32. Its factors are at most 1."""
+    total = integer_sums(x, w, b, zero, stride, padding, dilation, groups)
+    rows = rescale(total.transpose(0, 2, 3, 1), multiplier, shift).astype(np.int32)
+    return rows.transpose(0, 3, 1, 2)
+
+
+def integer_max_pool2d(x: Array, kernel: Pair, stride: Pair, padding: Pair = (0, 0), ceil: bool = False) -> Array:
+    """Largest value of each window of uint8 images; padding takes no part."""
+    largest, _ = max_pool2d(x.astype(np.float32), kernel, stride, padding, ceil)
+    return largest.astype(np.uint8)
+
+
+def integer_avg_pool2d(x: Array, kernel: Pair, stride: Pair, padding: Pair = (0, 0), ceil: bool = False) -> Array:
+    """Mean of the pixels that each window covers, halves rounded upwards: (2 sum + count) // (2 count), uint8."""
+    size, output = (x.shape[2], x.shape[3]), _output(x, kernel, stride, padding, ceil)
+    total = np.zeros((*x.shape[:2], *output), np.int32)
+    for _, windows, pixels in _places(size, output, kernel, stride, padding):
+        total[:, :, *windows] += x[:, :, *pixels]
+    count = _counts(size, output, kernel, stride, padding, total)
+    y = empty_images((*x.shape[:2], *output), np.uint8)
+    y[...] = (2 * total + count) // (2 * count)
+    return y
+
+
+def _largest(total: Array, side: int) -> Array:
+    """Largest of each square of side x side totals; what is left over at the rim is dropped."""
+    N, K, P, Q = total.shape
+    p, q = P // side, Q // side
+    squares = total[:, :, : p * side, : q * side].reshape(N, K, p, side, q, side)
+    largest: Array = squares.max(axis=(3, 5))
+    return largest

@@ -1,0 +1,140 @@
+"""Quantisation-aware training: layers that round as the integer network will, and let gradients through.
+
+Rounding has no useful derivative, so the gradient passes as if nothing had been rounded (Bengio et al. 2013,
+"straight-through"; Jacob et al. 2018, section 3), except where a value was clipped: there it is 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+
+from pellucid.layers import INFERENCE, Context, Conv2d, Layer, Linear, Parameter, Window
+from pellucid.layers.initializers import constant
+from pellucid.ops.arrays import Array, Shape
+from pellucid.precision.levels import checked_bits, nearest_levels, plain_steps
+from pellucid.precision.scale import Scale
+
+MOMENTUM = 0.02  # weight of the newest batch in the running range of an activation
+
+
+class RoundedWeights(Layer):
+    """A Conv2d or Linear that computes with weights of `bits` bits and learns them in full precision."""
+
+    def __init__(self, inner: Conv2d | Linear, bits: int) -> None:
+        self.inner, self.bits = inner, checked_bits(bits)
+        self.sees_all = inner.sees_all
+
+    def build(self, input_shape: Shape) -> Shape:
+        """As the layer itself."""
+        self.inner.name = self.name
+        return self.inner.build(input_shape)
+
+    def parameters(self) -> dict[str, Parameter]:
+        """Those of the layer itself."""
+        return self.inner.parameters()
+
+    def output_shape(self, input_shape: Shape) -> Shape:
+        """As the layer itself."""
+        return self.inner.output_shape(input_shape)
+
+    def levels(self) -> tuple[Array, Array]:
+        """The weights as (levels int8, step of each filter)."""
+        weight = self.inner.built_weight.value
+        steps = plain_steps(weight, self.bits)
+        return nearest_levels(weight, steps, self.bits), steps
+
+    @contextmanager
+    def _rounded(self, value: Array) -> Iterator[None]:
+        """Within the block the layer's weight is the given one."""
+        weight = self.inner.built_weight
+        exact, weight.value = weight.value, value
+        try:
+            yield
+        finally:
+            weight.value = exact
+
+    def forward(self, x: Array, context: Context = INFERENCE) -> Array:
+        """With the rounded weights."""
+        levels, steps = self.levels()
+        value = levels.astype(x.dtype) * np.expand_dims(steps, tuple(range(1, levels.ndim)))
+        if context.keep:
+            self.value = value
+        with self._rounded(value):
+            return self.inner.forward(x, context)
+
+    def backward(self, dy: Array) -> Array:
+        """The gradient of the rounded weights is taken for that of the weights."""
+        self.inner.input_gradient = self.input_gradient
+        with self._rounded(self.value):
+            return self.inner.backward(dy)
+
+    @property
+    def window(self) -> Window:
+        """That of the layer itself."""
+        return self.inner.window
+
+    def multiply_adds(self, input_shape: Shape) -> int:
+        """As the layer itself."""
+        return self.inner.multiply_adds(input_shape)
+
+    def describe(self) -> str:
+        """The layer and the bits."""
+        return f"{self.inner!r}, {self.bits} bits"
+
+
+class Rounding(Layer):
+    """Rounds activations to the 256 values of an 8-bit scale whose range follows that of the batches."""
+
+    def build(self, input_shape: Shape) -> Shape:
+        """One range for the whole tensor."""
+        if not hasattr(self, "range"):
+            self.range = Parameter((2,), constant(0), trained=False)
+        return input_shape
+
+    def parameters(self) -> dict[str, Parameter]:
+        """Lowest and highest value."""
+        return {"range": self.range} if hasattr(self, "range") else {}
+
+    @property
+    def scale(self) -> Scale:
+        """The scale of the running range."""
+        low, high = self.range.value
+        return Scale.of_range(float(low), float(high))
+
+    def forward(self, x: Array, context: Context = INFERENCE) -> Array:
+        """The nearest value of the scale; nothing is rounded while no batch has been seen."""
+        if context.training:
+            self._follow(x, context)
+        if not self.range.value.any():
+            self.inside = np.ones((), bool)
+            return x
+        scale = self.scale
+        level = np.rint(x * x.dtype.type(1 / scale.step)) + x.dtype.type(scale.zero)
+        if context.keep:
+            self.inside = (level >= 0) & (level <= 255)
+        np.clip(level, 0, 255, out=level)
+        level -= x.dtype.type(scale.zero)
+        level *= x.dtype.type(scale.step)
+        y: Array = level
+        return y
+
+    def _follow(self, x: Array, context: Context) -> None:
+        """Move the range towards the batch's."""
+        seen = np.array([x.min(initial=0), x.max(initial=0), 1], np.float64)
+        if context.all_reduce is not None:
+            seen = context.all_reduce(seen)
+        seen = seen[:2] / seen[2]
+        value = self.range.value
+        value += (1.0 if not value.any() else MOMENTUM) * (seen - value)
+
+    def backward(self, dy: Array) -> Array:
+        """Through, where nothing was clipped."""
+        dx: Array = dy * self.inside
+        return dx
+
+    def describe(self) -> str:
+        """The bits."""
+        return "8 bits"
