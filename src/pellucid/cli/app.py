@@ -12,6 +12,7 @@ from cyclopts import App, CycloptsError
 from pellucid import __version__
 from pellucid.errors import PellucidError
 
+
 class Command:
     """What help says of a command: one line, and examples."""
 
@@ -44,6 +45,25 @@ COMMANDS = {
         "List layers, output shapes, parameters and operations.",
         "pellucid summary deep-convnet",
         "pellucid summary runs/last --json",
+    ),
+    "compare-kernels": Command(
+        "Compare large filters with stacks of 3x3 ones.",
+        "pellucid compare-kernels 5 7 9",
+        "pellucid compare-kernels 7 --channels 64",
+    ),
+    "receptive-field": Command(
+        "Draw what a layer's middle unit sees, and what of it counts.",
+        "pellucid receptive-field runs/last --layer 7",
+    ),
+    "features": Command(
+        "Show what every layer makes of images.",
+        "pellucid features digit.png",
+        "pellucid features runs/last some/*.png --channels 0 3 17",
+    ),
+    "depth-experiment": Command(
+        "Train shallow wide to deep narrow networks at an equal budget, and compare.",
+        "pellucid depth-experiment",
+        "pellucid depth-experiment --budget operations --seeds 3 --data-fractions 0.01 0.1",
     ),
     "recipes": Command(
         "List the recipes there are, or print one.",

@@ -22,8 +22,9 @@ class Machine:
 
     def use(self) -> str:
         """Make it so for this process; the backend's name."""
-        ops.set_threads(self.threads)
-        return ops.set_backend(None if self.backend == "auto" else self.backend)
+        if self.threads is not None:
+            ops.set_threads(self.threads)
+        return ops.backend() if self.backend == "auto" else ops.set_backend(self.backend)
 
 
 DEFAULT = Machine()

@@ -26,7 +26,7 @@ def summary(
     from pellucid.analysis.cost import network_cost
 
     subject = open_subject(name)
-    cost = network_cost(subject.network())
+    cost = network_cost(subject.network)
     if json:
         print_json(as_json(cost))
     else:

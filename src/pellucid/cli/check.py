@@ -1,0 +1,98 @@
+"""`pellucid check`: the gradients of a recipe's loss against numerical derivatives."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from cyclopts import Parameter
+
+from pellucid.cli.output import dimensions, print_json, print_note, print_table
+from pellucid.cli.subject import NAME_HELP, Subject, open_subject
+
+if TYPE_CHECKING:
+    from pellucid.analysis.gradient_check import TensorCheck
+    from pellucid.ops.arrays import Array
+
+FAILED = 1
+NOISE = 0.1  # standard deviation, where white is 1
+NUMBERS = ("elements", "at kinks", "element", "direction")
+
+
+def check(
+    name: Annotated[str, Parameter(help=NAME_HELP)] = "deep-convnet",
+    /,
+    *,
+    backend: Annotated[Literal["numpy", "numba"], Parameter(help="Whose gradients are checked.")] = "numpy",
+    dtype: Annotated[
+        Literal["float64", "float32"] | None,
+        Parameter(help="Float type of the side under test; by default float64 for numpy, float32 for numba."),
+    ] = None,
+    samples: Annotated[int, Parameter(help="Elements compared in each tensor.")] = 8,
+    batch_size: Annotated[int, Parameter(help="Images of the batch.")] = 4,
+    seed: Annotated[int, Parameter(help="Of the sampled elements, the direction, and what dropout drops.")] = 0,
+    json: Annotated[bool, Parameter(negative="", help="Print JSON.")] = False,
+) -> int:
+    """Check every tensor's gradient: some elements and a random direction. Exit code 1 if an error is too large."""
+    from pellucid.analysis.gradient_check import check_gradients, tolerance
+
+    subject = open_subject(name)
+    network = subject.network
+    x, targets = _batch(subject, batch_size, seed)
+    tested = dtype or ("float64" if backend == "numpy" else "float32")
+    limit = tolerance(network, tested)
+    rows = check_gradients(
+        network,
+        lambda outputs: subject.task.loss(outputs, targets),
+        x,
+        dtype=tested,
+        backend=backend,
+        samples=samples,
+        seed=seed,
+    )
+    passed = all(row.error <= limit for row in rows)
+    if json:
+        tensors = [asdict(row) | {"error": row.error} for row in rows]
+        print_json({"passed": passed, "tolerance": limit, "dtype": tested, "backend": backend, "tensors": tensors})
+    else:
+        _show(rows, limit, f"{subject.title}: {backend} in {tested} against derivatives of the definition in float64")
+    return 0 if passed else FAILED
+
+
+def _batch(subject: Subject, size: int, seed: int) -> tuple[Array, Any]:
+    """The first test images, as the network sees them but noisy, and their targets.
+
+    On a background of exactly 0, under biases of exactly 0, every ReLU of the first layer would stand on its kink.
+    """
+    import numpy as np
+
+    from pellucid.recipes import build_data, build_loader
+
+    loader = build_loader(subject.recipe, build_data(subject.recipe).test, training=False)
+    batch = next(iter(replace(loader, batch_size=size).epoch(0)))
+    noise = np.random.default_rng(seed).normal(0, NOISE, batch.inputs.shape)
+    return batch.inputs + noise.astype(batch.inputs.dtype), batch.targets
+
+
+def _show(rows: list[TensorCheck], limit: float, title: str) -> None:
+    """Print the table, and the verdict."""
+    print_table(
+        ("tensor", "shape", *NUMBERS, ""),
+        [
+            (
+                row.name,
+                dimensions(row.shape),
+                str(row.elements),
+                str(row.skipped) if row.skipped else "",
+                f"{row.element_error:.1e}",
+                f"{row.direction_error:.1e}",
+                "" if row.error <= limit else "FAILED",
+            )
+            for row in rows
+        ],
+        title=title,
+        right=NUMBERS,
+    )
+    worst = max(rows, key=lambda row: row.error)
+    verdict = "passed" if worst.error <= limit else "FAILED"
+    print_note(f"\n{verdict}: largest relative error {worst.error:.1e} ({worst.name}), tolerance {limit:.1e}")

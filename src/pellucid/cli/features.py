@@ -1,0 +1,69 @@
+"""`pellucid features`: what every layer makes of an image, as a sheet to look at."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from pellucid.cli.machine import DEFAULT, Machine
+from pellucid.cli.output import print_note
+from pellucid.cli.predict import parted
+from pellucid.cli.subject import LAST, data_for
+
+
+def features(
+    *paths: Annotated[
+        str, Parameter(name="[RUN] IMAGE", help=f"PNG or JPEG files; before them a run folder, if it isn't {LAST}.")
+    ],
+    channels: Annotated[
+        list[int] | None,
+        Parameter(consume_multiple=True, negative="", help="Channels to show patches for; by default the first few."),
+    ] = None,
+    patches: Annotated[int, Parameter(help="Patches a channel, and channels unless they are chosen; 0: none.")] = 8,
+    images: Annotated[int, Parameter(help="Test images that patches are looked for in.")] = 1000,
+    out: Annotated[Path | None, Parameter(help="Folder for the sheets; by default features/ in the run.")] = None,
+    machine: Machine = DEFAULT,
+) -> None:
+    """Write an HTML sheet an image: every layer's feature maps, the first layer's filters, and for chosen channels
+    of each convolution the patches of test images that excite it most."""
+    from pellucid.analysis.feature_sheet import feature_sheet
+    from pellucid.analysis.features import exciting_patches, feature_maps, first_filters
+    from pellucid.errors import PellucidError
+    from pellucid.files import write_whole
+    from pellucid.recipes import build_loader, open_model
+    from pellucid.recipes.predict import inputs, read_image
+
+    run, files = parted(paths)
+    if patches < 0 or images < 1:
+        raise PellucidError(f"--patches {patches} --images {images}: expected at least 0 and 1")
+    machine.use()
+    model = open_model(run)
+    pictures = [inputs(model, read_image(model, file)[None])[0] for file in files]
+    filters = first_filters(model.network)
+    test = data_for(model, None).test
+    loader = build_loader(model.recipe, test.subset(range(min(images, len(test)))), training=False)
+    gallery = [batch.inputs for batch in loader.epoch(0)] if patches else []
+    found = exciting_patches(model.network, gallery, channels, patches) if patches else {}
+    for file, picture, name in zip(files, pictures, _sheet_names(files), strict=True):
+        maps = feature_maps(model.network, picture)
+        shown = [image for batch in gallery for image in batch]
+        title = f"{file.name}: what {run} sees in it"
+        html = feature_sheet(title, picture, maps, filters, found, shown, model.class_names)
+        path = (out or model.path.parent / "features") / name
+        write_whole(path, html)
+        print_note(str(path))
+
+
+def _sheet_names(files: Sequence[Path]) -> list[str]:
+    """A name for each file's sheet; files of one name from several folders get numbers."""
+    names: list[str] = []
+    for file in files:
+        name, number = f"{file.stem}.html", 1
+        while name in names:
+            number += 1
+            name = f"{file.stem}-{number}.html"
+        names.append(name)
+    return names

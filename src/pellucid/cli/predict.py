@@ -1,0 +1,78 @@
+"""`pellucid predict`: what a trained network says of images."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
+
+from pellucid.cli.machine import DEFAULT, Machine
+from pellucid.cli.output import print_json, print_table
+from pellucid.cli.subject import LAST
+from pellucid.errors import PellucidError
+
+if TYPE_CHECKING:
+    from pellucid.tasks import Guess
+
+RANKS = ("1st", "2nd", "3rd", "4th", "5th")
+
+
+def predict(
+    *paths: Annotated[
+        str, Parameter(name="[RUN] IMAGE", help=f"PNG or JPEG files; before them a run folder, if it isn't {LAST}.")
+    ],
+    top: Annotated[int, Parameter(help="How many classes to name for each image.")] = 3,
+    best: Annotated[bool, Parameter(negative="", help="The run's best model instead of its last.")] = False,
+    json: Annotated[bool, Parameter(negative="", help="Print JSON.")] = False,
+    machine: Machine = DEFAULT,
+) -> None:
+    """Name the likeliest classes of each image, with their probabilities.
+
+    Digits may have any size, dark on light or light on dark: they are centred and scaled as MNIST's were.
+    """
+    from pellucid.recipes import open_model
+    from pellucid.recipes.predict import guess
+
+    run, images = parted(paths)
+    if not top >= 1:
+        raise PellucidError(f"--top {top}: expected at least 1")
+    machine.use()
+    found = guess(open_model(run, best=best), images, top)
+    if json:
+        print_json([_as_json(image, guesses) for image, guesses in zip(images, found, strict=True)])
+    else:
+        _show(images, found)
+
+
+def parted(paths: Sequence[str]) -> tuple[Path, list[Path]]:
+    """The run and the images: the first path is a run if it is a folder. Raises PellucidError for no image."""
+    run, images = Path(LAST), [Path(path) for path in paths]
+    if images and images[0].is_dir():
+        run = images.pop(0)
+    if not images:
+        raise PellucidError("predict: expected image files, got none")
+    return run, images
+
+
+def _as_json(image: Path, guesses: list[Guess]) -> dict[str, object]:
+    best = [{"class": guess.name, "probability": guess.probability} for guess in guesses]
+    return {"image": str(image), "guesses": best}
+
+
+def _show(images: list[Path], found: list[list[Guess]]) -> None:
+    """A line an image."""
+    count = max(map(len, found))
+    names = [RANKS[i] if i < len(RANKS) else f"{i + 1}th" for i in range(count)]
+    columns = [column for name in names for column in (name, f"{name} %")]
+    print_table(
+        ("image", *columns),
+        [(str(image), *_cells(guesses)) for image, guesses in zip(images, found, strict=True)],
+        right=[column for column in columns if column.endswith("%")],
+        wrapped="image",
+    )
+
+
+def _cells(guesses: list[Guess]) -> list[str]:
+    return [cell for guess in guesses for cell in (guess.name, f"{100 * guess.probability:.2f}")]

@@ -1,0 +1,51 @@
+"""What a trained model says of image files."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from pellucid.data import normalized
+from pellucid.data.folders import has_class_folders
+from pellucid.data.pictures import read_picture
+from pellucid.data.prepare import prepare_character
+from pellucid.errors import PellucidError
+from pellucid.ops.arrays import Array
+from pellucid.recipes.model import Model
+from pellucid.tasks import Classify, Guess
+
+BATCH = 256
+
+
+def guess(model: Model, paths: Sequence[Path], top: int = 3) -> list[list[Guess]]:
+    """The likeliest classes of each PNG or JPEG file, likeliest first.
+
+    Every file is read before anything is computed. Raises PellucidError that names a file which is no image.
+    """
+    if not isinstance(model.task, Classify):
+        raise PellucidError(f"{model.path}: its task, {model.recipe.task['name']}, has no classes of whole images")
+    pixels = np.stack([read_image(model, path) for path in paths])
+    found = []
+    for start in range(0, len(pixels), BATCH):
+        found += model.task.decode(model.network.forward(inputs(model, pixels[start : start + BATCH])), top)
+    return found
+
+
+def read_image(model: Model, path: Path) -> Array:
+    """The pixels of a file as the model's training images were: (C, H, W) uint8.
+
+    A model trained on a folder of pictures gets the picture, resized. One trained on characters (MNIST and other
+    IDX sets) gets the character on it, centred and scaled, light on dark.
+    """
+    C, H, W = model.image_shape
+    source = Path(model.recipe.data.source)
+    pictures = C != 1 or H != W or (source.is_dir() and has_class_folders(source))
+    return read_picture(path, C, (H, W)).transpose(2, 0, 1) if pictures else prepare_character(path, H)
+
+
+def inputs(model: Model, pixels: Array) -> Array:
+    """What the network sees of pixels (N, C, H, W) uint8: normalised as in training."""
+    data = model.recipe.data
+    return normalized(pixels, model.network.dtype, 255, data.mean or None, data.std or None)
