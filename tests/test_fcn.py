@@ -1,5 +1,6 @@
 """Classifiers turned into convolutions, upsampling that keeps its place, and networks that classify pixels."""
 
+from collections.abc import Callable
 from fractions import Fraction
 
 import numpy as np
@@ -24,7 +25,7 @@ from pellucid.layers import (
     Sum,
     Upsampled,
 )
-from pellucid.layers.grid import grid
+from pellucid.layers.grid import Axis, grid
 from pellucid.network import Network
 from pellucid.ops.arrays import Array
 from pellucid.zoo import convolutionalize, create, deep_convnet
@@ -39,7 +40,7 @@ def unpadded() -> Layer:
     return Sequential(Sequential(*body), Flatten(), Linear(7), ReLU(), Linear(3, bias=False))
 
 
-CLASSIFIERS = {
+CLASSIFIERS: dict[str, tuple[Callable[[], Layer], int]] = {
     "deep-convnet": (deep_convnet, 28),
     "unpadded": (unpadded, 20),
     "global pool": (lambda: Sequential(Conv2d(4, 3), ReLU(), GlobalAvgPool2d(), Linear(3)), 9),
@@ -81,7 +82,7 @@ def test_what_cannot_be_converted_is_named() -> None:
         convolutionalize(Network(Linear(2), (4,)))
 
 
-BODIES = {
+BODIES: dict[str, Callable[[], Layer]] = {
     "pool 2": lambda: AvgPool2d(2),
     "pool 3": lambda: AvgPool2d(3),
     "pools 8": lambda: Sequential(AvgPool2d(2), AvgPool2d(2), AvgPool2d(2)),
@@ -138,8 +139,8 @@ def test_a_body_that_sees_everything_is_refused() -> None:
 
 def test_grid() -> None:
     rows, columns = grid(Sequential(Conv2d(2, 3, padding=1), MaxPool2d(2), Conv2d(2, (5, 1), stride=(1, 3))))
-    assert (rows.start, rows.step, rows.reach, rows.period) == (Fraction(9, 2), 2, Fraction(11, 2), 2)
-    assert (columns.start, columns.step, columns.reach, columns.period) == (Fraction(1, 2), 6, Fraction(3, 2), 6)
+    assert rows == Axis(Fraction(9, 2), Fraction(2), Fraction(11, 2), 2)
+    assert columns == Axis(Fraction(1, 2), Fraction(6), Fraction(3, 2), 6)
     with pytest.raises(PellucidError, match="branches whose places have the same centres"):
         grid(Sum(Conv2d(1, 3), Conv2d(1, 3, padding=1)))
 
@@ -153,7 +154,7 @@ FCNS = ["fcn32", "fcn16", "fcn8", "fcn-small"]
 def test_every_size_comes_back(name: str, size: tuple[int, int]) -> None:
     network = Network(create(name, 4), (1, 32, 32))
     assert network.forward(np.zeros((2, 1, *size), np.float32)).shape == (2, 4, *size)
-    assert [(axis.start, axis.step) for axis in grid(network.layer)] == [(0, 1), (0, 1)]
+    assert all(axis.start == 0 and axis.step == 1 for axis in grid(network.layer))
 
 
 def test_new_skips_add_nothing_at_first() -> None:
@@ -193,5 +194,5 @@ def test_on_any_backbone(backbone: str, size: int) -> None:
     """What the places of the map are follows from the layers; no weight is made, they would fill gigabytes."""
     for name in FCNS[:2]:
         layer = create(name, 21, backbone=backbone, backbone_size=size)
-        assert [(axis.start, axis.step) for axis in grid(layer)] == [(0, 1), (0, 1)]
+        assert all(axis.start == 0 and axis.step == 1 for axis in grid(layer))
         assert layer.output_shape((3, 301, 277)) == (21, 301, 277)
