@@ -61,6 +61,11 @@ class IntegerConv2d(IntegerStep):
         return ops.integer_conv2d(x, *scaling, self.zeros, self.low, *geometry, self.pool)
 
     @property
+    def kernel(self) -> Pair:
+        """Height and width of the window."""
+        return self.weight.shape[2], self.weight.shape[3]
+
+    @property
     def weight_bytes(self) -> int:
         """Packed weights; bias and multiplier of four bytes, shift of one."""
         return len(pack(self.weight, self.bits)) + 9 * len(self.bias)

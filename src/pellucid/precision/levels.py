@@ -77,17 +77,21 @@ def pack(levels: Array, bits: int) -> Array:
     """
     flat = levels.reshape(-1)
     if bits == 8:
-        return flat.astype(np.int8).view(np.uint8)
+        plain: Array = flat.astype(np.int8).view(np.uint8)
+        return plain
     each = 8 // bits
     codes = np.zeros(-(-flat.size // each) * each, np.uint8)
     codes[: flat.size] = (flat.astype(np.int16) + largest_level(bits)) // 2
-    return np.bitwise_or.reduce(codes.reshape(-1, each) << (bits * np.arange(each)).astype(np.uint8), axis=1)
+    shifted = codes.reshape(-1, each) << (bits * np.arange(each)).astype(np.uint8)
+    packed: Array = np.bitwise_or.reduce(shifted, axis=1)
+    return packed
 
 
 def unpack(packed: Array, bits: int, count: int) -> Array:
     """The first `count` levels that `pack` put into bytes: int8."""
     if bits == 8:
-        return packed.view(np.int8)[:count].copy()
+        plain: Array = packed.view(np.int8)[:count].copy()
+        return plain
     shifts = (bits * np.arange(8 // bits)).astype(np.uint8)
     codes = (packed[:, None] >> shifts) & np.uint8((1 << bits) - 1)
     levels = 2 * codes.reshape(-1)[:count].astype(np.int16) - largest_level(bits)

@@ -82,6 +82,7 @@ def _affine(
     _check_totals(layer, levels, bias)
     if final:
         output = Scale(scale.step * float(steps.max()), 0)
+    levels.flags.writeable = False  # kernels may keep their own copy of it
     multiplier, shift = fixed_point(scale.step * steps / output.step)
     geometry = (
         {name: getattr(layer, name) for name in ("stride", "padding", "dilation", "groups")}
