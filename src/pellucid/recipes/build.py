@@ -22,7 +22,7 @@ from pellucid.zoo import NETWORKS
 
 TASKS: dict[str, Callable[..., Task]] = {"classify": Classify, "segment": Segment}
 
-EVALUATION_BATCH = 500
+EVALUATION_BATCH = 128  # images at least; a training batch may be smaller
 
 
 def check_choices(recipe: Recipe) -> None:
@@ -66,7 +66,7 @@ def build_loader(recipe: Recipe, dataset: Dataset, *, training: bool) -> Loader:
     settings, data = recipe.training, recipe.data
     return Loader(
         dataset,
-        settings.batch_size if training else EVALUATION_BATCH,
+        settings.batch_size if training else max(settings.batch_size, EVALUATION_BATCH),
         seed=settings.seed,
         shuffle=training,
         augment=recipe.augmentation if training and _augments(recipe) else None,

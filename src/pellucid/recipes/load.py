@@ -44,9 +44,9 @@ def parse_recipe(text: str, source: str, overrides: Mapping[str, Any] | None = N
     except tomllib.TOMLDecodeError as error:
         raise PellucidError(f"{source}: {error}") from error
     content.setdefault("name", Path(source).stem)
-    for key, value in (overrides or {}).items():
-        _override(content, key, _value(value))
     try:
+        for key, value in (overrides or {}).items():
+            _override(content, key, _value(value))
         return _recipe(content)
     except PellucidError as error:
         raise PellucidError(f"{source}: {error}") from error

@@ -83,25 +83,29 @@ def draw_curve(history: Sequence[Record], trace: Sequence[tuple[float, float]], 
     left, right = figure.subplots(1, 2)
     if trace:
         left.plot(*zip(*trace, strict=True), color=STYLES["train"]["color"], linewidth=1, alpha=0.45)
-    parts = [name for name, value in history[-1].items() if isinstance(value, dict)]
-    for name in parts:
+    epochs = [record["epoch"] for record in history]
+    for name in [name for name, value in history[-1].items() if isinstance(value, dict)]:
+        losses = [record[name]["loss"] for record in history]
+        values = [100 * record[name][primary] for record in history]
         style = {"markersize": 5, "linewidth": 1.5, **STYLES.get(name, OTHER)}
-        for axes, measure, unit in ((left, "loss", 1), (right, primary, 100)):
-            values = [unit * record[name][measure] for record in history]
-            axes.plot([record["epoch"] for record in history], values, label=name, **style)
-    _label(left, "loss", len(history))
-    _label(right, f"{primary} (%)", len(history))
+        left.plot(epochs, losses, label=f"{name} {losses[-1]:.4f}", **style)
+        right.plot(epochs, values, label=f"{name} {values[-1]:.2f} %", **style)
     left.set_yscale("log")
+    for axes, text in ((left, "loss"), (right, f"{primary} (%)")):
+        _finish(axes, text, len(history))
     picture = io.BytesIO()
     figure.savefig(picture, format="png")
     return picture.getvalue()
 
 
-def _label(axes: Axes, text: str, epochs: int) -> None:
-    from matplotlib.ticker import MaxNLocator
+def _finish(axes: Axes, text: str, epochs: int) -> None:
+    """Labels, whole epochs, plain numbers, a light grid."""
+    from matplotlib.ticker import FuncFormatter, MaxNLocator
 
     axes.set(xlabel="epoch", ylabel=text, xlim=(0, epochs + 0.2))
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    for ticks in ("major", "minor"):
+        getattr(axes.yaxis, f"set_{ticks}_formatter")(FuncFormatter(lambda value, _: f"{value:g}"))
     axes.grid(alpha=0.3)
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False)

@@ -1,0 +1,191 @@
+"""Recipes: read, overridden, refused, written back; and what runs by them."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pellucid.errors import PellucidError
+from pellucid.recipes import (
+    DEFAULT,
+    Recipe,
+    build_trainer,
+    list_recipes,
+    load_recipe,
+    open_model,
+    recipe_toml,
+    resume_run,
+    start_run,
+)
+from pellucid.training import Callback, Trainer
+from pellucid.training.callbacks.history import read_history
+from small_runs import digits, one_thread_of_numpy
+
+CHANGES: dict[str, dict[str, Any]] = {
+    "nothing": {},
+    "numbers": {"optimizer.rate": 1e-05, "training.epochs": 1.5, "training.seed": 7},
+    "texts": {"description": 'a "quoted" \\ line', "data.source": "ordner/äöü"},
+    "lists": {"data.size": (28, 30), "data.mean": (0.5, 0.25), "task.class_weights": [1.0, 2.0]},
+    "choices": {"optimizer.name": "nesterov", "optimizer.momentum": 0.8, "schedule.name": "step"},
+    "augmentation": {"augmentation.shift": 2, "augmentation.erase": 6},
+}
+
+
+@pytest.fixture(autouse=True)
+def plain() -> Iterator[None]:
+    with one_thread_of_numpy():
+        yield
+
+
+@pytest.mark.parametrize("name", list_recipes())
+def test_the_packages_recipes_are_whole(name: str, tmp_path: Path) -> None:
+    recipe = load_recipe(name)
+    assert recipe.name == name
+    assert recipe.description
+    (tmp_path / "again.toml").write_text(recipe_toml(recipe), "utf-8")
+    assert load_recipe(tmp_path / "again.toml") == recipe
+
+
+@pytest.mark.parametrize("changes", CHANGES.values(), ids=CHANGES)
+def test_a_recipe_written_and_read_is_the_same(changes: dict[str, Any], tmp_path: Path) -> None:
+    recipe = load_recipe(DEFAULT, changes)
+    (tmp_path / "recipe.toml").write_text(recipe_toml(recipe), "utf-8")
+    assert load_recipe(tmp_path) == recipe
+    if changes:
+        assert recipe != load_recipe(DEFAULT)
+
+
+def test_overrides_may_be_text_and_a_new_choice_drops_the_old_ones_options() -> None:
+    recipe = load_recipe(
+        "deep-convnet", {"optimizer.rate": "2e-3", "data.source": "some/folder", "data.size": "[8, 9]"}
+    )
+    assert recipe.optimizer["rate"] == 0.002
+    assert recipe.data.source == "some/folder"
+    assert recipe.data.size == (8, 9)
+    rate = load_recipe("deep-convnet").optimizer["rate"]
+    assert load_recipe("deep-convnet", {"optimizer.name": "sgd"}).optimizer == {"name": "sgd", "rate": rate}
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "expected"),
+    [
+        ("optimizer.name", "adamm", r"unknown optimizer\.name 'adamm'; nearest is adam \(there are sgd, momentum"),
+        ("optimizer.rat", 1, r"unknown key optimizer\.rat.*; nearest is rate"),
+        ("optimizer.rate", "fast", r"optimizer\.rate = 'fast': expected `float`, got `str`"),
+        ("optimizer.rate", -1, r"AdamW: rate = -1"),
+        ("schedule.name", "one-cycl", r"unknown schedule\.name 'one-cycl'; nearest is one-cycle"),
+        ("schedule.peak", 2.0, r"schedule one-cycle: peak = 2\.0"),
+        ("network.name", "deep-convnets", r"unknown network\.name 'deep-convnets'; nearest is deep-convnet"),
+        ("network.drop", 0.1, r"unknown key network\.drop.*; nearest is dropout"),
+        ("task.name", "clasify", r"unknown task\.name 'clasify'; nearest is classify"),
+        ("training.epoch", 2, r"unknown key 'training\.epoch'; nearest is epochs"),
+        ("training.epochs", "many", r"training\.epochs: expected `float`, got `str`"),
+        ("training.epochs", 0, r"training\.epochs = 0\.0: expected more than 0"),
+        ("training.batch_size", -3, r"training\.batch_size = -3"),
+        ("training.precision", "float31", r"training\.precision: invalid enum value 'float31'"),
+        ("trainin.epochs", 2, r"unknown key 'trainin'; nearest is training"),
+        ("augmentation.rotate", 500, r"augmentation rotate = 500\.0: expected 0 \.\. 180"),
+        ("name.first", 1, r"override name\.first: name is no section"),
+        ("network", 3, r"network: expected `object`, got `int`"),
+    ],
+)
+def test_a_mistake_names_file_and_key_and_the_nearest(key: str, value: Any, expected: str) -> None:
+    with pytest.raises(PellucidError, match=f"^deep-convnet: {expected}") as caught:
+        load_recipe("deep-convnet", {key: value})
+    assert "\n" not in str(caught.value)
+
+
+def test_files_that_are_no_recipes_are_named(tmp_path: Path) -> None:
+    for content, expected in (
+        (b"[network\n", r"x\.toml: Expected"),
+        (b"\xff\xfe", r"x\.toml: expected a TOML file in UTF-8"),
+        (b"", r"x\.toml: Object missing required field `network`"),
+        (b"[network]\n[optimizer]\nname='sgd'\nrate=1", r"x\.toml: \[network\] has no name"),
+        (
+            b"[network]\nname='deep-convnet'\n[optimizer]\nname='sgd'",
+            r"x\.toml: \[optimizer\] has no rate, which sgd",
+        ),
+    ):
+        (tmp_path / "x.toml").write_bytes(content)
+        with pytest.raises(PellucidError, match=expected):
+            load_recipe(tmp_path / "x.toml")
+    with pytest.raises(PellucidError, match=r"cannot read .*none\.toml: No such file"):
+        load_recipe(tmp_path / "none.toml")
+    with pytest.raises(PellucidError, match="unknown recipe 'deep-convnett'; nearest is deep-convnet"):
+        load_recipe("deep-convnett")
+
+
+def tiny(**changes: Any) -> Recipe:
+    return load_recipe("deep-convnet", {"training.epochs": 2, "training.batch_size": 16, **changes})
+
+
+class Stop(Callback):
+    def step(self, trainer: Trainer, loss: float) -> None:
+        if trainer.state.step == 5:
+            raise KeyboardInterrupt
+
+
+def test_a_run_leaves_its_folder_and_can_be_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    trainer, run = start_run(tiny(), data=digits(60, 20))
+    assert trainer.fit()
+    assert Path("runs/last").resolve() == run.path.resolve()
+    assert run.path.name.endswith("-deep-convnet")
+    assert {path.name for path in run.path.iterdir()} == {
+        "recipe.toml", "history.jsonl", "curve.png", "model.safetensors", "best.safetensors",
+        "checkpoint.safetensors",
+    }  # fmt: skip
+    assert load_recipe(Path("runs/last")) == tiny()
+    assert read_history(run.history) == trainer.state.history
+    model = open_model(Path("runs/last"))
+    assert model.network.digest() == trainer.network.digest() or trainer.average is not None
+    assert model.class_names == tuple("0123456789")
+    assert model.image_shape == (1, 28, 28)
+    assert open_model(run.best, best=True).recipe == tiny()
+    with pytest.raises(PellucidError, match="nothing to resume, all 2 epochs are done"):
+        resume_run(Path("runs/last"), data=digits(60, 20))
+    with pytest.raises(PellucidError, match="exists: expected a new or empty folder"):
+        start_run(tiny(), run.path, data=digits(60, 20))
+    _, second = start_run(tiny(), data=digits(60, 20))
+    assert second.path != run.path
+    assert Path("runs/last").resolve() == second.path.resolve()
+
+
+def test_a_run_broken_off_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    whole, _ = start_run(tiny(), Path("whole"), data=digits(60, 20))
+    whole.fit()
+    broken, run = start_run(tiny(), Path("broken"), data=digits(60, 20), callbacks=[Stop()])
+    with pytest.raises(KeyboardInterrupt):
+        broken.fit()
+    with pytest.raises(PellucidError, match="no run nowhere: expected a run folder"):
+        open_model(Path("nowhere"))
+    resumed, _ = resume_run(Path("runs/last"), data=digits(60, 20))
+    assert resumed.state.step > 0
+    assert resumed.fit()
+    assert resumed.network.digest() == whole.network.digest()
+    assert [record["test"] for record in read_history(run.history)] == [
+        record["test"] for record in whole.state.history
+    ]
+
+
+def test_what_is_no_run_or_model_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(PellucidError, match=r"no run runs/last \(nothing was trained here yet\)"):
+        open_model(Path("runs/last"))
+    trainer, run = start_run(tiny(), data=digits(60, 20))
+    with pytest.raises(PellucidError, match=r"no model\.safetensors yet"):
+        open_model(run.path)
+    for callback in trainer.callbacks:
+        callback.start(trainer)
+        callback.end(trainer, False)
+    with pytest.raises(PellucidError, match="expected a 'pellucid model 1', got 'pellucid checkpoint 1'"):
+        open_model(run.checkpoint)
+
+
+def test_the_recipe_decides_the_float_type() -> None:
+    trainer = build_trainer(tiny(**{"training.precision": "float64"}), digits(60, 20))
+    assert trainer.network.vector.dtype == np.float64
+    assert next(trainer.loader.epoch(0)).inputs.dtype == np.float64
