@@ -135,7 +135,8 @@ def test_what_is_no_checkpoint_or_another_runs_is_refused(tmp_path: Path) -> Non
 VICTIM = """
 import sys
 from pathlib import Path
-from small_runs import one_thread_of_numpy, small_recipe, small_trainer
+from pellucid import ops
+from small_runs import small_recipe, small_trainer
 from pellucid.training import load_checkpoint
 from pellucid.training.callbacks import Checkpoint, History
 folder = Path(sys.argv[1])

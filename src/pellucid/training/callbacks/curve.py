@@ -100,12 +100,14 @@ def draw_curve(history: Sequence[Record], trace: Sequence[tuple[float, float]], 
 
 def _finish(axes: Axes, text: str, epochs: int) -> None:
     """Labels, whole epochs, plain numbers, a light grid."""
-    from matplotlib.ticker import FuncFormatter, MaxNLocator
+    from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
     axes.set(xlabel="epoch", ylabel=text, xlim=(0, epochs + 0.2))
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    for ticks in ("major", "minor"):
-        getattr(axes.yaxis, f"set_{ticks}_formatter")(FuncFormatter(lambda value, _: f"{value:g}"))
+    if axes.get_yscale() == "log":
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.yaxis.set_minor_formatter(NullFormatter())
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axes.grid(alpha=0.3)
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False)
