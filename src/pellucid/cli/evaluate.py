@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from cyclopts import Parameter
 
+from pellucid.cli.kinds import switch
 from pellucid.cli.machine import DEFAULT, Machine
 from pellucid.cli.output import print_json, print_table
 from pellucid.cli.subject import LAST, RUN_HELP, data_for
@@ -17,8 +19,8 @@ def evaluate(
     /,
     *,
     data: Annotated[str | None, Parameter(help="Other data than the run's: a directory, or mnist.")] = None,
-    best: Annotated[bool, Parameter(negative="", help="The run's best model instead of its last.")] = False,
-    json: Annotated[bool, Parameter(negative="", help="Print JSON.")] = False,
+    best: Annotated[bool, switch("The run's best model instead of its last.")] = False,
+    json: Annotated[bool, switch("Print JSON.")] = False,
     machine: Machine = DEFAULT,
 ) -> None:
     """Measure loss and accuracy over every image of the test set."""
@@ -28,9 +30,12 @@ def evaluate(
     machine.use()
     model = open_model(Path(run), best=best)
     test = data_for(model, data).test
-    measured = training.evaluate(model.network, model.task, build_loader(model.recipe, test, training=False))
+    loss, metrics = training.measure(model.network, model.task, build_loader(model.recipe, test, training=False))
+    measured = {"loss": loss, **metrics.result()}
+    per_class = [asdict(score) for score in metrics.per_class()] if hasattr(metrics, "per_class") else []
     if json:
-        print_json({"model": str(model.path), "data": test.name, "images": len(test), **measured})
+        about = {"model": str(model.path), "data": test.name, "images": len(test), **measured}
+        print_json({**about, "classes": per_class} if per_class else about)
         return
     print_table(
         ("measure", "value"),
@@ -38,6 +43,21 @@ def evaluate(
         title=f"{model.path} on {test.name}, {len(test):,} images",
         right=("value",),
     )
+    if per_class:
+        _show_classes(per_class)
+
+
+def _show_classes(scores: list[dict[str, Any]]) -> None:
+    """A line a class; what is a fraction as a percentage."""
+    columns = list(scores[0])
+    rows = [
+        [
+            value if isinstance(value, str) else f"{100 * value:.2f} %" if isinstance(value, float) else f"{value:,}"
+            for value in score.values()
+        ]
+        for score in scores
+    ]
+    print_table(columns, rows, right=columns[1:])
 
 
 def _shown(name: str, value: float) -> str:

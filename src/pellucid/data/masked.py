@@ -23,14 +23,14 @@ def load_masked(
     validation: float = 0,
     seed: int = 0,
 ) -> Data:
-    """The data of a VOC folder; or scenes, where there are settings of them, or the source is no folder.
+    """The data of a VOC folder; or, where the source is none, scenes.
 
     source: the VOC folder, or what the scenes' digits are, as for `load_data`. scenes: see `load_scenes`. size:
-    (H, W) that a VOC folder's images fit in, all given the same canvas. validation: fraction or number of the
-    training images (of the digits, for scenes) kept apart. seed: of that split and of the scenes.
+    (H, W) that a VOC folder's images fit in, all given the same canvas; None for the largest's. validation: fraction
+    or number of the training images (of the digits, for scenes) kept apart. seed: of that split and of the scenes.
     """
     folder = Path(source)
-    if scenes is None and folder.is_dir() and is_voc(folder):
+    if folder.is_dir() and is_voc(folder):
         return _voc(folder, size, validation, seed)
     if scenes is None and folder.is_dir():
         raise PellucidError(f"{folder}: expected the folders {', '.join(FOLDERS)}, or settings of scenes")
@@ -61,8 +61,6 @@ def load_scenes(
 
 def _voc(folder: Path, size: Pair | None, validation: float, seed: int) -> Data:
     """The lists train and val, and test where there is one; else val is what is reported."""
-    if size is None:
-        raise PellucidError(f"{folder}: expected a size (height, width) that the images are to fit in")
     lists = folder / "ImageSets" / "Segmentation"
     own_test = (lists / "test.txt").exists()
     train, val, *rest = read_voc(folder, size, parts=("train", "val", *(["test"] if own_test else [])))

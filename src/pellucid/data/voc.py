@@ -63,19 +63,26 @@ class VocPair:
 
 
 def read_voc(
-    folder: Path, size: Pair, *, parts: Sequence[str] = ("train", "val"), class_names: Sequence[str] | None = None
+    folder: Path,
+    size: Pair | None = None,
+    *,
+    parts: Sequence[str] = ("train", "val"),
+    class_names: Sequence[str] | None = None,
 ) -> list[Dataset]:
     """The data sets of a VOC folder's lists: inputs (N, C, *size) uint8, targets masks (N, *size) uint8.
 
     An image larger than size (H, W) is made smaller, its shape kept; what is left of the canvas is black, and ignored
-    in the mask. Images are grey where all are, else in colour. class_names: of class 0, 1, ...; by default those of
-    the folder's classes.txt, or VOC's.
+    in the mask. size None: a canvas on which all fit as they are. Images are grey where all are, else in colour.
+    class_names: of class 0, 1, ...; by default those of the folder's classes.txt, or VOC's.
 
     Raises PellucidError, naming the file, for a list that is missing or empty, an image or a mask that is, a pair
     of different sizes, and a mask with a value that is no class and not 255.
     """
     names = _class_names(folder) if class_names is None else tuple(class_names)
     listed = {part: voc_pairs(folder, part, names) for part in parts}
+    if size is None:
+        sizes = [pair.size for pairs in listed.values() for pair in pairs]
+        size = max(H for H, _ in sizes), max(W for _, W in sizes)
     colour = any(picture_format(pair.image)[1] for pairs in listed.values() for pair in pairs)
     return [
         Dataset(

@@ -5,7 +5,7 @@ from pellucid.training.callbacks.base import Callback
 from pellucid.training.checkpoint import load_checkpoint, save_checkpoint
 from pellucid.training.communicator import Alone, Communicator
 from pellucid.training.diagnosis import NotFiniteError
-from pellucid.training.evaluate import evaluate
+from pellucid.training.evaluate import evaluate, measure
 from pellucid.training.optimizers import OPTIMIZERS, Optimizer
 from pellucid.training.schedules import SCHEDULES, Schedule
 from pellucid.training.state import Record, TrainingState
@@ -31,6 +31,7 @@ __all__ = [
     "evaluate",
     "load_checkpoint",
     "load_model",
+    "measure",
     "read_arrays",
     "save_checkpoint",
     "save_model",

@@ -16,6 +16,14 @@ def evaluate(
 
     The images are split over the ranks; every rank gets the same answer.
     """
+    loss, metrics = measure(network, task, loader, communicator)
+    return {"loss": loss, **metrics.result()}
+
+
+def measure(
+    network: Network, task: Task, loader: Loader, communicator: Communicator | None = None
+) -> tuple[float, Metrics]:
+    """As `evaluate`: the loss, and what the measures follow from."""
     talk = communicator or Alone()
     metrics, loss_sum, images = task.metrics(), 0.0, 0
     for batch in loader.shard(talk.rank, talk.ranks).epoch(0):
@@ -26,7 +34,7 @@ def evaluate(
         images += batch.global_size
         metrics.update(outputs, batch.targets)
     mean = float(talk.all_reduce(np.array([loss_sum]))[0]) / images
-    return {"loss": mean, **joined(metrics, task.metrics(), talk).result()}
+    return mean, joined(metrics, task.metrics(), talk)
 
 
 def joined(metrics: Metrics, empty: Metrics, communicator: Communicator) -> Metrics:

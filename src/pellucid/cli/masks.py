@@ -1,0 +1,39 @@
+"""`pellucid predict` for networks that classify each pixel."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pellucid.cli.output import print_json, print_table
+
+if TYPE_CHECKING:
+    from pellucid.recipes import Model
+    from pellucid.recipes.predict_masks import SegmentedFile
+
+
+def draw_masks(model: Model, images: Sequence[Path], folder: Path, json: bool) -> None:
+    """Write each image's mask and overlay into the folder, and say what is where."""
+    from pellucid.recipes.predict_masks import segment_files
+
+    found = list(segment_files(model, images, folder))
+    if json:
+        print_json([_as_json(result) for result in found])
+        return
+    print_table(
+        ("image", "classes", "mask", "overlay"),
+        [(str(r.image), _shares(r), str(r.mask), str(r.overlay)) for r in found],
+        wrapped="classes",
+    )
+
+
+def _as_json(result: SegmentedFile) -> dict[str, object]:
+    files = {"image": str(result.image), "mask": str(result.mask), "overlay": str(result.overlay)}
+    return {**files, "shares": result.shares}
+
+
+def _shares(result: SegmentedFile) -> str:
+    """The classes that are there, most pixels first."""
+    order = sorted(result.shares.items(), key=lambda item: -item[1])
+    return ", ".join(f"{name} {100 * share:.1f} %" for name, share in order)
