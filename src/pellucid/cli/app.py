@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import difflib
 import errno
 import os
 import sys
 from collections.abc import Sequence
 
-from cyclopts import App, CycloptsError
+from cyclopts import App, CycloptsError, UnknownCommandError, UnusedCliTokensError
 
 from pellucid import __version__
 from pellucid.errors import PellucidError
@@ -25,7 +26,7 @@ COMMANDS = {
         "Train a network by a recipe; writes a run folder.",
         "pellucid train",
         "pellucid train deep-convnet --epochs 2 --seed 1 --out runs/second",
-        "pellucid train --set optimizer.rate=0.002 --set loader.batch_size=64",
+        "pellucid train --set optimizer.rate=0.002 --set training.batch_size=64",
         "pellucid train --resume runs/last",
     ),
     "evaluate": Command(
@@ -156,8 +157,18 @@ def _complain(message: str) -> int:
 
 
 def _usage_message(error: CycloptsError) -> str:
+    """What is wrong with the command line, and where to read how it should be."""
+    surplus = (error.unused_tokens or [""])[0]
+    if isinstance(error, UnknownCommandError):
+        near = difflib.get_close_matches(surplus, COMMANDS, 1)
+        hint = f"did you mean {near[0]}? " if near else ""
+        text = f"unknown command {surplus!r}: {hint}expected one of {', '.join(COMMANDS)}"
+    elif isinstance(error, UnusedCliTokensError):
+        text = f"unexpected argument {surplus!r}"
+    else:
+        text = str(error).rstrip(". ")
     command = " ".join(["pellucid", *(error.command_chain or ())])
-    return f"{str(error).rstrip('. ')} (see {command} --help)"
+    return f"{text} (see {command} --help)"
 
 
 def _forget_output() -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter
 
+from pellucid.cli.kinds import Count, Whole, switch
 from pellucid.cli.output import dimensions, print_json, print_note, print_table
 from pellucid.cli.subject import NAME_HELP, Subject, open_subject
 
@@ -28,10 +29,10 @@ def check(
         Literal["float64", "float32"] | None,
         Parameter(help="Float type of the side under test; by default float64 for numpy, float32 for numba."),
     ] = None,
-    samples: Annotated[int, Parameter(help="Elements compared in each tensor.")] = 8,
-    batch_size: Annotated[int, Parameter(help="Images of the batch.")] = 4,
-    seed: Annotated[int, Parameter(help="Of the sampled elements, the direction, and what dropout drops.")] = 0,
-    json: Annotated[bool, Parameter(negative="", help="Print JSON.")] = False,
+    samples: Annotated[Count, Parameter(help="Elements compared in each tensor.")] = 8,
+    batch_size: Annotated[Count, Parameter(help="Images of the batch.")] = 2,
+    seed: Annotated[Whole, Parameter(help="Of the sampled elements, the direction, and what dropout drops.")] = 0,
+    json: Annotated[bool, switch("Print JSON.")] = False,
 ) -> int:
     """Check every tensor's gradient: some elements and a random direction. Exit code 1 if an error is too large."""
     from pellucid.analysis.gradient_check import check_gradients, tolerance

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from cyclopts import Parameter
 
 from pellucid import ops
+from pellucid.cli.kinds import Count
 
 
 @Parameter(name="*")
@@ -18,7 +19,7 @@ class Machine:
     backend: Annotated[
         Literal["auto", "numba", "numpy"], Parameter(help="What computes: compiled kernels, or plain NumPy.")
     ] = "auto"
-    threads: Annotated[int | None, Parameter(help="Threads to use; by default one a core.")] = None
+    threads: Annotated[Count | None, Parameter(help="Threads to use; by default one a core.")] = None
 
     def use(self) -> str:
         """Make it so for this process; the backend's name."""

@@ -1,40 +1,51 @@
-"""Flags that stand for keys of a recipe. A new flag is one more field."""
+"""Flags that stand for keys of a recipe."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_type_hints
 
 from cyclopts import Parameter
 
+from pellucid.cli.kinds import Count, Whole
 from pellucid.errors import PellucidError
 
 
-def key(name: str) -> Any:
-    """A flag, unset, that stands for this key of the recipe."""
-    return field(default=None, metadata={"key": name})
+@dataclass(frozen=True)
+class Key:
+    """The key of the recipe that a flag stands for."""
+
+    name: str
 
 
 @Parameter(name="*")
 @dataclass(frozen=True)
 class Overrides:
-    """What is to be other than the recipe says."""
+    """What is to be other than the recipe says. A new flag is one more field with its `Key`."""
 
-    epochs: Annotated[float | None, Parameter(help="How often each image is seen; may be a fraction.")] = key(
-        "training.epochs"
-    )
-    batch_size: Annotated[int | None, Parameter(help="Images a step.")] = key("training.batch_size")
-    rate: Annotated[float | None, Parameter(help="Learning rate, at its highest.")] = key("optimizer.rate")
-    seed: Annotated[int | None, Parameter(help="Of weights, order of images, dropout and augmentation.")] = key(
-        "training.seed"
-    )
+    epochs: Annotated[
+        float | None, Key("training.epochs"), Parameter(help="How often each image is seen; may be a fraction.")
+    ] = None
+    batch_size: Annotated[Count | None, Key("training.batch_size"), Parameter(help="Images a step.")] = None
+    rate: Annotated[
+        float | None, Key("optimizer.rate"), Parameter(help="Learning rate, where the schedule has it highest.")
+    ] = None
+    seed: Annotated[
+        Whole | None,
+        Key("training.seed"),
+        Parameter(help="Of weights, order of images, dropout and augmentation."),
+    ] = None
     data: Annotated[
-        str | None, Parameter(help="A directory of IDX files (named as MNIST's) or of class folders; or mnist.")
-    ] = key("data.source")
+        str | None,
+        Key("data.source"),
+        Parameter(help="A directory of IDX files (named as MNIST's) or of class folders; or mnist."),
+    ] = None
     precision: Annotated[
-        Literal["float32", "float64"] | None, Parameter(help="Float type of weights and activations.")
-    ] = key("training.precision")
+        Literal["float32", "float64"] | None,
+        Key("training.precision"),
+        Parameter(help="Float type of weights and activations."),
+    ] = None
     settings: Annotated[
         tuple[str, ...],
         Parameter(
@@ -47,11 +58,12 @@ class Overrides:
 
     def by_key(self) -> dict[str, Any]:
         """Value by dotted key, of all that were given. Raises PellucidError for a --set that isn't key=value."""
-        found = {}
-        for flag in fields(self):
-            value = getattr(self, flag.name)
-            if "key" in flag.metadata and value is not None:
-                found[flag.metadata["key"]] = value
+        found: dict[str, Any] = {}
+        for flag, hint in get_type_hints(type(self), include_extras=True).items():
+            value = getattr(self, flag)
+            for key in hint.__metadata__:
+                if isinstance(key, Key) and value is not None:
+                    found[key.name] = value
         for setting in self.settings:
             name, equals, value = setting.partition("=")
             if not equals or not name.strip():

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
+from pellucid.cli.kinds import Count, switch
 from pellucid.cli.machine import DEFAULT, Machine
 from pellucid.cli.output import print_json, print_table
 from pellucid.cli.subject import LAST
@@ -23,9 +24,9 @@ def predict(
     *paths: Annotated[
         str, Parameter(name="[RUN] IMAGE", help=f"PNG or JPEG files; before them a run folder, if it isn't {LAST}.")
     ],
-    top: Annotated[int, Parameter(help="How many classes to name for each image.")] = 3,
-    best: Annotated[bool, Parameter(negative="", help="The run's best model instead of its last.")] = False,
-    json: Annotated[bool, Parameter(negative="", help="Print JSON.")] = False,
+    top: Annotated[Count, Parameter(help="How many classes to name for each image.")] = 3,
+    best: Annotated[bool, switch("The run's best model instead of its last.")] = False,
+    json: Annotated[bool, switch("Print JSON.")] = False,
     machine: Machine = DEFAULT,
 ) -> None:
     """Name the likeliest classes of each image, with their probabilities.

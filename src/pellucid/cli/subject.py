@@ -32,8 +32,9 @@ class Subject:
 def open_subject(name: str) -> Subject:
     """What that name stands for. Raises PellucidError where it's neither a recipe nor a run."""
     from pellucid.recipes import build_data, build_network, build_task, load_recipe, open_model
+    from pellucid.training.folder import RunFolder
 
-    if Path(name).is_dir():
+    if RunFolder(Path(name)).model.exists():
         model = open_model(Path(name))
         return Subject(name, model.recipe, model.network, model.task)
     recipe = load_recipe(name)

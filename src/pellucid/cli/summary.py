@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
+from pellucid.cli.kinds import switch
 from pellucid.cli.output import byte_count, dimensions, print_json, print_table
 from pellucid.cli.subject import NAME_HELP, open_subject
 
@@ -20,7 +21,7 @@ def summary(
     name: Annotated[str, Parameter(help=NAME_HELP)] = "deep-convnet",
     /,
     *,
-    json: Annotated[bool, Parameter(negative="", help="Print JSON, with shapes, numbers and totals.")] = False,
+    json: Annotated[bool, switch("Print JSON, with shapes, numbers and totals.")] = False,
 ) -> None:
     """List layers, output shapes, parameters, multiply-adds and bytes for one image, and their totals."""
     from pellucid.analysis.cost import network_cost

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
+from pellucid.cli.kinds import Whole, switch
 from pellucid.cli.machine import DEFAULT, Machine
 from pellucid.cli.output import print_note
 from pellucid.cli.overrides import NONE, Overrides
@@ -29,8 +30,8 @@ def train(
     overrides: Overrides = NONE,
     out: Annotated[Path | None, Parameter(help="Run folder to make; by default runs/<time>-<recipe>.")] = None,
     resume: Annotated[Path | None, Parameter(help="Go on with this run where its last checkpoint was taken.")] = None,
-    verbosity: Annotated[int, Parameter(help="0: nothing; 1: a line an epoch; 2: ten lines an epoch.")] = 1,
-    quiet: Annotated[bool, Parameter(negative="", help="Print nothing: --verbosity 0.")] = False,
+    verbosity: Annotated[Whole, Parameter(help="0: nothing; 1: a line an epoch; 2: ten lines an epoch.")] = 1,
+    quiet: Annotated[bool, switch("Print nothing: --verbosity 0.")] = False,
     machine: Machine = DEFAULT,
 ) -> int:
     """Train, measure after each epoch, and keep recipe, history, curve, weights and checkpoint in a run folder.
@@ -74,10 +75,10 @@ def _resumed(
 def _headline(trainer: Trainer, run: RunFolder, backend: str) -> str:
     from pellucid import ops
 
-    images, threads = len(trainer.loader.dataset), ops.threads()
+    dataset, threads = trainer.loader.dataset, ops.threads()
     return (
-        f"{run.path}: {trainer.network.vector.size:,} parameters, {images:,} images ({trainer.loader.dataset.name}), "
-        f"{backend} on {threads} thread{'s' * (threads > 1)}"
+        f"{trainer.network.vector.size:,} parameters, {len(dataset):,} images ({dataset.name}), "
+        f"{backend}, {threads} thread{'s' * (threads > 1)}\nrun folder {run.path}"
     )
 
 
