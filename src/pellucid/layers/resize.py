@@ -54,7 +54,7 @@ class Upsampled(Aligned):
     def children_inputs(self, input_shape: Shape) -> list[Shape]:
         """The image, and the map with its edges."""
         C, h, w = self.image_shape(self.body.output_shape(input_shape))
-        after = self._after((h, w), (input_shape[1], input_shape[2]))
+        after = self.edges_after((h, w), (input_shape[1], input_shape[2]))
         return [input_shape, (C, self.before[0] + h + after[0], self.before[1] + w + after[1])]
 
     def build(self, input_shape: Shape) -> Shape:
@@ -70,7 +70,7 @@ class Upsampled(Aligned):
         self.up.output_shape(self.children_inputs(input_shape)[1])
         return (self.up.channels, input_shape[1], input_shape[2])
 
-    def _after(self, mapped: Pair, image: Pair) -> Pair:
+    def edges_after(self, mapped: Pair, image: Pair) -> Pair:
         """Rows and columns that go on after the map's last, until what grows reaches the image's last pixel.
 
         The crop takes as much off the end as off the start, so that a centre lies on or beyond that pixel.
@@ -88,7 +88,7 @@ class Upsampled(Aligned):
         if context.watch is not None:
             context.watch(self.body, y)
         size = (x.shape[2], x.shape[3])
-        after = self._after((y.shape[2], y.shape[3]), size)
+        after = self.edges_after((y.shape[2], y.shape[3]), size)
         grown = self.up.forward(_with_edges(y, self.before, after), context)
         if context.watch is not None:
             context.watch(self.up, grown)
