@@ -1,4 +1,4 @@
-"""A Pellucid network rebuilt of PyTorch's modules, with the same weights: the other side computes the same function."""
+"""A Pellucid network rebuilt of PyTorch's modules, with the same weights: both sides compute one function."""
 
 from typing import Any
 
@@ -45,7 +45,7 @@ def _with_weights(layer: Conv2d | Linear) -> Any:
 def _sum(layer: Sum) -> Any:
     from torch import nn
 
-    class Added(nn.Module):
+    class Added(nn.Module):  # type: ignore[misc]
         def __init__(self) -> None:
             super().__init__()
             self.branches = nn.ModuleList(map(torch_twin, layer.branches))
@@ -66,7 +66,7 @@ def _upsampled(layer: Upsampled) -> Any:
 
     up, before = layer.up, layer.before
 
-    class Grown(nn.Module):
+    class Grown(nn.Module):  # type: ignore[misc]
         def __init__(self) -> None:
             super().__init__()
             self.body = torch_twin(layer.body)
