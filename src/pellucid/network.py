@@ -13,12 +13,15 @@ import numpy.typing as npt
 from pellucid.errors import PellucidError
 from pellucid.layers import INFERENCE, Context, Layer, Parameter, Sequential, Upsampled, fuse
 from pellucid.ops.arrays import Array, Shape
+from pellucid.ops.half import is_half
 
 
 class Network:
     """Layers built for one input shape, with all trained parameters in `vector` and their gradient in `gradient`.
 
-    layer: the network as written. input_shape: that of one sample, (C, H, W) or (F,). dtype: float32 or float64.
+    layer: the network as written. input_shape: that of one sample, (C, H, W) or (F,). dtype: float32 or float64; or
+    float16 or bfloat16, in which weights, activations and gradients are then stored, while sums and statistics
+    are float32.
     seed: of the weights' start. fuse: run adjacent layers as one op where there is one (see layers.fusion).
     `statistics` is a third vector, of what layers keep without training it (running means).
     """
@@ -50,7 +53,7 @@ class Network:
         kept = [p for p in self.parameters.values() if not p.trained]
         self.vector = np.zeros(sum(p.size for p in trained), self.dtype)
         self.gradient = np.zeros_like(self.vector)
-        self.statistics = np.zeros(sum(p.size for p in kept), self.dtype)
+        self.statistics = np.zeros(sum(p.size for p in kept), np.float32 if is_half(self.dtype) else self.dtype)
         for group, values in ((trained, self.vector), (kept, self.statistics)):
             start = 0
             for parameter in group:

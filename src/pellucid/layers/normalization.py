@@ -57,10 +57,11 @@ class BatchNorm2d(Layer):
     def _batch_statistics(self, x: Array, context: Context) -> tuple[Array, Array]:
         """Mean and variance of the batch; the running averages take them in."""
         self.count = self._total(np.array([x.size // x.shape[1]], np.float64), context)[0]
-        mean = (self._total(ops.channel_sum(x), context) / self.count).astype(x.dtype)
+        kind = self.running_mean.value.dtype  # float32 where x has 16 bits
+        mean = (self._total(ops.channel_sum(x), context) / self.count).astype(kind)
         centred = ops.channel_affine(x, np.ones_like(mean), -mean)
-        variance = (self._total(ops.channel_dot(centred, centred), context) / self.count).astype(x.dtype)
-        unbiased = variance * x.dtype.type(self.count / max(self.count - 1, 1))
+        variance = (self._total(ops.channel_dot(centred, centred), context) / self.count).astype(kind)
+        unbiased = variance * kind.type(self.count / max(self.count - 1, 1))
         for running, new in ((self.running_mean, mean), (self.running_variance, unbiased)):
             running.value += running.value.dtype.type(self.momentum) * (new - running.value)
         return mean, variance
@@ -81,7 +82,7 @@ class BatchNorm2d(Layer):
         scale = self.weight.value * self.inverse
         if not self.context.training:
             return ops.channel_affine(dy, scale, np.zeros_like(scale))
-        count = dy.dtype.type(self.count)
+        count = self.mean.dtype.type(self.count)
         mean_dy = self._total(dbeta, self.context) / count
         mean_dy_x_hat = self._total(dgamma, self.context) / count
         return ops.channel_combination(dy, scale, x_hat, -scale * mean_dy_x_hat, -scale * mean_dy)

@@ -24,6 +24,7 @@ from pellucid.ops.numba_ops.convolution import (
     conv2d_relu_max_pool2d_backward,
     conv2d_weight_gradient,
 )
+from pellucid.ops.numba_ops.half import narrow, widen
 from pellucid.ops.numba_ops.integer import integer_avg_pool2d, integer_conv2d, integer_logits, integer_max_pool2d
 from pellucid.ops.numba_ops.linear import linear, linear_backward, linear_relu, linear_relu_backward
 from pellucid.ops.numba_ops.loss import mean_squared_error, softmax, softmax_cross_entropy
@@ -80,6 +81,7 @@ __all__ = [
     "max_pool2d_backward",
     "mean_squared_error",
     "momentum_update",
+    "narrow",
     "relu",
     "relu_backward",
     "rmsprop_update",
@@ -93,4 +95,5 @@ __all__ = [
     "squared_norm",
     "tanh",
     "tanh_backward",
+    "widen",
 ]

@@ -28,6 +28,7 @@ from pellucid.ops.numpy_ops.fused import (
     linear_relu,
     linear_relu_backward,
 )
+from pellucid.ops.numpy_ops.half import narrow, widen
 from pellucid.ops.numpy_ops.integer import (
     integer_avg_pool2d,
     integer_conv2d,
@@ -89,6 +90,7 @@ __all__ = [
     "max_pool2d_backward",
     "mean_squared_error",
     "momentum_update",
+    "narrow",
     "relu",
     "relu_backward",
     "rmsprop_update",
@@ -102,4 +104,5 @@ __all__ = [
     "squared_norm",
     "tanh",
     "tanh_backward",
+    "widen",
 ]

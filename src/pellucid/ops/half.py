@@ -1,0 +1,135 @@
+"""Sixteen-bit floats at the door of every op: stored in 16 bits, computed in 32.
+
+float16 has 5 bits of exponent and 10 of fraction (IEEE 754), bfloat16 8 and 7 (that of float32, cut off). No op
+computes in either: what comes in 16 bits is widened to float32, the backend works as always, so that all sums are
+float32, and what comes out is rounded to the nearest number of the input's type. Batches go through in parts that
+stay in the cache while they are wide, so that no tensor ever exists whole in 32 bits.
+
+The backends have two functions for it, `widen` and `narrow`.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Sequence
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from pellucid.ops.arrays import Array
+from pellucid.ops.memory import empty, empty_images
+
+WIDTH = 2  # bytes
+PART_BYTES = 1 << 21  # of a tensor in float32 while it is computed with
+
+WRITTEN = ("dw", "db", "out")
+"""Arguments that an op writes instead of returning; over the parts of a batch they are summed."""
+
+UPDATED: dict[str, Sequence[str]] = {"sgd_update": "w", "momentum_update": "wv", "adagrad_update": "ws", "rmsprop_update": "ws",
+           "adam_update": "wmv", "average_update": ("average",)}  # fmt: skip
+"""Arguments that an update changes."""
+
+BY_SAMPLE = ("x", "y", "dy", "keep", "winner")
+"""Arguments with one entry a sample."""
+
+WHOLE = ("conv2d_weight_gradient", "mean_squared_error", "channel_sum", "channel_dot")
+"""Ops whose result belongs to the whole batch."""
+
+FLOAT32_RESULT = ("squared_norm", "channel_sum", "channel_dot")
+"""Ops whose result is a sum that would lose too much in 16 bits."""
+
+
+def is_half(dtype: np.dtype[Any]) -> bool:
+    """Whether numbers of the type are 16-bit floats."""
+    return dtype.itemsize == WIDTH and dtype.name in {"float16", "bfloat16"}
+
+
+@functools.cache
+def at_the_door(backend: ModuleType, name: str) -> Callable[..., Any]:
+    """The backend's op, taking 16-bit floats too. Any other type goes straight through."""
+    function = getattr(backend, name)
+    if name in {"widen", "narrow"} or name.startswith("integer_") or not callable(function):
+        return function  # type: ignore[no-any-return]
+    names = tuple(inspect.signature(function).parameters)
+
+    @functools.wraps(function)
+    def op(*arguments: Any, **named: Any) -> Any:
+        if arguments[0].dtype.itemsize != WIDTH:
+            return function(*arguments, **named)
+        return _Call(backend, name, {**dict(zip(names, arguments, strict=False)), **named}).run()
+
+    return op
+
+
+class _Call:
+    """One call of an op with 16-bit arguments."""
+
+    def __init__(self, backend: ModuleType, name: str, arguments: dict[str, Any]) -> None:
+        self.backend, self.name, self.function = backend, name, getattr(backend, name)
+        self.arguments = arguments
+        self.first: Array = next(iter(arguments.values()))
+        written = UPDATED.get(name, WRITTEN)
+        self.in_parts = next(iter(arguments)) in BY_SAMPLE and name not in WHOLE and self.first.ndim > 1
+        self.written = {key: arguments[key] for key in written if arguments.get(key) is not None}
+
+    def run(self) -> Any:
+        """The result: arrays of the first argument's type, numbers as they are."""
+        apart = BY_SAMPLE if self.in_parts else ()
+        kept = {key: self._wide(value) for key, value in self.arguments.items() if key not in apart}
+        if self.in_parts:
+            return self._parts(kept)
+        result = self._result(self.function(**kept))
+        self._write(kept)
+        return result
+
+    def _parts(self, kept: dict[str, Any]) -> Any:
+        """Run part after part of the batch, and put the results one behind the other."""
+        batch = {key: value for key, value in self.arguments.items() if key in BY_SAMPLE}
+        count = len(self.first)
+        largest = max(value[:1].size for value in batch.values()) * 4
+        step = max(1, PART_BYTES // max(1, largest))
+        sums = {key: np.zeros(value.shape, np.float32) for key, value in self.written.items()}
+        results: list[Array] | None = None
+        for start in range(0, max(count, 1), step):
+            part = slice(start, start + step)
+            given = {**kept, **{key: self._wide(value[part]) for key, value in batch.items()}}
+            outputs = self.function(**{key: given[key] for key in self.arguments})
+            outputs = outputs if isinstance(outputs, tuple) else (outputs,)
+            if results is None:
+                results = [self._empty(count, output) for output in outputs]
+            for result, output in zip(results, outputs, strict=True):
+                if result.size:
+                    result[part] = self._result(output)
+            for key, total in sums.items():
+                total += given[key]
+        self._write(sums)
+        assert results is not None
+        return results[0] if len(results) == 1 else tuple(results)
+
+    def _wide(self, value: Any) -> Any:
+        if isinstance(value, np.ndarray) and is_half(value.dtype):
+            return self.backend.widen(value)
+        return value
+
+    def _result(self, value: Any) -> Any:
+        if isinstance(value, tuple):
+            return tuple(map(self._result, value))
+        if isinstance(value, np.ndarray) and value.dtype == np.float32 and self.name not in FLOAT32_RESULT:
+            return self.backend.narrow(value, self.first.dtype)
+        return value
+
+    def _empty(self, count: int, part: Array) -> Array:
+        """Room for the results of the whole batch, like those of a part."""
+        kind = self.first.dtype if part.dtype == np.float32 else part.dtype
+        if part.ndim < 2:  # the gradient that nobody wants
+            return np.empty(0, kind)
+        if part.ndim == 4:
+            return empty_images((count, part.shape[1], part.shape[2], part.shape[3]), kind)
+        return empty((count, *part.shape[1:]), kind)
+
+    def _write(self, values: dict[str, Any]) -> None:
+        for key, target in self.written.items():
+            if target is not values[key]:
+                target[...] = self.backend.narrow(values[key], target.dtype)
