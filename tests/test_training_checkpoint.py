@@ -30,7 +30,7 @@ from pellucid.training import (
 from pellucid.training.callbacks import Checkpoint, History
 from pellucid.training.callbacks.history import read_history
 from pellucid.zoo import create
-from small_runs import one_thread_of_numpy, small_recipe, small_trainer
+from small_runs import digits, one_thread_of_numpy, small_recipe, small_trainer
 
 
 @pytest.fixture(autouse=True)
@@ -123,6 +123,8 @@ def test_what_is_no_checkpoint_or_another_runs_is_refused(tmp_path: Path) -> Non
     save_checkpoint(path, trainer)
     with pytest.raises(PellucidError, match="only one of this run and its checkpoint has a moving average"):
         load_checkpoint(path, small_trainer(small_recipe(ema=0.0)))
+    with pytest.raises(PellucidError, match="the images of mnist train are not those that this run began with"):
+        load_checkpoint(path, small_trainer(data=digits(209)))
     wide = small_trainer()
     wide.network = Network(create("deep-convnet", 10), (1, 28, 28))
     with pytest.raises(PellucidError, match=r"0\.weight has shape \(6, 1, 3, 3\), this network's has"):

@@ -34,17 +34,22 @@ def save_checkpoint(path: Path, trainer: Trainer) -> None:
     if trainer.average is not None:
         parts["average"] = trainer.average.state()
     arrays = {f"{part}/{name}": array for part, named in parts.items() for name, array in named.items()}
-    write_arrays(path, arrays, {"format": FORMAT, "state": json.dumps(asdict(trainer.state))})
+    notes = {"format": FORMAT, "data": trainer.loader.dataset.digest, "state": json.dumps(asdict(trainer.state))}
+    write_arrays(path, arrays, notes)
 
 
 def load_checkpoint(path: Path, trainer: Trainer) -> None:
     """Put a trainer where a checkpoint left off. Nothing is changed unless all of it fits.
 
-    Raises PellucidError where the file is missing, damaged, no checkpoint, or of another network or optimizer.
+    Raises PellucidError where the file is missing, damaged, no checkpoint, or of other images, or another network or
+    optimizer.
     """
     arrays, notes = read_arrays(path)
     if notes.get("format") != FORMAT:
         raise PellucidError(f"{path}: expected a {FORMAT!r}, got {notes.get('format', 'another file')!r}")
+    dataset = trainer.loader.dataset
+    if notes["data"] != dataset.digest:
+        raise PellucidError(f"{path}: the images of {dataset.name} are not those that this run began with")
     parts: dict[str, dict[str, Array]] = {}
     for key, array in arrays.items():
         part, _, name = key.partition("/")

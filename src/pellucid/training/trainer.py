@@ -6,7 +6,7 @@ import itertools
 import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -95,8 +95,9 @@ class Trainer:
                     self._run_epoch(stop)
                 finished = not self.stopped
             finally:
-                for callback in self.callbacks:
-                    callback.end(self, finished)
+                with ExitStack() as ends:  # each of them is called, even if another one fails
+                    for callback in reversed(self.callbacks):
+                        ends.callback(callback.end, self, finished)
         return finished
 
     def _run_epoch(self, stop: StopRequest) -> None:
