@@ -14,7 +14,7 @@ from pellucid.analysis.feature_sheet import OUTSIDE, crop, feature_sheet
 from pellucid.analysis.features import Patch, exciting_patches, feature_maps, first_filters
 from pellucid.analysis.figures import coloured, mosaic, photograph
 from pellucid.errors import PellucidError
-from pellucid.layers import Conv2d, Flatten, Linear, MaxPool2d, ReLU, Residual, Sequential
+from pellucid.layers import Conv2d, Flatten, Linear, MaxPool2d, ReLU, Residual, Sequential, Upsampled
 from pellucid.network import Network
 from pellucid.ops.arrays import Array
 
@@ -72,7 +72,7 @@ def test_the_sheet_holds_a_readable_picture_of_every_layer() -> None:
     x = np.random.default_rng(0).random((4, 1, 28, 28), np.float32)
     maps = feature_maps(network, x[0])
     patches = exciting_patches(network, [x], count=2)
-    html = feature_sheet("<7>.png", x[0], maps, first_filters(network), patches, x, list("0123456789")).decode()
+    html = feature_sheet("<7>.png", x[0], maps, first_filters(network), patches, list(x), list("0123456789")).decode()
     assert "&lt;7&gt;.png" in html
     assert not re.search(r'(src|href)="(?!data:)', html)  # needs no other file
     pictures = [Image.open(io.BytesIO(base64.b64decode(data))) for data in re.findall(r"base64,([^\"]+)", html)]
@@ -121,6 +121,10 @@ def test_a_missing_layer_or_no_image_is_refused() -> None:
     network = one_filter(np.ones((3, 3)))
     with pytest.raises(PellucidError, match="no layer 'conv7': expected one of 0"):
         effective_field(network, "conv7", [])
+    grown = Network(Sequential(Upsampled(Sequential(Conv2d(1, 3, padding=1), MaxPool2d(2)), 1)), (1, 8, 8))
+    with pytest.raises(PellucidError, match=r"layer 0\.up: it sees more than the image"):
+        effective_field(grown, "0.up", [np.zeros((1, 1, 8, 8), np.float32)])
+    assert effective_field(grown, "0", [np.ones((1, 1, 8, 8), np.float32)]).theoretical_area == 36
     with pytest.raises(PellucidError, match="no image"):
         effective_field(network, "0", [])
     with pytest.raises(PellucidError, match="expected a network with a convolution"):

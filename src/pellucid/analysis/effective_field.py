@@ -65,10 +65,12 @@ class EffectiveField:
 def effective_field(network: Network, layer: str, batches: Iterable[Array]) -> EffectiveField:
     """The field of the middle unit of the named layer, over batches of images (N, C, H, W) of the network's size.
 
-    The network is not changed. Raises PellucidError, listing those there are, for a layer that isn't there.
+    The network is not changed. Raises PellucidError, listing those there are, for a missing layer.
     """
     twin = network.astype(network.dtype, fuse=False)
     view = find_view(twin.layer, twin.input_shape, layer)
+    if not all(step.layer.name for step in view.steps):
+        raise PellucidError(f"layer {layer}: it sees more than the image (repeated edges); ask for the one around it")
     unit = view.extent[0] // 2, view.extent[1] // 2
     theoretical = view.region(unit).mask(*twin.input_shape[1:])
     if not theoretical.any():

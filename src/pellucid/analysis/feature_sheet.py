@@ -21,12 +21,12 @@ def feature_sheet(
     maps: Sequence[FeatureMap],
     filters: tuple[str, Array],
     patches: Mapping[str, Mapping[int, Sequence[Patch]]],
-    gallery: Array,
+    gallery: Sequence[Array],
     class_names: Sequence[str] = (),
 ) -> bytes:
     """HTML of all that `features` finds for an image (C, H, W).
 
-    patches: of convolutions by name and channel; their numbers count images of `gallery` (N, C, H, W).
+    patches: of convolutions by name and channel; their numbers count images (C, H, W) of `gallery`.
     class_names: of the last layer's outputs.
     """
     page = Page(title)
@@ -91,7 +91,7 @@ def _bars(values: Array, names: Sequence[str]) -> bytes:
     return figure_png(figure)
 
 
-def _patches(page: Page, patches: Mapping[int, Sequence[Patch]], gallery: Array) -> None:
+def _patches(page: Page, patches: Mapping[int, Sequence[Patch]], gallery: Sequence[Array]) -> None:
     """One row of patches a channel."""
     for channel, found in patches.items():
         if found:
