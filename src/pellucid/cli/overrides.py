@@ -42,9 +42,9 @@ class Overrides:
         Parameter(help="A directory of IDX files (named as MNIST's) or of class folders; or mnist."),
     ] = None
     precision: Annotated[
-        Literal["float32", "float64"] | None,
+        Literal["float64", "float32", "float16", "bfloat16"] | None,
         Key("training.precision"),
-        Parameter(help="Float type of weights and activations."),
+        Parameter(help="Float type that weights and activations are stored in."),
     ] = None
     settings: Annotated[
         tuple[str, ...],

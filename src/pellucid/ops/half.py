@@ -27,8 +27,14 @@ PART_BYTES = 1 << 21  # of a tensor in float32 while it is computed with
 WRITTEN = ("dw", "db", "out")
 """Arguments that an op writes instead of returning; over the parts of a batch they are summed."""
 
-UPDATED: dict[str, Sequence[str]] = {"sgd_update": "w", "momentum_update": "wv", "adagrad_update": "ws", "rmsprop_update": "ws",
-           "adam_update": "wmv", "average_update": ("average",)}  # fmt: skip
+UPDATED: dict[str, Sequence[str]] = {
+    "sgd_update": "w",
+    "momentum_update": "wv",
+    "adagrad_update": "ws",
+    "rmsprop_update": "ws",
+    "adam_update": "wmv",
+    "average_update": ("average",),
+}
 """Arguments that an update changes."""
 
 BY_SAMPLE = ("x", "y", "dy", "keep", "winner")
@@ -103,7 +109,7 @@ class _Call:
                 if result.size:
                     result[part] = self._result(output)
             for key, total in sums.items():
-                total += given[key]
+                np.add(total, given[key], out=total)
         self._write(sums)
         assert results is not None
         return results[0] if len(results) == 1 else tuple(results)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 
@@ -13,12 +14,14 @@ from pellucid.data.randomness import generator
 from pellucid.errors import PellucidError
 from pellucid.network import Network
 from pellucid.ops.arrays import Shape
+from pellucid.precision import float_type, with_rounding
 from pellucid.recipes.choices import check_choice, make
 from pellucid.recipes.schema import Recipe
 from pellucid.tasks.classify import Classify
 from pellucid.tasks.segment import Segment
 from pellucid.training import OPTIMIZERS, SCHEDULES, Alone, Callback, Communicator, Task, Trainer, WeightAverage
 from pellucid.zoo import NETWORKS
+from pellucid.zoo.fcn import adopt
 
 TASKS: dict[str, Callable[..., Task]] = {"classify": Classify, "segment": Segment}
 
@@ -53,7 +56,9 @@ def build_network(recipe: Recipe, image_shape: Shape, classes: int) -> Network:
     """The recipe's network with its first weights, for images (C, H, W) of so many classes."""
     settings = recipe.training
     layer = make(recipe.network, NETWORKS, classes)
-    return Network(layer, image_shape, dtype=settings.precision, seed=settings.seed)
+    if settings.weight_bits:
+        layer = with_rounding(layer, image_shape, settings.weight_bits)
+    return Network(layer, image_shape, dtype=float_type(settings.precision), seed=settings.seed)
 
 
 def build_task(recipe: Recipe, class_names: tuple[str, ...]) -> Task:
@@ -71,7 +76,7 @@ def build_loader(recipe: Recipe, dataset: Dataset, *, training: bool) -> Loader:
         shuffle=training,
         augment=recipe.augmentation if training and _augments(recipe) else None,
         crop=recipe.crop if training and recipe.crop.changes else None,
-        dtype=np.dtype(settings.precision),
+        dtype=float_type(settings.precision),
         mean=data.mean or None,
         std=data.std or None,
     )
@@ -91,6 +96,8 @@ def build_trainer(
     data = data or build_data(recipe)
     settings = recipe.training
     network = build_network(recipe, data.train.image_shape, data.train.classes)
+    if settings.start_from:
+        _take_over(network, Path(settings.start_from))
     loader = build_loader(recipe, data.train, training=True)
     parts = {"validation": data.validation, "test": data.test}
     evaluations = {
@@ -112,6 +119,18 @@ def build_trainer(
         communicator=communicator or Alone(),
     )
     return trainer
+
+
+def _take_over(network: Network, path: Path) -> None:
+    """Start from the weights of an earlier run: of the same network, or of the classifier that is its backbone."""
+    from pellucid.recipes.model import open_model
+
+    model = open_model(path)
+    shapes = [{name: value.shape for name, value in side.state().items()} for side in (network, model.network)]
+    if shapes[0] == shapes[1]:
+        network.load_state(model.network.state(), str(model.path))
+    else:
+        adopt(network, model.network, str(model.path))
 
 
 def _samples(evaluations: dict[str, Loader], count: int) -> dict[str, Loader]:

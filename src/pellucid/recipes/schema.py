@@ -38,7 +38,9 @@ class TrainingSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     evaluate_samples: images measured after each epoch but the last, which measures all; 0: all.
     clip: largest norm of the gradient; 0: no limit. ema: decay of the moving average of the weights; 0: none.
     checkpoint_seconds: at most so long between checkpoints. log_every: steps between step lines of the history;
-    0: none. precision: float type of weights and activations.
+    0: none. start_from: run folder, or model file, whose weights are taken over: of the same network, or of a
+    classifier that is the backbone; "": none. precision: float type that weights, activations and gradients are stored in. weight_bits: 8, 4 or 2 lets
+    the network learn with weights rounded to so many bits and activations to 8, for `pellucid shrink`; 0: as it is.
     """
 
     epochs: float = 5.0
@@ -49,7 +51,9 @@ class TrainingSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ema: float = 0.0
     checkpoint_seconds: float = 30.0
     log_every: int = 0
-    precision: Literal["float32", "float64"] = "float32"
+    start_from: str = ""
+    precision: Literal["float64", "float32", "float16", "bfloat16"] = "float32"
+    weight_bits: Literal[0, 2, 4, 8] = 0
 
 
 class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

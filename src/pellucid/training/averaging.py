@@ -3,10 +3,13 @@
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
+import numpy as np
+
 from pellucid import ops
 from pellucid.errors import PellucidError
 from pellucid.network import Network
 from pellucid.ops.arrays import Array
+from pellucid.ops.half import is_half
 
 
 class WeightAverage:
@@ -20,14 +23,15 @@ class WeightAverage:
         if not 0 <= decay < 1:
             raise PellucidError(f"ema = {decay}: expected 0 to below 1")
         self.decay = decay
-        self.vector, self.statistics = network.vector.copy(), network.statistics.copy()
+        wide = np.float32 if is_half(network.dtype) else network.dtype
+        self.vector, self.statistics = network.vector.astype(wide), network.statistics.copy()
 
-    def update(self, network: Network, step: int) -> None:
-        """Take in the weights after a step, counted from 0."""
+    def update(self, vector: Array, statistics: Array, step: int) -> None:
+        """Take in the weights, as they are trained, and statistics after a step, counted from 0."""
         decay = min(self.decay, (1 + step) / (10 + step))
-        ops.average_update(self.vector, network.vector, decay)
+        ops.average_update(self.vector, vector, decay)
         if self.statistics.size:
-            ops.average_update(self.statistics, network.statistics, decay)
+            ops.average_update(self.statistics, statistics, decay)
 
     @contextmanager
     def applied(self, network: Network) -> Iterator[None]:

@@ -29,6 +29,7 @@ def save_checkpoint(path: Path, trainer: Trainer) -> None:
     parts: dict[str, Mapping[str, Array]] = {
         "network": trainer.network.state(),
         "optimizer": trainer.optimizer.state(),
+        "weights": trainer.weights.state(),
         "metrics": metrics,
     }
     if trainer.average is not None:
@@ -58,6 +59,7 @@ def load_checkpoint(path: Path, trainer: Trainer) -> None:
         raise PellucidError(f"{path}: only one of this run and its checkpoint has a moving average of the weights")
     trainer.network.load_state(parts["network"], str(path))
     trainer.optimizer.load_state(parts["optimizer"])
+    trainer.weights.load_state(parts.get("weights", {}))
     if trainer.average is not None:
         trainer.average.load_state(parts["average"])
     trainer.state = TrainingState(**json.loads(notes["state"]))

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import numpy as np
 
@@ -18,6 +19,7 @@ from pellucid.errors import PellucidError
 from pellucid.layers import Context
 from pellucid.network import Network
 from pellucid.ops.arrays import Array
+from pellucid.precision.trained import TrainedWeights, trained_weights
 from pellucid.training.averaging import WeightAverage
 from pellucid.training.callbacks.base import Callback
 from pellucid.training.communicator import Alone, Communicator
@@ -63,6 +65,7 @@ class Trainer:
         if self.epochs <= 0:
             raise PellucidError(f"epochs = {self.epochs}: expected more than 0")
         self.loader = self.loader.shard(self.communicator.rank, self.communicator.ranks)
+        self._weights = trained_weights(self.network)
         self.stopped = False  # whether somebody asked to stop
         self.metrics: Metrics = self.task.metrics(training=True)
 
@@ -75,6 +78,13 @@ class Trainer:
     def total_epochs(self) -> int:
         """Epochs of the whole training; the last one may be a part of one."""
         return math.ceil(self.total_steps / len(self.loader))
+
+    @property
+    def weights(self) -> TrainedWeights:
+        """What the optimizer moves of the network."""
+        if self._weights.network is not self.network:  # somebody has given the trainer another one
+            self._weights = trained_weights(self.network)
+        return self._weights
 
     @property
     def judge(self) -> str:
@@ -119,21 +129,23 @@ class Trainer:
     def _step(self, batch: Batch, stop: StopRequest) -> tuple[float, bool]:
         """Forward, loss, backward, sum over the ranks, update: the whole batch's loss, and whether to stop."""
         context = self._context(batch)
-        outputs = self.network.forward(batch.inputs, context)
+        outputs = self.weights.outputs(self.network.forward(batch.inputs, context))
         total = self.communicator.all_reduce(self.task.count(outputs, batch.targets))
         loss, gradient = self.task.loss(outputs, batch.targets, total)
-        self.network.backward(gradient)
-        self.communicator.all_reduce(self.network.gradient)
+        self.network.backward(self.weights.to_backward(gradient))
+        gradient = self.communicator.all_reduce(self.weights.gradient())
         loss, stopping = self._sum(loss, float(stop.asked))
 
-        norm = math.sqrt(ops.squared_norm(self.network.gradient))
+        norm = math.sqrt(ops.squared_norm(gradient))
+        if math.isfinite(loss) and self.weights.overflowed(norm):
+            return loss, bool(stopping)
         if not (math.isfinite(loss) and math.isfinite(norm)):
             raise self._diagnose(batch, total)
         if 0 < self.clip < norm:
-            self.network.gradient *= self.clip / norm
-        self.optimizer.update(self.network.vector, self.network.gradient, self.schedule(self.state.step))
+            gradient *= gradient.dtype.type(self.clip / norm)
+        self.weights.update(partial(self.optimizer.update, scale=self.schedule(self.state.step)), gradient)
         if self.average is not None:
-            self.average.update(self.network, self.state.step)
+            self.average.update(self.weights.vector, self.network.statistics, self.state.step)
         self.metrics.update(outputs, batch.targets)
         return loss, bool(stopping)
 
@@ -157,8 +169,8 @@ class Trainer:
         context = replace(self._context(batch), all_reduce=None)
 
         def loss_gradient(outputs: Array) -> Array:
-            gradient: Array = self.task.loss(outputs, batch.targets, total)[1]
-            return gradient
+            gradient: Array = self.task.loss(self.weights.outputs(outputs), batch.targets, total)[1]
+            return self.weights.to_backward(gradient)
 
         return not_finite(self.network, batch.inputs, context, loss_gradient, self.state.step + 1)
 

@@ -1,0 +1,24 @@
+"""Number formats of a network by name."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from pellucid.errors import PellucidError
+
+FORMATS = ("float64", "float32", "float16", "bfloat16")
+"""What weights, activations and gradients can be stored in."""
+
+
+def float_type(name: str) -> np.dtype[Any]:
+    """NumPy's type of that name. Raises PellucidError for a name that is none of FORMATS."""
+    if name not in FORMATS:
+        raise PellucidError(f"number format {name!r}: expected one of {', '.join(FORMATS)}")
+    if name == "bfloat16":
+        import ml_dtypes
+
+        kind: np.dtype[Any] = np.dtype(ml_dtypes.bfloat16)
+        return kind
+    return np.dtype(name)
