@@ -24,7 +24,7 @@ BATCH = 256  # patches that go through the classifier at once
 
 
 def unpadded(pools: int) -> Layer:
-    """A classifier of 28x28 images without padding, so that patches know no border; with two pools its stride is 4."""
+    """A classifier of 28x28 images without padding, so that patches know no border; two pools: its stride is 4."""
     layers: list[Layer] = []
     for width in (16, 32, 64)[:pools]:
         layers += [Conv2d(width, 3), ReLU(), MaxPool2d(2)]

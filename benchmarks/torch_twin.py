@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from pellucid.layers import Conv2d, Flatten, Layer, Linear, MaxPool2d, ReLU, Sequential, Sum, Upsampled
+from pellucid.layers import Conv2d, Dropout, Flatten, Layer, Linear, MaxPool2d, ReLU, Sequential, Sum, Upsampled
 
 
 def torch_twin(layer: Layer) -> Any:
@@ -21,7 +21,7 @@ def torch_twin(layer: Layer) -> Any:
         return nn.MaxPool2d(layer.kernel, layer.stride, layer.padding, ceil_mode=layer.ceil)
     if isinstance(layer, Conv2d | Linear):
         return _with_weights(layer)
-    for kind, module in ((ReLU, nn.ReLU(inplace=True)), (Flatten, nn.Flatten())):
+    for kind, module in ((ReLU, nn.ReLU(inplace=True)), (Flatten, nn.Flatten()), (Dropout, nn.Identity())):
         if isinstance(layer, kind):
             return module
     raise NotImplementedError(layer.kind)

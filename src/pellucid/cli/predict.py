@@ -10,6 +10,7 @@ from cyclopts import Parameter
 
 from pellucid.cli.kinds import Count, switch
 from pellucid.cli.machine import DEFAULT, Machine
+from pellucid.cli.masks import draw_masks
 from pellucid.cli.output import print_json, print_table
 from pellucid.cli.subject import LAST
 from pellucid.errors import PellucidError
@@ -25,13 +26,17 @@ def predict(
         str, Parameter(name="[RUN] IMAGE", help=f"PNG or JPEG files; before them a run folder, if it isn't {LAST}.")
     ],
     top: Annotated[Count, Parameter(help="How many classes to name for each image.")] = 3,
+    out: Annotated[
+        str | None, Parameter(help="Folder for masks and overlays; by default predictions/ in the run folder.")
+    ] = None,
     best: Annotated[bool, switch("The run's best model instead of its last.")] = False,
     json: Annotated[bool, switch("Print JSON.")] = False,
     machine: Machine = DEFAULT,
 ) -> None:
-    """Name the likeliest classes of each image, with their probabilities.
+    """Name the likeliest classes of each image, with their probabilities; or of each pixel, if that's the run's task.
 
-    Digits may have any size, dark on light or light on dark: they are centred and scaled as MNIST's were.
+    Digits may have any size, dark on light or light on dark: they are centred and scaled as MNIST's were. A network
+    that classifies pixels writes, for images of any size, the mask as a palette PNG and an overlay with a legend.
     """
     from pellucid.recipes import open_model
     from pellucid.recipes.predict import guess
@@ -40,7 +45,11 @@ def predict(
     if not top >= 1:
         raise PellucidError(f"--top {top}: expected at least 1")
     machine.use()
-    found = guess(open_model(run, best=best), images, top)
+    model = open_model(run, best=best)
+    if model.recipe.task["name"] == "segment":
+        draw_masks(model, images, run / "predictions" if out is None else Path(out), json)
+        return
+    found = guess(model, images, top)
     if json:
         print_json([_as_json(image, guesses) for image, guesses in zip(images, found, strict=True)])
     else:
