@@ -64,7 +64,7 @@ COMMANDS = {
     "depth-experiment": Command(
         "Train shallow wide to deep narrow networks at an equal budget, and compare.",
         "pellucid depth-experiment",
-        "pellucid depth-experiment --budget operations --seeds 3 --data-fractions 0.01 0.1",
+        "pellucid depth-experiment --budget operations --data-fractions 0.01 0.1",
     ),
     "recipes": Command(
         "List the recipes there are, or print one.",
@@ -140,7 +140,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         _complain("interrupted")
         return INTERRUPTED
-    except BrokenPipeError:
+    except (BrokenPipeError, SystemExit):  # rich turns the one into the other
         _forget_output()
         return 0
     except OSError as error:

@@ -32,11 +32,15 @@ def check(
     samples: Annotated[Count, Parameter(help="Elements compared in each tensor.")] = 8,
     batch_size: Annotated[Count, Parameter(help="Images of the batch.")] = 2,
     seed: Annotated[Whole, Parameter(help="Of the sampled elements, the direction, and what dropout drops.")] = 0,
+    threads: Annotated[Count | None, Parameter(help="Threads to use; by default one a core.")] = None,
     json: Annotated[bool, switch("Print JSON.")] = False,
 ) -> int:
     """Check every tensor's gradient: some elements and a random direction. Exit code 1 if an error is too large."""
+    from pellucid import ops
     from pellucid.analysis.gradient_check import check_gradients, tolerance
 
+    if threads is not None:
+        ops.set_threads(threads)
     subject = open_subject(name)
     network = subject.network
     x, targets = _batch(subject, batch_size, seed)

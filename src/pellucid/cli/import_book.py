@@ -22,5 +22,5 @@ def import_book(
     """
     from pellucid.recipes.book import import_book_run
 
-    folder = import_book_run(file, out)
-    print_note(f"{folder}: the book's DeepConvNet; try: pellucid evaluate {folder}")
+    run = import_book_run(file, out)
+    print_note(f"the book's DeepConvNet is in {run.path}\ntry: pellucid evaluate {run.path}")
