@@ -80,17 +80,17 @@ def _value(given: Any) -> Any:
 
 def _override(content: dict[str, Any], key: str, value: Any) -> None:
     """Set content[a][b] for the key "a.b". A new name of a choice drops the old one's options."""
-    section, _, rest = key.partition(".")
-    if not rest:
-        content[section] = value
-        return
-    table = content.setdefault(section, {})
-    if not isinstance(table, dict):
-        raise PellucidError(f"override {key}: {section} is no section")
-    if rest == "name" and table.get("name") != value:
-        content[section] = {"name": value} | {k: v for k, v in table.items() if k == "rate"}
-    else:
-        table[rest] = value
+    *sections, last = key.split(".")
+    table = content
+    for section in sections:
+        table = table.setdefault(section, {})
+        if not isinstance(table, dict):
+            raise PellucidError(f"override {key}: {section} is no section")
+    if sections and last == "name" and table.get("name") != value:
+        kept = {k: v for k, v in table.items() if k == "rate"}
+        table.clear()
+        table.update(kept)
+    table[last] = value
 
 
 def _recipe(content: dict[str, Any]) -> Recipe:
