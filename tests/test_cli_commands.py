@@ -130,6 +130,7 @@ def test_prediction_takes_any_images_with_or_without_a_run(
     images = [write_digit(tmp_path / name, i, dark=dark) for i, name in enumerate(("a.png", "b.jpg"))]
     found = from_json(capsys, "predict", *images)
     assert found == from_json(capsys, "predict", "runs/last", *images)
+    assert found == from_json(capsys, "predict", "runs/last/model.safetensors", *images)
     assert [row["image"] for row in found] == images
     for row in found:
         probabilities = [guess["probability"] for guess in row["guesses"]]

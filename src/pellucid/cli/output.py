@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -19,6 +20,14 @@ def console() -> Console:
 
     terminal = sys.stdout.isatty()
     return Console(width=None if terminal else PLAIN_WIDTH, highlight=False, soft_wrap=not terminal)
+
+
+@contextmanager
+def working(text: str) -> Iterator[None]:
+    """While the block runs, a terminal shows that something is being done."""
+    out = console()
+    with out.status(text) if out.is_terminal else nullcontext():
+        yield
 
 
 def print_table(

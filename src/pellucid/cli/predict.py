@@ -57,9 +57,12 @@ def predict(
 
 
 def parted(paths: Sequence[str]) -> tuple[Path, list[Path]]:
-    """The run and the images: the first path is a run if it is a folder. Raises PellucidError for no image."""
+    """The run and the images: the first path is a run if it is a folder or a model's file.
+
+    Raises PellucidError where no image is left.
+    """
     run, images = Path(LAST), [Path(path) for path in paths]
-    if images and images[0].is_dir():
+    if images and (images[0].is_dir() or images[0].suffix == ".safetensors"):
         run = images.pop(0)
     if not images:
         raise PellucidError("predict: expected image files, got none")
