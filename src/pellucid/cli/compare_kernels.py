@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
+from pellucid.cli.kinds import Count, switch
 from pellucid.cli.output import print_json, print_note, print_table
 
 if TYPE_CHECKING:
@@ -16,8 +17,8 @@ NUMBERS = ("weights", "stack's weights", "saving")
 
 def compare_kernels(
     *kernels: Annotated[int, Parameter(help="Sides of the large filters, odd; by default 5 7 9.")],
-    channels: Annotated[int, Parameter(help="Channels in and out of every convolution.")] = 1,
-    json: Annotated[bool, Parameter(negative="", help="Print JSON.")] = False,
+    channels: Annotated[Count, Parameter(help="Channels in and out of every convolution.")] = 1,
+    json: Annotated[bool, switch("Print JSON.")] = False,
 ) -> None:
     """For each k x k filter, the stack of 3x3 filters that sees the same, and the weights of both.
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
+from pellucid.cli.kinds import Count
 from pellucid.cli.output import print_note
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ def depth_experiment(
         Literal["parameters", "operations", "receptive-field"], Parameter(help="What all networks have in common.")
     ] = "parameters",
     size: Annotated[
-        int | None,
+        Count | None,
         Parameter(help="Of the budget: parameters, multiply-adds, or pixels a side that each stage's filters see."),
     ] = None,
     depths: Annotated[
@@ -31,10 +32,10 @@ def depth_experiment(
         list[float] | None,
         Parameter(consume_multiple=True, negative="", help="Parts of the data, by default 0.005 0.02 0.08."),
     ] = None,
-    seeds: Annotated[int, Parameter(help="Trainings of every network on every part of the data.")] = 5,
-    steps: Annotated[int, Parameter(help="Training steps, whatever the amount of data.")] = 400,
+    seeds: Annotated[Count, Parameter(help="Trainings of every network on every part of the data.")] = 5,
+    steps: Annotated[Count, Parameter(help="Training steps, whatever the amount of data.")] = 400,
     data: Annotated[str, Parameter(help="What is learnt: mnist, or a directory.")] = "mnist",
-    workers: Annotated[int | None, Parameter(help="Trainings at a time; by default one a core.")] = None,
+    workers: Annotated[Count | None, Parameter(help="Trainings at a time; by default one a core.")] = None,
     backend: Annotated[
         Literal["auto", "numba", "numpy"], Parameter(help="What computes: compiled kernels, or plain NumPy.")
     ] = "auto",

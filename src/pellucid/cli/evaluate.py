@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
 from pellucid.cli.kinds import switch
 from pellucid.cli.machine import DEFAULT, Machine
-from pellucid.cli.output import print_json, print_table
+from pellucid.cli.output import print_json, print_note, print_table
 from pellucid.cli.subject import LAST, RUN_HELP, data_for
+from pellucid.errors import PellucidError
+
+if TYPE_CHECKING:
+    from pellucid.data import Loader
+    from pellucid.recipes import Model
 
 
 def evaluate(
@@ -20,6 +25,9 @@ def evaluate(
     *,
     data: Annotated[str | None, Parameter(help="Other data than the run's: a directory, or mnist.")] = None,
     best: Annotated[bool, switch("The run's best model instead of its last.")] = False,
+    report: Annotated[
+        bool, switch("Write report.html into the run: confusion matrix, misclassified images.")
+    ] = False,
     json: Annotated[bool, switch("Print JSON.")] = False,
     machine: Machine = DEFAULT,
 ) -> None:
@@ -30,7 +38,9 @@ def evaluate(
     machine.use()
     model = open_model(Path(run), best=best)
     test = data_for(model, data).test
-    loss, metrics = training.measure(model.network, model.task, build_loader(model.recipe, test, training=False))
+    loader = build_loader(model.recipe, test, training=False)
+    written = _write_report(model, loader) if report else None
+    loss, metrics = training.measure(model.network, model.task, loader)
     measured = {"loss": loss, **metrics.result()}
     per_class = [asdict(score) for score in metrics.per_class()] if hasattr(metrics, "per_class") else []
     if json:
@@ -45,6 +55,22 @@ def evaluate(
     )
     if per_class:
         _show_classes(per_class)
+    if written:
+        print_note(str(written))
+
+
+def _write_report(model: Model, loader: Loader) -> Path:
+    """The page's path. Raises PellucidError for a task without classes of whole images."""
+    from pellucid.analysis.confusion import confusion, confusion_page
+    from pellucid.files import write_whole
+    from pellucid.tasks import Classify
+
+    if not isinstance(model.task, Classify):
+        raise PellucidError(f"--report: {model.path} has the task {model.recipe.task['name']}, expected classify")
+    path = model.path.parent / "report.html"
+    title = f"{model.path} on {loader.dataset.name}"
+    write_whole(path, confusion_page(title, confusion(model.network, loader), loader.dataset))
+    return path
 
 
 def _show_classes(scores: list[dict[str, Any]]) -> None:

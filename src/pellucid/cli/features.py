@@ -8,6 +8,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from pellucid.cli.kinds import Count, Whole
 from pellucid.cli.machine import DEFAULT, Machine
 from pellucid.cli.output import print_note
 from pellucid.cli.predict import parted
@@ -22,8 +23,8 @@ def features(
         list[int] | None,
         Parameter(consume_multiple=True, negative="", help="Channels to show patches for; by default the first few."),
     ] = None,
-    patches: Annotated[int, Parameter(help="Patches a channel, and channels unless they are chosen; 0: none.")] = 8,
-    images: Annotated[int, Parameter(help="Test images that patches are looked for in.")] = 1000,
+    patches: Annotated[Whole, Parameter(help="Patches a channel, and channels unless they are chosen; 0: none.")] = 8,
+    images: Annotated[Count, Parameter(help="Test images that patches are looked for in.")] = 1000,
     out: Annotated[Path | None, Parameter(help="Folder for the sheets; by default features/ in the run.")] = None,
     machine: Machine = DEFAULT,
 ) -> None:
@@ -31,14 +32,11 @@ def features(
     of each convolution the patches of test images that excite it most."""
     from pellucid.analysis.feature_sheet import feature_sheet
     from pellucid.analysis.features import exciting_patches, feature_maps, first_filters
-    from pellucid.errors import PellucidError
     from pellucid.files import write_whole
     from pellucid.recipes import build_loader, open_model
     from pellucid.recipes.predict import inputs, read_image
 
     run, files = parted(paths)
-    if patches < 0 or images < 1:
-        raise PellucidError(f"--patches {patches} --images {images}: expected at least 0 and 1")
     machine.use()
     model = open_model(run)
     pictures = [inputs(model, read_image(model, file)[None])[0] for file in files]

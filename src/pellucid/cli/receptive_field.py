@@ -7,6 +7,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from pellucid.cli.kinds import Count, switch
 from pellucid.cli.machine import DEFAULT, Machine
 from pellucid.cli.output import print_json, print_note
 from pellucid.cli.subject import LAST, RUN_HELP, data_for
@@ -18,22 +19,19 @@ def receptive_field(
     *,
     layer: Annotated[str, Parameter(help="Name of the layer, as pellucid summary lists it.")],
     image: Annotated[Path | None, Parameter(help="PNG or JPEG to draw on; by default the first test image.")] = None,
-    images: Annotated[int, Parameter(help="Test images that the gradient is averaged over.")] = 200,
+    images: Annotated[Count, Parameter(help="Test images that the gradient is averaged over.")] = 200,
     out: Annotated[Path | None, Parameter(help="PNG to write; by default one in the run folder.")] = None,
-    json: Annotated[bool, Parameter(negative="", help="Print JSON.")] = False,
+    json: Annotated[bool, switch("Print JSON.")] = False,
     machine: Machine = DEFAULT,
 ) -> None:
     """Draw the theoretical receptive field of a layer's middle unit, and the effective one: the pixels whose
     gradient is more than 4.55 % of the largest (Luo et al. 2016)."""
     from pellucid.analysis.effective_field import draw_field, effective_field
     from pellucid.analysis.receptive_field import find_view
-    from pellucid.errors import PellucidError
     from pellucid.files import write_whole
     from pellucid.recipes import build_loader, open_model
     from pellucid.recipes.predict import inputs, read_image
 
-    if images < 1:
-        raise PellucidError(f"--images {images}: expected at least 1")
     machine.use()
     model = open_model(Path(run))
     find_view(model.network.layer, model.network.input_shape, layer)

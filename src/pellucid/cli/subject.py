@@ -21,12 +21,13 @@ RUN_HELP = "A run folder, or a model file."
 
 @dataclass(frozen=True)
 class Subject:
-    """A recipe's network with its first weights, or a run's with its trained ones."""
+    """A recipe's network with its first weights, or a run's with its trained ones. classes: how many it knows."""
 
     title: str
     recipe: Recipe
     network: Network
     task: Task
+    classes: int
 
 
 def open_subject(name: str) -> Subject:
@@ -36,11 +37,11 @@ def open_subject(name: str) -> Subject:
 
     if RunFolder(Path(name)).model.exists():
         model = open_model(Path(name))
-        return Subject(name, model.recipe, model.network, model.task)
+        return Subject(name, model.recipe, model.network, model.task, len(model.class_names))
     recipe = load_recipe(name)
     train = build_data(recipe).train
     network = build_network(recipe, train.image_shape, train.classes)
-    return Subject(name, recipe, network, build_task(recipe, train.class_names))
+    return Subject(name, recipe, network, build_task(recipe, train.class_names), train.classes)
 
 
 def data_for(model: Model, source: str | None) -> Data:
