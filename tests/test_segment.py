@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from pellucid.cli import main
 from pellucid.errors import PellucidError
 from pellucid.layers import Conv2d, Flatten, Linear, Sequential
 from pellucid.layers.grid import grid
@@ -197,3 +198,30 @@ def test_files_that_cannot_be_segmented_are_named(run: Path, tmp_path: Path) -> 
         with pytest.raises(PellucidError, match=message):
             list(segment_files(model, [tmp_path / name for name in names], tmp_path / "out"))
     assert not (tmp_path / "out").exists()
+
+
+def test_commands(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The commands are those for digits; the run's task decides what they show and write."""
+    assert main(["evaluate", str(run)]) == 0
+    shown = capsys.readouterr().out
+    assert "mean_iou" in shown and "background" in shown
+    Image.new("L", (40, 30)).save(tmp_path / "scene.png")
+    assert main(["predict", str(run), str(tmp_path / "scene.png"), "--out", str(tmp_path)]) == 0
+    assert Image.open(tmp_path / "scene-mask.png").size == (40, 30)
+    assert main(["predict", str(run), str(tmp_path / "scene.png"), "--json"]) == 0
+    assert (run / "predictions" / "scene-overlay.png").exists()
+
+
+def test_mistakes_are_one_line(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Image.new("L", (2, 30)).save(tmp_path / "thin.png")
+    for name in ("SegmentationClass", "ImageSets/Segmentation", "JPEGImages"):
+        (tmp_path / name).mkdir(parents=True)
+    (tmp_path / "ImageSets/Segmentation/train.txt").touch()
+    for arguments, message in (
+        (["predict", str(run), str(tmp_path / "thin.png")], "thin.png: 30x2 pixels, smaller than the network"),
+        (["train", "fcn-scenes", "--data", str(tmp_path)], "train.txt: the list is empty"),
+        (["train", "fcn-scenes", "--set", "data.scenes.digts=[1,2]"], "unknown setting 'digts' (nearest: digits)"),
+    ):
+        assert main(arguments) == 2
+        said = capsys.readouterr().err
+        assert said.count("\n") == 1 and message in said, said
