@@ -16,10 +16,11 @@ if TYPE_CHECKING:
     from PIL.ImageDraw import ImageDraw
     from PIL.ImageFont import FreeTypeFont, ImageFont
 
-# Okabe, Ito 2008, then Tol 2021 ("muted"): told apart by people who confuse red and green.
+# Okabe, Ito 2008, three that differ from those in brightness too, then Tol 2021 ("muted"): told apart by people who
+# confuse red and green. No grey among the first, for images may be grey.
 _COLOURS = (
-    *("000000", "e69f00", "56b4e9", "009e73", "f0e442", "0072b2", "d55e00", "cc79a7", "999999", "882255", "44aa99"),
-    *("ddcc77", "332288", "88ccee", "117733", "cc6677", "aa4499", "999933", "661100", "6699cc", "dddddd"),
+    *("000000", "e69f00", "56b4e9", "009e73", "f0e442", "0072b2", "d55e00", "cc79a7", "882255", "b8a1ff", "7a4a00"),
+    *("44aa99", "ddcc77", "332288", "88ccee", "117733", "cc6677", "aa4499", "999933", "6699cc", "dddddd"),
 )
 _SHORTEST = 640  # pixels: smaller images are enlarged by a whole number
 _NAMED_FROM = 12  # pixels of the image: smaller parts get no name beside them
