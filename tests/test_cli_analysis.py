@@ -98,7 +98,8 @@ def test_receptive_field_is_drawn_and_measured(capsys: pytest.CaptureFixture[str
 
 def test_features_writes_a_sheet_an_image(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     out = output(capsys, f"features seven.png seven.png --channels 0 40 --patches 3 --out {tmp_path}")
-    assert out.splitlines() == [str(tmp_path / "seven.html"), str(tmp_path / "seven-2.html")]
+    assert out.splitlines() == [str(tmp_path / name) for name in ("patches.png", "seven.html", "seven-2.html")]
+    assert Image.open(tmp_path / "patches.png").height > 600
     html = (tmp_path / "seven.html").read_text()
     assert "Layer 12: Conv2d 64, 3x3, padding 1" in html
     assert html.count("<figcaption>Channel 0: ") == 6

@@ -23,6 +23,7 @@ SEQUENTIAL, DIVERGING = "viridis", "PuOr_r"
 """Colour maps: for values from 0 upwards, and for values on both sides of 0."""
 
 _GAP = 1  # background pixels between the tiles of a mosaic, before it is enlarged
+_GROUND = 205  # grey between them, so that white tiles have edges
 
 
 def new_figure(width: float, height: float) -> Figure:
@@ -87,7 +88,7 @@ def mosaic(tiles: Array, *, columns: int | None = None, width: int = 900, side: 
     count, height, wide = tiles.shape[:3]
     columns = min(count, columns or max(1, math.ceil(math.sqrt(count * 2 * height / wide))))
     rows = -(-count // columns)
-    sheet = np.full((rows, height + _GAP, columns, wide + _GAP, 3), 255, np.uint8)
+    sheet = np.full((rows, height + _GAP, columns, wide + _GAP, 3), _GROUND, np.uint8)
     for i, tile in enumerate(tiles):
         sheet[i // columns, :height, i % columns, :wide] = tile
     flat = sheet.reshape(rows * (height + _GAP), columns * (wide + _GAP), 3)[:-_GAP, :-_GAP]

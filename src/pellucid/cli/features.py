@@ -29,9 +29,10 @@ def features(
     machine: Machine = DEFAULT,
 ) -> None:
     """Write an HTML sheet an image: every layer's feature maps, the first layer's filters, and for chosen channels
-    of each convolution the patches of test images that excite it most."""
+    of each convolution the patches of test images that excite it most; and patches.png, an overview of those."""
     from pellucid.analysis.feature_sheet import feature_sheet
     from pellucid.analysis.features import exciting_patches, feature_maps, first_filters
+    from pellucid.analysis.patch_overview import patch_overview
     from pellucid.files import write_whole
     from pellucid.recipes import build_loader, open_model
     from pellucid.recipes.predict import inputs, read_image
@@ -45,14 +46,17 @@ def features(
     loader = build_loader(model.recipe, test.subset(range(min(images, len(test)))), training=False)
     gallery = [batch.inputs for batch in loader.epoch(0)] if patches else []
     found = exciting_patches(model.network, gallery, channels, patches) if patches else {}
+    shown = [image for batch in gallery for image in batch]
+    folder = out or model.path.parent / "features"
+    if found:
+        write_whole(folder / "patches.png", patch_overview(found, shown))
+        print_note(str(folder / "patches.png"))
     for file, picture, name in zip(files, pictures, _sheet_names(files), strict=True):
         maps = feature_maps(model.network, picture)
-        shown = [image for batch in gallery for image in batch]
         title = f"{file.name}: what {run} sees in it"
         html = feature_sheet(title, picture, maps, filters, found, shown, model.class_names)
-        path = (out or model.path.parent / "features") / name
-        write_whole(path, html)
-        print_note(str(path))
+        write_whole(folder / name, html)
+        print_note(str(folder / name))
 
 
 def _sheet_names(files: Sequence[Path]) -> list[str]:

@@ -45,7 +45,7 @@ def _report(findings: Findings, command: str) -> Iterator[str]:
         f"to {settings.rate:g}, weight decay {settings.weight_decay:g}, no augmentation, no dropout) on parts of "
         f"{settings.data}'s training images, with {len(findings.seeds)} seeds, then measured once on all test "
         "images. A seed fixes the images of each part and the network's start. Networks of one seed learn from the "
-        "same images, and a smaller part lies within every larger one."
+        "same images, and a smaller part lies within every larger one.\n"
     )
     seconds = sum(result.seconds for result in findings.results.values())
     yield f"The {len(findings.results)} trainings took {seconds / 60:.0f} minutes of one core together.\n"
