@@ -5,6 +5,7 @@ import numpy as np
 from pellucid.layers.base import Layer
 from pellucid.layers.context import INFERENCE, Context
 from pellucid.ops.arrays import Array, Shape
+from pellucid.ops.memory import empty_images
 
 
 class Sequential(Layer):
@@ -100,8 +101,16 @@ class Branches(Layer):
         total: Array | None = None
         for branch, gradient in zip(self.branches, gradients, strict=True):
             dx = branch.backward(gradient)
-            total = dx if total is None else total + dx
+            total = dx if total is None else _added(total, dx)
         return np.empty(0) if total is None else total
+
+
+def _added(x: Array, y: Array) -> Array:
+    """X + y; images channels last, in memory from the pool."""
+    if x.ndim != 4:
+        return x + y
+    total = empty_images((x.shape[0], x.shape[1], x.shape[2], x.shape[3]), x.dtype)
+    return np.add(x, y, out=total)
 
 
 class Sum(Branches):
@@ -118,7 +127,7 @@ class Sum(Branches):
         """Added up."""
         first, *others = self._forward(x, context)
         for other in others:
-            first = first + other
+            first = _added(first, other)
         return first
 
     def backward(self, dy: Array) -> Array:
