@@ -3,10 +3,14 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
+from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from pellucid import ops
 from pellucid.data import Data, mnist_dataset
+from pellucid.data.idx import write_idx
 from pellucid.layers import BatchNorm2d, Conv2d, Dropout, Flatten, Layer, Linear, ReLU, Sequential
 from pellucid.network import Network
 from pellucid.recipes import Recipe, build_trainer, load_recipe
@@ -37,6 +41,14 @@ def digits(train: int = 210, other: int = 90) -> Data:
     whole, test = mnist_dataset(train=True), mnist_dataset(train=False)
     validation = whole.subset(range(train, train + other), "mnist validation")
     return Data(whole.subset(range(train)), validation, test.subset(range(other)))
+
+
+def write_digits(folder: Path, train: int, test: int) -> None:
+    """MNIST's first digits as an IDX set, for commands that want a folder."""
+    for of_train, prefix, count in ((True, "train", train), (False, "t10k", test)):
+        some = mnist_dataset(of_train).subset(range(count))
+        write_idx(folder / f"{prefix}-images-idx3-ubyte.gz", np.asarray(some.inputs)[:, 0])
+        write_idx(folder / f"{prefix}-labels-idx1-ubyte.gz", np.asarray(some.targets).astype(np.uint8))
 
 
 SETTINGS: dict[str, Any] = {

@@ -12,17 +12,14 @@ from PIL import Image
 
 from pellucid import cli, ops
 from pellucid.data import mnist_dataset
-from pellucid.data.idx import write_idx
+from small_runs import write_digits
 
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with runs/last, trained on a few digits, a digit as a PNG, and a file that is no image."""
     folder = tmp_path_factory.mktemp("analysed")
-    for train, prefix, n in ((True, "train", 60), (False, "t10k", 30)):
-        some = mnist_dataset(train).subset(range(n))
-        write_idx(folder / f"{prefix}-images-idx3-ubyte.gz", np.asarray(some.inputs)[:, 0])
-        write_idx(folder / f"{prefix}-labels-idx1-ubyte.gz", np.asarray(some.targets).astype(np.uint8))
+    write_digits(folder, 60, 30)
     Image.fromarray(np.asarray(mnist_dataset(False).inputs[0, 0])).save(folder / "seven.png")
     (folder / "text.png").write_text("no image")
     flags = ["--epochs", "1", "--batch-size", "20", "--data", str(folder), "--quiet", "--threads", "1"]

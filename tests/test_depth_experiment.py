@@ -1,7 +1,6 @@
 """The depth experiment: fair families, nested data, no cell trained twice, and a report that says what is so."""
 
 import io
-import struct
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -28,6 +27,7 @@ from pellucid.cli import main
 from pellucid.data import mnist_dataset
 from pellucid.errors import PellucidError
 from pellucid.layers import Conv2d
+from small_runs import write_digits
 
 
 @pytest.fixture(autouse=True)
@@ -43,15 +43,7 @@ def one_thread() -> Iterator[None]:
 def digits(tmp_path_factory: pytest.TempPathFactory) -> str:
     """A folder with the first few of MNIST's images."""
     folder = tmp_path_factory.mktemp("digits")
-    for train, prefix, count in ((True, "train", 200), (False, "t10k", 100)):
-        some = mnist_dataset(train).subset(range(count))
-        images, labels = np.asarray(some.inputs), np.asarray(some.targets).astype(np.uint8)
-        (folder / f"{prefix}-images-idx3-ubyte").write_bytes(
-            struct.pack(">4B3I", 0, 0, 8, 3, count, 28, 28) + images.tobytes()
-        )
-        (folder / f"{prefix}-labels-idx1-ubyte").write_bytes(
-            struct.pack(">4BI", 0, 0, 8, 1, count) + labels.tobytes()
-        )
+    write_digits(folder, 200, 100)
     return str(folder)
 
 
@@ -195,8 +187,8 @@ def test_the_report_claims_nothing_where_there_is_nothing(tmp_path: Path) -> Non
         ("--data-fractions 0.5 0", "data fraction 0: expected more than 0"),
         ("--depths 3 4", "depth 4: expected a multiple of 3"),
         ("--budget width", "budget"),
-        ("--seeds 0", "seeds 0"),
-        ("--steps 0", "steps 0: expected more than 0"),
+        ("--seeds 0", "at least 1, got 0"),
+        ("--steps 0", "at least 1, got 0"),
         ("--data nowhere", "no data 'nowhere'"),
         ("--out {file}/out", "cannot write"),
     ],
