@@ -4,10 +4,14 @@ from pellucid.data.augmentation import Augmentation
 from pellucid.data.dataset import Dataset, Images, Rows
 from pellucid.data.idx import read_idx, write_idx
 from pellucid.data.loader import Batch, Loader, normalized
+from pellucid.data.masked import load_masked, load_scenes
 from pellucid.data.mnist import load_mnist, mnist_dataset
+from pellucid.data.paired_augmentation import RandomCrop
 from pellucid.data.pictures import read_picture
 from pellucid.data.prepare import prepare_character
+from pellucid.data.scenes import Scenes, make_scenes, scene_settings
 from pellucid.data.sources import Data, load_data
+from pellucid.data.voc import read_voc
 
 __all__ = [
     "Augmentation",
@@ -16,13 +20,20 @@ __all__ = [
     "Dataset",
     "Images",
     "Loader",
+    "RandomCrop",
     "Rows",
+    "Scenes",
     "load_data",
+    "load_masked",
     "load_mnist",
+    "load_scenes",
+    "make_scenes",
     "mnist_dataset",
     "normalized",
     "prepare_character",
     "read_idx",
     "read_picture",
+    "read_voc",
+    "scene_settings",
     "write_idx",
 ]

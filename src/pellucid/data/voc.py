@@ -51,16 +51,6 @@ class VocPair:
     mask: Path
     size: Pair
 
-    def pixels(self, channels: int) -> Array:
-        """The image (channels, H, W) uint8."""
-        picture = flattened(open_picture(self.image)).convert("L" if channels == 1 else "RGB")
-        H, W = self.size
-        return np.asarray(picture).reshape(H, W, channels).transpose(2, 0, 1)
-
-    def classes(self) -> Array:
-        """The mask (H, W) uint8."""
-        return _indices(open_picture(self.mask), self.mask)
-
 
 def read_voc(
     folder: Path,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,13 +17,10 @@ from pellucid.ops.arrays import Shape
 from pellucid.precision import float_type, with_rounding
 from pellucid.recipes.choices import check_choice, make
 from pellucid.recipes.schema import Recipe
-from pellucid.tasks.classify import Classify
-from pellucid.tasks.segment import Segment
+from pellucid.tasks import TASKS
 from pellucid.training import OPTIMIZERS, SCHEDULES, Alone, Callback, Communicator, Task, Trainer, WeightAverage
 from pellucid.zoo import NETWORKS
 from pellucid.zoo.fcn import adopt
-
-TASKS: dict[str, Callable[..., Task]] = {"classify": Classify, "segment": Segment}
 
 EVALUATION_BATCH = 128  # images at least; a training batch may be smaller
 

@@ -39,8 +39,9 @@ class TrainingSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     clip: largest norm of the gradient; 0: no limit. ema: decay of the moving average of the weights; 0: none.
     checkpoint_seconds: at most so long between checkpoints. log_every: steps between step lines of the history;
     0: none. start_from: run folder, or model file, whose weights are taken over: of the same network, or of a
-    classifier that is the backbone; "": none. precision: float type that weights, activations and gradients are stored in. weight_bits: 8, 4 or 2 lets
-    the network learn with weights rounded to so many bits and activations to 8, for `pellucid shrink`; 0: as it is.
+    classifier that is the backbone; "": none. precision: float type that weights, activations and gradients are
+    stored in. weight_bits: 8, 4 or 2 lets the network learn with weights rounded to so many bits and activations to
+    8, for `pellucid shrink`; 0: as it is.
     """
 
     epochs: float = 5.0

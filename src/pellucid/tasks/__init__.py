@@ -3,8 +3,12 @@
 `TASKS` has them by the name that recipes use. Each is made from the names of the classes and options.
 """
 
+from collections.abc import Callable
+
 from pellucid.tasks.classify import Classify, Guess
+from pellucid.tasks.segment import Segment
+from pellucid.training.task import Task
 
-TASKS = {"classify": Classify}
+TASKS: dict[str, Callable[..., Task]] = {"classify": Classify, "segment": Segment}
 
-__all__ = ["TASKS", "Classify", "Guess"]
+__all__ = ["TASKS", "Classify", "Guess", "Segment"]
