@@ -1,0 +1,1 @@
+"""What the conformance test compares: arguments for every op, drawn by hypothesis, and how exact it must be."""
