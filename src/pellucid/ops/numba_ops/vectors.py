@@ -80,6 +80,14 @@ class Integer:
     def __mul__(self, other: "Integer | int") -> "Integer":
         return Integer(self.builder, self.builder.mul(self.value, self._other(other)))
 
+    def half(self) -> "Integer":
+        """Half of it, rounded down."""
+        return Integer(self.builder, self.builder.ashr(self.value, ir.Constant(_INDEX, 1)))
+
+    def odd(self) -> "Integer":
+        """1 if it is odd, else 0."""
+        return Integer(self.builder, self.builder.and_(self.value, ir.Constant(_INDEX, 1)))
+
     def smaller(self, other: "Integer | int") -> "Integer":
         """The smaller of the two."""
         value = self._other(other)
@@ -255,11 +263,39 @@ class Code:
         """A register whose contents change in a loop."""
         return Variable(self, value)
 
+    def memory(self, vectors: int) -> Integer:
+        """Address of room for some vectors, on the stack."""
+        place = cgutils.alloca_once(self.builder, _VECTOR_TYPE, size=vectors)
+        return Integer(self.builder, self.builder.ptrtoint(place, _INDEX))
+
     @contextmanager
-    def loop(self, count: Integer) -> Iterator[Integer]:
-        """What is written inside runs `count` times, with the index 0, 1, 2 ..."""
-        with cgutils.for_range(self.builder, count.value, intp=_INDEX) as loop:
-            yield Integer(self.builder, loop.index)
+    def loop(self, count: "Integer | int") -> Iterator[Integer]:
+        """What is written inside runs `count` times, with the index 0, 1, 2 ...; LLVM leaves the loop as it is."""
+        builder, last = self.builder, count if isinstance(count, Integer) else self.integer(count)
+        before = builder.block
+        body, after = builder.append_basic_block("body"), builder.append_basic_block("after")
+        builder.cbranch(builder.icmp_signed(">", last.value, ir.Constant(_INDEX, 0)), body, after)
+        builder.position_at_end(body)
+        index = builder.phi(_INDEX)
+        index.add_incoming(ir.Constant(_INDEX, 0), before)
+        yield Integer(builder, index)
+        following = builder.add(index, ir.Constant(_INDEX, 1))
+        index.add_incoming(following, builder.block)
+        again = builder.cbranch(builder.icmp_signed("<", following, last.value), body, after)
+        again.set_metadata("llvm.loop", _KeepLoop(builder.module))
+        builder.position_at_end(after)
+
+
+class _KeepLoop(ir.values.MDValue):  # type: ignore[misc]
+    """Tells LLVM not to unroll a loop: what should be unrolled is written so, and short loops suffer from it."""
+
+    def __init__(self, module: Any) -> None:
+        option = module.add_metadata([ir.MetaDataString(module, "llvm.loop.unroll.disable")])
+        super().__init__(module, [option], name=str(len(module.metadata)))
+
+    def descr(self, buffer: list[str]) -> None:
+        """A loop's metadata is a node that begins with itself."""
+        buffer.append(f"distinct !{{ {self.get_reference()}, {self.operands[0].get_reference()} }}\n")
 
 
 class Variable:

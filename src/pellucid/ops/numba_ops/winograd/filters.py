@@ -3,7 +3,7 @@
 from pellucid.ops.numba_ops.jit import jit
 from pellucid.ops.numba_ops.vectors import FLOAT, LANES, Code, Integer, vector_code
 from pellucid.ops.numba_ops.winograd.product import PANEL
-from pellucid.ops.numba_ops.winograd.transforms import PATCH, POINTS, filter_adjoint, filter_transform, on_both_sides
+from pellucid.ops.numba_ops.winograd.transforms import PATCH, POINTS, filter_adjoint, filter_transform, write_both_sides
 
 SIDE = 3  # weights on a side of a filter
 WEIGHTS = SIDE * SIDE
@@ -20,10 +20,15 @@ def _lane_places(code: Code, start: Integer, stride: Integer, count: Integer) ->
 def _transform(code, filters, stride, count, first, step, out, plane):  # type: ignore[no-untyped-def]
     """G g G^T of LANES filters; weight number u is at first + step * u, in bytes, so a filter can be rotated."""
     places = _lane_places(code, filters + first, stride, count)
-    g = [[code.gather([place + step * (SIDE * i + j) for place in places]) for j in range(SIDE)] for i in range(SIDE)]
-    for i, row in enumerate(on_both_sides(filter_transform, g)):
-        for j, value in enumerate(row):
-            code.store(out + plane * (PATCH * i + j), value)
+
+    def read(j):  # type: ignore[no-untyped-def]
+        return [code.gather([place + step * (j + SIDE * i) for place in places]) for i in range(SIDE)]
+
+    def write(i, values):  # type: ignore[no-untyped-def]
+        for j, value in enumerate(values):
+            code.store(out + plane * (i * PATCH) + plane * j, value)
+
+    write_both_sides(code, filter_transform, (SIDE, PATCH), read, write)
 
 
 @jit(cache=False, no_cpython_wrapper=True, no_cfunc_wrapper=True)
@@ -56,16 +61,21 @@ def transform_filters(
 @vector_code
 def _adjoint(code, du, plane, part, parts, filters, stride, count):  # type: ignore[no-untyped-def]
     """G^T dU G of LANES filters, dU being the sum of `parts` arrays."""
-    sums = [code.variable(code.load(du + plane * p)) for p in range(POINTS)]
-    with code.loop(parts - 1) as other:
-        start = du + part * (other + 1)
-        for p in range(POINTS):
-            sums[p].set(sums[p].get() + code.load(start + plane * p))
-    u = [[sums[PATCH * i + j].get() for j in range(PATCH)] for i in range(PATCH)]
     places = _lane_places(code, filters, stride, count)
-    for i, row in enumerate(on_both_sides(filter_adjoint, u)):
-        for j, value in enumerate(row):
-            code.scatter([place + FLOAT * (SIDE * i + j) for place in places], value)
+
+    def read(j):  # type: ignore[no-untyped-def]
+        column = du + plane * j
+        sums = [code.variable(code.number(0.0)) for _ in range(PATCH)]
+        with code.loop(parts) as other:
+            for i, total in enumerate(sums):
+                total.set(total.get() + code.load(column + part * other + plane * (PATCH * i)))
+        return [total.get() for total in sums]
+
+    def write(i, values):  # type: ignore[no-untyped-def]
+        for j, value in enumerate(values):
+            code.scatter([place + i * (SIDE * FLOAT) + FLOAT * j for place in places], value)
+
+    write_both_sides(code, filter_adjoint, (PATCH, SIDE), read, write)
 
 
 @jit(cache=False, no_cpython_wrapper=True, no_cfunc_wrapper=True)

@@ -44,78 +44,81 @@ def _zero(code, out, vectors):  # type: ignore[no-untyped-def]
         code.store(out + v * VECTOR, code.number(0.0))
 
 
-@vector_code
-def _copy(code, source, out, vectors):  # type: ignore[no-untyped-def]
-    with code.loop(vectors) as v:
-        code.store(out + v * VECTOR, code.load(source + v * VECTOR))
+def _write_run(code, run, write):  # type: ignore[no-untyped-def]
+    """`write(pixel, channel, rest)` writes one register of each pixel; `rest` is None for a whole one."""
+    pixels, vectors, rest = run
+    with code.loop(pixels) as pixel:
+        with code.loop(vectors) as v:
+            write(pixel, v * LANES, None)
+        with code.loop(rest.smaller(1)):  # once if there is a rest
+            write(pixel, vectors * LANES, rest)
+
+
+def _load(code, place, rest):  # type: ignore[no-untyped-def]
+    return code.load(place) if rest is None else code.load_first(place, rest)
 
 
 @vector_code
-def _copy_rest(code, source, out, rest):  # type: ignore[no-untyped-def]
-    code.store(out, code.load_first(source, rest))
+def _copy(code, values, channels, out, out_pixel, pixels, vectors, rest):  # type: ignore[no-untyped-def]
+    def write(pixel, c, some):  # type: ignore[no-untyped-def]
+        source = values + (pixel * channels + c) * FLOAT
+        code.store(out + out_pixel * pixel + c * FLOAT, _load(code, source, some))
+
+    _write_run(code, (pixels, vectors, rest), write)
 
 
 @vector_code
-def _mask(code, dy, y, out, vectors):  # type: ignore[no-untyped-def]
-    with code.loop(vectors) as v:
-        passes = code.load(y + v * VECTOR) > 0.0
-        code.store(out + v * VECTOR, passes.choose(code.load(dy + v * VECTOR), code.number(0.0)))
+def _mask(code, dy, y, channels, out, out_pixel, pixels, vectors, rest):  # type: ignore[no-untyped-def]
+    def write(pixel, c, some):  # type: ignore[no-untyped-def]
+        place = (pixel * channels + c) * FLOAT
+        passes = _load(code, y + place, some) > 0.0
+        code.store(out + out_pixel * pixel + c * FLOAT, passes.choose(_load(code, dy + place, some), code.number(0.0)))
+
+    _write_run(code, (pixels, vectors, rest), write)
 
 
 @vector_code
-def _mask_rest(code, dy, y, out, rest):  # type: ignore[no-untyped-def]
-    passes = code.load_first(y, rest) > 0.0
-    code.store(out, passes.choose(code.load_first(dy, rest), code.number(0.0)))
+def _unpool(code, dy, y, winner, element, first, channels, out, out_pixel, pixels, vectors, rest):  # type: ignore[no-untyped-def]
+    """Pixels `first` and on of a row, which starts at dy, y, winner; `element` is the row's first in its windows."""
 
+    def write(pixel, c, some):  # type: ignore[no-untyped-def]
+        j = pixel + first
+        place = j.half() * channels + c
+        won = code.load_bytes(winner + place) if some is None else code.load_bytes_first(winner + place, some)
+        passes = code.equal(won, element + j.odd()) & (_load(code, y + place * FLOAT, some) > 0.0)
+        value = passes.choose(_load(code, dy + place * FLOAT, some), code.number(0.0))
+        code.store(out + out_pixel * pixel + c * FLOAT, value)
 
-@vector_code
-def _unpool(code, dy, y, winner, element, out, vectors):  # type: ignore[no-untyped-def]
-    with code.loop(vectors) as v:
-        won = code.equal(code.load_bytes(winner + v * LANES), element)
-        passes = won & (code.load(y + v * VECTOR) > 0.0)
-        code.store(out + v * VECTOR, passes.choose(code.load(dy + v * VECTOR), code.number(0.0)))
-
-
-@vector_code
-def _unpool_rest(code, dy, y, winner, element, out, rest):  # type: ignore[no-untyped-def]
-    passes = code.equal(code.load_bytes_first(winner, rest), element) & (code.load_first(y, rest) > 0.0)
-    code.store(out, passes.choose(code.load_first(dy, rest), code.number(0.0)))
+    _write_run(code, (pixels, vectors, rest), write)
 
 
 @jit(cache=False, no_cpython_wrapper=True, no_cfunc_wrapper=True)
-def _write_pixel(images: Images, n: int, i: int, j: int, out: int) -> None:
-    """One pixel of an image, in whole registers."""
+def _write_row(images: Images, n: int, i: int, first: int, pixels: int, out: int) -> None:
+    """Some pixels of a row of an image, from column `first` on, each in whole registers."""
     channels = images.channels
     vectors, rest = channels // LANES, channels % LANES
-    full = vectors * LANES
+    out_pixel = (vectors + (rest > 0)) * VECTOR
     if images.kind == UNPOOLED:
-        height, width = images.height // 2, images.width // 2
-        if i // 2 >= height or j // 2 >= width:  # an odd last row or column is in no window
-            _zero(out, vectors + (rest > 0))
-            return
-        place = ((n * height + i // 2) * width + j // 2) * channels
+        place = (n * (images.height // 2) + i // 2) * (images.width // 2) * channels
+        dy, y = images.values + place * FLOAT, images.outputs + place * FLOAT
+        winner, element = images.winners + place, i % 2 * 2
+        _unpool(dy, y, winner, element, first, channels, out, out_pixel, pixels, vectors, rest)
+        return
+    place = ((n * images.height + i) * images.width + first) * channels * FLOAT
+    if rest == 0:  # the whole run lies side by side, here and there
+        pixels, vectors = 1, pixels * vectors
+    if images.kind == MASKED:
+        _mask(images.values + place, images.outputs + place, channels, out, out_pixel, pixels, vectors, rest)
     else:
-        place = ((n * images.height + i) * images.width + j) * channels
-    values, outputs = images.values + place * FLOAT, images.outputs + place * FLOAT
-    winners, element = images.winners + place, (i % 2) * 2 + j % 2
-    if images.kind == PLAIN:
-        _copy(values, out, vectors)
-        if rest:
-            _copy_rest(values + full * FLOAT, out + full * FLOAT, rest)
-    elif images.kind == MASKED:
-        _mask(values, outputs, out, vectors)
-        if rest:
-            _mask_rest(values + full * FLOAT, outputs + full * FLOAT, out + full * FLOAT, rest)
-    else:
-        _unpool(values, outputs, winners, element, out, vectors)
-        if rest:
-            at = full * FLOAT
-            _unpool_rest(values + at, outputs + at, winners + full, element, out + at, rest)
+        _copy(images.values + place, channels, out, out_pixel, pixels, vectors, rest)
 
 
 @jit(cache=False, no_cpython_wrapper=True, no_cfunc_wrapper=True)
 def read_window(images: Images, n: int, i: int, j: int, size: int, patch: int) -> Window:
-    """The size x size pixels from row i and column j, which may hang over the rim; `patch` is used if they must be made."""
+    """The size x size pixels from row i and column j, which may hang over the rim.
+
+    They are where they are if they lie there ready, else made in `patch`.
+    """
     channels = images.channels
     inside = i >= 0 and j >= 0 and i + size <= images.height and j + size <= images.width
     # The last register of a pixel reaches into the next one; the very last pixel has none.
@@ -123,13 +126,18 @@ def read_window(images: Images, n: int, i: int, j: int, size: int, patch: int) -
     if images.kind == PLAIN and inside and not ends:
         start = images.values + ((n * images.height + i) * images.width + j) * channels * FLOAT
         return Window(start, images.width * channels * FLOAT, channels * FLOAT)
+    height, width = images.height, images.width
+    if images.kind == UNPOOLED:  # an odd last row or column is in no window
+        height, width = height // 2 * 2, width // 2 * 2
     vectors = (channels + LANES - 1) // LANES
     pixel = vectors * VECTOR
+    first, last = min(max(-j, 0), size), min(max(width - j, 0), size)
     for u in range(size):
-        for v in range(size):
-            out = patch + (u * size + v) * pixel
-            if 0 <= i + u < images.height and 0 <= j + v < images.width:
-                _write_pixel(images, n, i + u, j + v, out)
-            else:
-                _zero(out, vectors)
+        row = patch + u * size * pixel
+        if 0 <= i + u < height and first < last:
+            _zero(row, first * vectors)
+            _write_row(images, n, i + u, j + first, last - first, row + first * pixel)
+            _zero(row + last * pixel, (size - last) * vectors)
+        else:
+            _zero(row, size * vectors)
     return Window(patch, size * pixel, pixel)

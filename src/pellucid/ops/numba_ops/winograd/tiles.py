@@ -1,17 +1,18 @@
 """The transforms of a whole block of tiles: images to the Winograd domain and back."""
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 from pellucid.ops.numba_ops.jit import jit
-from pellucid.ops.numba_ops.vectors import FLOAT, LANES, VECTOR, vector_code
+from pellucid.ops.numba_ops.vectors import FLOAT, LANES, VECTOR, Code, Integer, Vector, vector_code
 from pellucid.ops.numba_ops.winograd.patches import Images, read_window
 from pellucid.ops.numba_ops.winograd.transforms import (
     PATCH,
     TILE,
     data_transform,
-    on_both_sides,
     output_adjoint,
     output_transform,
+    write_both_sides,
 )
 
 
@@ -38,20 +39,34 @@ class Target(NamedTuple):
 
 @vector_code
 def _transform_patch(code, start, row, pixel, out, plane):  # type: ignore[no-untyped-def]
-    d = [[code.load(start + row * i + pixel * j) for j in range(PATCH)] for i in range(PATCH)]
-    for i, values in enumerate(on_both_sides(data_transform, d)):
+    def read(j):  # type: ignore[no-untyped-def]
+        return [code.load(start + pixel * j + row * i) for i in range(PATCH)]
+
+    write_both_sides(code, data_transform, (PATCH, PATCH), read, _to_planes(code, out, plane))
+
+
+def _to_planes(code: Code, out: Integer, plane: Integer) -> Callable[[Integer, list[Vector]], None]:
+    """What stores row i of a transformed square, each value to the plane of its point."""
+
+    def write(i: Integer, values: list[Vector]) -> None:
+        row = out + plane * (i * PATCH)
         for j, value in enumerate(values):
-            code.store(out + plane * (PATCH * i + j), value)
+            code.store(row + plane * j, value)
+
+    return write
 
 
 @vector_code
 def _transform_tile(code, start, row, pixel, out, plane, total):  # type: ignore[no-untyped-def]
-    y = [[code.load(start + row * i + pixel * j) for j in range(TILE)] for i in range(TILE)]
-    rows = [(a + b) + (c + d) for a, b, c, d in y]
-    code.store(total, code.load(total) + ((rows[0] + rows[1]) + (rows[2] + rows[3])))
-    for i, values in enumerate(on_both_sides(output_adjoint, y)):
-        for j, value in enumerate(values):
-            code.store(out + plane * (PATCH * i + j), value)
+    sum_of_pixels = code.variable(code.load(total))
+
+    def read(j):  # type: ignore[no-untyped-def]
+        y = [code.load(start + pixel * j + row * i) for i in range(TILE)]
+        sum_of_pixels.set(sum_of_pixels.get() + ((y[0] + y[1]) + (y[2] + y[3])))
+        return y
+
+    write_both_sides(code, output_adjoint, (TILE, PATCH), read, _to_planes(code, out, plane))
+    code.store(total, sum_of_pixels.get())
 
 
 @jit(cache=False, no_cpython_wrapper=True, no_cfunc_wrapper=True)
@@ -79,27 +94,43 @@ def transform_tiles(
             _transform_tile(window.start + c, window.row, window.pixel, out + t * row + c, plane, total + c)
 
 
+def _write_outputs(code, m, plane, bias, relu, write):  # type: ignore[no-untyped-def]
+    """A^T M A, bias and ReLU; `write(i, values)` stores row i."""
+    shift, low = code.load(bias), code.either(relu, 0.0, -float("inf"))
+
+    def read(j):  # type: ignore[no-untyped-def]
+        return [code.load(m + plane * j + plane * (PATCH * i)) for i in range(PATCH)]
+
+    def finish(i, values):  # type: ignore[no-untyped-def]
+        write(i, [(y + shift).at_least(low) for y in values])
+
+    write_both_sides(code, output_transform, (PATCH, TILE), read, finish)
+
+
 @vector_code
 def _output_tile(code, m, plane, bias, relu, out, row, pixel):  # type: ignore[no-untyped-def]
-    for i, values in enumerate(_outputs(code, m, plane, bias, relu)):
+    def write(i, values):  # type: ignore[no-untyped-def]
         for j, value in enumerate(values):
             code.store(out + row * i + pixel * j, value)
 
-
-def _outputs(code, m, plane, bias, relu):  # type: ignore[no-untyped-def]
-    products = [[code.load(m + plane * (PATCH * i + j)) for j in range(PATCH)] for i in range(PATCH)]
-    shift, low = code.load(bias), code.either(relu, 0.0, -float("inf"))
-    return [[(y + shift).at_least(low) for y in row] for row in on_both_sides(output_transform, products)]
+    _write_outputs(code, m, plane, bias, relu, write)
 
 
 @vector_code
 def _pooled_tile(code, m, plane, bias, relu, out, winner, row, pixel, winner_row, winner_pixel):  # type: ignore[no-untyped-def]
-    y = _outputs(code, m, plane, bias, relu)
-    for i in range(TILE // 2):
+    tile = code.memory(TILE * TILE)
+
+    def write(i, values):  # type: ignore[no-untyped-def]
+        for j, value in enumerate(values):
+            code.store(tile + i * (TILE * VECTOR) + VECTOR * j, value)
+
+    _write_outputs(code, m, plane, bias, relu, write)
+    with code.loop(TILE // 2) as i:
         for j in range(TILE // 2):
-            best, number = y[2 * i][2 * j], code.number(0.0)
+            corner = tile + i * (2 * TILE * VECTOR) + 2 * j * VECTOR
+            best, number = code.load(corner), code.number(0.0)
             for element in (1, 2, 3):
-                other = y[2 * i + element // 2][2 * j + element % 2]
+                other = code.load(corner + (element // 2 * TILE + element % 2) * VECTOR)
                 number = (other > best).choose(code.number(float(element)), number)
                 best = best.at_least(other)
             code.store(out + row * i + pixel * j, best)

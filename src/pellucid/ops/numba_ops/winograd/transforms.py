@@ -17,11 +17,15 @@ Each function below is one side of its transform: along rows, then along columns
 anything that adds and multiplies, so that NumPy arrays go through it in tests and machine registers in kernels.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from pellucid.ops.arrays import Array
+from pellucid.ops.numba_ops.vectors import VECTOR, Code, Integer, Vector
+
+Transform = Callable[[list[Any]], list[Any]]
 
 TILE = 4  # outputs on a side of a tile
 PATCH = 6  # inputs on a side of the patch under it
@@ -83,12 +87,34 @@ def filter_adjoint(u: list[Any]) -> list[Any]:
     ]
 
 
-def on_both_sides(transform: Any, square: list[list[Any]]) -> list[list[Any]]:
+def on_both_sides(transform: Transform, square: list[list[Any]]) -> list[list[Any]]:
     """T s T^T for a transform T of one side: of every column, then of every row."""
     columns = [transform([row[j] for row in square]) for j in range(len(square[0]))]
     return [transform([column[i] for column in columns]) for i in range(len(columns[0]))]
 
 
-def matrix(transform: Any, size: int) -> Array:
+def write_both_sides(
+    code: Code,
+    transform: Transform,
+    sizes: tuple[int, int],
+    read: Callable[[Integer], list[Vector]],
+    write: Callable[[Integer, list[Vector]], None],
+) -> None:
+    """The same as instructions: `read(j)` loads column j, `write(i, values)` stores row i of the result.
+
+    `sizes` are the numbers of values that the transform takes and gives. Columns wait on the stack for the rows:
+    all 36 values at once would not fit the registers anyway, and two short loops stay small.
+    """
+    size, result = sizes
+    waiting = code.memory(size * result)
+    with code.loop(size) as j:
+        for i, value in enumerate(transform(read(j))):
+            code.store(waiting + VECTOR * size * i + j * VECTOR, value)
+    with code.loop(result) as i:
+        row = waiting + i * (VECTOR * size)
+        write(i, transform([code.load(row + VECTOR * j) for j in range(size)]))
+
+
+def matrix(transform: Transform, size: int) -> Array:
     """The transform of `size` values as a matrix, for readers and tests."""
     return np.array(transform(list(np.eye(size))))
