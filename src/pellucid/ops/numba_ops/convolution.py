@@ -6,7 +6,7 @@ The functions are those of `numpy_ops`; shapes and arguments are told there.
 import numpy as np
 
 from pellucid.ops.arrays import Array, Pair
-from pellucid.ops.numba_ops import winograd
+from pellucid.ops.numba_ops import few_channels, winograd
 from pellucid.ops.numba_ops.activation import relu_backward
 from pellucid.ops.numba_ops.channels import channel_sum
 from pellucid.ops.numba_ops.direct import direct_conv2d, direct_input_gradient, direct_weight_gradient
@@ -27,6 +27,8 @@ def conv2d(
     """Convolution of x (N, C, H, W) with w (K, C/groups, R, S), plus b (K,): (N, K, P, Q)."""
     if winograd.suits(x, w, stride, dilation, groups):
         return winograd.convolution(x, w, b, padding, relu=False)
+    if few_channels.suits(x, w, stride, dilation, groups) and few_channels.wide_enough(x, padding):
+        return few_channels.convolution(x, w, b, padding, relu=False)
     return direct_conv2d(x, w, b, stride, padding, dilation, groups)
 
 
@@ -42,6 +44,8 @@ def conv2d_relu(
     """relu(conv2d(x, w, b)): (N, K, P, Q)."""
     if winograd.suits(x, w, stride, dilation, groups):
         return winograd.convolution(x, w, b, padding, relu=True)
+    if few_channels.suits(x, w, stride, dilation, groups) and few_channels.wide_enough(x, padding):
+        return few_channels.convolution(x, w, b, padding, relu=True)
     return direct_conv2d(x, w, b, stride, padding, dilation, groups, relu=True)
 
 
@@ -57,7 +61,7 @@ def conv2d_relu_max_pool2d(
     """The 2x2 max-pool of relu(conv2d(x, w, b)): y (N, K, P//2, Q//2) and `winner` as max_pool2d gives them."""
     if winograd.suits(x, w, stride, dilation, groups):
         return winograd.pooled_convolution(x, w, b, padding)
-    return max_pool2d(direct_conv2d(x, w, b, stride, padding, dilation, groups, relu=True), POOL, POOL)
+    return max_pool2d(conv2d_relu(x, w, b, stride, padding, dilation, groups), POOL, POOL)
 
 
 def conv2d_input_gradient(
@@ -90,6 +94,9 @@ def conv2d_weight_gradient(
     if winograd.suits(x, dw, stride, dilation, groups) and dy.dtype == np.float32:
         winograd.weight_gradient(winograd.Gradient(dy, (dy.shape[2], dy.shape[3])), x, padding, dw, None)
         return dw
+    if few_channels.suits(x, dw, stride, dilation, groups) and dy.dtype == np.float32:
+        few_channels.weight_gradient(dy, None, x, padding, dw, None)
+        return dw
     return direct_weight_gradient(dy, x, kernel, stride, padding, dilation, groups, out=dw)
 
 
@@ -109,9 +116,12 @@ def conv2d_backward(
     if winograd.suits(x, w, stride, dilation, groups) and dy.dtype == np.float32:
         gradient = winograd.Gradient(dy, (dy.shape[2], dy.shape[3]))
         return winograd.backward(gradient, x, w, dw, db, padding, input_gradient)
-    direct_weight_gradient(dy, x, (w.shape[2], w.shape[3]), stride, padding, dilation, groups, out=dw)
-    if db is not None:
-        db[...] = channel_sum(dy)
+    if few_channels.suits(x, w, stride, dilation, groups) and dy.dtype == np.float32:
+        few_channels.weight_gradient(dy, None, x, padding, dw, db)
+    else:
+        direct_weight_gradient(dy, x, (w.shape[2], w.shape[3]), stride, padding, dilation, groups, out=dw)
+        if db is not None:
+            db[...] = channel_sum(dy)
     if not input_gradient:
         return np.empty(0, dy.dtype)
     return direct_input_gradient(dy, w, (x.shape[2], x.shape[3]), stride, padding, dilation, groups)
@@ -134,6 +144,9 @@ def conv2d_relu_backward(
     if winograd.suits(x, w, stride, dilation, groups) and dy.dtype == np.float32:
         gradient = winograd.Gradient(dy, (dy.shape[2], dy.shape[3]), y)
         return winograd.backward(gradient, x, w, dw, db, padding, input_gradient)
+    if few_channels.suits(x, w, stride, dilation, groups) and dy.dtype == np.float32 and not input_gradient:
+        few_channels.weight_gradient(dy, y, x, padding, dw, db)
+        return np.empty(0, dy.dtype)
     dz = relu_backward(dy, y)
     return conv2d_backward(dz, x, w, dw, db, stride, padding, dilation, groups, input_gradient)
 

@@ -64,6 +64,12 @@ def _run(function: int, stages: int, parts: int, arguments: int) -> None:
             _call(function, arguments, stage, part)
 
 
+@jit(cache=False, no_cpython_wrapper=True, no_cfunc_wrapper=True)
+def share(total: int, part: int, parts: int) -> tuple[int, int]:
+    """First and one past the last of this part's share."""
+    return total * part // parts, total * (part + 1) // parts
+
+
 class Parted:
     """A kernel that does one part of its work at a call, to be run for all parts."""
 

@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from pellucid.ops.numba_ops.jit import jit
-from pellucid.ops.numba_ops.parts import parted, read
+from pellucid.ops.numba_ops.parts import parted, read, share
 from pellucid.ops.numba_ops.vectors import FLOAT, LANES, VECTOR
 from pellucid.ops.numba_ops.winograd.filters import transform_filters
 from pellucid.ops.numba_ops.winograd.patches import Images
@@ -34,12 +34,6 @@ class Work(NamedTuple):
 
 
 SKEW = 64  # bytes between planes, so that 36 equal distances do not fall on the same sets of the cache
-
-
-@jit(cache=False, no_cpython_wrapper=True, no_cfunc_wrapper=True)
-def share(total: int, part: int, parts: int) -> tuple[int, int]:
-    """First and one past the last of this part's share."""
-    return total * part // parts, total * (part + 1) // parts
 
 
 @jit(cache=False, no_cpython_wrapper=True, no_cfunc_wrapper=True)

@@ -18,7 +18,8 @@ from pellucid.ops.numba_ops.winograd.tiles import Grid, Target
 from pellucid.ops.numba_ops.winograd.transforms import POINTS, TILE
 from pellucid.ops.numba_ops.winograd.weight_gradient import Sums, sum_weight_gradient
 
-CACHE = 320 * 1024  # bytes of a block that should stay in the second-level cache
+CACHE = 128 * 1024  # bytes of a block of the forward pass, in the second-level cache beside what flows through
+GRADIENT_CACHE = 512 * 1024  # the same of the weight gradient, which also reads and writes all of dU for each block
 GROUP = 2  # panels between two output transforms
 LARGEST_BLOCK = 96  # tiles
 LEAST_CHANNELS = 5  # with fewer channels in or out the transforms cost more than the products save
@@ -156,7 +157,7 @@ def weight_gradient(gradient: Gradient, x: Array, padding: Pair, dw: Array, db: 
     parts = min(threads(), numba.config.NUMBA_NUM_THREADS, tiles)
     rows, columns = _up(C, ROWS), _up(K, PANEL)
     tile = POINTS * FLOAT * (_up(C, LANES) + columns)
-    block = min(max(CACHE // tile, 8), LARGEST_BLOCK, -(-tiles // parts))
+    block = min(max(GRADIENT_CACHE // tile, 8), LARGEST_BLOCK, -(-tiles // parts))
     patch = POINTS * max(_up(C, LANES), columns) * FLOAT
     size = _up(block * tile + 2 * POINTS * SKEW + patch, 4096) + SKEW
     total, du = columns * FLOAT, POINTS * rows * columns * FLOAT

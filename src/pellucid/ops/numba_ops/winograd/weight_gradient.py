@@ -11,10 +11,10 @@ step adds the parts in order: the result does not depend on which thread was fas
 from typing import NamedTuple
 
 from pellucid.ops.numba_ops.jit import jit
-from pellucid.ops.numba_ops.parts import parted, read
+from pellucid.ops.numba_ops.parts import parted, read, share
 from pellucid.ops.numba_ops.vectors import FLOAT, LANES, VECTOR, vector_code
 from pellucid.ops.numba_ops.winograd.filters import filter_gradients
-from pellucid.ops.numba_ops.winograd.forward import SKEW, Work, share
+from pellucid.ops.numba_ops.winograd.forward import SKEW, Work
 from pellucid.ops.numba_ops.winograd.patches import Images
 from pellucid.ops.numba_ops.winograd.product import PANEL, ROWS, multiply_transposed
 from pellucid.ops.numba_ops.winograd.tiles import Grid, transform_patches, transform_tiles
