@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pellucid.analysis.gradient_check import check_gradients
 from pellucid.errors import PellucidError
 from pellucid.layers import (
     INFERENCE,
@@ -28,6 +29,7 @@ from pellucid.layers import (
 from pellucid.layers.grid import Axis, grid
 from pellucid.network import Network
 from pellucid.ops.arrays import Array
+from pellucid.tasks import Segment
 from pellucid.zoo import convolutionalize, create, deep_convnet
 from pellucid.zoo.fcn import adopt
 
@@ -196,3 +198,14 @@ def test_on_any_backbone(backbone: str, size: int) -> None:
         layer = create(name, 21, backbone=backbone, backbone_size=size)
         assert all(axis.start == 0 and axis.step == 1 for axis in grid(layer))
         assert layer.output_shape((3, 301, 277)) == (21, 301, 277)
+
+
+def test_gradient_of_the_whole() -> None:
+    """Loss, ignored pixels, skips and upsampling of an odd-sized image, against numerical derivatives."""
+    network = Network(create("fcn-small", 4, widths=(4, 6, 8)), (1, 15, 18), seed=1)
+    x, labels = RNG.standard_normal((1, 1, 15, 18)), RNG.choice([0, 1, 2, 3, 255], (1, 15, 18))
+    task = Segment(("a", "b", "c", "d"), class_weights=(1, 2, 3, 4))
+    for name in ("scores.score.weight", "scores.deep.body.scores.score.weight"):
+        network.state()[name][...] = 0.1 * RNG.standard_normal(network.state()[name].shape)
+    rows = check_gradients(network, lambda y: task.loss(y, labels), x, dtype="float64", backend="numpy", samples=4)
+    assert len(rows) > 10 and max(row.error for row in rows) < 1e-6
