@@ -12,6 +12,7 @@ from cyclopts import App, CycloptsError, UnknownCommandError, UnusedCliTokensErr
 
 from pellucid import __version__
 from pellucid.errors import PellucidError
+from pellucid.launcher import speaks
 
 
 class Command:
@@ -28,6 +29,7 @@ COMMANDS = {
         "pellucid train deep-convnet --epochs 2 --seed 1 --out runs/second",
         "pellucid train --set optimizer.rate=0.002 --set training.batch_size=64",
         "pellucid train --resume runs/last",
+        "pellucid train --restarts 3 --launcher 'mpiexec -n 4'",
     ),
     "evaluate": Command(
         "Measure a trained network on the whole test set.",
@@ -65,6 +67,19 @@ COMMANDS = {
         "Train shallow wide to deep narrow networks at an equal budget, and compare.",
         "pellucid depth-experiment",
         "pellucid depth-experiment --budget operations --data-fractions 0.01 0.1",
+    ),
+    "precision": Command(
+        "Compare number formats, from float64 to integers, on the whole test set.",
+        "pellucid precision runs/last",
+    ),
+    "shrink": Command(
+        "Convert a trained network to integers of 8, 4 or 2 bits.",
+        "pellucid shrink runs/last --bits 8",
+        "pellucid shrink runs/last --bits 4 --epochs 2",
+    ),
+    "export": Command(
+        "Write an integer network as C for a microcontroller.",
+        "pellucid export runs/last --to c --out c && make -C c && c/demo digit.pgm",
     ),
     "recipes": Command(
         "List the recipes there are, or print one.",
@@ -144,15 +159,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _forget_output()
         return 0
     except OSError as error:
-        if error.errno not in _USERS_PROBLEM:
+        if not is_users_problem(error):
             raise
         _forget_output()
         return _complain(f"{error.filename or 'output'}: {error.strerror}")
 
 
+def is_users_problem(error: BaseException) -> bool:
+    """Whether a full disk, a missing right or the like is what went wrong."""
+    return isinstance(error, OSError) and error.errno in _USERS_PROBLEM
+
+
 def _complain(message: str) -> int:
-    """One line on stderr, whatever the message holds."""
-    print("pellucid:", " ".join(message.split()), file=sys.stderr)
+    """One line on stderr, whatever the message holds; of several processes started together, the first says it."""
+    if speaks():
+        print("pellucid:", " ".join(message.split()), file=sys.stderr)
     return USER_ERROR
 
 

@@ -27,5 +27,9 @@ class Machine:
             ops.set_threads(self.threads)
         return ops.backend() if self.backend == "auto" else ops.set_backend(self.backend)
 
+    def flags(self) -> list[str]:
+        """The flags that say this on another command line."""
+        return ["--backend", self.backend, *(["--threads", str(self.threads)] if self.threads is not None else [])]
+
 
 DEFAULT = Machine()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,7 +15,8 @@ from pellucid.cli.overrides import NONE, Overrides
 from pellucid.errors import PellucidError
 
 if TYPE_CHECKING:
-    from pellucid.training import Trainer
+    from pellucid.recipes import Recipe
+    from pellucid.training import Communicator, Trainer
     from pellucid.training.callbacks.progress import Progress
     from pellucid.training.folder import RunFolder
 
@@ -32,53 +34,104 @@ def train(
     resume: Annotated[Path | None, Parameter(help="Go on with this run where its last checkpoint was taken.")] = None,
     verbosity: Annotated[Whole, Parameter(help="0: nothing; 1: a line an epoch; 2: ten lines an epoch.")] = 1,
     quiet: Annotated[bool, switch("Print nothing: --verbosity 0.")] = False,
+    restarts: Annotated[
+        Whole, Parameter(help="How often to go on by itself from the last checkpoint when training was killed.")
+    ] = 0,
+    launcher: Annotated[str, Parameter(help="With --restarts: what starts the processes, as 'mpiexec -n 4'.")] = "",
     machine: Machine = DEFAULT,
 ) -> int:
     """Train, measure after each epoch, and keep recipe, history, curve, weights and checkpoint in a run folder.
 
-    Ctrl-C ends after the current step and keeps a checkpoint. Exit code 130 then.
+    Under mpiexec or srun, the processes share each batch. Ctrl-C ends after the current step and keeps a checkpoint.
+    Exit code 130 then.
     """
+    order = Order(recipe, overrides, out, resume, 0 if quiet else verbosity, machine)
+    order.check()
+    if restarts or launcher:
+        return _supervised(order, launcher, restarts)
+    from pellucid.cli.ranks import on_every_rank
+
+    return on_every_rank(lambda communicator: _train(order, communicator))
+
+
+@dataclass(frozen=True)
+class Order:
+    """What the command line asks for."""
+
+    recipe: str | None
+    overrides: Overrides
+    out: Path | None
+    resume: Path | None
+    verbosity: int
+    machine: Machine
+
+    def check(self) -> None:
+        """Raise PellucidError where a run is to go on, but as another than it was."""
+        given = [self.recipe] if self.recipe else list(self.overrides.by_key()) + (["--out"] if self.out else [])
+        if self.resume and given:
+            raise PellucidError(
+                f"--resume {self.resume} goes on with that run's own recipe: {given[0]} can't be given with it"
+            )
+
+    def load(self) -> Recipe:
+        """The recipe of a new run."""
+        from pellucid.recipes import DEFAULT, load_recipe
+
+        return load_recipe(self.recipe or DEFAULT, self.overrides.by_key())
+
+
+def _train(order: Order, communicator: Communicator) -> int:
     from pellucid.training.callbacks.progress import Progress
 
-    backend = machine.use()
-    shown = 0 if quiet else verbosity
-    progress = Progress(shown)
-    trainer, run = (
-        _resumed(resume, recipe, overrides, out, progress) if resume else _new(recipe, overrides, out, progress)
-    )
-    if shown:
+    backend = order.machine.use()
+    trainer, run = _trainer(order, Progress(order.verbosity), communicator)
+    if order.verbosity:
         print_note(_headline(trainer, run, backend))
     finished = trainer.fit()
-    if shown or not finished:
+    if order.verbosity or not finished:
         print_note(_farewell(run, finished, trainer.state.step))
     return 0 if finished else INTERRUPTED
 
 
-def _new(recipe: str | None, overrides: Overrides, out: Path | None, progress: Progress) -> tuple[Trainer, RunFolder]:
-    from pellucid.recipes import DEFAULT, load_recipe, start_run
+def _trainer(order: Order, progress: Progress, communicator: Communicator) -> tuple[Trainer, RunFolder]:
+    """The run that is begun, or goes on."""
+    from pellucid.recipes import resume_run, start_run
+    from pellucid.training.agreement import agree, together
 
-    return start_run(load_recipe(recipe or DEFAULT, overrides.by_key()), out, callbacks=[progress])
+    agree(communicator, {"--resume": str(order.resume)})
+    if order.resume:
+        return resume_run(order.resume, callbacks=[progress], communicator=communicator)
+    recipe = together(communicator, order.load)
+    return start_run(recipe, order.out, callbacks=[progress], communicator=communicator)
 
 
-def _resumed(
-    run: Path, recipe: str | None, overrides: Overrides, out: Path | None, progress: Progress
-) -> tuple[Trainer, RunFolder]:
-    """The run that goes on. Raises PellucidError where something else is asked for than what it was."""
-    from pellucid.recipes import resume_run
+def _supervised(order: Order, launcher: str, restarts: int) -> int:
+    """Let other processes do it, and see to it that it gets done."""
+    from pellucid.cli.restarts import supervise
+    from pellucid.training.folder import RunFolder, open_run_folder
 
-    given = [recipe] if recipe else list(overrides.by_key()) + (["--out"] if out else [])
-    if given:
-        raise PellucidError(f"--resume {run} goes on with that run's own recipe: {given[0]} can't be given with it")
-    return resume_run(run, callbacks=[progress])
+    common = ["--verbosity", str(order.verbosity), *order.machine.flags()]
+    run = open_run_folder(order.resume) if order.resume else RunFolder(order.out or _new_path(order))
+    go_on = ["--resume", str(run.path), *common]
+    settings = [f"--set={key}={value}" for key, value in order.overrides.by_key().items()]
+    begin = [*([order.recipe] if order.recipe else []), *settings, "--out", str(run.path), *common]
+    return supervise(go_on if order.resume else begin, go_on, run, launcher, restarts)
+
+
+def _new_path(order: Order) -> Path:
+    from pellucid.training.folder import new_run_path
+
+    return new_run_path(order.load().name)
 
 
 def _headline(trainer: Trainer, run: RunFolder, backend: str) -> str:
     from pellucid import ops
 
-    dataset, threads = trainer.loader.dataset, ops.threads()
+    dataset, threads, ranks = trainer.loader.dataset, ops.threads(), trainer.communicator.ranks
+    processes = f"{ranks} processes, each " if ranks > 1 else ""
     return (
         f"{trainer.network.vector.size:,} parameters, {len(dataset):,} images ({dataset.name}), "
-        f"{backend}, {threads} thread{'s' * (threads > 1)}\nrun folder {run.path}"
+        f"{processes}{backend}, {threads} thread{'s' * (threads > 1)}\nrun folder {run.path}"
     )
 
 

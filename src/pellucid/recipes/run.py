@@ -6,15 +6,15 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pellucid.data import Data
-from pellucid.errors import PellucidError
 from pellucid.files import write_whole
 from pellucid.recipes.build import build_data, build_trainer
-from pellucid.recipes.load import load_recipe
+from pellucid.recipes.load import load_recipe, parse_recipe
 from pellucid.recipes.model import dataset_notes
 from pellucid.recipes.schema import Recipe
 from pellucid.recipes.write import recipe_toml
-from pellucid.training import Callback, Communicator, Trainer, load_checkpoint
-from pellucid.training.callbacks import Checkpoint, Curve, History, Models
+from pellucid.training import AgreedError, Alone, Callback, Communicator, Trainer, load_checkpoint
+from pellucid.training.agreement import agree, from_first, together, versions
+from pellucid.training.callbacks import Checkpoint, Curve, History, Models, SameWeights
 from pellucid.training.folder import RunFolder, create_run_folder, open_run_folder
 
 
@@ -28,13 +28,19 @@ def start_run(
 ) -> tuple[Trainer, RunFolder]:
     """A new run: its folder (by default runs/<date-time>-<recipe>), and the trainer whose `fit` does the work.
 
-    callbacks: further ones, such as a progress bar. Data are read before the folder is made, so that a
+    callbacks: further ones, such as a progress bar. communicator: the ranks that call this together, of which rank 0
+    writes. Data are read before the folder is made, so that a
     mistake there leaves nothing behind.
     """
-    data = data or build_data(recipe)
-    trainer = build_trainer(recipe, data, communicator=communicator)
-    run = create_run_folder(recipe.name, folder)
-    write_whole(run.recipe, recipe_toml(recipe).encode())
+    talk = communicator or Alone()
+    trainer, data = _prepared(recipe, data, talk)
+
+    def make() -> bytes:
+        run = create_run_folder(recipe.name, folder)
+        write_whole(run.recipe, recipe_toml(recipe).encode())
+        return str(run.path).encode()
+
+    run = RunFolder(Path(from_first(talk, make).decode()))
     trainer.callbacks = [*_keepers(recipe, run, data), *callbacks]
     return trainer, run
 
@@ -48,24 +54,54 @@ def resume_run(
 ) -> tuple[Trainer, RunFolder]:
     """An earlier run, to go on where its last checkpoint was taken, bit for bit as without the break.
 
-    Raises PellucidError where there is no such run, or it is finished.
+    The number of ranks may be another one than before; then it goes on equal up to rounding. Only rank 0 has to see
+    the folder. Raises PellucidError where there is no such run, or it is finished.
     """
-    run = open_run_folder(path)
-    recipe = load_recipe(run.recipe)
-    data = data or build_data(recipe)
-    trainer = build_trainer(recipe, data, communicator=communicator)
-    if run.checkpoint.exists():
+    talk = communicator or Alone()
+    run = RunFolder(Path(from_first(talk, lambda: str(open_run_folder(path).path).encode()).decode()))
+    text = from_first(talk, lambda: recipe_toml(load_recipe(run.recipe)).encode()).decode()
+    recipe = parse_recipe(text, str(run.recipe))
+    trainer, data = _prepared(recipe, data, talk)
+    if from_first(talk, lambda: b"yes" if run.checkpoint.exists() else b""):
         load_checkpoint(run.checkpoint, trainer)
     if trainer.state.epoch >= trainer.total_epochs:
-        raise PellucidError(f"{run.path}: nothing to resume, all {trainer.total_epochs} epochs are done")
+        raise AgreedError(f"{run.path}: nothing to resume, all {trainer.total_epochs} epochs are done")
+    if talk.rank == 0:
+        run.sweep()
     trainer.callbacks = [*_keepers(recipe, run, data), *callbacks]
     return trainer, run
 
 
+def _prepared(recipe: Recipe, data: Data | None, communicator: Communicator) -> tuple[Trainer, Data]:
+    """Trainer and data, once every rank has the same and nothing has gone wrong on any."""
+
+    def prepare() -> tuple[Trainer, Data]:
+        found = data or build_data(recipe)
+        return build_trainer(recipe, found, communicator=communicator), found
+
+    if communicator.ranks > 1:
+        agree(communicator, {**versions(), "recipe": recipe_toml(recipe)})
+    trainer, found = together(communicator, prepare)
+    if communicator.ranks > 1:
+        agree(communicator, {**_contents(found), "first weights": trainer.network.digest()})
+    return trainer, found
+
+
+def _contents(data: Data) -> dict[str, str]:
+    """What the images are, for comparison."""
+    parts = {"training": data.train, "validation": data.validation, "test": data.test}
+    return {
+        f"{name} images": f"{part.name} ({len(part)} images, SHA-256 {part.digest[:12]}...)"
+        for name, part in parts.items()
+        if part is not None
+    }
+
+
 def _keepers(recipe: Recipe, run: RunFolder, data: Data) -> list[Callback]:
-    """What every run writes into its folder. The checkpoint comes last: it vouches for all the rest."""
+    """What every run checks, and writes into its folder. The checkpoint comes last: it vouches for all the rest."""
     settings = recipe.training
     return [
+        SameWeights(),
         History(run.history, settings.log_every),
         Curve(run.curve),
         Models(run.model, run.best, dataset_notes(recipe, data.train)),

@@ -1,5 +1,6 @@
 """Training: the loop, optimizers, schedules, callbacks and checkpoints. It knows no task and no network by name."""
 
+from pellucid.training.agreement import AgreedError
 from pellucid.training.averaging import WeightAverage
 from pellucid.training.callbacks.base import Callback
 from pellucid.training.checkpoint import load_checkpoint, save_checkpoint
@@ -16,6 +17,7 @@ from pellucid.training.weights import load_model, read_arrays, save_model, write
 __all__ = [
     "OPTIMIZERS",
     "SCHEDULES",
+    "AgreedError",
     "Alone",
     "Callback",
     "Communicator",

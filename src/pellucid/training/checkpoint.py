@@ -13,10 +13,12 @@ from dataclasses import asdict
 from pathlib import Path
 
 from pellucid.errors import PellucidError
+from pellucid.files import read_whole
 from pellucid.ops.arrays import Array
+from pellucid.training.agreement import from_first, together
 from pellucid.training.state import TrainingState
 from pellucid.training.trainer import Trainer
-from pellucid.training.weights import read_arrays, write_arrays
+from pellucid.training.weights import unpack, write_arrays
 
 FORMAT = "pellucid checkpoint 1"
 
@@ -42,10 +44,15 @@ def save_checkpoint(path: Path, trainer: Trainer) -> None:
 def load_checkpoint(path: Path, trainer: Trainer) -> None:
     """Put a trainer where a checkpoint left off. Nothing is changed unless all of it fits.
 
-    Raises PellucidError where the file is missing, damaged, no checkpoint, or of other images, or another network or
-    optimizer.
+    Every rank calls this; rank 0 reads. Raises PellucidError, the same on every rank, where the file is missing,
+    damaged, no checkpoint, or of other images, or another network or optimizer.
     """
-    arrays, notes = read_arrays(path)
+    content = from_first(trainer.communicator, lambda: read_whole(path))
+    together(trainer.communicator, lambda: _restore(content, path, trainer))
+
+
+def _restore(content: bytes, path: Path, trainer: Trainer) -> None:
+    arrays, notes = unpack(content, str(path))
     if notes.get("format") != FORMAT:
         raise PellucidError(f"{path}: expected a {FORMAT!r}, got {notes.get('format', 'another file')!r}")
     dataset = trainer.loader.dataset

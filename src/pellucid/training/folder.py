@@ -51,13 +51,19 @@ class RunFolder:
         """All that a resumed run needs."""
         return self.path / "checkpoint.safetensors"
 
+    def sweep(self) -> None:
+        """Remove what a process that was killed while it wrote has left of its temporary files."""
+        for file in (self.recipe, self.history, self.curve, self.model, self.best, self.checkpoint):
+            for part in self.path.glob(f".{file.name}.*"):
+                part.unlink(missing_ok=True)
+
 
 def create_run_folder(name: str, path: Path | None = None) -> RunFolder:
     """A new folder runs/<date-time>-<name>, or the given path, to which runs/last then points.
 
     Raises PellucidError where it exists and holds something, or can't be made.
     """
-    folder = path or _unused(RUNS / f"{time.strftime('%Y%m%d-%H%M%S')}-{name}")
+    folder = path or new_run_path(name)
     try:
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
             raise PellucidError(f"{folder} exists: expected a new or empty folder for a new run")
@@ -68,8 +74,9 @@ def create_run_folder(name: str, path: Path | None = None) -> RunFolder:
     return RunFolder(folder)
 
 
-def _unused(path: Path) -> Path:
-    """The path, with a number behind it if it's taken."""
+def new_run_path(name: str) -> Path:
+    """runs/<date-time>-<name>, with a number behind it if it's taken."""
+    path = RUNS / f"{time.strftime('%Y%m%d-%H%M%S')}-{name}"
     candidate, number = path, 1
     while candidate.exists():
         number += 1

@@ -13,27 +13,37 @@ from pellucid.ops.arrays import Array
 
 def write_arrays(path: Path, arrays: Mapping[str, Array], metadata: Mapping[str, str]) -> None:
     """Write arrays and notes about them, whole or not at all."""
+    write_whole(path, pack(arrays, metadata))
+
+
+def pack(arrays: Mapping[str, Array], metadata: Mapping[str, str] | None = None) -> bytes:
+    """Arrays and notes as the bytes of a safetensors file."""
     from safetensors.numpy import save
 
     # safetensors writes an array's memory as it lies, and takes it for C order, even where it isn't
     rows = {name: np.ascontiguousarray(array).reshape(array.shape) for name, array in arrays.items()}
-    write_whole(path, save(rows, dict(metadata)))
+    content: bytes = save(rows, dict(metadata or {}))
+    return content
 
 
 def read_arrays(path: Path) -> tuple[dict[str, Array], dict[str, str]]:
     """Arrays by name, and the notes. Raises PellucidError where the file is missing, damaged or of another kind."""
+    return unpack(read_whole(path), str(path))
+
+
+def unpack(content: bytes, source: str = "arrays") -> tuple[dict[str, Array], dict[str, str]]:
+    """What `pack` put together. source: what messages call it."""
     import json
 
     from safetensors import SafetensorError
     from safetensors.numpy import load
 
-    content = read_whole(path)
     try:
         arrays = load(content)
         length = int.from_bytes(content[:8], "little")
         notes = json.loads(content[8 : 8 + length]).get("__metadata__", {})
     except (SafetensorError, ValueError, KeyError) as error:
-        raise PellucidError(f"{path}: expected a safetensors file, but {' '.join(str(error).split())}") from error
+        raise PellucidError(f"{source}: expected a safetensors file, but {' '.join(str(error).split())}") from error
     return arrays, notes
 
 

@@ -6,5 +6,6 @@ from pellucid.training.callbacks.curve import Curve
 from pellucid.training.callbacks.history import History
 from pellucid.training.callbacks.models import Models
 from pellucid.training.callbacks.progress import Progress
+from pellucid.training.callbacks.same_weights import SameWeights
 
-__all__ = ["Callback", "Checkpoint", "Curve", "History", "Models", "Progress"]
+__all__ = ["Callback", "Checkpoint", "Curve", "History", "Models", "Progress", "SameWeights"]
