@@ -1,10 +1,10 @@
-"""Which range of values each activation needs, from what a few hundred images make of it."""
+"""Which range of values each activation needs, from what a few hundred images make of it.
+
+The range reaches to the extremes. Clipping it where the squared error of all values is smallest, as is often done,
+was tried: the few large values it clips are those that decide (19 of 10,000 predictions changed instead of 3).
+"""
 
 from __future__ import annotations
-
-from dataclasses import dataclass, field
-
-import numpy as np
 
 from pellucid.errors import PellucidError
 from pellucid.layers import INFERENCE, Layer
@@ -12,36 +12,7 @@ from pellucid.network import Network
 from pellucid.ops.arrays import Array
 from pellucid.precision.scale import PIXELS, Scale
 
-KEPT = 1 << 16  # values kept of each layer's output, to weigh clipping against rounding
 BATCH = 128
-_SHARES = np.linspace(0.5, 1.0, 26)  # of the widest range seen: the ranges that are tried
-
-
-@dataclass
-class _Seen:
-    """What a layer's outputs were: extremes, and a sample of values."""
-
-    low: float = 0.0
-    high: float = 0.0
-    values: list[Array] = field(default_factory=list)
-
-    def add(self, y: Array, room: int) -> None:
-        """Take a batch's output in, and of it at most `room` values, evenly spaced in memory."""
-        self.low, self.high = min(self.low, float(y.min())), max(self.high, float(y.max()))
-        flat = y.reshape(-1)
-        self.values.append(flat[:: max(1, flat.size // room)][:room].astype(np.float64))
-
-    def scale(self) -> Scale:
-        """The scale with the smallest squared error, of clipping and rounding together."""
-        values = np.concatenate(self.values)
-        widest = max(abs(self.low), abs(self.high))
-        best, least = Scale.of_range(self.low, self.high), np.inf
-        for share in _SHARES:
-            scale = Scale.of_range(max(self.low, -share * widest), min(self.high, share * widest))
-            error = float(np.square(scale.real(scale.quantize(values)) - values).sum())
-            if error <= least:
-                best, least = scale, error
-        return best
 
 
 def calibrate(network: Network, images: Array) -> dict[str, Scale]:
@@ -54,16 +25,15 @@ def calibrate(network: Network, images: Array) -> dict[str, Scale]:
             f"calibration images: expected (N, {', '.join(map(str, network.input_shape))}) with N > 0, "
             f"got {images.shape}"
         )
-    seen: dict[str, _Seen] = {}
-    batches = range(0, len(images), BATCH)
-    room = -(-KEPT // len(batches))
+    extremes: dict[str, tuple[float, float]] = {}
 
     def watch(layer: Layer, y: Array) -> None:
-        seen.setdefault(layer.name, _Seen()).add(y, room)
+        low, high = extremes.get(layer.name, (0.0, 0.0))
+        extremes[layer.name] = min(low, float(y.min())), max(high, float(y.max()))
 
-    for start in batches:
+    for start in range(0, len(images), BATCH):
         network.forward(images[start : start + BATCH].astype(network.dtype), INFERENCE.watched_by(watch))
-    scales = {name: found.scale() for name, found in seen.items() if name}
-    low, high = float(images.min()), float(images.max())
-    scales[""] = PIXELS if low >= 0 and high <= 1 else Scale.of_range(low, high)
+    scales = {name: Scale.of_range(*pair) for name, pair in extremes.items() if name}
+    pixels = float(images.min()) >= 0 and float(images.max()) <= 1
+    scales[""] = PIXELS if pixels else Scale.of_range(float(images.min()), float(images.max()))
     return scales

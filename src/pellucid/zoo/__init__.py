@@ -13,6 +13,7 @@ from pellucid.zoo.deep_convnet import deep_convnet
 from pellucid.zoo.fcn import fcn8, fcn16, fcn32, fcn_small
 from pellucid.zoo.plain_convnet import plain_convnet
 from pellucid.zoo.resnet import resnet18
+from pellucid.zoo.tiny_digits import tiny_digits
 
 NETWORKS: dict[str, Callable[..., Layer]] = {
     "deep-convnet": deep_convnet,
@@ -25,6 +26,7 @@ NETWORKS: dict[str, Callable[..., Layer]] = {
     "vgg16": vgg16,
     "resnet18": resnet18,
     "plain-convnet": plain_convnet,
+    "tiny-digits": tiny_digits,
 }
 
 __all__ = [
@@ -41,6 +43,7 @@ __all__ = [
     "plain_convnet",
     "resnet18",
     "vgg16",
+    "tiny_digits",
 ]
 
 

@@ -1,0 +1,60 @@
+"""`pellucid precision`: a trained network in every number format, side by side."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
+
+from pellucid.cli.machine import DEFAULT, Machine
+from pellucid.cli.output import byte_count, print_json, print_note, print_table
+from pellucid.cli.subject import LAST
+
+if TYPE_CHECKING:
+    from pellucid.precision.report import FormatRow
+
+NUMBERS = ("accuracy", "weights", "activations", "images/s", "logits off by", "changed")
+
+
+def precision(
+    run: Annotated[Path, Parameter(help="A run folder.")] = Path(LAST),
+    /,
+    *,
+    out: Annotated[
+        Path | None, Parameter(help="Picture to write; by default precision.png in the run folder.")
+    ] = None,
+    json: Annotated[bool, Parameter(negative="", help="Print JSON.")] = False,
+    machine: Machine = DEFAULT,
+) -> None:
+    """Compare float64, float32, float16, bfloat16 and integers on the whole test set: one table, one picture.
+
+    Integer networks that pellucid shrink has trained are compared too.
+    """
+    from pellucid.files import write_whole
+    from pellucid.precision.picture import draw_formats
+    from pellucid.recipes.formats import compare_run
+
+    backend = machine.use()
+    rows, measure, title = compare_run(run)
+    picture = out or run / "precision.png"
+    write_whole(picture, draw_formats(rows, measure, title))
+    if json:
+        print_json({"run": str(run), "backend": backend, "rows": [asdict(row) for row in rows]})
+        return
+    columns = ("format", measure, *NUMBERS[1:])
+    print_table(columns, [_shown(row) for row in rows], title=f"{title}, {backend}", right=columns[1:])
+    print_note(f"picture: {picture}")
+
+
+def _shown(row: FormatRow) -> tuple[str, ...]:
+    return (
+        row.format,
+        f"{100 * row.measure:.2f} %",
+        byte_count(row.weight_bytes),
+        byte_count(row.activation_bytes),
+        f"{row.images_per_second:,.0f}",
+        f"{row.logit_difference:.2g}",
+        f"{row.changed:,} of {row.predictions:,}",
+    )

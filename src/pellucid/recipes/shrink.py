@@ -1,0 +1,108 @@
+"""A run's network in integers: made, kept in the run's folder, found again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from json import dumps, loads
+from pathlib import Path
+
+import msgspec
+
+from pellucid.data import Data
+from pellucid.data.randomness import generator
+from pellucid.errors import PellucidError
+from pellucid.network import Network
+from pellucid.ops.arrays import Array
+from pellucid.precision import IntegerNetwork, quantization_aware, quantize
+from pellucid.precision.levels import WIDTHS, checked_bits
+from pellucid.precision.storage import load_integer, save_integer
+from pellucid.recipes.build import build_data, build_loader, build_trainer
+from pellucid.recipes.model import Model, open_model
+from pellucid.recipes.schema import Recipe
+from pellucid.training import Callback
+
+CALIBRATION_IMAGES = 500
+FINE_TUNING_RATE = 0.1  # of the recipe's learning rate, falling as a cosine
+
+
+@dataclass(frozen=True)
+class Shrunk:
+    """An integer network and where it is kept. epochs: of training with rounding that it had."""
+
+    network: IntegerNetwork
+    path: Path
+    class_names: tuple[str, ...]
+    epochs: float
+
+    @property
+    def title(self) -> str:
+        """Such as "int4, trained"."""
+        return f"int{self.network.bits}" + (", trained" if self.epochs else "")
+
+
+def shrink_run(
+    run: Path, bits: int | None = None, *, epochs: float = 0.0, data: Data | None = None,
+    callbacks: Sequence[Callback] = (),
+) -> Shrunk:  # fmt: skip
+    """The run's last model in integers, written into its folder as int<bits>.safetensors.
+
+    bits: of the weights: 8, 4 or 2; by default what the run was trained for, else 8. epochs: of training with
+    rounding that go before it, from the trained weights on. data: by default the recipe's.
+    Raises PellucidError for other bits, and for a layer, which it names, without integer form.
+    """
+    model = open_model(run)
+    trained_for = model.recipe.training.weight_bits
+    bits = checked_bits(bits if bits is not None else trained_for or 8)
+    if trained_for and bits != trained_for:
+        raise PellucidError(f"{model.path}: trained with rounding to {trained_for} bits, cannot be shrunk to {bits}")
+    data = data or build_data(model.recipe)
+    if epochs < 0:
+        raise PellucidError(f"epochs = {epochs}: expected 0 or more")
+    images = calibration_images(model.recipe, data)
+    quantize(model.network, images, bits)  # what cannot be converted says so before it is trained
+    network = _fine_tuned(model, data, bits, epochs, callbacks) if epochs else model.network
+    shrunk = quantize(network, images, bits)
+    epochs = epochs + (model.recipe.training.epochs if trained_for else 0)
+    path = model.path.parent / f"int{bits}.safetensors"
+    save_integer(path, shrunk, {"class_names": dumps(list(model.class_names)), "epochs": str(epochs)})
+    return Shrunk(shrunk, path, model.class_names, epochs)
+
+
+def open_shrunk(path: Path, bits: int | None = None) -> Shrunk:
+    """The integer network of a file, or of a run's folder: that of so many bits, else the one last written."""
+    if path.is_file():
+        file = path
+    else:
+        files = [path / f"int{width}.safetensors" for width in (WIDTHS if bits is None else (checked_bits(bits),))]
+        there = [file for file in files if file.exists()]
+        if not there:
+            raise PellucidError(f"{path}: no integer network yet: pellucid shrink {path} --bits {bits or 8}")
+        file = max(there, key=lambda file: file.stat().st_mtime_ns)
+    network, notes = load_integer(file)
+    return Shrunk(network, file, tuple(loads(notes["class_names"])), float(notes["epochs"]))
+
+
+def calibration_images(recipe: Recipe, data: Data) -> Array:
+    """Training images, drawn once and for all, as the network sees them: (n, C, H, W)."""
+    chosen = generator(0, "calibration").permutation(len(data.train))[:CALIBRATION_IMAGES]
+    loader = build_loader(recipe, data.train.subset(chosen), training=False)
+    return next(loader.epoch(0)).inputs
+
+
+def _fine_tuned(model: Model, data: Data, bits: int, epochs: float, callbacks: Sequence[Callback]) -> Network:
+    """The network after some epochs of training with rounding, at a low rate."""
+    training = msgspec.structs.replace(model.recipe.training, weight_bits=bits, epochs=epochs, precision="float32")
+    optimizer = {**model.recipe.optimizer, "rate": FINE_TUNING_RATE * model.recipe.optimizer["rate"]}
+    recipe = msgspec.structs.replace(
+        model.recipe, training=training, optimizer=optimizer, schedule={"name": "cosine"}
+    )
+    trainer = build_trainer(recipe, data, callbacks)
+    if model.recipe.training.weight_bits:
+        trainer.network.load_state(model.network.state())
+    else:
+        trainer.network.load_state(quantization_aware(model.network.astype("float32"), bits).state())
+    if not trainer.fit():
+        raise KeyboardInterrupt
+    with trainer.final_weights() as network:
+        return network.astype(network.dtype)
