@@ -79,5 +79,5 @@ class _Progress:
         left = (time.monotonic() - self.start) / self.done * (total - finished)
         print_note(
             f"{finished}/{total}: {cell.depth} convolutions, {result.images:,} images, seed {cell.seed}: "
-            f"{100 * result.accuracy:.2f} % ({result.seconds:.0f} s; {left / 60:.0f} min left)"
+            f"{100 * result.accuracy:.2f} % ({left / 60:.0f} min left)"
         )

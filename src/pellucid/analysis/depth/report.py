@@ -48,7 +48,7 @@ def _report(findings: Findings, command: str) -> Iterator[str]:
         "same images, and a smaller part lies within every larger one.\n"
     )
     seconds = sum(result.seconds for result in findings.results.values())
-    yield f"The {len(findings.results)} trainings took {seconds / 60:.0f} minutes of one core together.\n"
+    yield f"The {len(findings.results)} trainings took {seconds / 60:.0f} minutes of processor time together.\n"
     yield "## The networks\n"
     yield from _networks(findings)
     yield "\n## Test accuracy in %: mean ± standard deviation (n)\n"
