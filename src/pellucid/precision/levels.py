@@ -44,14 +44,14 @@ def plain_steps(w: Array, bits: int) -> Array:
     """One step a filter of w (K, ...), quickly: (K,) in w's type.
 
     8 bits reach the largest weight. Fewer bits are spaced as is best for normally distributed weights, but never
-    reach beyond the largest. A filter of zeros has the step 1.
+    reach beyond the largest. A filter of zeros has next to no step, because it may have no level 0.
     """
     flat = w.reshape(w.shape[0], -1)
     reach = np.abs(flat).max(axis=1) / w.dtype.type(largest_level(bits))
     if bits != 8:
         rms = np.sqrt(np.mean(flat * flat, axis=1))
         reach = np.minimum(reach, rms * w.dtype.type(_BEST_SPACING[bits] / 2))
-    steps: Array = np.where(reach > 0, reach, w.dtype.type(1))
+    steps: Array = np.maximum(reach, np.finfo(np.float32).tiny).astype(w.dtype)
     return steps
 
 

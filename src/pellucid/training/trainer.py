@@ -132,7 +132,8 @@ class Trainer:
         outputs = self.weights.outputs(self.network.forward(batch.inputs, context))
         total = self.communicator.all_reduce(self.task.count(outputs, batch.targets))
         loss, gradient = self.task.loss(outputs, batch.targets, total)
-        self.network.backward(self.weights.to_backward(gradient))
+        with np.errstate(over="ignore", invalid="ignore"):  # the gradient's norm tells
+            self.network.backward(self.weights.to_backward(gradient))
         gradient = self.communicator.all_reduce(self.weights.gradient())
         loss, stopping = self._sum(loss, float(stop.asked))
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -9,6 +10,7 @@ from pellucid.errors import PellucidError
 from pellucid.files import read_whole, write_whole
 from pellucid.network import Network
 from pellucid.ops.arrays import Array
+from pellucid.precision.formats import float_type
 
 
 def write_arrays(path: Path, arrays: Mapping[str, Array], metadata: Mapping[str, str]) -> None:
@@ -35,16 +37,29 @@ def unpack(content: bytes, source: str = "arrays") -> tuple[dict[str, Array], di
     """What `pack` put together. source: what messages call it."""
     import json
 
-    from safetensors import SafetensorError
-    from safetensors.numpy import load
+    from safetensors import SafetensorError, deserialize
 
     try:
-        arrays = load(content)
+        arrays = {name: _array(found) for name, found in deserialize(content)}  # type: ignore[no-untyped-call]
         length = int.from_bytes(content[:8], "little")
         notes = json.loads(content[8 : 8 + length]).get("__metadata__", {})
     except (SafetensorError, ValueError, KeyError) as error:
         raise PellucidError(f"{source}: expected a safetensors file, but {' '.join(str(error).split())}") from error
     return arrays, notes
+
+
+def _array(found: Mapping[str, Any]) -> Array:
+    """An array of a safetensors file; of any type, as safetensors.numpy reads all but bfloat16."""
+    array: Array = np.frombuffer(found["data"], _dtype(found["dtype"])).reshape(found["shape"])
+    return array
+
+
+def _dtype(name: str) -> np.dtype[Any]:
+    """NumPy's type of a safetensors name such as "F32", "BF16", "U8" or "BOOL"."""
+    if name == "BF16":
+        return float_type("bfloat16")
+    kinds = {"F": "f", "I": "i", "U": "u"}
+    return np.dtype(bool) if name == "BOOL" else np.dtype(f"{kinds[name[0]]}{int(name[1:]) // 8}")
 
 
 def save_model(path: Path, network: Network, metadata: Mapping[str, str] | None = None) -> None:
