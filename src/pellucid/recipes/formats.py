@@ -23,9 +23,10 @@ def compare_run(run: Path, data: Data | None = None) -> tuple[list[FormatRow], s
     networks: dict[str, AnyNetwork] = in_formats(model.network, FORMATS)
     trained_for = model.recipe.training.weight_bits
     images = calibration_images(model.recipe, data)
-    for bits in (trained_for,) if trained_for else WIDTHS:
+    if trained_for:
+        networks[f"int{trained_for}, trained"] = quantize(model.network, images, trained_for)
+    for bits in () if trained_for else WIDTHS:
         networks[f"int{bits}"] = quantize(model.network, images, bits)
-    for bits in WIDTHS:
         if (run / f"int{bits}.safetensors").exists() and (shrunk := open_shrunk(run, bits)).epochs:
             networks[shrunk.title] = shrunk.network
     rows = compare_formats(networks, model.task, build_loader(model.recipe, data.test, training=False))
