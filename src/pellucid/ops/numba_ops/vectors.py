@@ -259,6 +259,14 @@ class Code:
     def _bytes(self, vector: Vector) -> Any:
         return self.builder.trunc(self.builder.fptosi(vector.value, _WORDS_TYPE), _BYTES_TYPE)
 
+    def prefetch(self, address: Integer, write: bool) -> None:
+        """Bring a cache line near that will be read, or written, soon."""
+        pointer = self._pointer(address, _BYTE)
+        signature = ir.FunctionType(ir.VoidType(), [pointer.type, _WORD, _WORD, _WORD])
+        function = cgutils.get_or_insert_function(self.builder.module, signature, "llvm.prefetch.p0")
+        options = [ir.Constant(_WORD, value) for value in (int(write), 2, 1)]  # locality 2: the second-level cache
+        self.builder.call(function, [pointer, *options])
+
     def variable(self, value: Vector) -> "Variable":
         """A register whose contents change in a loop."""
         return Variable(self, value)

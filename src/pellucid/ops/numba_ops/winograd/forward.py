@@ -7,6 +7,7 @@ from pellucid.ops.numba_ops.parts import parted, read, share
 from pellucid.ops.numba_ops.vectors import FLOAT, LANES, VECTOR
 from pellucid.ops.numba_ops.winograd.filters import transform_filters
 from pellucid.ops.numba_ops.winograd.patches import Images
+from pellucid.ops.numba_ops.winograd.prefetch import prefetch, prefetch_output
 from pellucid.ops.numba_ops.winograd.product import PANEL, ROWS, multiply
 from pellucid.ops.numba_ops.winograd.tiles import Grid, Target, transform_outputs, transform_patches
 from pellucid.ops.numba_ops.winograd.transforms import POINTS
@@ -52,6 +53,7 @@ def _convolve(images: Images, filters: Filters, target: Target, grid: Grid, work
     v = work.scratch + part * work.scratch_size
     m = v + POINTS * v_plane
     patch = m + POINTS * m_plane
+    output = images.number * target.height * target.width * target.channels * FLOAT // (4 if target.winners else 1)
     for first in range(first_tile, last_tile, work.block):
         count = min(work.block, last_tile - first)
         rows = (count + ROWS - 1) // ROWS * ROWS
@@ -63,6 +65,9 @@ def _convolve(images: Images, filters: Filters, target: Target, grid: Grid, work
                     u = filters.transformed + (panel * POINTS + p) * depth * PANEL * FLOAT
                     out = m + p * m_plane + (panel - group) * PANEL * FLOAT
                     multiply(v + p * v_plane, v_row, u, out, m_row, rows, depth)
+                if group == first_panel:
+                    prefetch(images, tiles, first + count, first + count + work.block, p, POINTS)
+                    prefetch_output(target.values, output, tiles, first, first + count, p, POINTS)
             k = group * PANEL
             channels = min(last * PANEL, target.channels) - k
             transform_outputs(m, m_plane, m_row, target, grid, first, count, k, channels, patch)

@@ -16,6 +16,7 @@ from pellucid.ops.numba_ops.vectors import FLOAT, LANES, VECTOR, vector_code
 from pellucid.ops.numba_ops.winograd.filters import filter_gradients
 from pellucid.ops.numba_ops.winograd.forward import SKEW, Work
 from pellucid.ops.numba_ops.winograd.patches import Images
+from pellucid.ops.numba_ops.winograd.prefetch import prefetch
 from pellucid.ops.numba_ops.winograd.product import PANEL, ROWS, multiply_transposed
 from pellucid.ops.numba_ops.winograd.tiles import Grid, transform_patches, transform_tiles
 from pellucid.ops.numba_ops.winograd.transforms import POINTS
@@ -53,7 +54,8 @@ def _sum_totals(totals: int, stride: int, parts: int, db: int, channels: int) ->
 
 @jit(cache=False, no_cpython_wrapper=True, no_cfunc_wrapper=True)
 def _sum_part(x: Images, dy: Images, grid: Grid, sums: Sums, work: Work, part: int) -> None:
-    first_tile, last_tile = share(dy.number * grid.rows * grid.columns, part, work.parts)
+    tiles = dy.number * grid.rows * grid.columns
+    first_tile, last_tile = share(tiles, part, work.parts)
     rows, columns = -(-x.channels // ROWS) * ROWS, -(-dy.channels // PANEL) * PANEL
     v_row, y_row = (x.channels + LANES - 1) // LANES * VECTOR, columns * FLOAT
     v_plane, y_plane = work.block * v_row + SKEW, work.block * y_row + SKEW
@@ -67,6 +69,8 @@ def _sum_part(x: Images, dy: Images, grid: Grid, sums: Sums, work: Work, part: i
         transform_patches(x, grid, first, count, v, v_plane, patch)
         transform_tiles(dy, grid, first, count, y, y_plane, y_row, patch, total)
         for p in range(POINTS):
+            prefetch(x, tiles, first + count, first + count + work.block, p, POINTS)
+            prefetch(dy, tiles, first + count, first + count + work.block, p, POINTS)
             for column in range(0, columns, PANEL):
                 right, out = y + p * y_plane + column * FLOAT, du + (p * rows * columns + column) * FLOAT
                 multiply_transposed(
