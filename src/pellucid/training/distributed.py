@@ -9,6 +9,7 @@ from __future__ import annotations
 import faulthandler
 import importlib
 import os
+import signal
 import sys
 import time
 from collections.abc import Mapping
@@ -36,6 +37,8 @@ DEFAULT_PATIENCE = 120.0
 
 YIELDING = 2e-3  # seconds of waiting in which the core is only offered to others
 NAP = 1e-4  # seconds slept between looks from then on: another rank may need this core to get here
+
+LAST_RESORT = 3  # seconds after which a rank that tries to end the others ends at least itself
 
 
 class LostRankError(Exception):
@@ -85,10 +88,15 @@ class MPI:
         self._wait(self.world.Ibarrier())
 
     def abort(self, code: int) -> None:
-        """End every rank now, with this exit code. What is to be said has been said: MPI's own line is dropped."""
+        """End every rank now, with this exit code. What is to be said has been said: MPI's own line is dropped.
+
+        On a machine that is cut off, MPI waits to tell the others; then this process ends by itself.
+        """
         sys.stdout.flush()
         sys.stderr.flush()
         os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)
+        signal.alarm(LAST_RESORT)
         self.world.Abort(code)
 
     def _wait(self, request: Request) -> None:
