@@ -5,15 +5,16 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
+import ml_dtypes
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from conformance.arrays import Source
+from conformance.arrays import LAYOUTS, Source, laid_out
 from conformance.cases import ELEMENTWISE, Case, call
 from conformance.images import IMAGES
-from pellucid.ops import BACKENDS, numpy_ops
+from pellucid.ops import BACKENDS, numba_ops, numpy_ops
 from pellucid.ops.arrays import Array
 
 Real = type[np.floating[Any]]
@@ -21,7 +22,7 @@ Real = type[np.floating[Any]]
 CASES = ELEMENTWISE | IMAGES
 ROUNDINGS = 8  # rounding errors of the bound that a result may be off; see conformance/cases.py
 
-# Ops of numbers of other types, which have to be met exactly, have tests of their own.
+# Ops of numbers of other types have tests of their own, where the results must be the same.
 OTHER_TYPES = {name for name in numpy_ops.__all__ if name.startswith("integer_")} | {"narrow", "widen"}
 
 
@@ -97,3 +98,17 @@ def test_backend_has_the_functions_of_the_definition(backend: str) -> None:
 
 def test_every_op_has_a_case() -> None:
     assert set(CASES) | OTHER_TYPES == set(numpy_ops.__all__)
+
+
+@pytest.mark.parametrize("kind", ["float16", "bfloat16"])
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_sixteen_bits(kind: str, layout: str) -> None:
+    half = np.dtype(getattr(ml_dtypes, kind, np.float16))
+    every = np.arange(1 << 16, dtype=np.uint16).view(half).reshape(16, 16, 16, 16)
+    wide = numpy_ops.widen(every)
+    np.testing.assert_array_equal(numba_ops.widen(laid_out(every, layout)), wide)
+    with np.errstate(over="ignore", invalid="ignore"):  # of NaN, and infinity beyond the largest
+        between = laid_out(wide * np.float32(1.0007), layout)
+        np.testing.assert_array_equal(
+            numba_ops.narrow(between, half).astype(np.float32), numpy_ops.narrow(between, half).astype(np.float32)
+        )

@@ -61,7 +61,7 @@ def max_pool2d(
     winner[...] = 0
     for element, windows, pixels in _places((x.shape[2], x.shape[3]), (P, Q), kernel, stride, padding):
         candidate, best, number = x[:, :, *pixels], y[:, :, *windows], winner[:, :, *windows]
-        number[candidate > best] = element
+        np.copyto(number, element, where=candidate > best)
         np.maximum(best, candidate, out=best)
     return y, winner
 
