@@ -43,19 +43,15 @@ def wide_rounded(total: int, multiplier: int, shift: int) -> int:
 @given(st.data())
 def test_convolution_is_exact_on_every_path(data: st.DataObject) -> None:
     draw = data.draw
-    N, groups, C, K = (
-        draw(st.integers(1, 3)),
-        draw(st.sampled_from([1, 1, 1, 2])),
-        draw(st.integers(1, 3)),
-        draw(st.integers(1, 3)),
-    )
+    N, groups, C = draw(st.integers(1, 2)), draw(st.sampled_from([1, 1, 1, 2])), draw(st.integers(1, 3))
+    K = draw(st.sampled_from([1, 2, 3, 9, 17]))  # fewer filters than lanes, and more
     kernel, padding = (
         draw(st.tuples(st.integers(1, 3), st.integers(1, 3))),
         draw(st.tuples(st.integers(0, 2), st.integers(0, 2))),
     )
     stride, dilation = (draw(st.sampled_from([(1, 1), (1, 1), (2, 1), (2, 3)])) for _ in range(2))
     pool = draw(st.sampled_from([1, 1, 2, 3]))
-    H, W = (dilation[a] * (kernel[a] - 1) + 1 + stride[a] * (pool - 1) + draw(st.integers(0, 8)) for a in (0, 1))
+    H, W = (dilation[a] * (kernel[a] - 1) + 1 + stride[a] * (pool - 1) + draw(st.integers(0, 7)) for a in (0, 1))
     rng = np.random.default_rng(draw(st.integers(0, 99)))
     x = rng.integers(0, 256, (N, C * groups, H, W)).astype(np.uint8)
     w = rng.integers(-127, 128, (K * groups, C, *kernel)).astype(np.int8)

@@ -14,10 +14,18 @@ from numba import prange
 
 from pellucid.ops.arrays import Array, Pair
 from pellucid.ops.memory import empty
-from pellucid.ops.numba_ops.integer_code import FILTERS, PAIR, TAP, totals_of_4, totals_of_6
+from pellucid.ops.numba_ops.integer_code import (
+    FILTERS,
+    PAIR,
+    TAP,
+    scale_line,
+    scale_pooled_line,
+    totals_of_4,
+    totals_of_6,
+)
 from pellucid.ops.numba_ops.jit import jit
 from pellucid.ops.numba_ops.layout import images, rows
-from pellucid.ops.numba_ops.vectors import address
+from pellucid.ops.numba_ops.vectors import LANES, address
 from pellucid.ops.numpy_ops import integer as definition
 from pellucid.ops.numpy_ops.convolution import convolved_size
 from pellucid.ops.numpy_ops.integer import integer_avg_pool2d
@@ -104,7 +112,7 @@ def _run(
     height = -(-out.shape[1] // max(1, tasks))  # rows of the output of one task
     b, multiplier, shift = scaling
     half = np.left_shift(1, shift.astype(np.int64) - 1)
-    factors = (b, multiplier.astype(np.int64), shift.astype(np.int64), half)
+    factors = (b, multiplier, shift.astype(np.int64), half)
     _convolve(source, packed, *factors, zero, limits, (*stride, *padding, *window, pool, height), out)
     return images(y)
 
@@ -140,7 +148,7 @@ def _convolve(
 ) -> None:
     down, right, top, left, R, S, pool, height = geometry
     N, _, W, C = x.shape
-    _, P, Q, _ = y.shape
+    _, P, Q, K = y.shape
     places, channels = max(Q * pool, 4), w.shape[0] * FILTERS
     tasks = -(-P // height)
     lines = (height * pool - 1) * down + R
@@ -154,9 +162,11 @@ def _convolve(
             for i in range(pool):
                 line = ((p - first) * pool + i) * down
                 _line(frame[line * columns * C :], right * C, columns * C, w, total[i])
+            done = _scale_line(total, b, multiplier, shift, half, limits, pool, y[n, p])
             for q in range(Q):
-                _pool(total, q * pool, pool)
-                _scale(total[0, q * pool], b, multiplier, shift, half, limits, y[n, p, q])
+                if done < K:
+                    _pool(total, q * pool, pool)
+                _scale(total[0, q * pool], b, multiplier, shift, half, limits, y[n, p, q], done)
 
 
 @jit(cache=False)
@@ -202,10 +212,30 @@ def _pool(total: Any, q: int, side: int) -> None:
 
 
 @jit(cache=False)
-def _scale(total: Any, b: Any, multiplier: Any, shift: Any, half: Any, limits: Any, y: Any) -> None:
+def _scale_line(total: Any, b: Any, multiplier: Any, shift: Any, half: Any, limits: Any, pool: int, y: Any) -> int:
+    """As many channels of a line as fill registers, where there is an instruction for them; how many that are."""
+    Q, K = y.shape
+    blocks, width = K // LANES, total.shape[2] * PAIR
     zero, low, high = limits
-    for k in range(y.size):
-        scaled = ((np.int64(total[k] + b[k]) * multiplier[k] + half[k]) >> shift[k]) + zero
+    if pool > 2 or y.itemsize > 1 or blocks == 0:
+        return 0
+    factors = address(b), address(multiplier), address(shift), address(half)
+    out = address(y)
+    if pool == 1:
+        scale_line(address(total), Q, width, blocks, *factors, zero, low, high, out, K)
+    else:
+        line = total.shape[1] * width
+        scale_pooled_line(address(total), Q, width, blocks, *factors, zero, low, high, out, K, line)
+    done: int = blocks * LANES
+    return done
+
+
+@jit(cache=False)
+def _scale(total: Any, b: Any, multiplier: Any, shift: Any, half: Any, limits: Any, y: Any, first: int) -> None:
+    """The channels from `first` on of one place."""
+    zero, low, high = limits
+    for k in range(first, y.size):
+        scaled = ((np.int64(total[k] + b[k]) * np.int64(multiplier[k]) + half[k]) >> shift[k]) + zero
         y[k] = min(max(scaled, low), high)
 
 

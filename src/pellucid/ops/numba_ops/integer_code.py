@@ -21,6 +21,9 @@ _WORD = ir.IntType(32)
 _TOTALS = ir.VectorType(_WORD, LANES)
 _HALVES = ir.VectorType(ir.IntType(16), 2 * LANES)
 _WIDE = ir.VectorType(_WORD, 2 * LANES)
+_LONG = ir.IntType(64)
+_LONGS = ir.VectorType(_LONG, LANES)
+_BYTES = ir.VectorType(ir.IntType(8), LANES)
 
 
 def _load(code: Code, address: Integer, kind: Any) -> Any:
@@ -97,3 +100,82 @@ def totals_of_4(
 ) -> None:
     """The same at 4 neighbouring places."""
     _write(code, 4, x, pixel, rows, row, taps, w, total, width)
+
+
+def _fill(code: Code, value: Integer) -> Any:
+    """A 64-bit number in every lane."""
+    one = code.builder.insert_element(ir.Constant(_LONGS, ir.Undefined), value.value, ir.Constant(_WORD, 0))
+    return code.builder.shuffle_vector(one, one, ir.Constant(_TOTALS, [0] * LANES))
+
+
+def _larger(code: Code, a: Any, b: Any) -> Any:
+    return code.builder.select(code.builder.icmp_signed(">", a, b), a, b)
+
+
+def _scale(
+    code: Code, totals: list[Integer], channel: Integer, factors: tuple[Integer, ...], limits: tuple[Any, ...]
+) -> Any:
+    """The largest of LANES totals at several places, scaled and clipped: 64-bit numbers."""
+    build = code.builder
+    bias, multiplier, shift, half = factors
+    zero, low, high = limits
+    total = _load(code, totals[0] + channel * 4, _TOTALS)
+    for other in totals[1:]:
+        total = _larger(code, total, _load(code, other + channel * 4, _TOTALS))
+    total = build.add(total, _load(code, bias + channel * 4, _TOTALS))
+    product = build.mul(build.sext(total, _LONGS), build.sext(_load(code, multiplier + channel * 4, _TOTALS), _LONGS))
+    product = build.add(product, _load(code, half + channel * 8, _LONGS))
+    scaled = build.add(build.ashr(product, _load(code, shift + channel * 8, _LONGS)), zero)
+    scaled = _larger(code, scaled, low)
+    return build.select(build.icmp_signed("<", scaled, high), scaled, high)
+
+
+def _write_bytes(
+    code: Code,
+    offsets: list[Integer],
+    places: Integer,
+    step: Integer,
+    total: Integer,
+    blocks: Integer,
+    factors: tuple[Integer, ...],
+    limits: tuple[Integer, ...],
+    out: Integer,
+    width: Integer,
+) -> None:
+    everywhere = tuple(_fill(code, limit) for limit in limits)
+    with code.loop(places) as q:
+        corner = total + q * step
+        with code.loop(blocks) as block:
+            channel = block * LANES
+            scaled = _scale(code, [corner + offset for offset in offsets], channel, factors, everywhere)
+            target = code.builder.inttoptr((out + q * width + channel).value, _BYTES.as_pointer())
+            code.builder.store(code.builder.trunc(scaled, _BYTES), target).align = 1
+
+
+@vector_code
+def scale_line(
+    code: Any, total: Any, places: Any, step: Any, blocks: Any, bias: Any, multiplier: Any, shift: Any, half: Any,
+    zero: Any, low: Any, high: Any, out: Any, width: Any,
+) -> None:  # fmt: skip
+    """One line of totals as bytes: clip(zero + ((total + bias) * multiplier + half >> shift)).
+
+    total: address of the first place's, `step` bytes a place; blocks: of LANES channels; bias, multiplier: int32,
+    shift, half: int64, one a channel; out: `width` bytes a place.
+    """
+    start = [code.integer(0)]
+    _write_bytes(
+        code, start, places, step, total, blocks, (bias, multiplier, shift, half), (zero, low, high), out, width
+    )
+
+
+@vector_code
+def scale_pooled_line(
+    code: Any, total: Any, places: Any, step: Any, blocks: Any, bias: Any, multiplier: Any, shift: Any, half: Any,
+    zero: Any, low: Any, high: Any, out: Any, width: Any, line: Any,
+) -> None:  # fmt: skip
+    """The same of the largest in each square of 2x2 totals; line: bytes from one line of totals to the next."""
+    right = step * 1
+    corners = [code.integer(0), right, line * 1, line + right]
+    _write_bytes(
+        code, corners, places, step * 2, total, blocks, (bias, multiplier, shift, half), (zero, low, high), out, width
+    )
