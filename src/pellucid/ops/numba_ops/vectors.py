@@ -200,6 +200,27 @@ class Code:
             scalar = self.builder.extract_element(vector.value, ir.Constant(_WORD, lane))
             self.builder.store(scalar, self._pointer(address, _REAL)).align = FLOAT
 
+    def transposed(self, rows: list[Vector]) -> list[Vector]:
+        """LANES registers as a square matrix, transposed (Eklundh 1972): pairs of rows exchange ever larger blocks."""
+        rows = list(rows)
+        block = 1
+        while block < LANES:
+            for i in range(LANES):
+                if i & block == 0:
+                    rows[i], rows[i + block] = self._exchanged(rows[i], rows[i + block], block)
+            block *= 2
+        return rows
+
+    def _exchanged(self, upper: Vector, lower: Vector, block: int) -> tuple[Vector, Vector]:
+        """Two rows after the blocks above the diagonal went to where the blocks below it were, and these there."""
+        first = [lane if lane & block == 0 else LANES + lane - block for lane in range(LANES)]
+        second = [lane + block if lane & block == 0 else LANES + lane for lane in range(LANES)]
+        rows = [
+            self.builder.shuffle_vector(upper.value, lower.value, ir.Constant(_WORDS_TYPE, order))
+            for order in (first, second)
+        ]
+        return Vector(self.builder, rows[0]), Vector(self.builder, rows[1])
+
     def _first(self, count: Integer) -> Any:
         """Mask of the first `count` lanes."""
         short = self.builder.trunc(count.value, _WORD)

@@ -1,8 +1,8 @@
 """Filters to the Winograd domain, packed for the products, and their gradients back."""
 
 from pellucid.ops.numba_ops.jit import jit
-from pellucid.ops.numba_ops.vectors import FLOAT, LANES, Code, Integer, vector_code
-from pellucid.ops.numba_ops.winograd.product import PANEL
+from pellucid.ops.numba_ops.vectors import FLOAT, LANES, VECTOR, Code, Integer, vector_code
+from pellucid.ops.numba_ops.winograd.product import PANEL, SKEW
 from pellucid.ops.numba_ops.winograd.transforms import PATCH, POINTS, filter_adjoint, filter_transform, write_both_sides
 
 SIDE = 3  # weights on a side of a filter
@@ -16,19 +16,55 @@ def _lane_places(code: Code, start: Integer, stride: Integer, count: Integer) ->
     return [start + stride * code.integer(lane).smaller(last) for lane in range(LANES)]
 
 
+def _load_filters(code: Code, places: list[Integer]) -> Integer:
+    """Address of the 9 weights of LANES filters, a register each, on the stack."""
+    weights = code.memory(WEIGHTS)
+    whole = WEIGHTS // LANES * LANES  # weights that fill square blocks, which are transposed in registers
+    for start in range(0, whole, LANES):
+        rows = [code.load(place + start * FLOAT) for place in places]
+        for number, weight in enumerate(code.transposed(rows)):
+            code.store(weights + (start + number) * VECTOR, weight)
+    for number in range(whole, WEIGHTS):
+        code.store(weights + number * VECTOR, code.gather([place + number * FLOAT for place in places]))
+    return weights
+
+
+def _store_filters(code: Code, places: list[Integer], weights: Integer) -> None:
+    """The way back. Of equal places the first filter stays."""
+    whole = WEIGHTS // LANES * LANES
+    for start in range(0, whole, LANES):
+        rows = code.transposed([code.load(weights + (start + number) * VECTOR) for number in range(LANES)])
+        for place, row in reversed(list(zip(places, rows, strict=True))):
+            code.store(place + start * FLOAT, row)
+    for number in range(whole, WEIGHTS):
+        code.scatter([place + number * FLOAT for place in places], code.load(weights + number * VECTOR))
+
+
 @vector_code
 def _transform(code, filters, stride, count, first, step, out, plane):  # type: ignore[no-untyped-def]
-    """G g G^T of LANES filters; weight number u is at first + step * u, in bytes, so a filter can be rotated."""
-    places = _lane_places(code, filters + first, stride, count)
+    """G g G^T of LANES filters; `first` and `step` say in which order the weights are taken."""
+    weights = _load_filters(code, _lane_places(code, filters, stride, count)) + first * VECTOR
 
     def read(j):  # type: ignore[no-untyped-def]
-        return [code.gather([place + step * (j + SIDE * i) for place in places]) for i in range(SIDE)]
+        return [code.load(weights + step * (j + SIDE * i) * VECTOR) for i in range(SIDE)]
 
     def write(i, values):  # type: ignore[no-untyped-def]
         for j, value in enumerate(values):
             code.store(out + plane * (i * PATCH) + plane * j, value)
 
     write_both_sides(code, filter_transform, (SIDE, PATCH), read, write)
+
+
+@jit(cache=False)
+def panel_plane(inputs: int) -> int:
+    """Bytes from point to point of a panel."""
+    return inputs * PANEL * FLOAT + SKEW
+
+
+@jit(cache=False)
+def sums_plane(rows: int, columns: int) -> int:
+    """Bytes from point to point of dU."""
+    return rows * columns * FLOAT + SKEW
 
 
 @jit(cache=False, no_cpython_wrapper=True, no_cfunc_wrapper=True)
@@ -43,25 +79,26 @@ def transform_filters(
     first: int,
     last: int,
 ) -> None:
-    """U = G w G^T in panels (panels, 36, inputs, PANEL), for rows first to last - 1 of the panels * inputs rows.
+    """U = G w G^T in panels (panels, 36, inputs, PANEL), the planes of points apart, for rows first to last - 1 of the panels * inputs rows.
 
     The filter from input c to output k is at w + c * input_stride + k * output_stride; `rotated` by half a turn
     it is the filter of the input gradient. Columns beyond the last output hold anything.
     """
-    start, step = (FILTER - FLOAT, -FLOAT) if rotated else (0, FLOAT)
+    start, step = (WEIGHTS - 1, -1) if rotated else (0, 1)
+    plane = panel_plane(inputs)
     for row in range(first, last):
         panel, c = row // inputs, row % inputs
         for column in range(0, PANEL, LANES):
             k = min(panel * PANEL + column, outputs - 1)
-            place = u + ((panel * POINTS * inputs + c) * PANEL + column) * FLOAT
+            place = u + panel * POINTS * plane + (c * PANEL + column) * FLOAT
             filters = w + c * input_stride + k * output_stride
-            _transform(filters, output_stride, outputs - k, start, step, place, inputs * PANEL * FLOAT)
+            _transform(filters, output_stride, outputs - k, start, step, place, plane)
 
 
 @vector_code
 def _adjoint(code, du, plane, part, parts, filters, stride, count):  # type: ignore[no-untyped-def]
     """G^T dU G of LANES filters, dU being the sum of `parts` arrays."""
-    places = _lane_places(code, filters, stride, count)
+    weights = code.memory(WEIGHTS)
 
     def read(j):  # type: ignore[no-untyped-def]
         column = du + plane * j
@@ -73,9 +110,10 @@ def _adjoint(code, du, plane, part, parts, filters, stride, count):  # type: ign
 
     def write(i, values):  # type: ignore[no-untyped-def]
         for j, value in enumerate(values):
-            code.scatter([place + i * (SIDE * FLOAT) + FLOAT * j for place in places], value)
+            code.store(weights + i * (SIDE * VECTOR) + VECTOR * j, value)
 
     write_both_sides(code, filter_adjoint, (PATCH, SIDE), read, write)
+    _store_filters(code, _lane_places(code, filters, stride, count), weights)
 
 
 @jit(cache=False, no_cpython_wrapper=True, no_cfunc_wrapper=True)
@@ -83,7 +121,7 @@ def filter_gradients(
     du: int, rows: int, columns: int, parts: int, dw: int, inputs: int, outputs: int, first: int, last: int
 ) -> None:
     """Dw = G^T dU G, with dU the sum of `parts` arrays (36, rows, columns), for inputs first to last - 1."""
-    plane = rows * columns * FLOAT
+    plane = sums_plane(rows, columns)
     for c in range(first, last):
         for k in range(0, outputs, LANES):
             place = du + (c * columns + k) * FLOAT

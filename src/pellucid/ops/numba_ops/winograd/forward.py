@@ -5,10 +5,10 @@ from typing import NamedTuple
 from pellucid.ops.numba_ops.jit import jit
 from pellucid.ops.numba_ops.parts import parted, read, share
 from pellucid.ops.numba_ops.vectors import FLOAT, LANES, VECTOR
-from pellucid.ops.numba_ops.winograd.filters import transform_filters
+from pellucid.ops.numba_ops.winograd.filters import panel_plane, transform_filters
 from pellucid.ops.numba_ops.winograd.patches import Images
 from pellucid.ops.numba_ops.winograd.prefetch import prefetch, prefetch_output
-from pellucid.ops.numba_ops.winograd.product import PANEL, ROWS, multiply
+from pellucid.ops.numba_ops.winograd.product import PANEL, ROWS, SKEW, multiply
 from pellucid.ops.numba_ops.winograd.tiles import Grid, Target, transform_outputs, transform_patches
 from pellucid.ops.numba_ops.winograd.transforms import POINTS
 
@@ -34,9 +34,6 @@ class Work(NamedTuple):
     scratch_size: int  # bytes a part
 
 
-SKEW = 64  # bytes between planes, so that 36 equal distances do not fall on the same sets of the cache
-
-
 @jit(cache=False, no_cpython_wrapper=True, no_cfunc_wrapper=True)
 def _convolve(images: Images, filters: Filters, target: Target, grid: Grid, work: Work, part: int) -> None:
     """One part of the output."""
@@ -50,6 +47,7 @@ def _convolve(images: Images, filters: Filters, target: Target, grid: Grid, work
     depth = images.channels
     v_row, m_row = (depth + LANES - 1) // LANES * VECTOR, work.group * PANEL * FLOAT
     v_plane, m_plane = work.block * v_row + SKEW, work.block * m_row + SKEW
+    u_plane = panel_plane(depth)
     v = work.scratch + part * work.scratch_size
     m = v + POINTS * v_plane
     patch = m + POINTS * m_plane
@@ -62,7 +60,7 @@ def _convolve(images: Images, filters: Filters, target: Target, grid: Grid, work
             last = min(group + work.group, last_panel)
             for p in range(POINTS):
                 for panel in range(group, last):
-                    u = filters.transformed + (panel * POINTS + p) * depth * PANEL * FLOAT
+                    u = filters.transformed + (panel * POINTS + p) * u_plane
                     out = m + p * m_plane + (panel - group) * PANEL * FLOAT
                     multiply(v + p * v_plane, v_row, u, out, m_row, rows, depth)
                 if group == first_panel:

@@ -11,15 +11,15 @@ from pellucid.ops.cores import threads
 from pellucid.ops.memory import channels_last, empty, empty_images
 from pellucid.ops.numba_ops.vectors import FLOAT, LANES, VECTOR, address
 from pellucid.ops.numba_ops.winograd.filters import FILTER
-from pellucid.ops.numba_ops.winograd.forward import SKEW, Filters, Work, convolve
+from pellucid.ops.numba_ops.winograd.forward import Filters, Work, convolve
 from pellucid.ops.numba_ops.winograd.patches import MASKED, PLAIN, UNPOOLED, Images
-from pellucid.ops.numba_ops.winograd.product import PANEL, ROWS
+from pellucid.ops.numba_ops.winograd.product import PANEL, ROWS, SKEW
 from pellucid.ops.numba_ops.winograd.tiles import Grid, Target
 from pellucid.ops.numba_ops.winograd.transforms import POINTS, TILE
 from pellucid.ops.numba_ops.winograd.weight_gradient import Sums, sum_weight_gradient
 
-CACHE = 128 * 1024  # bytes of a block of the forward pass, in the second-level cache beside what flows through
-GRADIENT_CACHE = 512 * 1024  # the same of the weight gradient, which also reads and writes all of dU for each block
+CACHE = 128 * 1024  # bytes of a block, which shares the second-level cache with what is prefetched for the next
+LEAST_SUMMED = 16  # tiles of a block of the weight gradient, which reads and writes all of dU for each block
 GROUP = 2  # panels between two output transforms
 LARGEST_BLOCK = 96  # tiles
 LEAST_CHANNELS = 5  # with fewer channels in or out the transforms cost more than the products save
@@ -95,7 +95,7 @@ def _convolve(images: Images, filters: tuple[Array, int, int, int], target: Targ
     block = _up(block, ROWS)
     patch = max(POINTS * row, TILE * TILE * group * PANEL * FLOAT, 4 * (VECTOR + LANES))
     size = _up(block * tile + 2 * POINTS * SKEW + patch, 4096) + SKEW
-    transformed = POINTS * panels * images.channels * PANEL * FLOAT
+    transformed = POINTS * panels * (images.channels * PANEL * FLOAT + SKEW)
     scratch = _scratch(parts * size + transformed)
     w, input_stride, output_stride, rotated = filters
     kernels = Filters(address(w), input_stride, output_stride, rotated, scratch + parts * size)
@@ -157,10 +157,10 @@ def weight_gradient(gradient: Gradient, x: Array, padding: Pair, dw: Array, db: 
     parts = min(threads(), numba.config.NUMBA_NUM_THREADS, tiles)
     rows, columns = _up(C, ROWS), _up(K, PANEL)
     tile = POINTS * FLOAT * (_up(C, LANES) + columns)
-    block = min(max(GRADIENT_CACHE // tile, 8), LARGEST_BLOCK, -(-tiles // parts))
+    block = min(max(CACHE // tile, LEAST_SUMMED), LARGEST_BLOCK, -(-tiles // parts))
     patch = POINTS * max(_up(C, LANES), columns) * FLOAT
     size = _up(block * tile + 2 * POINTS * SKEW + patch, 4096) + SKEW
-    total, du = columns * FLOAT, POINTS * rows * columns * FLOAT
+    total, du = columns * FLOAT, POINTS * (rows * columns * FLOAT + SKEW)
     scratch = _scratch(parts * (size + total + du))
     totals = scratch + parts * size
     out = dw if dw.flags.c_contiguous and dw.dtype == np.float32 else empty(dw.shape, np.float32)

@@ -11,6 +11,8 @@ from pellucid.ops.numba_ops.vectors import FLOAT, LANES, VECTOR, Code, Integer, 
 PANEL = 16  # columns of the right factor at a time
 ROWS = {4: 3, 8: 6, 16: 12}[LANES]  # rows of the left factor at a time
 
+SKEW = 64  # bytes between the planes of two points, so that 36 equal distances do not meet on the same cache sets
+
 _REGISTERS = PANEL // LANES
 
 

@@ -13,11 +13,11 @@ from typing import NamedTuple
 from pellucid.ops.numba_ops.jit import jit
 from pellucid.ops.numba_ops.parts import parted, read, share
 from pellucid.ops.numba_ops.vectors import FLOAT, LANES, VECTOR, vector_code
-from pellucid.ops.numba_ops.winograd.filters import filter_gradients
-from pellucid.ops.numba_ops.winograd.forward import SKEW, Work
+from pellucid.ops.numba_ops.winograd.filters import filter_gradients, sums_plane
+from pellucid.ops.numba_ops.winograd.forward import Work
 from pellucid.ops.numba_ops.winograd.patches import Images
 from pellucid.ops.numba_ops.winograd.prefetch import prefetch
-from pellucid.ops.numba_ops.winograd.product import PANEL, ROWS, multiply_transposed
+from pellucid.ops.numba_ops.winograd.product import PANEL, ROWS, SKEW, multiply_transposed
 from pellucid.ops.numba_ops.winograd.tiles import Grid, transform_patches, transform_tiles
 from pellucid.ops.numba_ops.winograd.transforms import POINTS
 
@@ -62,7 +62,8 @@ def _sum_part(x: Images, dy: Images, grid: Grid, sums: Sums, work: Work, part: i
     v = work.scratch + part * work.scratch_size
     y = v + POINTS * v_plane
     patch = y + POINTS * y_plane
-    du, total = sums.du + part * POINTS * rows * columns * FLOAT, sums.totals + part * columns * FLOAT
+    plane = sums_plane(rows, columns)
+    du, total = sums.du + part * POINTS * plane, sums.totals + part * columns * FLOAT
     _clear(total, columns // LANES)
     for first in range(first_tile, last_tile, work.block):
         count = min(work.block, last_tile - first)
@@ -72,7 +73,7 @@ def _sum_part(x: Images, dy: Images, grid: Grid, sums: Sums, work: Work, part: i
             prefetch(x, tiles, first + count, first + count + work.block, p, POINTS)
             prefetch(dy, tiles, first + count, first + count + work.block, p, POINTS)
             for column in range(0, columns, PANEL):
-                right, out = y + p * y_plane + column * FLOAT, du + (p * rows * columns + column) * FLOAT
+                right, out = y + p * y_plane + column * FLOAT, du + p * plane + column * FLOAT
                 multiply_transposed(
                     v + p * v_plane, v_row, right, y_row, out, columns * FLOAT, rows, count, first == first_tile
                 )
