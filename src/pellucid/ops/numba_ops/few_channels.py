@@ -9,13 +9,11 @@ LANES filters in registers while it walks over an image.
 
 from typing import NamedTuple
 
-import numba
 import numpy as np
 
 from pellucid.ops.arrays import Array, Pair
-from pellucid.ops.cores import threads
 from pellucid.ops.memory import channels_last, empty_images, padded
-from pellucid.ops.numba_ops.parts import parted, read, share
+from pellucid.ops.numba_ops.parts import parted, read, share, thread_count
 from pellucid.ops.numba_ops.vectors import FLOAT, LANES, VECTOR, address, vector_code
 from pellucid.ops.numba_ops.winograd.product import PANEL, ROWS
 
@@ -117,7 +115,7 @@ def convolution(x: Array, w: Array, b: Array | None, padding: Pair, relu: bool) 
 
 
 def _parts(units: int) -> int:
-    return max(min(threads(), numba.config.NUMBA_NUM_THREADS, units), 1)
+    return max(min(thread_count(), units), 1)
 
 
 def _write_taps(code, image, dy, y, sums):  # type: ignore[no-untyped-def]

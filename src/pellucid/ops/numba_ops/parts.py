@@ -19,15 +19,18 @@ Several named tuples lie behind each other: `read(Next, arguments, fields of tho
 are done before the next stage begins.
 """
 
+from array import array
 from collections.abc import Callable
 from functools import cached_property
+from itertools import chain
 from typing import Any
 
-import numpy as np
+import numba
 from llvmlite import ir
 from numba import prange, types
 from numba.extending import intrinsic
 
+from pellucid.ops.cores import threads
 from pellucid.ops.numba_ops.jit import jit
 
 _INDEX = ir.IntType(64)
@@ -70,6 +73,11 @@ def share(total: int, part: int, parts: int) -> tuple[int, int]:
     return total * part // parts, total * (part + 1) // parts
 
 
+def thread_count() -> int:
+    """How many threads a kernel runs on: into so many parts its work is cut."""
+    return min(threads(), numba.config.NUMBA_NUM_THREADS)  # type: ignore[no-any-return]
+
+
 class Parted:
     """A kernel that does one part of its work at a call, to be run for all parts."""
 
@@ -86,8 +94,8 @@ class Parted:
 
     def __call__(self, parts: int, *jobs: tuple[int, ...]) -> None:
         """Do parts 0 to parts - 1, on as many threads as there are; the jobs are named tuples of integers."""
-        arguments = np.array([number for job in jobs for number in job], np.int64)
-        _run(self._address, self._stages, parts, arguments.ctypes.data)
+        arguments = array("q", chain.from_iterable(jobs))
+        _run(self._address, self._stages, parts, arguments.buffer_info()[0])
 
 
 def parted(stages: int) -> Callable[[Callable[[int, int, int], None]], Parted]:

@@ -1,6 +1,6 @@
 """3x3 convolutions with stride 1 by Winograd's algorithm F(4x4, 3x3), float32."""
 
-from pellucid.ops.numba_ops.winograd.plan import (
+from pellucid.ops.numba_ops.winograd.calls import (
     Gradient,
     backward,
     convolution,

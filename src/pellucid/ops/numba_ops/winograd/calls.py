@@ -1,28 +1,24 @@
-"""How a convolution is cut into blocks, and where its scratch memory is: the way from arrays to kernels."""
+"""The way from arrays to the kernels."""
 
 import threading
 from dataclasses import dataclass
 
-import numba
 import numpy as np
 
 from pellucid.ops.arrays import Array, Pair
-from pellucid.ops.cores import threads
-from pellucid.ops.memory import channels_last, empty, empty_images
-from pellucid.ops.numba_ops.vectors import FLOAT, LANES, VECTOR, address
+from pellucid.ops.memory import channels_last, empty_images
+from pellucid.ops.numba_ops.parts import thread_count
+from pellucid.ops.numba_ops.vectors import FLOAT, address
+from pellucid.ops.numba_ops.winograd.cut import cut_convolution, cut_weight_gradient
 from pellucid.ops.numba_ops.winograd.filters import FILTER
-from pellucid.ops.numba_ops.winograd.forward import Filters, Work, convolve
+from pellucid.ops.numba_ops.winograd.forward import Filters, convolve
 from pellucid.ops.numba_ops.winograd.patches import MASKED, PLAIN, UNPOOLED, Images
-from pellucid.ops.numba_ops.winograd.product import PANEL, ROWS, SKEW
-from pellucid.ops.numba_ops.winograd.tiles import Grid, Target
-from pellucid.ops.numba_ops.winograd.transforms import POINTS, TILE
+from pellucid.ops.numba_ops.winograd.product import PANEL
+from pellucid.ops.numba_ops.winograd.tiles import Target
 from pellucid.ops.numba_ops.winograd.weight_gradient import Sums, sum_weight_gradient
 
-CACHE = 128 * 1024  # bytes of a block, which shares the second-level cache with what is prefetched for the next
-LEAST_SUMMED = 16  # tiles of a block of the weight gradient, which reads and writes all of dU for each block
-GROUP = 2  # panels between two output transforms
-LARGEST_BLOCK = 96  # tiles
 LEAST_CHANNELS = 5  # with fewer channels in or out the transforms cost more than the products save
+LINE = 64  # bytes of a cache line
 
 _kept = threading.local()
 
@@ -60,15 +56,11 @@ def suits(images: Array, w: Array, stride: Pair, dilation: Pair, groups: int) ->
     )
 
 
-def _up(size: int, unit: int) -> int:
-    return -(-size // unit) * unit
-
-
 def _scratch(size: int) -> int:
     """Address of this thread's scratch memory, at least `size` bytes of it, aligned to a cache line."""
     if getattr(_kept, "size", 0) < size:
-        _kept.memory = np.empty(size + 64, np.uint8)
-        _kept.address = _up(_kept.memory.ctypes.data, 64)
+        _kept.memory = np.empty(size + LINE, np.uint8)
+        _kept.address = -(-address(_kept.memory) // LINE) * LINE
         _kept.size = size
     return int(_kept.address)
 
@@ -78,35 +70,20 @@ def _images(x: Array) -> Images:
     return Images(PLAIN, address(x), 0, 0, N, H, W, C)
 
 
-def _grid(height: int, width: int, padding: Pair) -> Grid:
-    return Grid(-(-height // TILE), -(-width // TILE), *padding)
+def _convolve(images: Images, w: Array, strides: Pair, rotated: bool, target: Target, padding: Pair) -> None:
+    """Run it; `strides` lead in w from input to input and from output to output, in filters."""
+    size = (target.height, target.width)
+    cut = cut_convolution(images.number, images.channels, target.channels, size, padding, thread_count())
+    scratch = _scratch(cut.scratch + cut.result)
+    filters = Filters(address(w), strides[0] * FILTER, strides[1] * FILTER, int(rotated), scratch + cut.scratch)
+    convolve(cut.work.parts, images, target, filters, cut.grid, cut.work._replace(scratch=scratch))
 
 
-def _convolve(images: Images, filters: tuple[Array, int, int, int], target: Target, padding: Pair) -> None:
-    """Run it: `filters` are w, the strides from input to input and output to output, and whether rotated."""
-    grid = _grid(target.height, target.width, padding)
-    tiles, panels = images.number * grid.rows * grid.columns, -(-target.channels // PANEL)
-    group = min(GROUP, panels)
-    parts = min(threads(), numba.config.NUMBA_NUM_THREADS)
-    by_channels = int(-(-tiles // ROWS) < parts <= panels)
-    row = _up(images.channels, LANES) * FLOAT
-    tile = POINTS * (row + group * PANEL * FLOAT)
-    block = min(max(CACHE // tile, 1), LARGEST_BLOCK, tiles if by_channels else -(-tiles // parts) + ROWS)
-    block = _up(block, ROWS)
-    patch = max(POINTS * row, TILE * TILE * group * PANEL * FLOAT, 4 * (VECTOR + LANES))
-    size = _up(block * tile + 2 * POINTS * SKEW + patch, 4096) + SKEW
-    transformed = POINTS * panels * (images.channels * PANEL * FLOAT + SKEW)
-    scratch = _scratch(parts * size + transformed)
-    w, input_stride, output_stride, rotated = filters
-    kernels = Filters(address(w), input_stride, output_stride, rotated, scratch + parts * size)
-    convolve(parts, images, target, kernels, grid, Work(parts, by_channels, block, group, scratch, size))
-
-
-def _padded(b: Array | None, channels: int) -> Array:
+def _whole_panels(b: Array | None, channels: int) -> Array:
     """The bias in whole panels."""
     if b is not None and channels % PANEL == 0 and b.flags.c_contiguous and b.dtype == np.float32:
         return b
-    full = np.zeros(_up(channels, PANEL), np.float32)
+    full = np.zeros(-(-channels // PANEL) * PANEL, np.float32)
     if b is not None:
         full[:channels] = b
     return full
@@ -125,26 +102,27 @@ def pooled_convolution(x: Array, w: Array, b: Array | None, padding: Pair) -> tu
     P, Q = x.shape[2] + 2 * padding[0] - 2, x.shape[3] + 2 * padding[1] - 2
     shape = (x.shape[0], w.shape[0], P // 2, Q // 2)
     y, winner = empty_images(shape, np.float32), empty_images(shape, np.uint8)
-    _forward(x, w, b, padding, True, y, winner, (P, Q))
+    if y.size:
+        _forward(x, w, b, padding, True, y, winner, (P, Q))
     return y, winner
 
 
 def _forward(
     x: Array, w: Array, b: Array | None, padding: Pair, relu: bool, y: Array, winner: Array | None, size: Pair
 ) -> None:
-    x, w, bias = channels_last(x), np.ascontiguousarray(w), _padded(b, w.shape[0])
+    x, w, bias = channels_last(x), np.ascontiguousarray(w), _whole_panels(b, w.shape[0])
     winners = 0 if winner is None else address(winner)
     target = Target(address(y), winners, address(bias), int(relu), *size, w.shape[0])
-    _convolve(_images(x), (w, FILTER, w.shape[1] * FILTER, 0), target, padding)
+    _convolve(_images(x), w, (1, w.shape[1]), False, target, padding)
 
 
 def input_gradient(gradient: Gradient, w: Array, input_size: Pair, padding: Pair) -> Array:
     """Dx (N, C, H, W): the convolution of the gradient with the filters rotated by half a turn."""
-    gradient, w, zero = gradient.channels_last(), np.ascontiguousarray(w), _padded(None, w.shape[1])
+    gradient, w, zero = gradient.channels_last(), np.ascontiguousarray(w), _whole_panels(None, w.shape[1])
     C = w.shape[1]
     dx = empty_images((gradient.dy.shape[0], C, *input_size), np.float32)
     target = Target(address(dx), 0, address(zero), 0, *input_size, C)
-    _convolve(gradient.images(), (w, C * FILTER, FILTER, 1), target, (2 - padding[0], 2 - padding[1]))
+    _convolve(gradient.images(), w, (C, 1), True, target, (2 - padding[0], 2 - padding[1]))
     return dx
 
 
@@ -152,25 +130,23 @@ def weight_gradient(gradient: Gradient, x: Array, padding: Pair, dw: Array, db: 
     """Dw (K, C, 3, 3) and, unless None, db (K,), written."""
     gradient, x = gradient.channels_last(), channels_last(x)
     (N, K), C = gradient.dy.shape[:2], x.shape[1]
-    grid = _grid(*gradient.size, padding)
-    tiles = N * grid.rows * grid.columns
-    parts = min(threads(), numba.config.NUMBA_NUM_THREADS, tiles)
-    rows, columns = _up(C, ROWS), _up(K, PANEL)
-    tile = POINTS * FLOAT * (_up(C, LANES) + columns)
-    block = min(max(CACHE // tile, LEAST_SUMMED), LARGEST_BLOCK, -(-tiles // parts))
-    patch = POINTS * max(_up(C, LANES), columns) * FLOAT
-    size = _up(block * tile + 2 * POINTS * SKEW + patch, 4096) + SKEW
-    total, du = columns * FLOAT, POINTS * (rows * columns * FLOAT + SKEW)
-    scratch = _scratch(parts * (size + total + du))
-    totals = scratch + parts * size
-    out = dw if dw.flags.c_contiguous and dw.dtype == np.float32 else empty(dw.shape, np.float32)
-    bias = np.empty(K, np.float32) if db is None or not db.flags.c_contiguous else db
-    sums = Sums(totals + parts * total, totals, address(out), address(bias))
-    sum_weight_gradient(parts, _images(x), gradient.images(), grid, sums, Work(parts, 0, block, 0, scratch, size))
-    if out is not dw:
-        dw[...] = out
-    if db is not None and bias is not db:
-        db[...] = bias
+    cut = cut_weight_gradient(N, C, K, gradient.size, padding, thread_count())
+    scratch = _scratch(cut.scratch + cut.result)
+    totals = scratch + cut.scratch
+    weights, bias = _written(dw, dw.shape), _written(db, (K,))
+    sums = Sums(totals + cut.total, totals, address(weights), address(bias))
+    work = cut.work._replace(scratch=scratch)
+    sum_weight_gradient(work.parts, _images(x), gradient.images(), cut.grid, sums, work)
+    for array, result in ((dw, weights), (db, bias)):
+        if array is not None and array is not result:
+            array[...] = result
+
+
+def _written(array: Array | None, shape: tuple[int, ...]) -> Array:
+    """The array itself where a kernel can write it, else one to be copied or forgotten."""
+    if array is not None and array.flags.c_contiguous and array.dtype == np.float32:
+        return array
+    return np.empty(shape, np.float32)
 
 
 def backward(

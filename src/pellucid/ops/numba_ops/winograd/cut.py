@@ -1,0 +1,70 @@
+"""How a convolution is cut into parts and blocks, and how much scratch memory that takes. Only whole numbers."""
+
+from functools import lru_cache
+from typing import NamedTuple
+
+from pellucid.ops.arrays import Pair
+from pellucid.ops.numba_ops.vectors import FLOAT, LANES, VECTOR
+from pellucid.ops.numba_ops.winograd.forward import Work
+from pellucid.ops.numba_ops.winograd.product import PANEL, ROWS, SKEW
+from pellucid.ops.numba_ops.winograd.tiles import Grid
+from pellucid.ops.numba_ops.winograd.transforms import POINTS, TILE
+
+CACHE = 128 * 1024  # bytes of a block, which shares the second-level cache with what is prefetched for the next
+GROUP = 2  # panels between two output transforms
+LARGEST_BLOCK = 96  # tiles
+LEAST_SUMMED = 16  # tiles of a block of the weight gradient, which reads and writes all of dU for each block
+PAGE = 4096
+
+
+class Cut(NamedTuple):
+    """A convolution's tiles and work, with scratch memory counted from 0."""
+
+    grid: Grid
+    work: Work
+    scratch: int  # bytes of the parts together
+    result: int  # bytes of U, or of dU and the bias gradients, which lie behind
+    total: int  # bytes from there to dU
+
+
+def _up(size: int, unit: int) -> int:
+    return -(-size // unit) * unit
+
+
+def _grid(size: Pair, padding: Pair) -> Grid:
+    return Grid(-(-size[0] // TILE), -(-size[1] // TILE), *padding)
+
+
+@lru_cache(maxsize=1024)
+def cut_convolution(number: int, inputs: int, outputs: int, size: Pair, padding: Pair, threads: int) -> Cut:
+    """`number` images of `inputs` channels to `outputs` channels of `size` pixels."""
+    grid = _grid(size, padding)
+    tiles, panels = number * grid.rows * grid.columns, -(-outputs // PANEL)
+    units, group = -(-tiles // ROWS), min(GROUP, panels)
+    # Parts of panels repeat each other's input transforms, but share out a few tiles more evenly.
+    by_tiles, by_panels = -(-units // threads) * panels, units * -(-panels // threads)
+    by_channels = 5 * by_panels < 4 * by_tiles
+    row = _up(inputs, LANES) * FLOAT
+    tile = POINTS * (row + group * PANEL * FLOAT)
+    most = tiles if by_channels else -(-units // threads) * ROWS
+    block = _up(min(max(CACHE // tile, 1), LARGEST_BLOCK, most), ROWS)
+    patch = max(POINTS * row, TILE * TILE * group * PANEL * FLOAT, 4 * (VECTOR + LANES))
+    part = _up(block * tile + 2 * POINTS * SKEW + patch, PAGE) + SKEW
+    work = Work(threads, int(by_channels), block, group, 0, part)
+    return Cut(grid, work, threads * part, POINTS * panels * (inputs * PANEL * FLOAT + SKEW), 0)
+
+
+@lru_cache(maxsize=1024)
+def cut_weight_gradient(number: int, inputs: int, outputs: int, size: Pair, padding: Pair, threads: int) -> Cut:
+    """The same for the gradient of the filters; every part has a tile."""
+    grid = _grid(size, padding)
+    tiles = number * grid.rows * grid.columns
+    parts = min(threads, tiles)
+    rows, columns = _up(inputs, ROWS), _up(outputs, PANEL)
+    tile = POINTS * FLOAT * (_up(inputs, LANES) + columns)
+    block = min(max(CACHE // tile, LEAST_SUMMED), LARGEST_BLOCK, -(-tiles // parts))
+    patch = POINTS * max(_up(inputs, LANES), columns) * FLOAT
+    part = _up(block * tile + 2 * POINTS * SKEW + patch, PAGE) + SKEW
+    total = parts * columns * FLOAT
+    du = parts * POINTS * (rows * columns * FLOAT + SKEW)
+    return Cut(grid, Work(parts, 0, block, 0, 0, part), parts * part, total + du, total)
