@@ -156,7 +156,7 @@ def findings(gains: dict[float, float], swing: float = 0.0001) -> Findings:
             level = 0.8 + fraction + 0.01 * noise.standard_normal()
             for depth in (3, 6):
                 accuracy = level + (gain + swing * (-1) ** seed) * (depth == 6)
-                results[Cell(depth, fraction, seed)] = Result(accuracy, round(60_000 * fraction), 0.1, 1.0)
+                results[Cell(depth, fraction, seed)] = Result(accuracy, round(60_000 * fraction), 0.1)
     return Findings(Settings(), family("parameters", 20_000, (3, 6), (1, 28, 28), 10), results)
 
 
@@ -164,7 +164,7 @@ def test_the_report_says_what_the_figures_support(tmp_path: Path) -> None:
     path = write_report(findings({0.01: 0.05, 0.1: 0.01}), tmp_path, "pellucid depth-experiment")
     text = path.read_text()
     supported, unsupported = text.split("## What they don't")
-    assert "- With 600 images, networks of 6 convolutions are more accurate than of 3." in supported
+    assert "- With 600 images, networks of 6 convolutions are more accurate than those of 3." in supported
     assert "- The gain of 6 over 3 convolutions is larger with the least data than with the most" in supported
     assert "the interval holds 0" not in unsupported
     assert "tuned for none of them" in unsupported

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 
 import numpy as np
@@ -58,13 +57,12 @@ class Cell:
 @dataclass(frozen=True)
 class Result:
     """What came out of a cell. accuracy: on the whole test set, from 0 to 1, after the last step. images: trained on.
-    train_loss: mean over the last epoch. seconds: of processor time that it took.
+    train_loss: mean over the last epoch.
     """
 
     accuracy: float
     images: int
     train_loss: float
-    seconds: float
 
 
 def part_of(train: Dataset, fraction: float, seed: int) -> Dataset:
@@ -83,7 +81,6 @@ def part_of(train: Dataset, fraction: float, seed: int) -> Dataset:
 
 def train_cell(cell: Cell, member: Member, settings: Settings, data: Data) -> Result | None:
     """Train the cell's network, then measure it once on all test images. None where a signal asked to stop."""
-    start = time.process_time()
     part = part_of(data.train, cell.fraction, cell.seed)
     loader = Loader(part, min(settings.batch_size, len(part)), seed=cell.seed)
     network = Network(member.create(data.train.classes), data.train.image_shape, seed=cell.seed)
@@ -101,4 +98,4 @@ def train_cell(cell: Cell, member: Member, settings: Settings, data: Data) -> Re
         return None
     accuracy = evaluate(network, task, Loader(data.test, 500, shuffle=False))["accuracy"]
     loss = trainer.state.history[-1]["train"]["loss"]
-    return Result(accuracy, len(part), loss, time.process_time() - start)
+    return Result(accuracy, len(part), loss)

@@ -18,7 +18,8 @@ def accuracy_against_depth(findings: Findings) -> bytes:
     axes = figure.subplots()
     for i, fraction in enumerate(findings.fractions):
         samples = [findings.sample(depth, fraction) for depth in findings.depths]
-        _line(axes, i, findings.depths, samples, f"{findings.images(fraction):,}")
+        apart = 0.08 * (i - (len(findings.fractions) - 1) / 2)  # so that intervals don't hide each other
+        _line(axes, i, [depth + apart for depth in findings.depths], samples, f"{findings.images(fraction):,}")
     axes.set_xticks(findings.depths)
     axes.set_xlabel("convolutions")
     _finish(axes, "training images", findings.title)
@@ -32,7 +33,8 @@ def accuracy_against_data(findings: Findings) -> bytes:
     images = [findings.images(fraction) for fraction in findings.fractions]
     for i, depth in enumerate(findings.depths):
         samples = [findings.sample(depth, fraction) for fraction in findings.fractions]
-        _line(axes, i, images, samples, str(depth))
+        apart = 1.03 ** (i - (len(findings.depths) - 1) / 2)
+        _line(axes, i, [count * apart for count in images], samples, str(depth))
     axes.set_xscale("log")
     axes.set_xticks(images, [f"{count:,}" for count in images])
     axes.minorticks_off()
@@ -41,7 +43,7 @@ def accuracy_against_data(findings: Findings) -> bytes:
     return figure_png(figure)
 
 
-def _line(axes: Any, index: int, x: Sequence[int], samples: Sequence[Sample], label: str) -> None:
+def _line(axes: Any, index: int, x: Sequence[float], samples: Sequence[Sample], label: str) -> None:
     """Means with their intervals."""
     axes.errorbar(
         x,

@@ -29,9 +29,9 @@ def write_report(findings: Findings, folder: Path, command: str) -> Path:
 def _table(findings: Findings) -> str:
     text = io.StringIO()
     rows = csv.writer(text, lineterminator="\n")
-    rows.writerow(["depth", "fraction", "images", "seed", "accuracy", "train_loss", "seconds"])
+    rows.writerow(["depth", "fraction", "images", "seed", "accuracy", "train_loss"])
     for cell, result in sorted(findings.results.items(), key=lambda item: item[0].name):
-        numbers = f"{result.accuracy:.4f}", f"{result.train_loss:.6f}", f"{result.seconds:.2f}"
+        numbers = f"{result.accuracy:.4f}", f"{result.train_loss:.6f}"
         rows.writerow([cell.depth, f"{cell.fraction:g}", result.images, cell.seed, *numbers])
     return text.getvalue()
 
@@ -47,8 +47,6 @@ def _report(findings: Findings, command: str) -> Iterator[str]:
         "images. A seed fixes the images of each part and the network's start. Networks of one seed learn from the "
         "same images, and a smaller part lies within every larger one.\n"
     )
-    seconds = sum(result.seconds for result in findings.results.values())
-    yield f"The {len(findings.results)} trainings took {seconds / 60:.0f} minutes of processor time together.\n"
     yield "## The networks\n"
     yield from _networks(findings)
     yield "\n## Test accuracy in %: mean ± standard deviation (n)\n"
@@ -113,8 +111,8 @@ def _supported(findings: Findings) -> Iterator[str]:
             found = [str(depth) for depth, s in signs.items() if s == sign]
             if found:
                 said += 1
-                depths = ", ".join(found)
-                yield f"- With {images}, networks of {depths} convolutions are {verb} accurate than of {shallow}."
+                deeper = f"networks of {', '.join(found)} convolutions"
+                yield f"- With {images}, {deeper} are {verb} accurate than those of {shallow}."
         best = findings.best_depth(fraction)
         yield f"- With {images}, the highest mean is that of {best} convolutions."
     for depth in findings.depths[1:]:
@@ -124,7 +122,7 @@ def _supported(findings: Findings) -> Iterator[str]:
             word = "larger" if change.sign > 0 else "smaller"
             yield (
                 f"- The gain of {depth} over {shallow} convolutions is {word} with the least data than with the "
-                f"most, by {_points(change)} points."
+                f"most: its difference is {_points(change)} points."
             )
     if not said:
         yield "- No difference between depths: no interval lies on one side of 0."
