@@ -18,7 +18,7 @@ ALIGNMENT = 64  # bytes: a cache line, and the widest vector register
 POOLED_FROM = 1 << 14  # bytes: below this the system's allocator is as fast
 CAPACITY = 1 << 31  # bytes of idle blocks kept; beyond it a block goes back to the system
 
-_idle: dict[int, list[Array]] = defaultdict(list)
+_idle: dict[int, list[tuple[Array, int]]] = defaultdict(list)  # by size: memory, and the aligned address in it
 _lock = threading.RLock()  # re-entrant: a collection inside the lock may release another block
 _idle_bytes = 0
 
@@ -28,23 +28,18 @@ class _Block:
 
     __slots__ = ("__array_interface__", "memory", "size")
 
-    def __init__(self, size: int) -> None:
+    def __init__(self, size: int, shape: Shape, typestr: str) -> None:
         global _idle_bytes
         with _lock:
             blocks = _idle[size]
             if blocks:
-                self.memory: Array = blocks.pop()
+                self.memory = blocks.pop()
                 _idle_bytes -= size
             else:
-                self.memory = np.empty(size + ALIGNMENT, np.uint8)
+                fresh = np.empty(size + ALIGNMENT, np.uint8)
+                self.memory = fresh, fresh.ctypes.data + -fresh.ctypes.data % ALIGNMENT
         self.size = size
-        address = self.memory.ctypes.data
-        self.__array_interface__ = {
-            "shape": (size,),
-            "typestr": "|u1",
-            "data": (address + -address % ALIGNMENT, False),
-            "version": 3,
-        }
+        self.__array_interface__ = {"shape": shape, "typestr": typestr, "data": (self.memory[1], False), "version": 3}
 
     def __del__(self) -> None:
         global _idle_bytes
@@ -66,7 +61,8 @@ def empty(shape: Shape, dtype: npt.DTypeLike) -> Array:
     if size < POOLED_FROM:
         return np.empty(shape, kind)
     rounded = size + -size % 4096
-    return np.asarray(_Block(rounded))[:size].view(kind).reshape(shape)
+    array = np.asarray(_Block(rounded, shape, kind.str))
+    return array if array.dtype == kind else array.view(kind)  # bfloat16 comes as two bytes
 
 
 def empty_images(shape: Shape, dtype: npt.DTypeLike) -> Array:
