@@ -7,6 +7,8 @@ library's function. With another BLAS only its environment variable helps (MKL_N
 
 import ctypes
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -56,6 +58,20 @@ def set_threads(n: int | None = None) -> int:
     if setter is not None:
         setter(chosen)
     return chosen
+
+
+@contextmanager
+def blas_threads(n: int) -> Iterator[None]:
+    """Within the block NumPy's matrix products use n threads, where that can be told (OpenBLAS)."""
+    setter = _openblas_setter()
+    if setter is None or n == threads():
+        yield
+        return
+    setter(n)
+    try:
+        yield
+    finally:
+        setter(threads())
 
 
 @cache
