@@ -29,7 +29,7 @@ from pellucid.ops.numba_ops.sources import source_stamp
 # Sums may be reordered and products joined with sums; NaN and infinity keep their meaning.
 FASTMATH = {"contract", "nsz", "arcp", "reassoc"}
 KEPT_SECONDS = 7 * 24 * 3600  # how long a kernel of other sources stays, for who goes back to them
-COMPILE_SECONDS = 30  # what a training run needs, measured on two cores
+COMPILE_SECONDS = 20  # what training DeepConvNet needs, measured on two cores
 
 
 def jit(**options: Any) -> Callable[[Callable[..., Any]], Any]:
