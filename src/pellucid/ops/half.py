@@ -22,7 +22,7 @@ from pellucid.ops.arrays import Array
 from pellucid.ops.memory import empty, empty_images
 
 WIDTH = 2  # bytes
-PART_BYTES = 1 << 21  # of a tensor in float32 while it is computed with
+PART_BYTES = 1 << 19  # of a tensor in float32 while it is computed with
 
 WRITTEN = ("dw", "db", "out")
 """Arguments that an op writes instead of returning; over the parts of a batch they are summed."""

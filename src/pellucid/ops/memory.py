@@ -16,6 +16,7 @@ from pellucid.ops.arrays import Array, Pair, Shape
 
 ALIGNMENT = 64  # bytes: a cache line, and the widest vector register
 POOLED_FROM = 1 << 14  # bytes: below this the system's allocator is as fast
+SHARED_TO = 1 << 20  # bytes: up to here sizes are rounded up to powers of two, so that layers share their blocks
 CAPACITY = 1 << 31  # bytes of idle blocks kept; beyond it a block goes back to the system
 
 _idle: dict[int, list[tuple[Array, int]]] = defaultdict(list)  # by size: memory, and the aligned address in it
@@ -60,7 +61,7 @@ def empty(shape: Shape, dtype: npt.DTypeLike) -> Array:
         size *= length
     if size < POOLED_FROM:
         return np.empty(shape, kind)
-    rounded = size + -size % 4096
+    rounded = 1 << (size - 1).bit_length() if size <= SHARED_TO else size + -size % 4096
     array = np.asarray(_Block(rounded, shape, kind.str))
     return array if array.dtype == kind else array.view(kind)  # bfloat16 comes as two bytes
 
