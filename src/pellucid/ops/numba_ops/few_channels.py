@@ -14,7 +14,7 @@ import numpy as np
 from pellucid.ops.arrays import Array, Pair
 from pellucid.ops.memory import channels_last, empty_images, padded
 from pellucid.ops.numba_ops.parts import parted, read, share, thread_count
-from pellucid.ops.numba_ops.vectors import FLOAT, LANES, VECTOR, address, vector_code
+from pellucid.ops.numba_ops.vectors import FLOAT, LANES, VECTOR, Code, Integer, address, vector_code
 from pellucid.ops.numba_ops.winograd.product import PANEL, ROWS
 
 MOST_CHANNELS = 4  # of the input; with more, Winograd's algorithm
@@ -42,7 +42,7 @@ class _Image(NamedTuple):
 def suits(images: Array, w: Array, stride: Pair, dilation: Pair, groups: int) -> bool:
     """Whether these kernels do the convolution of such images with w, or its weight gradient."""
     K, C, R, S = w.shape
-    return (
+    return bool(
         (R, S, *stride, *dilation, groups) == (SIDE, SIDE, 1, 1, 1, 1, 1)
         and C <= MOST_CHANNELS
         and K % PANEL == 0
@@ -53,11 +53,22 @@ def suits(images: Array, w: Array, stride: Pair, dilation: Pair, groups: int) ->
 
 def wide_enough(x: Array, padding: Pair) -> bool:
     """Whether a row of the output fills a block of the forward kernel."""
-    return x.shape[3] + 2 * padding[1] - 2 >= ROWS
+    return bool(x.shape[3] + 2 * padding[1] - 2 >= ROWS)
 
 
 @vector_code
-def _pixels(code, frame, frame_row, pixel, length, weights, bias, relu, out, out_pixel):  # type: ignore[no-untyped-def]
+def _pixels(
+    code: Code,
+    frame: Integer,
+    frame_row: Integer,
+    pixel: Integer,
+    length: Integer,
+    weights: Integer,
+    bias: Integer,
+    relu: Integer,
+    out: Integer,
+    out_pixel: Integer,
+) -> None:
     """ROWS neighbouring pixels of one panel of filters; `length` numbers of each of 3 rows of the image count."""
     cells = [(r, c) for r in range(ROWS) for c in range(_REGISTERS)]
     sums = {(r, c): code.variable(code.load(bias + VECTOR * c)) for r, c in cells}
@@ -118,7 +129,7 @@ def _parts(units: int) -> int:
     return max(min(thread_count(), units), 1)
 
 
-def _write_taps(code, image, dy, y, sums):  # type: ignore[no-untyped-def]
+def _write_taps(code: Code, image: tuple[Integer, ...], dy: Integer, y: Integer | None, sums: Integer) -> None:
     """Add the nine taps of one channel, and the sum of dy, of one image and LANES filters to `sums`."""
     frame, frame_row, pixel, height, width, dy_pixel = image
     taps = [code.variable(code.number(0.0)) for _ in range(TAPS)]
@@ -138,12 +149,33 @@ def _write_taps(code, image, dy, y, sums):  # type: ignore[no-untyped-def]
 
 
 @vector_code
-def _taps(code, frame, frame_row, pixel, height, width, dy_pixel, dy, sums):  # type: ignore[no-untyped-def]
+def _taps(
+    code: Code,
+    frame: Integer,
+    frame_row: Integer,
+    pixel: Integer,
+    height: Integer,
+    width: Integer,
+    dy_pixel: Integer,
+    dy: Integer,
+    sums: Integer,
+) -> None:
     _write_taps(code, (frame, frame_row, pixel, height, width, dy_pixel), dy, None, sums)
 
 
 @vector_code
-def _masked_taps(code, frame, frame_row, pixel, height, width, dy_pixel, dy, y, sums):  # type: ignore[no-untyped-def]
+def _masked_taps(
+    code: Code,
+    frame: Integer,
+    frame_row: Integer,
+    pixel: Integer,
+    height: Integer,
+    width: Integer,
+    dy_pixel: Integer,
+    dy: Integer,
+    y: Integer,
+    sums: Integer,
+) -> None:
     _write_taps(code, (frame, frame_row, pixel, height, width, dy_pixel), dy, y, sums)
 
 

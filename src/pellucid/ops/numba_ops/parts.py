@@ -10,19 +10,18 @@ address of a function that does one part, so each is compiled once:
 
     @parted(stages=1)
     def kernel(arguments: int, stage: int, part: int) -> None:
-        job = read(Job, arguments)
+        job = read(Job, arguments, 0)
         ...
 
     kernel(parts, Job(address(x), x.size))
 
-Several named tuples lie behind each other: `read(Next, arguments, fields of those before)`. All parts of a stage
-are done before the next stage begins.
+Several named tuples lie behind each other; `places` says where. All parts of a stage are done before the next begins.
 """
 
 from array import array
 from collections.abc import Callable
 from functools import cached_property
-from itertools import chain
+from itertools import accumulate, chain
 from typing import Any
 
 import numba
@@ -35,8 +34,16 @@ from pellucid.ops.numba_ops.jit import jit
 
 _INDEX = ir.IntType(64)
 
+# Decorator of functions that only kernels call: not kept by themselves, and not callable from Python.
+inner = jit(cache=False, no_cpython_wrapper=True, no_cfunc_wrapper=True)
 
-@intrinsic
+
+def places(*jobs: Any) -> tuple[int, ...]:
+    """How many integers lie before each of some named tuples behind each other."""
+    return tuple(accumulate((len(job._fields) for job in jobs[:-1]), initial=0))
+
+
+@intrinsic  # type: ignore[untyped-decorator]
 def read(context: Any, kind: Any, place: Any, skipped: Any) -> Any:
     """The named tuple of integers that lies at an address, behind some integers that are skipped."""
     result = types.NamedUniTuple(types.int64, len(kind.instance_class._fields), kind.instance_class)
@@ -50,7 +57,7 @@ def read(context: Any, kind: Any, place: Any, skipped: Any) -> Any:
     return result(kind, types.int64, types.int64), generate
 
 
-@intrinsic
+@intrinsic  # type: ignore[untyped-decorator]
 def _call(context: Any, function: Any, arguments: Any, stage: Any, part: Any) -> Any:
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
         kind = ir.FunctionType(ir.VoidType(), [_INDEX] * 3)
@@ -67,7 +74,7 @@ def _run(function: int, stages: int, parts: int, arguments: int) -> None:
             _call(function, arguments, stage, part)
 
 
-@jit(cache=False, no_cpython_wrapper=True, no_cfunc_wrapper=True)
+@inner
 def share(total: int, part: int, parts: int) -> tuple[int, int]:
     """First and one past the last of this part's share."""
     return total * part // parts, total * (part + 1) // parts

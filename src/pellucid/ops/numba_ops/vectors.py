@@ -19,125 +19,26 @@ PELLUCID_VECTOR_WIDTH overrides it, and LLVM splits what is wider than the machi
 """
 
 import inspect
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 
-from llvmlite import binding, ir
+from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from pellucid.errors import PellucidError
 from pellucid.ops.arrays import Array
 from pellucid.ops.numba_ops.jit import jit
+from pellucid.ops.numba_ops.registers import FLOAT, LANES, VECTOR, Integer, Mask, Vector
 
-FLOAT = 4  # bytes of a float32
+__all__ = ["FLOAT", "LANES", "VECTOR", "Code", "Integer", "Mask", "Variable", "Vector", "address", "vector_code"]
 
 _REAL, _WORD, _BYTE, _INDEX = ir.FloatType(), ir.IntType(32), ir.IntType(8), ir.IntType(64)
-# Products may be joined with sums; NaN and infinity keep their meaning.
-_FLAGS = ("contract", "nsz")
-
-
-def _lanes() -> int:
-    """Float32 lanes of one register: as forced, or what this processor has."""
-    forced = os.environ.get("PELLUCID_VECTOR_WIDTH")
-    if forced:
-        if forced not in {"4", "8", "16"}:
-            raise PellucidError(f"PELLUCID_VECTOR_WIDTH: expected 4, 8 or 16 lanes of float32, got {forced!r}")
-        return int(forced)
-    features = binding.get_host_cpu_features()
-    return 16 if features.get("avx512f") else 8 if features.get("avx2") else 4
-
-
-LANES = _lanes()
-VECTOR = LANES * FLOAT  # bytes of one register
-
 _VECTOR_TYPE = ir.VectorType(_REAL, LANES)
 _MASK_TYPE = ir.VectorType(ir.IntType(1), LANES)
 _WORDS_TYPE = ir.VectorType(_WORD, LANES)
 _BYTES_TYPE = ir.VectorType(_BYTE, LANES)
-
-
-@dataclass(frozen=True)
-class Integer:
-    """A 64-bit integer of the machine: an address, a distance in bytes, a count."""
-
-    builder: Any
-    value: Any
-
-    def _other(self, other: "Integer | int") -> Any:
-        return other.value if isinstance(other, Integer) else ir.Constant(_INDEX, int(other))
-
-    def __add__(self, other: "Integer | int") -> "Integer":
-        return Integer(self.builder, self.builder.add(self.value, self._other(other)))
-
-    def __sub__(self, other: "Integer | int") -> "Integer":
-        return Integer(self.builder, self.builder.sub(self.value, self._other(other)))
-
-    def __mul__(self, other: "Integer | int") -> "Integer":
-        return Integer(self.builder, self.builder.mul(self.value, self._other(other)))
-
-    def half(self) -> "Integer":
-        """Half of it, rounded down."""
-        return Integer(self.builder, self.builder.ashr(self.value, ir.Constant(_INDEX, 1)))
-
-    def odd(self) -> "Integer":
-        """1 if it is odd, else 0."""
-        return Integer(self.builder, self.builder.and_(self.value, ir.Constant(_INDEX, 1)))
-
-    def smaller(self, other: "Integer | int") -> "Integer":
-        """The smaller of the two."""
-        value = self._other(other)
-        less = self.builder.icmp_signed("<", self.value, value)
-        return Integer(self.builder, self.builder.select(less, self.value, value))
-
-
-@dataclass(frozen=True)
-class Vector:
-    """LANES float32 in one register."""
-
-    builder: Any
-    value: Any
-
-    def _other(self, other: "Vector | float") -> Any:
-        return other.value if isinstance(other, Vector) else ir.Constant(_VECTOR_TYPE, [float(other)] * LANES)
-
-    def __add__(self, other: "Vector | float") -> "Vector":
-        return Vector(self.builder, self.builder.fadd(self.value, self._other(other), flags=_FLAGS))
-
-    def __sub__(self, other: "Vector | float") -> "Vector":
-        return Vector(self.builder, self.builder.fsub(self.value, self._other(other), flags=_FLAGS))
-
-    def __mul__(self, other: "Vector | float") -> "Vector":
-        return Vector(self.builder, self.builder.fmul(self.value, self._other(other), flags=_FLAGS))
-
-    __radd__ = __add__
-    __rmul__ = __mul__
-
-    def __gt__(self, other: "Vector | float") -> "Mask":
-        return Mask(self.builder, self.builder.fcmp_ordered(">", self.value, self._other(other)))
-
-    def at_least(self, low: "Vector") -> "Vector":
-        """The larger of the two in each lane; a NaN stays NaN."""
-        return (low > self).choose(low, self)
-
-
-@dataclass(frozen=True)
-class Mask:
-    """One truth value a lane."""
-
-    builder: Any
-    value: Any
-
-    def __and__(self, other: "Mask") -> "Mask":
-        return Mask(self.builder, self.builder.and_(self.value, other.value))
-
-    def choose(self, yes: Vector, no: Vector) -> Vector:
-        """In each lane one of the two."""
-        return Vector(self.builder, self.builder.select(self.value, yes.value, no.value))
 
 
 class Code:
@@ -201,7 +102,7 @@ class Code:
             self.builder.store(scalar, self._pointer(address, _REAL)).align = FLOAT
 
     def transposed(self, rows: list[Vector]) -> list[Vector]:
-        """LANES registers as a square matrix, transposed (Eklundh 1972): pairs of rows exchange ever larger blocks."""
+        """LANES registers as a square matrix, transposed: rows exchange ever larger blocks (Eklundh 1972)."""
         rows = list(rows)
         block = 1
         while block < LANES:
@@ -366,4 +267,4 @@ def vector_code(write: Callable[..., None]) -> Any:
 @jit()
 def address(array: Array) -> int:
     """Address of an array's first element. The caller keeps the array alive."""
-    return array.ctypes.data  # type: ignore[no-any-return]
+    return array.ctypes.data

@@ -8,7 +8,7 @@ import numpy as np
 from pellucid.ops.arrays import Array, Pair
 from pellucid.ops.memory import channels_last, empty_images
 from pellucid.ops.numba_ops.parts import thread_count
-from pellucid.ops.numba_ops.vectors import FLOAT, address
+from pellucid.ops.numba_ops.vectors import address
 from pellucid.ops.numba_ops.winograd.cut import cut_convolution, cut_weight_gradient
 from pellucid.ops.numba_ops.winograd.filters import FILTER
 from pellucid.ops.numba_ops.winograd.forward import Filters, convolve

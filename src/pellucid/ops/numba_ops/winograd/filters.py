@@ -1,9 +1,15 @@
 """Filters to the Winograd domain, packed for the products, and their gradients back."""
 
-from pellucid.ops.numba_ops.jit import jit
-from pellucid.ops.numba_ops.vectors import FLOAT, LANES, VECTOR, Code, Integer, vector_code
+from pellucid.ops.numba_ops.parts import inner
+from pellucid.ops.numba_ops.vectors import FLOAT, LANES, VECTOR, Code, Integer, Vector, vector_code
 from pellucid.ops.numba_ops.winograd.product import PANEL, SKEW
-from pellucid.ops.numba_ops.winograd.transforms import PATCH, POINTS, filter_adjoint, filter_transform, write_both_sides
+from pellucid.ops.numba_ops.winograd.transforms import (
+    PATCH,
+    POINTS,
+    filter_adjoint,
+    filter_transform,
+    write_both_sides,
+)
 
 SIDE = 3  # weights on a side of a filter
 WEIGHTS = SIDE * SIDE
@@ -41,33 +47,42 @@ def _store_filters(code: Code, places: list[Integer], weights: Integer) -> None:
 
 
 @vector_code
-def _transform(code, filters, stride, count, first, step, out, plane):  # type: ignore[no-untyped-def]
+def _transform(
+    code: Code,
+    filters: Integer,
+    stride: Integer,
+    count: Integer,
+    first: Integer,
+    step: Integer,
+    out: Integer,
+    plane: Integer,
+) -> None:
     """G g G^T of LANES filters; `first` and `step` say in which order the weights are taken."""
     weights = _load_filters(code, _lane_places(code, filters, stride, count)) + first * VECTOR
 
-    def read(j):  # type: ignore[no-untyped-def]
+    def read(j: Integer) -> list[Vector]:
         return [code.load(weights + step * (j + SIDE * i) * VECTOR) for i in range(SIDE)]
 
-    def write(i, values):  # type: ignore[no-untyped-def]
+    def write(i: Integer, values: list[Vector]) -> None:
         for j, value in enumerate(values):
             code.store(out + plane * (i * PATCH) + plane * j, value)
 
     write_both_sides(code, filter_transform, (SIDE, PATCH), read, write)
 
 
-@jit(cache=False)
+@inner
 def panel_plane(inputs: int) -> int:
     """Bytes from point to point of a panel."""
     return inputs * PANEL * FLOAT + SKEW
 
 
-@jit(cache=False)
+@inner
 def sums_plane(rows: int, columns: int) -> int:
     """Bytes from point to point of dU."""
     return rows * columns * FLOAT + SKEW
 
 
-@jit(cache=False, no_cpython_wrapper=True, no_cfunc_wrapper=True)
+@inner
 def transform_filters(
     w: int,
     inputs: int,
@@ -79,7 +94,7 @@ def transform_filters(
     first: int,
     last: int,
 ) -> None:
-    """U = G w G^T in panels (panels, 36, inputs, PANEL), the planes of points apart, for rows first to last - 1 of the panels * inputs rows.
+    """U = G w G^T in panels (panels, 36, inputs, PANEL), for rows first to last - 1 of the panels * inputs rows.
 
     The filter from input c to output k is at w + c * input_stride + k * output_stride; `rotated` by half a turn
     it is the filter of the input gradient. Columns beyond the last output hold anything.
@@ -96,11 +111,20 @@ def transform_filters(
 
 
 @vector_code
-def _adjoint(code, du, plane, part, parts, filters, stride, count):  # type: ignore[no-untyped-def]
+def _adjoint(
+    code: Code,
+    du: Integer,
+    plane: Integer,
+    part: Integer,
+    parts: Integer,
+    filters: Integer,
+    stride: Integer,
+    count: Integer,
+) -> None:
     """G^T dU G of LANES filters, dU being the sum of `parts` arrays."""
     weights = code.memory(WEIGHTS)
 
-    def read(j):  # type: ignore[no-untyped-def]
+    def read(j: Integer) -> list[Vector]:
         column = du + plane * j
         sums = [code.variable(code.number(0.0)) for _ in range(PATCH)]
         with code.loop(parts) as other:
@@ -108,7 +132,7 @@ def _adjoint(code, du, plane, part, parts, filters, stride, count):  # type: ign
                 total.set(total.get() + code.load(column + part * other + plane * (PATCH * i)))
         return [total.get() for total in sums]
 
-    def write(i, values):  # type: ignore[no-untyped-def]
+    def write(i: Integer, values: list[Vector]) -> None:
         for j, value in enumerate(values):
             code.store(weights + i * (SIDE * VECTOR) + VECTOR * j, value)
 
@@ -116,7 +140,7 @@ def _adjoint(code, du, plane, part, parts, filters, stride, count):  # type: ign
     _store_filters(code, _lane_places(code, filters, stride, count), weights)
 
 
-@jit(cache=False, no_cpython_wrapper=True, no_cfunc_wrapper=True)
+@inner
 def filter_gradients(
     du: int, rows: int, columns: int, parts: int, dw: int, inputs: int, outputs: int, first: int, last: int
 ) -> None:

@@ -2,8 +2,7 @@
 
 from typing import NamedTuple
 
-from pellucid.ops.numba_ops.jit import jit
-from pellucid.ops.numba_ops.parts import parted, read, share
+from pellucid.ops.numba_ops.parts import inner, parted, places, read, share
 from pellucid.ops.numba_ops.vectors import FLOAT, LANES, VECTOR
 from pellucid.ops.numba_ops.winograd.filters import panel_plane, transform_filters
 from pellucid.ops.numba_ops.winograd.patches import Images
@@ -34,7 +33,7 @@ class Work(NamedTuple):
     scratch_size: int  # bytes a part
 
 
-@jit(cache=False, no_cpython_wrapper=True, no_cfunc_wrapper=True)
+@inner
 def _convolve(images: Images, filters: Filters, target: Target, grid: Grid, work: Work, part: int) -> None:
     """One part of the output."""
     tiles, panels = images.number * grid.rows * grid.columns, (target.channels + PANEL - 1) // PANEL
@@ -71,11 +70,18 @@ def _convolve(images: Images, filters: Filters, target: Target, grid: Grid, work
             transform_outputs(m, m_plane, m_row, target, grid, first, count, k, channels, patch)
 
 
+_IMAGES, _TARGET, _FILTERS, _GRID, _WORK = places(Images, Target, Filters, Grid, Work)
+
+
 @parted(stages=2)
 def convolve(arguments: int, stage: int, part: int) -> None:
     """The whole convolution: filters first, then the output. Jobs: Images, Target, Filters, Grid, Work."""
-    images, target = read(Images, arguments, 0), read(Target, arguments, 8)
-    filters, grid, work = read(Filters, arguments, 15), read(Grid, arguments, 20), read(Work, arguments, 24)
+    images, target, filters = (
+        read(Images, arguments, _IMAGES),
+        read(Target, arguments, _TARGET),
+        read(Filters, arguments, _FILTERS),
+    )
+    grid, work = read(Grid, arguments, _GRID), read(Work, arguments, _WORK)
     if stage == 0:
         rows = (target.channels + PANEL - 1) // PANEL * images.channels
         first, last = share(rows, part, work.parts)

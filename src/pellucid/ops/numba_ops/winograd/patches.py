@@ -4,10 +4,11 @@ A gradient that comes back through ReLU, or through a 2x2 max-pool and ReLU, is 
 pixels are made where they are read, from the gradient behind, the layer's output and the pool's winners.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
-from pellucid.ops.numba_ops.jit import jit
-from pellucid.ops.numba_ops.vectors import FLOAT, LANES, VECTOR, vector_code
+from pellucid.ops.numba_ops.parts import inner
+from pellucid.ops.numba_ops.vectors import FLOAT, LANES, VECTOR, Code, Integer, Vector, vector_code
 
 PLAIN, MASKED, UNPOOLED = 0, 1, 2  # what an image is made of: itself; relu's gradient; that behind a 2x2 pool
 
@@ -39,12 +40,16 @@ def padded_channels(channels: int) -> int:
 
 
 @vector_code
-def _zero(code, out, vectors):  # type: ignore[no-untyped-def]
+def _zero(code: Code, out: Integer, vectors: Integer) -> None:
     with code.loop(vectors) as v:
         code.store(out + v * VECTOR, code.number(0.0))
 
 
-def _write_run(code, run, write):  # type: ignore[no-untyped-def]
+def _write_run(
+    code: Code,
+    run: tuple[Integer, Integer, Integer],
+    write: Callable[[Integer, Integer, Integer | None], None],
+) -> None:
     """`write(pixel, channel, rest)` writes one register of each pixel; `rest` is None for a whole one."""
     pixels, vectors, rest = run
     with code.loop(pixels) as pixel:
@@ -54,13 +59,22 @@ def _write_run(code, run, write):  # type: ignore[no-untyped-def]
             write(pixel, vectors * LANES, rest)
 
 
-def _load(code, place, rest):  # type: ignore[no-untyped-def]
+def _load(code: Code, place: Integer, rest: Integer | None) -> Vector:
     return code.load(place) if rest is None else code.load_first(place, rest)
 
 
 @vector_code
-def _copy(code, values, channels, out, out_pixel, pixels, vectors, rest):  # type: ignore[no-untyped-def]
-    def write(pixel, c, some):  # type: ignore[no-untyped-def]
+def _copy(
+    code: Code,
+    values: Integer,
+    channels: Integer,
+    out: Integer,
+    out_pixel: Integer,
+    pixels: Integer,
+    vectors: Integer,
+    rest: Integer,
+) -> None:
+    def write(pixel: Integer, c: Integer, some: Integer | None) -> None:
         source = values + (pixel * channels + c) * FLOAT
         code.store(out + out_pixel * pixel + c * FLOAT, _load(code, source, some))
 
@@ -68,20 +82,45 @@ def _copy(code, values, channels, out, out_pixel, pixels, vectors, rest):  # typ
 
 
 @vector_code
-def _mask(code, dy, y, channels, out, out_pixel, pixels, vectors, rest):  # type: ignore[no-untyped-def]
-    def write(pixel, c, some):  # type: ignore[no-untyped-def]
+def _mask(
+    code: Code,
+    dy: Integer,
+    y: Integer,
+    channels: Integer,
+    out: Integer,
+    out_pixel: Integer,
+    pixels: Integer,
+    vectors: Integer,
+    rest: Integer,
+) -> None:
+    def write(pixel: Integer, c: Integer, some: Integer | None) -> None:
         place = (pixel * channels + c) * FLOAT
         passes = _load(code, y + place, some) > 0.0
-        code.store(out + out_pixel * pixel + c * FLOAT, passes.choose(_load(code, dy + place, some), code.number(0.0)))
+        code.store(
+            out + out_pixel * pixel + c * FLOAT, passes.choose(_load(code, dy + place, some), code.number(0.0))
+        )
 
     _write_run(code, (pixels, vectors, rest), write)
 
 
 @vector_code
-def _unpool(code, dy, y, winner, element, first, channels, out, out_pixel, pixels, vectors, rest):  # type: ignore[no-untyped-def]
+def _unpool(
+    code: Code,
+    dy: Integer,
+    y: Integer,
+    winner: Integer,
+    element: Integer,
+    first: Integer,
+    channels: Integer,
+    out: Integer,
+    out_pixel: Integer,
+    pixels: Integer,
+    vectors: Integer,
+    rest: Integer,
+) -> None:
     """Pixels `first` and on of a row, which starts at dy, y, winner; `element` is the row's first in its windows."""
 
-    def write(pixel, c, some):  # type: ignore[no-untyped-def]
+    def write(pixel: Integer, c: Integer, some: Integer | None) -> None:
         j = pixel + first
         place = j.half() * channels + c
         won = code.load_bytes(winner + place) if some is None else code.load_bytes_first(winner + place, some)
@@ -92,7 +131,7 @@ def _unpool(code, dy, y, winner, element, first, channels, out, out_pixel, pixel
     _write_run(code, (pixels, vectors, rest), write)
 
 
-@jit(cache=False, no_cpython_wrapper=True, no_cfunc_wrapper=True)
+@inner
 def _write_row(images: Images, n: int, i: int, first: int, pixels: int, out: int) -> None:
     """Some pixels of a row of an image, from column `first` on, each in whole registers."""
     channels = images.channels
@@ -113,7 +152,7 @@ def _write_row(images: Images, n: int, i: int, first: int, pixels: int, out: int
         _copy(images.values + place, channels, out, out_pixel, pixels, vectors, rest)
 
 
-@jit(cache=False, no_cpython_wrapper=True, no_cfunc_wrapper=True)
+@inner
 def read_window(images: Images, n: int, i: int, j: int, size: int, patch: int) -> Window:
     """The size x size pixels from row i and column j, which may hang over the rim.
 

@@ -5,26 +5,26 @@ for it afterwards. Tiles lie in images in the order of memory, near enough: the 
 that share of the images' memory.
 """
 
-from pellucid.ops.numba_ops.jit import jit
-from pellucid.ops.numba_ops.vectors import FLOAT, vector_code
+from pellucid.ops.numba_ops.parts import inner
+from pellucid.ops.numba_ops.vectors import FLOAT, Code, Integer, vector_code
 from pellucid.ops.numba_ops.winograd.patches import PLAIN, UNPOOLED, Images
 
 LINE = 64  # bytes that come at a time
 
 
 @vector_code
-def _lines(code, start, count):  # type: ignore[no-untyped-def]
+def _lines(code: Code, start: Integer, count: Integer) -> None:
     with code.loop(count) as i:
         code.prefetch(start + i * LINE, write=False)
 
 
 @vector_code
-def _lines_to_write(code, start, count):  # type: ignore[no-untyped-def]
+def _lines_to_write(code: Code, start: Integer, count: Integer) -> None:
     with code.loop(count) as i:
         code.prefetch(start + i * LINE, write=True)
 
 
-@jit(cache=False, no_cpython_wrapper=True, no_cfunc_wrapper=True)
+@inner
 def prefetch(images: Images, tiles: int, first: int, last: int, step: int, steps: int) -> None:
     """Ask for one of `steps` shares of what the tiles first to last - 1, of all tiles, are made from."""
     size = images.number * images.height * images.width * images.channels
@@ -40,7 +40,7 @@ def prefetch(images: Images, tiles: int, first: int, last: int, step: int, steps
         _lines(images.winners + start, (stop - start + LINE - 1) // LINE)
 
 
-@jit(cache=False, no_cpython_wrapper=True, no_cfunc_wrapper=True)
+@inner
 def prefetch_output(values: int, size: int, tiles: int, first: int, last: int, step: int, steps: int) -> None:
     """The same for an output of `size` bytes, to be written."""
     begin, end = size * first // tiles, size * last // tiles

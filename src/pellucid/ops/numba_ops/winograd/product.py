@@ -5,7 +5,7 @@ AVX2 (16 registers of 8 lanes) 6 rows of 2 registers need 12 accumulators, 2 reg
 broadcast number of the left one: 12 multiply-adds for 8 loads, so the multipliers are the bottleneck, not memory.
 """
 
-from pellucid.ops.numba_ops.jit import jit
+from pellucid.ops.numba_ops.parts import inner
 from pellucid.ops.numba_ops.vectors import FLOAT, LANES, VECTOR, Code, Integer, vector_code
 
 PANEL = 16  # columns of the right factor at a time
@@ -44,23 +44,43 @@ def _write_block(
 
 
 @vector_code
-def _block(code, left, left_row, left_step, right, right_step, out, out_row, depth):  # type: ignore[no-untyped-def]
+def _block(
+    code: Code,
+    left: Integer,
+    left_row: Integer,
+    left_step: Integer,
+    right: Integer,
+    right_step: Integer,
+    out: Integer,
+    out_row: Integer,
+    depth: Integer,
+) -> None:
     _write_block(code, left, left_row, left_step, right, right_step, out, out_row, depth, add=False)
 
 
 @vector_code
-def _block_added(code, left, left_row, left_step, right, right_step, out, out_row, depth):  # type: ignore[no-untyped-def]
+def _block_added(
+    code: Code,
+    left: Integer,
+    left_row: Integer,
+    left_step: Integer,
+    right: Integer,
+    right_step: Integer,
+    out: Integer,
+    out_row: Integer,
+    depth: Integer,
+) -> None:
     _write_block(code, left, left_row, left_step, right, right_step, out, out_row, depth, add=True)
 
 
-@jit(cache=False, no_cpython_wrapper=True, no_cfunc_wrapper=True)
+@inner
 def multiply(left: int, left_row: int, panel: int, out: int, out_row: int, rows: int, depth: int) -> None:
     """Out = left panel, with left (rows, depth), a packed panel (depth, PANEL); `rows` is a multiple of ROWS."""
     for row in range(0, rows, ROWS):
         _block(left + row * left_row, left_row, FLOAT, panel, PANEL * FLOAT, out + row * out_row, out_row, depth)
 
 
-@jit(cache=False, no_cpython_wrapper=True, no_cfunc_wrapper=True)
+@inner
 def multiply_transposed(
     left: int, left_row: int, right: int, right_row: int, out: int, out_row: int, rows: int, depth: int, first: bool
 ) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
-from pellucid.ops.numba_ops.jit import jit
+from pellucid.ops.numba_ops.parts import inner
 from pellucid.ops.numba_ops.vectors import FLOAT, LANES, VECTOR, Code, Integer, Vector, vector_code
 from pellucid.ops.numba_ops.winograd.patches import Images, read_window
 from pellucid.ops.numba_ops.winograd.transforms import (
@@ -38,8 +38,8 @@ class Target(NamedTuple):
 
 
 @vector_code
-def _transform_patch(code, start, row, pixel, out, plane):  # type: ignore[no-untyped-def]
-    def read(j):  # type: ignore[no-untyped-def]
+def _transform_patch(code: Code, start: Integer, row: Integer, pixel: Integer, out: Integer, plane: Integer) -> None:
+    def read(j: Integer) -> list[Vector]:
         return [code.load(start + pixel * j + row * i) for i in range(PATCH)]
 
     write_both_sides(code, data_transform, (PATCH, PATCH), read, _to_planes(code, out, plane))
@@ -57,10 +57,12 @@ def _to_planes(code: Code, out: Integer, plane: Integer) -> Callable[[Integer, l
 
 
 @vector_code
-def _transform_tile(code, start, row, pixel, out, plane, total):  # type: ignore[no-untyped-def]
+def _transform_tile(
+    code: Code, start: Integer, row: Integer, pixel: Integer, out: Integer, plane: Integer, total: Integer
+) -> None:
     sum_of_pixels = code.variable(code.load(total))
 
-    def read(j):  # type: ignore[no-untyped-def]
+    def read(j: Integer) -> list[Vector]:
         y = [code.load(start + pixel * j + row * i) for i in range(TILE)]
         sum_of_pixels.set(sum_of_pixels.get() + ((y[0] + y[1]) + (y[2] + y[3])))
         return y
@@ -69,7 +71,7 @@ def _transform_tile(code, start, row, pixel, out, plane, total):  # type: ignore
     code.store(total, sum_of_pixels.get())
 
 
-@jit(cache=False, no_cpython_wrapper=True, no_cfunc_wrapper=True)
+@inner
 def transform_patches(images: Images, grid: Grid, first: int, count: int, out: int, plane: int, patch: int) -> None:
     """V = B^T d B of the patches under `count` tiles: (36, count, channels in whole registers), planes apart."""
     row = (images.channels + LANES - 1) // LANES * VECTOR
@@ -81,7 +83,7 @@ def transform_patches(images: Images, grid: Grid, first: int, count: int, out: i
             _transform_patch(window.start + c, window.row, window.pixel, out + t * row + c, plane)
 
 
-@jit(cache=False, no_cpython_wrapper=True, no_cfunc_wrapper=True)
+@inner
 def transform_tiles(
     images: Images, grid: Grid, first: int, count: int, out: int, plane: int, row: int, patch: int, total: int
 ) -> None:
@@ -94,22 +96,31 @@ def transform_tiles(
             _transform_tile(window.start + c, window.row, window.pixel, out + t * row + c, plane, total + c)
 
 
-def _write_outputs(code, m, plane, bias, relu, write):  # type: ignore[no-untyped-def]
+def _write_outputs(
+    code: Code,
+    m: Integer,
+    plane: Integer,
+    bias: Integer,
+    relu: Integer,
+    write: Callable[[Integer, list[Vector]], None],
+) -> None:
     """A^T M A, bias and ReLU; `write(i, values)` stores row i."""
     shift, low = code.load(bias), code.either(relu, 0.0, -float("inf"))
 
-    def read(j):  # type: ignore[no-untyped-def]
+    def read(j: Integer) -> list[Vector]:
         return [code.load(m + plane * j + plane * (PATCH * i)) for i in range(PATCH)]
 
-    def finish(i, values):  # type: ignore[no-untyped-def]
+    def finish(i: Integer, values: list[Vector]) -> None:
         write(i, [(y + shift).at_least(low) for y in values])
 
     write_both_sides(code, output_transform, (PATCH, TILE), read, finish)
 
 
 @vector_code
-def _output_tile(code, m, plane, bias, relu, out, row, pixel):  # type: ignore[no-untyped-def]
-    def write(i, values):  # type: ignore[no-untyped-def]
+def _output_tile(
+    code: Code, m: Integer, plane: Integer, bias: Integer, relu: Integer, out: Integer, row: Integer, pixel: Integer
+) -> None:
+    def write(i: Integer, values: list[Vector]) -> None:
         for j, value in enumerate(values):
             code.store(out + row * i + pixel * j, value)
 
@@ -117,10 +128,22 @@ def _output_tile(code, m, plane, bias, relu, out, row, pixel):  # type: ignore[n
 
 
 @vector_code
-def _pooled_tile(code, m, plane, bias, relu, out, winner, row, pixel, winner_row, winner_pixel):  # type: ignore[no-untyped-def]
+def _pooled_tile(
+    code: Code,
+    m: Integer,
+    plane: Integer,
+    bias: Integer,
+    relu: Integer,
+    out: Integer,
+    winner: Integer,
+    row: Integer,
+    pixel: Integer,
+    winner_row: Integer,
+    winner_pixel: Integer,
+) -> None:
     tile = code.memory(TILE * TILE)
 
-    def write(i, values):  # type: ignore[no-untyped-def]
+    def write(i: Integer, values: list[Vector]) -> None:
         for j, value in enumerate(values):
             code.store(tile + i * (TILE * VECTOR) + VECTOR * j, value)
 
@@ -138,17 +161,17 @@ def _pooled_tile(code, m, plane, bias, relu, out, winner, row, pixel, winner_row
 
 
 @vector_code
-def _copy(code, source, out, vectors):  # type: ignore[no-untyped-def]
+def _copy(code: Code, source: Integer, out: Integer, vectors: Integer) -> None:
     with code.loop(vectors) as v:
         code.store(out + v * VECTOR, code.load(source + v * VECTOR))
 
 
 @vector_code
-def _copy_rest(code, source, out, rest):  # type: ignore[no-untyped-def]
+def _copy_rest(code: Code, source: Integer, out: Integer, rest: Integer) -> None:
     code.store_first(out, code.load(source), rest)
 
 
-@jit(cache=False, no_cpython_wrapper=True, no_cfunc_wrapper=True)
+@inner
 def _copy_pixels(
     source: int, size: int, target: int, row: int, pixel: int, height: int, width: int, channels: int
 ) -> None:
@@ -163,7 +186,7 @@ def _copy_pixels(
                 _copy_rest(start + vectors * VECTOR, out + vectors * VECTOR, rest)
 
 
-@jit(cache=False, no_cpython_wrapper=True, no_cfunc_wrapper=True)
+@inner
 def _write_tile(
     m: int, plane: int, target: Target, n: int, i: int, j: int, k: int, channels: int, patch: int
 ) -> None:
@@ -181,7 +204,7 @@ def _write_tile(
         _copy_pixels(patch, TILE, out, row, pixel, target.height - i, target.width - j, channels)
 
 
-@jit(cache=False, no_cpython_wrapper=True, no_cfunc_wrapper=True)
+@inner
 def _write_pooled(
     m: int, plane: int, target: Target, n: int, i: int, j: int, k: int, channels: int, patch: int
 ) -> None:
@@ -213,12 +236,12 @@ def _write_pooled(
 
 
 @vector_code
-def _store_pooled(code, start, out, winner, rest):  # type: ignore[no-untyped-def]
+def _store_pooled(code: Code, start: Integer, out: Integer, winner: Integer, rest: Integer) -> None:
     code.store_first(out, code.load(start), rest)
     code.copy_bytes_first(start + VECTOR, winner, rest)
 
 
-@jit(cache=False, no_cpython_wrapper=True, no_cfunc_wrapper=True)
+@inner
 def transform_outputs(
     m: int,
     plane: int,

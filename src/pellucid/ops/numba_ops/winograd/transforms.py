@@ -107,12 +107,12 @@ def write_both_sides(
     """
     size, result = sizes
     waiting = code.memory(size * result)
-    with code.loop(size) as j:
-        for i, value in enumerate(transform(read(j))):
-            code.store(waiting + VECTOR * size * i + j * VECTOR, value)
-    with code.loop(result) as i:
-        row = waiting + i * (VECTOR * size)
-        write(i, transform([code.load(row + VECTOR * j) for j in range(size)]))
+    with code.loop(size) as column:
+        for i, value in enumerate(transform(read(column))):
+            code.store(waiting + VECTOR * size * i + column * VECTOR, value)
+    with code.loop(result) as row:
+        place = waiting + row * (VECTOR * size)
+        write(row, transform([code.load(place + VECTOR * j) for j in range(size)]))
 
 
 def matrix(transform: Transform, size: int) -> Array:

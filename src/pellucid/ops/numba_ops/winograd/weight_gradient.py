@@ -10,9 +10,8 @@ step adds the parts in order: the result does not depend on which thread was fas
 
 from typing import NamedTuple
 
-from pellucid.ops.numba_ops.jit import jit
-from pellucid.ops.numba_ops.parts import parted, read, share
-from pellucid.ops.numba_ops.vectors import FLOAT, LANES, VECTOR, vector_code
+from pellucid.ops.numba_ops.parts import inner, parted, places, read, share
+from pellucid.ops.numba_ops.vectors import FLOAT, LANES, VECTOR, Code, Integer, vector_code
 from pellucid.ops.numba_ops.winograd.filters import filter_gradients, sums_plane
 from pellucid.ops.numba_ops.winograd.forward import Work
 from pellucid.ops.numba_ops.winograd.patches import Images
@@ -32,27 +31,27 @@ class Sums(NamedTuple):
 
 
 @vector_code
-def _clear(code, out, vectors):  # type: ignore[no-untyped-def]
+def _clear(code: Code, out: Integer, vectors: Integer) -> None:
     with code.loop(vectors) as v:
         code.store(out + v * VECTOR, code.number(0.0))
 
 
 @vector_code
-def _sum(code, source, stride, count, out, lanes):  # type: ignore[no-untyped-def]
+def _sum(code: Code, source: Integer, stride: Integer, count: Integer, out: Integer, lanes: Integer) -> None:
     total = code.variable(code.number(0.0))
     with code.loop(count) as i:
         total.set(total.get() + code.load(source + stride * i))
     code.store_first(out, total.get(), lanes)
 
 
-@jit(cache=False, no_cpython_wrapper=True, no_cfunc_wrapper=True)
+@inner
 def _sum_totals(totals: int, stride: int, parts: int, db: int, channels: int) -> None:
     """The bias gradient: the parts' sums, added in order."""
     for k in range(0, channels, LANES):
         _sum(totals + k * FLOAT, stride, parts, db + k * FLOAT, channels - k)
 
 
-@jit(cache=False, no_cpython_wrapper=True, no_cfunc_wrapper=True)
+@inner
 def _sum_part(x: Images, dy: Images, grid: Grid, sums: Sums, work: Work, part: int) -> None:
     tiles = dy.number * grid.rows * grid.columns
     first_tile, last_tile = share(tiles, part, work.parts)
@@ -79,11 +78,14 @@ def _sum_part(x: Images, dy: Images, grid: Grid, sums: Sums, work: Work, part: i
                 )
 
 
+_X, _DY, _GRID, _SUMS, _WORK = places(Images, Images, Grid, Sums, Work)
+
+
 @parted(stages=2)
 def sum_weight_gradient(arguments: int, stage: int, part: int) -> None:
     """Dw and db; every part has at least one tile. Jobs: x, dy, Grid, Sums, Work."""
-    x, dy, grid = read(Images, arguments, 0), read(Images, arguments, 8), read(Grid, arguments, 16)
-    sums, work = read(Sums, arguments, 20), read(Work, arguments, 24)
+    x, dy, grid = read(Images, arguments, _X), read(Images, arguments, _DY), read(Grid, arguments, _GRID)
+    sums, work = read(Sums, arguments, _SUMS), read(Work, arguments, _WORK)
     if stage == 0:
         _sum_part(x, dy, grid, sums, work, part)
         return
