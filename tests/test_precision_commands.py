@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,9 @@ import pytest
 
 from pellucid.cli import main
 from pellucid.data import mnist_dataset
-from pellucid.recipes import load_recipe, start_run
+from pellucid.layers import ConvTranspose2d, Flatten, Linear, ReLU, Sequential
+from pellucid.network import Network
+from pellucid.recipes import load_recipe, open_model, start_run
 from pellucid.recipes.formats import compare_run
 from pellucid.recipes.shrink import open_shrunk
 from small_runs import digits, one_thread_of_numpy
@@ -60,9 +63,10 @@ def test_from_a_run_to_a_program(run: Path, tmp_path: Path, capsys: pytest.Captu
 
 def test_comparison_of_formats(run: Path) -> None:
     with one_thread_of_numpy():
-        rows, measure, _ = compare_run(run, digits())
+        found = compare_run(run, digits())
+    rows = found.rows
     assert [row.format for row in rows] == ["float64", "float32", "float16", "bfloat16", "int4, trained"]
-    assert measure == "accuracy"
+    assert (found.measure, found.note) == ("accuracy", "")
     by_name = {row.format: row for row in rows}
     assert by_name["float64"].changed == by_name["float64"].logit_difference == 0
     assert by_name["float64"].weight_bytes == 2 * by_name["float32"].weight_bytes
@@ -72,6 +76,19 @@ def test_comparison_of_formats(run: Path) -> None:
     assert 0 < by_name["float32"].logit_difference < by_name["float16"].logit_difference
     assert by_name["float16"].logit_difference < by_name["bfloat16"].logit_difference
     assert all(row.images_per_second > 0 and row.predictions == 90 for row in rows)
+
+
+def test_a_network_without_integers_is_compared_in_floats(run: Path, tmp_path: Path) -> None:
+    model = open_model(run)
+    layer = Sequential(ConvTranspose2d(2, 3), ReLU(), Flatten(), Linear(10))
+    strange = replace(model, network=Network(layer, (1, 28, 28)), recipe=load_recipe("deep-convnet"))
+    with one_thread_of_numpy(), pytest.MonkeyPatch.context() as patch:
+        patch.setattr("pellucid.recipes.formats.open_model", lambda run: strange)
+        found = compare_run(tmp_path, digits())
+    assert [row.format for row in found.rows] == ["float64", "float32", "float16", "bfloat16"]
+    assert "no integers: layer 0 (ConvTranspose2d)" in found.note
+    elements = 28 * 28 + 2 * (2 * 30 * 30) + 1800 + 10
+    assert [row.activation_bytes for row in found.rows] == [8 * elements, 4 * elements, 2 * elements, 2 * elements]
 
 
 def test_the_command_draws_and_prints(

@@ -37,14 +37,16 @@ def precision(
     from pellucid.recipes.formats import compare_run
 
     backend = machine.use()
-    rows, measure, title = compare_run(run)
+    found = compare_run(run)
     picture = out or run / "precision.png"
-    write_whole(picture, draw_formats(rows, measure, title))
+    write_whole(picture, draw_formats(found.rows, found.measure, found.title))
     if json:
-        print_json({"run": str(run), "backend": backend, "rows": [asdict(row) for row in rows]})
+        print_json({"run": str(run), "backend": backend, "rows": [asdict(row) for row in found.rows]})
         return
-    columns = ("format", measure, *NUMBERS[1:])
-    print_table(columns, [_shown(row) for row in rows], title=f"{title}, {backend}", right=columns[1:])
+    columns = ("format", found.measure, *NUMBERS[1:])
+    print_table(columns, [_shown(row) for row in found.rows], title=f"{found.title}, {backend}", right=columns[1:])
+    if found.note:
+        print_note(found.note)
     print_note(f"picture: {picture}")
 
 

@@ -10,7 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from pellucid.analysis.cost import network_cost
 from pellucid.data import Loader
+from pellucid.errors import PellucidError
 from pellucid.layers import INFERENCE
 from pellucid.network import Network
 from pellucid.ops.arrays import Array
@@ -31,8 +33,9 @@ class FormatRow:
     """One format's measures.
 
     measure: the task's primary one, over all images. weight_bytes: of all values kept between batches.
-    activation_bytes: of the input and of what each step writes, for one image (ReLU, and max-pool where it is
-    joined to a convolution, write nothing of their own). logit_difference: the largest, from float64's.
+    activation_bytes: of the input and of what each step writes, for one image; ReLU, and max-pool where it is joined
+    to a convolution, write nothing of their own. Of every layer where the network has no integer form.
+    logit_difference: the largest, from float64's.
     changed: predictions other than float64's, of `predictions`.
     """
 
@@ -91,8 +94,11 @@ def activation_bytes(network: AnyNetwork) -> int:
     """Bytes of the input and of every step's output, for one image."""
     if isinstance(network, IntegerNetwork):
         return network.activation_bytes
-    elements = prod(network.input_shape) + sum(prod(stage.output_shape) for stage in stages(network))
-    return elements * network.dtype.itemsize
+    try:
+        written = sum(prod(stage.output_shape) for stage in stages(network)) * network.dtype.itemsize
+    except PellucidError:  # a layer that integers don't know: what the layers declare
+        written = network_cost(network).activation_bytes
+    return prod(network.input_shape) * network.dtype.itemsize + written
 
 
 def _speeds(networks: Mapping[str, AnyNetwork], images: Array) -> dict[str, float]:
