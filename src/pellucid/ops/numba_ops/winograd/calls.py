@@ -15,7 +15,7 @@ from pellucid.ops.numba_ops.winograd.forward import Filters, convolve
 from pellucid.ops.numba_ops.winograd.patches import MASKED, PLAIN, UNPOOLED, Images
 from pellucid.ops.numba_ops.winograd.product import PANEL
 from pellucid.ops.numba_ops.winograd.tiles import Target
-from pellucid.ops.numba_ops.winograd.weight_gradient import Sums, sum_weight_gradient
+from pellucid.ops.numba_ops.winograd.filter_sums import Sums, sum_weight_gradient
 
 LEAST_CHANNELS = 5  # with fewer channels in or out the transforms cost more than the products save
 LINE = 64  # bytes of a cache line
