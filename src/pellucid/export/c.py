@@ -22,7 +22,7 @@ from pellucid.precision import PIXELS, IntegerNetwork
 from pellucid.precision.integer_layers import IntegerConv2d, IntegerPool2d, IntegerStep, IntegerTable
 from pellucid.precision.levels import pack
 
-CONVOLUTION_BYTES, POOL_BYTES = 52, 22  # of the description of a layer, with pointers of 4 bytes
+CONVOLUTION_BYTES, POOL_BYTES = 52, 24  # of the description of a layer, with pointers of 4 bytes
 LINE = 110
 
 
@@ -89,11 +89,8 @@ def _kernels(steps: Sequence[IntegerStep]) -> str:
         "static int32_t weight(const struct convolution *c, uint32_t i)\n{\n    switch (c->bits) {\n"
         f"{cases}{last}    }}\n}}\n"
     )
-    pools = [step for step in steps if isinstance(step, IntegerPool2d)]
     parts = [_source("types.c"), weight, _source("convolution.c")]
-    parts += [_source("pool_types.c")] if pools else []
-    parts += [_source("max_pool.c")] if any(not pool.average for pool in pools) else []
-    parts += [_source("average_pool.c")] if any(pool.average for pool in pools) else []
+    parts += [_source("pool.c")] if any(isinstance(step, IntegerPool2d) for step in steps) else []
     parts += [_source("table.c")] if any(isinstance(step, IntegerTable) for step in steps) else []
     return "\n".join(parts)
 
@@ -104,7 +101,7 @@ def _constants(i: int, step: IntegerStep) -> str:
     if isinstance(step, IntegerTable):
         return title + _array(f"table_{i}", "uint8_t", step.table)
     if isinstance(step, IntegerPool2d):
-        window = (*step.output_shape[1:], *step.kernel, *step.stride, *step.padding)
+        window = (*step.output_shape[1:], *step.kernel, *step.stride, *step.padding, step.average)
         return f"{title}static const struct pool pool_{i} = {{{_joined((*_image(step), *window))}}};\n"
     if not isinstance(step, IntegerConv2d):
         raise PellucidError(f"export to C: layer {step.name} ({type(step).__name__}) has no kernel in C")
@@ -131,7 +128,7 @@ def _calls(steps: Sequence[IntegerStep], plan: MemoryPlan) -> Iterable[str]:
         if isinstance(step, IntegerTable):
             yield f"    look_up(table_{i}, {prod(step.input_shape)}, {ends});"
         elif isinstance(step, IntegerPool2d):
-            yield f"    {'average' if step.average else 'max'}_pool(&pool_{i}, {ends});"
+            yield f"    pool_windows(&pool_{i}, {ends});"
         else:
             yield f"    convolve(&convolution_{i}, {ends});"
 
