@@ -21,7 +21,7 @@ class Flatten(Layer):
         """One row a sample."""
         if context.keep:
             self.shape = x.shape
-        return x.reshape(x.shape[0], -1)
+        return x.reshape(x.shape[0], *self.output_shape(x.shape[1:]))  # -1 would not do where there is no sample
 
     def backward(self, dy: Array) -> Array:
         """Back into images, stored channels last."""

@@ -12,8 +12,11 @@ import os
 import signal
 import sys
 import time
+import traceback
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
+from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -38,6 +41,7 @@ DEFAULT_PATIENCE = 120.0
 YIELDING = 2e-3  # seconds of waiting in which the core is only offered to others
 NAP = 1e-4  # seconds slept between looks from then on: another rank may need this core to get here
 
+GRACE = 0.5  # seconds in which rank 0 may say what another rank was about to say
 LAST_RESORT = 3  # seconds after which a rank that tries to end the others ends at least itself
 
 
@@ -87,14 +91,19 @@ class MPI:
         """Wait until all ranks are here."""
         self._wait(self.world.Ibarrier())
 
-    def abort(self, code: int) -> None:
-        """End every rank now, with this exit code. What is to be said has been said: MPI's own line is dropped.
+    def fail(self, message: str, code: int) -> None:
+        """Say what went wrong on this rank, in one line, and end every rank now, with this exit code.
 
-        On a machine that is cut off, MPI waits to tell the others; then this process ends by itself.
+        Where all ranks met the same, only the first says it. On a machine that is cut off, MPI would wait to tell the
+        others; then this process ends by itself.
         """
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+        if self.rank != 0:
+            time.sleep(GRACE)
+        print(f"pellucid: rank {self.rank} of {self.ranks}:", " ".join(message.split()), file=sys.__stderr__)
+        for stream in (sys.stdout, sys.__stderr__):
+            if stream is not None:
+                stream.flush()
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # MPI's own lines
         signal.signal(signal.SIGALRM, signal.SIG_DFL)
         signal.alarm(LAST_RESORT)
         self.world.Abort(code)
@@ -132,7 +141,20 @@ def join_ranks() -> Communicator:
     patience = _patience()
     world = _world(launched, patience)
     _settle(world)
-    return MPI(world, patience)
+    communicator = MPI(world, patience)
+    sys.excepthook = partial(_end_all, communicator)
+    return communicator
+
+
+def _end_all(communicator: MPI, kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """What happens to an exception that nobody has caught: this rank says it, and all end.
+
+    MPI would wait, at the end of this process, for the others, who wait for it.
+    """
+    if isinstance(error, LostRankError):
+        communicator.fail(str(error), 1)
+    traceback.print_exception(kind, error, trace, file=sys.__stderr__)
+    communicator.fail(f"{kind.__name__}: {error}", 1)
 
 
 def _settle(world: Comm) -> None:
