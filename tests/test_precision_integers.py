@@ -29,7 +29,15 @@ from pellucid.layers import (
 )
 from pellucid.network import Network
 from pellucid.ops.arrays import Array
-from pellucid.precision import PIXELS, Scale, calibrate, fold_batch_norm, quantization_aware, quantize
+from pellucid.precision import (
+    PIXELS,
+    Scale,
+    calibrate,
+    fold_batch_norm,
+    quantization_aware,
+    quantize,
+    without_rounding,
+)
 from pellucid.precision.integer_layers import IntegerConv2d
 from pellucid.precision.levels import WIDTHS, fitted_steps, largest_level, nearest_levels, pack, plain_steps, unpack
 from pellucid.precision.rounding import RoundedWeights, Rounding
@@ -142,6 +150,8 @@ def test_training_with_rounding_sees_what_the_integers_compute(bits: int) -> Non
     network = trained()
     aware = quantization_aware(network, bits)
     assert set(network.parameters) <= set(aware.parameters)
+    assert without_rounding(network) is network
+    np.testing.assert_array_equal(without_rounding(aware).forward(images(3)), network.forward(images(3)))
     rng = np.random.default_rng(3)
     for _ in range(30):
         y = aware.forward(images(), training(rng))

@@ -1,6 +1,6 @@
 """Fewer bits: number formats, integers instead of floats, and training that knows of either."""
 
-from pellucid.precision.aware import quantization_aware, with_rounding
+from pellucid.precision.aware import quantization_aware, with_rounding, without_rounding
 from pellucid.precision.calibration import calibrate
 from pellucid.precision.folding import fold_batch_norm
 from pellucid.precision.formats import FORMATS, float_type
@@ -19,4 +19,5 @@ __all__ = [
     "quantization_aware",
     "quantize",
     "with_rounding",
+    "without_rounding",
 ]

@@ -34,6 +34,25 @@ def with_rounding(layer: Layer, input_shape: tuple[int, ...], bits: int) -> Laye
     return _rewritten(twin, stored, bits)
 
 
+def without_rounding(network: Network) -> Network:
+    """The network as it was before `quantization_aware`, with the weights of now; itself if it does not round."""
+    if not any(isinstance(layer, RoundedWeights | Rounding) for layer in network.layers()):
+        return network
+    layer = _restored(copy.deepcopy(network.layer))
+    plain = Network(layer, network.input_shape, dtype=network.dtype, fuse=network.fused)
+    plain.load_state({name: value for name, value in network.state().items() if name in plain.parameters})
+    return plain
+
+
+def _restored(layer: Layer) -> Layer:
+    if isinstance(layer, RoundedWeights):
+        return layer.inner
+    if not isinstance(layer, Sequential):
+        return layer
+    kept = {name: child for name, child in layer.children().items() if not isinstance(child, Rounding)}
+    return Sequential(*map(_restored, kept.values()), names=tuple(kept))
+
+
 def _rewritten(layer: Layer, stored: set[str], bits: int) -> Layer:
     if isinstance(layer, Conv2d | Linear):
         return RoundedWeights(layer, bits)
