@@ -12,8 +12,8 @@ from typing import NamedTuple
 import numpy as np
 
 from pellucid.ops.arrays import Array, Pair
-from pellucid.ops.memory import channels_last, empty_images, padded
-from pellucid.ops.numba_ops.parts import parted, read, share, thread_count
+from pellucid.ops.memory import channels_last, empty, empty_images, padded
+from pellucid.ops.numba_ops.parts import inner, parted, places, read, share, thread_count
 from pellucid.ops.numba_ops.vectors import FLOAT, LANES, VECTOR, Code, Integer, address, vector_code
 from pellucid.ops.numba_ops.winograd.product import PANEL, ROWS
 
@@ -37,6 +37,21 @@ class _Image(NamedTuple):
     channels: int  # C
     filters: int  # K
     parts: int
+
+
+class _Source(NamedTuple):
+    """What the first stage makes the frame and the panels of weights from."""
+
+    images: int  # (N, height, width, C)
+    height: int
+    width: int
+    above: int
+    left: int
+    weights: int  # (K, C, 3, 3)
+    bias: int  # (K,); 0 without one
+
+
+_IMAGE, _SOURCE = places(_Image, _Source)
 
 
 def suits(images: Array, w: Array, stride: Pair, dilation: Pair, groups: int) -> bool:
@@ -85,13 +100,66 @@ def _pixels(
         code.store(out + out_pixel * r + VECTOR * c, sums[r, c].get().at_least(low))
 
 
-@parted(stages=1)
-def _convolve(arguments: int, stage: int, part: int) -> None:
-    image = read(_Image, arguments, 0)
+@vector_code
+def _copy(code: Code, source: Integer, out: Integer, vectors: Integer, rest: Integer) -> None:
+    """Numbers side by side: whole registers, and a rest."""
+    with code.loop(vectors) as v:
+        code.store(out + v * VECTOR, code.load(source + v * VECTOR))
+    code.store_first(out + vectors * VECTOR, code.load_first(source + vectors * VECTOR, rest), rest)
+
+
+@vector_code
+def _clear(code: Code, out: Integer, vectors: Integer, rest: Integer) -> None:
+    with code.loop(vectors) as v:
+        code.store(out + v * VECTOR, code.number(0.0))
+    code.store_first(out + vectors * VECTOR, code.number(0.0), rest)
+
+
+@vector_code
+def _gather(code: Code, source: Integer, distance: Integer, out: Integer) -> None:
+    code.store(out, code.gather([source + distance * lane for lane in range(LANES)]))
+
+
+@inner
+def _frame_lines(image: _Image, source: _Source, first: int, last: int) -> None:
+    """Lines of the images with their border: (N, P + 2, Q + 2, C)."""
+    C, height = image.channels, image.height + 2
+    line, before, pixels = (image.width + 2) * C, source.left * C, source.width * C
+    for number in range(first, last):
+        n, i = number // height, number % height - source.above
+        out = image.frame + number * line * FLOAT
+        if 0 <= i < source.height:
+            _clear(out, before // LANES, before % LANES)
+            start = source.images + (n * source.height + i) * pixels * FLOAT
+            _copy(start, out + before * FLOAT, pixels // LANES, pixels % LANES)
+            _clear(out + (before + pixels) * FLOAT, before // LANES, before % LANES)
+        else:
+            _clear(out, line // LANES, line % LANES)
+
+
+@inner
+def _pack_weights(image: _Image, source: _Source) -> None:
+    """Weights as (panels, 3, 3, C, PANEL), then the bias."""
+    C, K = image.channels, image.filters
+    for k in range(0, K, LANES):
+        panel, column = k // PANEL, k % PANEL
+        for tap in range(TAPS):
+            for c in range(C):
+                place = image.other + (((panel * TAPS + tap) * C + c) * PANEL + column) * FLOAT
+                _gather(source.weights + ((k * C + c) * TAPS + tap) * FLOAT, C * TAPS * FLOAT, place)
+    bias = image.other + K * TAPS * C * FLOAT
+    if source.bias:
+        _copy(source.bias, bias, K // LANES, 0)
+    else:
+        _clear(bias, K // LANES, 0)
+
+
+@inner
+def _convolve_lines(image: _Image, first: int, last: int) -> None:
+    """Lines of the output, in all images together."""
     pixel, out_pixel = image.channels * FLOAT, image.filters * FLOAT
     frame_row, length = (image.width + 2) * pixel, SIDE * image.channels
     bias = image.other + TAPS * image.channels * out_pixel
-    first, last = share(image.number * image.height, part, image.parts)
     for line in range(first, last):
         n, p = line // image.height, line % image.height
         start = image.frame + (n * (image.height + 2) + p) * frame_row
@@ -99,29 +167,40 @@ def _convolve(arguments: int, stage: int, part: int) -> None:
         for q in range(0, image.width, ROWS):
             j = min(q, image.width - ROWS)  # the last block overlaps the one before
             for k in range(0, image.filters, PANEL):
-                weights = image.other + k * TAPS * image.channels * FLOAT
+                weights = image.other + k * TAPS * pixel
                 to = out + j * out_pixel + k * FLOAT
                 _pixels(
                     start + j * pixel, frame_row, pixel, length, weights, bias + k * FLOAT, image.relu, to, out_pixel
                 )
 
 
+@parted(stages=2)
+def _convolve(arguments: int, stage: int, part: int) -> None:
+    """Frame and weights first, then the output. Jobs: _Image, _Source."""
+    image, source = read(_Image, arguments, _IMAGE), read(_Source, arguments, _SOURCE)
+    if stage == 0:
+        first, last = share(image.number * (image.height + 2), part, image.parts)
+        _frame_lines(image, source, first, last)
+        if part == 0:
+            _pack_weights(image, source)
+    else:
+        first, last = share(image.number * image.height, part, image.parts)
+        _convolve_lines(image, first, last)
+
+
 def convolution(x: Array, w: Array, b: Array | None, padding: Pair, relu: bool) -> Array:
     """Convolution of x (N, C, H, W) with w (K, C, 3, 3), plus b (K,), through ReLU if asked for: (N, K, P, Q)."""
-    frame = padded(x, padding)
-    (N, C, height, width), K = frame.shape, w.shape[0]
-    y = empty_images((N, K, height - 2, width - 2), np.float32)
-    weights = np.zeros(TAPS * C * K + K, np.float32)
-    weights[: TAPS * C * K].reshape(K // PANEL, TAPS * C, PANEL)[...] = (
-        w.transpose(2, 3, 1, 0).reshape(TAPS * C, K // PANEL, PANEL).transpose(1, 0, 2)
-    )
-    if b is not None:
-        weights[TAPS * C * K :] = b
-    parts = _parts(N * (height - 2))
-    _convolve(
-        parts,
-        _Image(address(frame), address(y), 0, address(weights), int(relu), N, height - 2, width - 2, C, K, parts),
-    )
+    x, w = channels_last(x), np.ascontiguousarray(w)
+    (N, C, H, W), K = x.shape, w.shape[0]
+    P, Q = H + 2 * padding[0] - 2, W + 2 * padding[1] - 2
+    y = empty_images((N, K, P, Q), np.float32)
+    frame = empty((N, P + 2, Q + 2, C), np.float32)
+    weights = empty((TAPS * C * K + K,), np.float32)
+    bias = None if b is None else np.ascontiguousarray(b, np.float32)
+    parts = _parts(N * P)
+    image = _Image(address(frame), address(y), 0, address(weights), int(relu), N, P, Q, C, K, parts)
+    source = _Source(address(x), H, W, *padding, address(w), 0 if bias is None else address(bias))
+    _convolve(parts, image, source)
     return y
 
 
