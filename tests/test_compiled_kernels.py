@@ -14,6 +14,7 @@ import pellucid
 from pellucid import ops
 from pellucid.errors import PellucidError
 from pellucid.ops import numba_ops, numpy_ops
+from pellucid.ops.numba_ops.vectors import LANES
 
 PACKAGE = Path(pellucid.__file__).parent
 ANNOUNCEMENT = "compiling kernels for this machine"
@@ -184,7 +185,7 @@ print(LANES, worst)
 """
 
 
-@pytest.mark.parametrize("lanes", [4, 8])
+@pytest.mark.parametrize("lanes", [lanes for lanes in (4, 8) if lanes < LANES])
 def test_narrower_registers(lanes: int) -> None:
     env = os.environ | {"PYTHONPATH": str(PACKAGE.parent), "PELLUCID_VECTOR_WIDTH": str(lanes)}
     words, _ = finish(start(WIDTH, env))
