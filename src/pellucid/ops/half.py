@@ -22,7 +22,7 @@ from pellucid.ops.arrays import Array
 from pellucid.ops.memory import empty, empty_images
 
 WIDTH = 2  # bytes
-PART_BYTES = 1 << 19  # of a tensor in float32 while it is computed with
+PART_BYTES = 1 << 20  # of a tensor in float32 while it is computed with
 
 WRITTEN = ("dw", "db", "out")
 """Arguments that an op writes instead of returning; over the parts of a batch they are summed."""
@@ -47,6 +47,7 @@ FLOAT32_RESULT = ("squared_norm", "channel_sum", "channel_dot")
 """Ops whose result is a sum that would lose too much in 16 bits."""
 
 
+@functools.cache
 def is_half(dtype: np.dtype[Any]) -> bool:
     """Whether numbers of the type are 16-bit floats."""
     return dtype.itemsize == WIDTH and dtype.name in {"float16", "bfloat16"}
@@ -71,6 +72,8 @@ def at_the_door(backend: ModuleType, name: str) -> Callable[..., Any]:
 
 class _Call:
     """One call of an op with 16-bit arguments."""
+
+    __slots__ = ("arguments", "backend", "first", "function", "in_parts", "name", "written")
 
     def __init__(self, backend: ModuleType, name: str, arguments: dict[str, Any]) -> None:
         self.backend, self.name, self.function = backend, name, getattr(backend, name)
@@ -106,8 +109,10 @@ class _Call:
             if results is None:
                 results = [self._empty(count, output) for output in outputs]
             for result, output in zip(results, outputs, strict=True):
-                if result.size:
-                    result[part] = self._result(output)
+                if output.dtype != np.float32:
+                    result[part] = output
+                elif result.size:
+                    self.backend.narrow(output, result.dtype, out=result[part])
             for key, total in sums.items():
                 np.add(total, given[key], out=total)
         self._write(sums)

@@ -25,16 +25,26 @@ def widen(x: Array) -> Array:
     return _converted(x, np.uint16, np.dtype(np.float32), kernel)
 
 
-def narrow(x: Array, dtype: np.dtype[Any]) -> Array:
-    """Float32 as float16 or bfloat16: the nearest number, of two the even one; infinity beyond the largest."""
+def narrow(x: Array, dtype: np.dtype[Any], out: Array | None = None) -> Array:
+    """Float32 as float16 or bfloat16: the nearest number, of two the even one; infinity beyond the largest.
+
+    out: where to put them, of that type and shape; else a new array in the same memory order.
+    """
     kernel = _narrow_float16 if dtype == _FLOAT16 else _narrow_bfloat16
-    return _converted(x, np.float32, dtype, kernel)
+    if out is None or not out.transpose(memory_order(x)).flags.c_contiguous:
+        y = _converted(x, np.float32, dtype, kernel)
+        if out is None:
+            return y
+        out[...] = y
+        return out
+    return _converted(x, np.float32, dtype, kernel, out)
 
 
-def _converted(x: Array, seen_as: Any, dtype: np.dtype[Any], kernel: Any) -> Array:
+def _converted(x: Array, seen_as: Any, dtype: np.dtype[Any], kernel: Any, out: Array | None = None) -> Array:
+    """Run the kernel over both arrays as they lie in memory."""
     order = memory_order(x)
     ordered = contiguous(x.transpose(order))
-    y = empty(ordered.shape, dtype)
+    y = empty(ordered.shape, dtype) if out is None else out.transpose(order)
     target = y.reshape(-1)
     kernel(ordered.reshape(-1).view(seen_as), target.view(np.uint16) if dtype.itemsize == 2 else target)
     back = [0] * len(order)

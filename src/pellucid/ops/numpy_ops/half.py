@@ -12,8 +12,13 @@ def widen(x: Array) -> Array:
     return x.astype(np.float32)
 
 
-def narrow(x: Array, dtype: np.dtype[Any]) -> Array:
-    """Float32 as float16 or bfloat16: the nearest number, of two the even one; infinity beyond the largest."""
+def narrow(x: Array, dtype: np.dtype[Any], out: Array | None = None) -> Array:
+    """Float32 as float16 or bfloat16: the nearest number, of two the even one; infinity beyond the largest.
+
+    out: where to put them, of that type and shape; else a new array in the same memory order.
+    """
     with np.errstate(over="ignore"):
-        y: Array = x.astype(dtype)
-    return y
+        if out is None:
+            return x.astype(dtype)
+        out[...] = x
+    return out
