@@ -134,3 +134,17 @@ def test_pools_are_exact_on_every_path(data: st.DataObject) -> None:
         assert y.dtype == average.dtype == np.uint8
         np.testing.assert_array_equal(y, largest)
         np.testing.assert_array_equal(average, np.floor(mean + 0.5 + 1e-9))
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 255), st.floats(1e-3, 10), st.booleans(), st.integers(0, 99))
+def test_rounding_to_a_scale_is_the_same_on_every_path(zero: int, step: float, turned: bool, seed: int) -> None:
+    x = np.random.default_rng(seed).normal(0, 100 * step, (2, 3, 4, 5)).astype(np.float32)
+    x = x.transpose(0, 3, 1, 2) if turned else x
+    levels = np.rint(x * np.float32(1 / step)) + zero
+    for backend in ("numpy", "numba"):
+        with ops.use_backend(backend):
+            y, inside = ops.round_to_scale(x, step, zero)
+        assert y.dtype == np.float32
+        np.testing.assert_array_equal(inside, (levels >= 0) & (levels <= 255))
+        np.testing.assert_array_equal(y, (np.clip(levels, 0, 255) - zero) * np.float32(step))

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 
 import numpy as np
 
+from pellucid import ops
 from pellucid.layers import INFERENCE, Context, Conv2d, Layer, Linear, Parameter, Window
 from pellucid.layers.initializers import constant
 from pellucid.ops.arrays import Array, Shape
@@ -88,6 +89,9 @@ class RoundedWeights(Layer):
 class Rounding(Layer):
     """Rounds activations to the 256 values of an 8-bit scale whose range follows that of the batches."""
 
+    inside: Array | None = None
+    """Where the last pass clipped nothing; None where it rounded nothing."""
+
     def build(self, input_shape: Shape) -> Shape:
         """One range for the whole tensor."""
         if not hasattr(self, "range"):
@@ -109,16 +113,11 @@ class Rounding(Layer):
         if context.training:
             self._follow(x, context)
         if not self.range.value.any():
-            self.inside = np.ones((), bool)
+            self.inside = None
             return x
-        scale = self.scale
-        level = np.rint(x * x.dtype.type(1 / scale.step)) + x.dtype.type(scale.zero)
+        y, inside = ops.round_to_scale(x, self.scale.step, self.scale.zero)
         if context.keep:
-            self.inside = (level >= 0) & (level <= 255)
-        np.clip(level, 0, 255, out=level)
-        level -= x.dtype.type(scale.zero)
-        level *= x.dtype.type(scale.step)
-        y: Array = level
+            self.inside = inside
         return y
 
     def _follow(self, x: Array, context: Context) -> None:
@@ -132,8 +131,7 @@ class Rounding(Layer):
 
     def backward(self, dy: Array) -> Array:
         """Through, where nothing was clipped."""
-        dx: Array = dy * self.inside
-        return dx
+        return dy if self.inside is None else ops.dropout(dy, self.inside, 0)
 
     def describe(self) -> str:
         """The bits."""

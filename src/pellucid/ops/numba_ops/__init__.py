@@ -36,6 +36,7 @@ from pellucid.ops.numba_ops.pooling import (
     max_pool2d,
     max_pool2d_backward,
 )
+from pellucid.ops.numba_ops.rounding import round_to_scale
 from pellucid.ops.numba_ops.update import (
     adagrad_update,
     adam_update,
@@ -85,6 +86,7 @@ __all__ = [
     "relu",
     "relu_backward",
     "rmsprop_update",
+    "round_to_scale",
     "sgd_update",
     "sigmoid",
     "sigmoid_backward",

@@ -45,6 +45,7 @@ from pellucid.ops.numpy_ops.pooling import (
     max_pool2d,
     max_pool2d_backward,
 )
+from pellucid.ops.numpy_ops.rounding import round_to_scale
 from pellucid.ops.numpy_ops.update import (
     adagrad_update,
     adam_update,
@@ -94,6 +95,7 @@ __all__ = [
     "relu",
     "relu_backward",
     "rmsprop_update",
+    "round_to_scale",
     "sgd_update",
     "sigmoid",
     "sigmoid_backward",
