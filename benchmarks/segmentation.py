@@ -19,12 +19,12 @@ from pellucid.ops.arrays import Array
 from pellucid.zoo import convolutionalize, create
 
 SIDE = 512
-PATCH = 28
+PATCH = 30  # at which no pool drops a row
 BATCH = 256  # patches that go through the classifier at once
 
 
 def unpadded(pools: int) -> Layer:
-    """A classifier of 28x28 images without padding, so that patches know no border; two pools: its stride is 4."""
+    """A classifier of 30x30 images without padding, so that patches have no border; two pools: stride 4."""
     layers: list[Layer] = []
     for width in (16, 32, 64)[:pools]:
         layers += [Conv2d(width, 3), ReLU(), MaxPool2d(2)]
