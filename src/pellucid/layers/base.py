@@ -51,6 +51,15 @@ class Layer:
     sees_all: bool = False
     """Whether one output sees the whole image, whatever its size."""
 
+    _checked: Shape | None = None
+
+    def check(self, x: Array) -> None:
+        """Raise PellucidError unless the layer takes a batch of this shape; asking again costs nothing."""
+        shape = x.shape[1:]
+        if shape != self._checked:
+            self.output_shape(shape)
+            self._checked = shape
+
     def children(self) -> dict[str, Layer]:
         """Layers inside this one, in order."""
         return {}

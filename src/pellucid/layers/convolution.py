@@ -98,7 +98,7 @@ class Conv2d(Convolution):
 
     def forward(self, x: Array, context: Context = INFERENCE) -> Array:
         """y = x * w + b."""
-        self.output_shape(x.shape[1:])
+        self.check(x)
         if context.keep:
             self.x = x
         bias = self.bias.value if self.bias is not None else None

@@ -54,7 +54,7 @@ class ConvReLU(_Fused):
     def forward(self, x: Array, context: Context = INFERENCE) -> Array:
         """relu(x * w + b)."""
         conv = self.conv
-        conv.output_shape(x.shape[1:])
+        conv.check(x)
         y = ops.conv2d_relu(x, *self._weights(), conv.stride, conv.padding, conv.dilation, conv.groups)
         if context.keep:
             self.x, self.y = x, y
@@ -83,11 +83,12 @@ class ConvReLUMaxPool(ConvReLU):
     def forward(self, x: Array, context: Context = INFERENCE) -> Array:
         """The pooled output, and which place of each window won."""
         conv = self.conv
-        _, P, Q = conv.output_shape(x.shape[1:])
+        conv.check(x)
         y, winner = ops.conv2d_relu_max_pool2d(
             x, *self._weights(), conv.stride, conv.padding, conv.dilation, conv.groups
         )
         if context.keep:
+            _, P, Q = conv.output_shape(x.shape[1:])
             self.x, self.y, self.winner, self.convolved = x, y, winner, (P, Q)
         return y
 
@@ -108,7 +109,7 @@ class LinearReLU(_Fused):
     def forward(self, x: Array, context: Context = INFERENCE) -> Array:
         """relu(x W^T + b)."""
         linear = self.linear
-        linear.output_shape(x.shape[1:])
+        linear.check(x)
         y = ops.linear_relu(x, linear.built_weight.value, linear.bias.value if linear.bias is not None else None)
         if context.keep:
             self.x, self.y = x, y

@@ -50,7 +50,7 @@ class Linear(Layer):
 
     def forward(self, x: Array, context: Context = INFERENCE) -> Array:
         """y = x W^T + b."""
-        self.output_shape(x.shape[1:])
+        self.check(x)
         if context.keep:
             self.x = x
         return ops.linear(x, self.built_weight.value, self.bias.value if self.bias is not None else None)

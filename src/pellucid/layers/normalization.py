@@ -43,7 +43,7 @@ class BatchNorm2d(Layer):
 
     def forward(self, x: Array, context: Context = INFERENCE) -> Array:
         """Centre, scale to unit variance, then gamma and beta."""
-        self.output_shape(x.shape[1:])
+        self.check(x)
         gamma, beta = self.weight.value, self.bias.value
         if context.training:
             mean, variance = self._batch_statistics(x, context)

@@ -61,7 +61,7 @@ class MaxPool2d(_Pooling):
 
     def forward(self, x: Array, context: Context = INFERENCE) -> Array:
         """The winners, and which they are."""
-        self.output_shape(x.shape[1:])
+        self.check(x)
         y, winner = ops.max_pool2d(x, self.kernel, self.stride, self.padding, self.ceil)
         if context.keep:
             self.size, self.winner = (x.shape[2], x.shape[3]), winner
@@ -81,7 +81,7 @@ class AvgPool2d(_Pooling):
 
     def forward(self, x: Array, context: Context = INFERENCE) -> Array:
         """The means."""
-        self.output_shape(x.shape[1:])
+        self.check(x)
         if context.keep:
             self.size = (x.shape[2], x.shape[3])
         return ops.avg_pool2d(x, self.kernel, self.stride, self.padding, self.ceil)

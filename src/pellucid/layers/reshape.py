@@ -1,6 +1,6 @@
 """Layers that only lay out anew."""
 
-import numpy as np
+import math
 
 from pellucid.layers.base import Layer
 from pellucid.layers.context import INFERENCE, Context
@@ -15,7 +15,7 @@ class Flatten(Layer):
 
     def output_shape(self, input_shape: Shape) -> Shape:
         """(C*H*W,)."""
-        return (int(np.prod(input_shape, dtype=np.int64)),)
+        return (math.prod(input_shape),)
 
     def forward(self, x: Array, context: Context = INFERENCE) -> Array:
         """One row a sample."""

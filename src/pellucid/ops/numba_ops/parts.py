@@ -80,9 +80,13 @@ def share(total: int, part: int, parts: int) -> tuple[int, int]:
     return total * part // parts, total * (part + 1) // parts
 
 
-def thread_count() -> int:
-    """How many threads a kernel runs on: into so many parts its work is cut."""
-    return min(threads(), numba.config.NUMBA_NUM_THREADS)  # type: ignore[no-any-return]
+# Multiply-adds of a direct convolution that one thread does while a second wakes up and the first waits for it.
+ALONE = 4_000_000
+
+
+def thread_count(multiply_adds: int = ALONE) -> int:
+    """How many threads a kernel of so much work runs on: into so many parts it is cut."""
+    return 1 if multiply_adds < ALONE else min(threads(), numba.config.NUMBA_NUM_THREADS)
 
 
 class Parted:
@@ -102,7 +106,8 @@ class Parted:
     def __call__(self, parts: int, *jobs: tuple[int, ...]) -> None:
         """Do parts 0 to parts - 1, on as many threads as there are; the jobs are named tuples of integers."""
         arguments = array("q", chain.from_iterable(jobs))
-        _run(self._address, self._stages, parts, arguments.buffer_info()[0])
+        run = _run.serial if parts == 1 else _run
+        run(self._address, self._stages, parts, arguments.buffer_info()[0])
 
 
 def parted(stages: int) -> Callable[[Callable[[int, int, int], None]], Parted]:

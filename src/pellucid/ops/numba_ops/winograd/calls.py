@@ -10,14 +10,15 @@ from pellucid.ops.memory import channels_last, empty_images
 from pellucid.ops.numba_ops.parts import thread_count
 from pellucid.ops.numba_ops.vectors import address
 from pellucid.ops.numba_ops.winograd.cut import cut_convolution, cut_weight_gradient
+from pellucid.ops.numba_ops.winograd.filter_sums import Sums, sum_weight_gradient
 from pellucid.ops.numba_ops.winograd.filters import FILTER
 from pellucid.ops.numba_ops.winograd.forward import Filters, convolve
 from pellucid.ops.numba_ops.winograd.patches import MASKED, PLAIN, UNPOOLED, Images
 from pellucid.ops.numba_ops.winograd.product import PANEL
 from pellucid.ops.numba_ops.winograd.tiles import Target
-from pellucid.ops.numba_ops.winograd.filter_sums import Sums, sum_weight_gradient
 
 LEAST_CHANNELS = 5  # with fewer channels in or out the transforms cost more than the products save
+FILTER_SIZE = 9  # weights of a filter for one channel
 LINE = 64  # bytes of a cache line
 
 _kept = threading.local()
@@ -73,7 +74,8 @@ def _images(x: Array) -> Images:
 def _convolve(images: Images, w: Array, strides: Pair, rotated: bool, target: Target, padding: Pair) -> None:
     """Run it; `strides` lead in w from input to input and from output to output, in filters."""
     size = (target.height, target.width)
-    cut = cut_convolution(images.number, images.channels, target.channels, size, padding, thread_count())
+    multiply_adds = images.number * target.height * target.width * target.channels * images.channels * FILTER_SIZE
+    cut = cut_convolution(images.number, images.channels, target.channels, size, padding, thread_count(multiply_adds))
     scratch = _scratch(cut.scratch + cut.result)
     filters = Filters(address(w), strides[0] * FILTER, strides[1] * FILTER, int(rotated), scratch + cut.scratch)
     convolve(cut.work.parts, images, target, filters, cut.grid, cut.work._replace(scratch=scratch))
