@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 PATIENCE = "PELLUCID_PATIENCE"
 """Environment variable: seconds that a rank waits for the others before it takes them for lost."""
 
-DEFAULT_PATIENCE = 120.0
+DEFAULT_PATIENCE, LONGEST = 120.0, 1e7
 
 YIELDING = 2e-3  # seconds of waiting in which the core is only offered to others
 NAP = 1e-4  # seconds slept between looks from then on: another rank may need this core to get here
@@ -91,15 +91,15 @@ class MPI:
         """Wait until all ranks are here."""
         self._wait(self.world.Ibarrier())
 
-    def fail(self, message: str, code: int) -> None:
+    def fail(self, message: str, code: int, above: str = "") -> None:
         """Say what went wrong on this rank, in one line, and end every rank now, with this exit code.
 
-        Where all ranks met the same, only the first says it. On a machine that is cut off, MPI would wait to tell the
-        others; then this process ends by itself.
+        above: lines before it. Where all ranks met the same, only the first says it. On a machine that is cut off, MPI
+        would wait to tell the others; then this process ends by itself.
         """
         if self.rank != 0:
             time.sleep(GRACE)
-        print(f"pellucid: rank {self.rank} of {self.ranks}:", " ".join(message.split()), file=sys.__stderr__)
+        print(f"{above}pellucid: rank {self.rank} of {self.ranks}:", " ".join(message.split()), file=sys.__stderr__)
         for stream in (sys.stdout, sys.__stderr__):
             if stream is not None:
                 stream.flush()
@@ -153,8 +153,7 @@ def _end_all(communicator: MPI, kind: type[BaseException], error: BaseException,
     """
     if isinstance(error, LostRankError):
         communicator.fail(str(error), 1)
-    traceback.print_exception(kind, error, trace, file=sys.__stderr__)
-    communicator.fail(f"{kind.__name__}: {error}", 1)
+    communicator.fail(f"{kind.__name__}: {error}", 1, "".join(traceback.format_exception(kind, error, trace)))
 
 
 def _settle(world: Comm) -> None:
@@ -173,7 +172,7 @@ def _patience() -> float:
         patience = float(given) if given else DEFAULT_PATIENCE
     except ValueError:
         patience = 0.0
-    if not patience > 0:
+    if not 0 < patience < LONGEST:
         raise PellucidError(f"{PATIENCE}={given}: expected a number of seconds above 0")
     return patience
 
