@@ -22,7 +22,7 @@ from pellucid.ops.arrays import Array
 from pellucid.ops.memory import empty, empty_images
 
 WIDTH = 2  # bytes
-PART_BYTES = 1 << 20  # of a tensor in float32 while it is computed with
+PART_BYTES = 1 << 19  # of a tensor in float32 while it is computed with
 
 WRITTEN = ("dw", "db", "out")
 """Arguments that an op writes instead of returning; over the parts of a batch they are summed."""
@@ -97,8 +97,7 @@ class _Call:
         """Run part after part of the batch, and put the results one behind the other."""
         batch = {key: value for key, value in self.arguments.items() if key in BY_SAMPLE}
         count = len(self.first)
-        largest = max(value[:1].size for value in batch.values()) * 4
-        step = max(1, PART_BYTES // max(1, largest))
+        step = self._part(batch)
         sums = {key: np.zeros(value.shape, np.float32) for key, value in self.written.items()}
         results: list[Array] | None = None
         for start in range(0, max(count, 1), step):
@@ -118,6 +117,14 @@ class _Call:
         self._write(sums)
         assert results is not None
         return results[0] if len(results) == 1 else tuple(results)
+
+    def _part(self, batch: dict[str, Array]) -> int:
+        """Samples whose largest tensor, once it is wide, takes PART_BYTES."""
+        largest = max(4 * value[:1].size for value in batch.values())
+        weight = self.arguments.get("w")
+        if weight is not None and weight.ndim == 4:  # a convolution may make more channels than it is given
+            largest *= max(1, -(-weight.shape[0] // self.first.shape[1]))
+        return max(1, PART_BYTES // max(1, largest))
 
     def _wide(self, value: Any) -> Any:
         if isinstance(value, np.ndarray) and is_half(value.dtype):
