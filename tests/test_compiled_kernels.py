@@ -50,7 +50,7 @@ def start(code: str, env: dict[str, str], *arguments: str) -> subprocess.Popen[s
 
 def finish(process: subprocess.Popen[str]) -> tuple[list[str], int]:
     """Words on stdout, and how often compiling was announced."""
-    output, errors = process.communicate(timeout=120)
+    output, errors = process.communicate(timeout=600)
     assert process.returncode == 0, errors
     return output.split(), errors.count(ANNOUNCEMENT)
 

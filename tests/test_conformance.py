@@ -23,7 +23,11 @@ CASES = ELEMENTWISE | IMAGES
 ROUNDINGS = 8  # rounding errors of the bound that a result may be off; see conformance/cases.py
 
 # Ops of numbers of other types have tests of their own, where the results must be the same.
-OTHER_TYPES = {name for name in numpy_ops.__all__ if name.startswith("integer_")} | {"narrow", "round_to_scale", "widen"}
+OTHER_TYPES = {name for name in numpy_ops.__all__ if name.startswith("integer_")} | {
+    "narrow",
+    "round_to_scale",
+    "widen",
+}
 
 
 def copied(arguments: list[Any]) -> list[Any]:

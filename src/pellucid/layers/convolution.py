@@ -164,10 +164,8 @@ class ConvTranspose2d(Convolution):
             initial=initial,
         )
         self.output_padding, self.frozen = pair(output_padding), frozen
-        if min(self.output_padding) < 0 or any(
-            o >= max(s, d) for o, s, d in zip(self.output_padding, self.stride, self.dilation, strict=True)
-        ):
-            raise self.error("output_padding from 0 to below the stride or the dilation", self.output_padding)
+        if min(self.output_padding) < 0 or any(o >= s for o, s in zip(self.output_padding, self.stride, strict=True)):
+            raise self.error(f"output_padding from 0 to below the stride {self.stride}", self.output_padding)
 
     def build(self, input_shape: Shape) -> Shape:
         """Fix the number of input channels."""
@@ -219,8 +217,7 @@ class ConvTranspose2d(Convolution):
             ops.conv2d_weight_gradient(self.x, dy, self.kernel, *settings, out=weight.gradient)
         if self.bias is not None:
             self.bias.gradient[...] = ops.channel_sum(dy)
-        dx = ops.conv2d(dy, weight.value, None, *settings)
-        return dx[:, :, : self.x.shape[2], : self.x.shape[3]]  # output_padding may have left room for one more
+        return ops.conv2d(dy, weight.value, None, *settings)
 
     @property
     def window(self) -> Window:

@@ -94,7 +94,7 @@ class MPI:
     def fail(self, message: str, code: int, above: str = "") -> None:
         """Say what went wrong on this rank, in one line, and end every rank now, with this exit code.
 
-        above: lines before it. Where all ranks met the same, only the first says it. On a machine that is cut off, MPI
+        above: lines before it. Where all ranks met the same, the first says it. On a machine that is cut off, MPI
         would wait to tell the others; then this process ends by itself.
         """
         if self.rank != 0:

@@ -42,8 +42,8 @@ __all__ = [
     "lenet5",
     "plain_convnet",
     "resnet18",
-    "vgg16",
     "tiny_digits",
+    "vgg16",
 ]
 
 

@@ -13,9 +13,7 @@ def linear(x: Array, w: Array, b: Array | None = None) -> Array:
     return y
 
 
-def linear_backward(
-    dy: Array, x: Array, w: Array, dw: Array, db: Array | None, input_gradient: bool = True
-) -> Array:
+def linear_backward(dy: Array, x: Array, w: Array, dw: Array, db: Array | None, input_gradient: bool = True) -> Array:
     """dw = dy^T x and db = sum of dy, written; dx = dy w returned (an empty array if not `input_gradient`)."""
     np.matmul(dy.T, x, out=dw)
     if db is not None:
