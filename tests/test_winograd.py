@@ -14,6 +14,7 @@ from pellucid.ops.arrays import Array, Pair
 from pellucid.ops.memory import channels_last, empty_images
 from pellucid.ops.numba_ops import few_channels, winograd
 from pellucid.ops.numba_ops.winograd import transforms
+from pellucid.ops.numba_ops.winograd.product import ROWS
 
 LARGEST_ERROR = 1e-5  # of a float32 result, relative to the largest of the exact ones
 
@@ -133,8 +134,10 @@ def test_error_of_networks_sizes(channels: int) -> None:
 @pytest.mark.parametrize("C", [1, 3])
 def test_first_layers_kernels(C: int) -> None:
     rng = np.random.default_rng(C)
-    x, w, b = images(rng, 3, C, 9, 8), filters(rng, 16, C), rng.standard_normal(16).astype(np.float32)
+    width = ROWS + 1  # with the padding a row of the output is a block and a part of one
+    x, w, b = images(rng, 3, C, 9, width), filters(rng, 16, C), rng.standard_normal(16).astype(np.float32)
     assert few_channels.suits(x, w, (1, 1), (1, 1), 1)
+    assert few_channels.wide_enough(x, (1, 2))
     y = few_channels.convolution(x, w, b, (1, 2), relu=True)
     exact = np.maximum(numpy_ops.conv2d(wide(x), wide(w), wide(b), padding=(1, 2)), 0)
     assert error(y, exact) < 1e-6
