@@ -82,7 +82,7 @@ def convolve(
                 address(panels) + panel * depth * PANEL * FLOAT,
                 address(out) + panel * PANEL * FLOAT,
                 width * FLOAT,
-                rows,
+                count,
                 depth,
             )
         for t in range(count):

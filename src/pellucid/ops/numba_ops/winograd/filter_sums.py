@@ -74,7 +74,7 @@ def _sum_part(x: Images, dy: Images, grid: Grid, sums: Sums, work: Work, part: i
             for column in range(0, columns, PANEL):
                 right, out = y + p * y_plane + column * FLOAT, du + p * plane + column * FLOAT
                 multiply_transposed(
-                    v + p * v_plane, v_row, right, y_row, out, columns * FLOAT, rows, count, first == first_tile
+                    v + p * v_plane, v_row, right, y_row, out, columns * FLOAT, x.channels, count, first == first_tile
                 )
 
 

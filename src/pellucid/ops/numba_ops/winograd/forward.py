@@ -53,7 +53,6 @@ def _convolve(images: Images, filters: Filters, target: Target, grid: Grid, work
     output = images.number * target.height * target.width * target.channels * FLOAT // (4 if target.winners else 1)
     for first in range(first_tile, last_tile, work.block):
         count = min(work.block, last_tile - first)
-        rows = (count + ROWS - 1) // ROWS * ROWS
         transform_patches(images, grid, first, count, v, v_plane, patch)
         for group in range(first_panel, last_panel, work.group):
             last = min(group + work.group, last_panel)
@@ -61,7 +60,7 @@ def _convolve(images: Images, filters: Filters, target: Target, grid: Grid, work
                 for panel in range(group, last):
                     u = filters.transformed + (panel * POINTS + p) * u_plane
                     out = m + p * m_plane + (panel - group) * PANEL * FLOAT
-                    multiply(v + p * v_plane, v_row, u, out, m_row, rows, depth)
+                    multiply(v + p * v_plane, v_row, u, out, m_row, count, depth)
                 if group == first_panel:
                     prefetch(images, tiles, first + count, first + count + work.block, p, POINTS)
                     prefetch_output(target.values, output, tiles, first, first + count, p, POINTS)

@@ -2,7 +2,8 @@
 
 A block of ROWS x PANEL results stays in registers while their sums run; the register file sets its size. With
 AVX2 (16 registers of 8 lanes) 6 rows of 2 registers need 12 accumulators, 2 registers of the right factor and 1
-broadcast number of the left one: 12 multiply-adds for 8 loads, so the multipliers are the bottleneck, not memory.
+broadcast number of the left one: 12 multiply-adds for 8 loads, so the multipliers are the bottleneck, not memory. Rows that
+are left over go through blocks of FEW_ROWS.
 """
 
 from pellucid.ops.numba_ops.parts import inner
@@ -10,6 +11,7 @@ from pellucid.ops.numba_ops.vectors import FLOAT, LANES, VECTOR, Code, Integer, 
 
 PANEL = 16  # columns of the right factor at a time
 ROWS = {4: 3, 8: 6, 16: 12}[LANES]  # rows of the left factor at a time
+FEW_ROWS = {4: 3, 8: 4, 16: 4}[LANES]  # of them where fewer are left: still enough sums to keep the multipliers busy
 
 SKEW = 64  # bytes between the planes of two points, so that 36 equal distances do not meet on the same cache sets
 
@@ -26,16 +28,17 @@ def _write_block(
     out: Integer,
     out_row: Integer,
     depth: Integer,
+    rows: int,
     add: bool,
 ) -> None:
-    """out[r, :] (+)= sum over s < depth of left[r, s] * right[s, :], for ROWS rows r and PANEL columns."""
-    cells = [(r, c) for r in range(ROWS) for c in range(_REGISTERS)]
+    """out[r, :] (+)= sum over s < depth of left[r, s] * right[s, :], for some rows r and PANEL columns."""
+    cells = [(r, c) for r in range(rows) for c in range(_REGISTERS)]
     places = {(r, c): out + out_row * r + VECTOR * c for r, c in cells}
     sums = {cell: code.variable(code.load(places[cell]) if add else code.number(0.0)) for cell in cells}
     with code.loop(depth) as s:
         row = right + right_step * s
         columns = [code.load(row + VECTOR * c) for c in range(_REGISTERS)]
-        for r in range(ROWS):
+        for r in range(rows):
             number = code.broadcast(left + left_row * r + left_step * s)
             for c in range(_REGISTERS):
                 sums[r, c].set(sums[r, c].get() + number * columns[c])
@@ -55,7 +58,22 @@ def _block(
     out_row: Integer,
     depth: Integer,
 ) -> None:
-    _write_block(code, left, left_row, left_step, right, right_step, out, out_row, depth, add=False)
+    _write_block(code, left, left_row, left_step, right, right_step, out, out_row, depth, ROWS, add=False)
+
+
+@vector_code
+def _few(
+    code: Code,
+    left: Integer,
+    left_row: Integer,
+    left_step: Integer,
+    right: Integer,
+    right_step: Integer,
+    out: Integer,
+    out_row: Integer,
+    depth: Integer,
+) -> None:
+    _write_block(code, left, left_row, left_step, right, right_step, out, out_row, depth, FEW_ROWS, add=False)
 
 
 @vector_code
@@ -70,24 +88,62 @@ def _block_added(
     out_row: Integer,
     depth: Integer,
 ) -> None:
-    _write_block(code, left, left_row, left_step, right, right_step, out, out_row, depth, add=True)
+    _write_block(code, left, left_row, left_step, right, right_step, out, out_row, depth, ROWS, add=True)
+
+
+@vector_code
+def _few_added(
+    code: Code,
+    left: Integer,
+    left_row: Integer,
+    left_step: Integer,
+    right: Integer,
+    right_step: Integer,
+    out: Integer,
+    out_row: Integer,
+    depth: Integer,
+) -> None:
+    _write_block(code, left, left_row, left_step, right, right_step, out, out_row, depth, FEW_ROWS, add=True)
+
+
+@inner
+def _in_blocks(rows: int) -> int:
+    """How many of the rows go through whole blocks: the rest is cheaper in blocks of FEW_ROWS."""
+    rest = rows % ROWS
+    return rows + ROWS - rest if rest > ROWS - FEW_ROWS else rows - rest
 
 
 @inner
 def multiply(left: int, left_row: int, panel: int, out: int, out_row: int, rows: int, depth: int) -> None:
-    """Out = left panel, with left (rows, depth), a packed panel (depth, PANEL); `rows` is a multiple of ROWS."""
-    for row in range(0, rows, ROWS):
+    """Out = left panel, with left (rows, depth), a packed panel (depth, PANEL).
+
+    What lies behind the last row is read and written too, up to a multiple of ROWS.
+    """
+    whole = _in_blocks(rows)
+    for row in range(0, whole, ROWS):
         _block(left + row * left_row, left_row, FLOAT, panel, PANEL * FLOAT, out + row * out_row, out_row, depth)
+    for row in range(whole, rows, FEW_ROWS):
+        _few(left + row * left_row, left_row, FLOAT, panel, PANEL * FLOAT, out + row * out_row, out_row, depth)
 
 
 @inner
 def multiply_transposed(
     left: int, left_row: int, right: int, right_row: int, out: int, out_row: int, rows: int, depth: int, first: bool
 ) -> None:
-    """Out (+)= left^T right, with left (depth, rows) and right (depth, PANEL); `first` overwrites out."""
-    for row in range(0, rows, ROWS):
+    """Out (+)= left^T right, with left (depth, rows) and right (depth, PANEL); `first` overwrites out.
+
+    As with `multiply`, rows up to a multiple of ROWS are touched.
+    """
+    whole = _in_blocks(rows)
+    for row in range(0, whole, ROWS):
         column, place = left + row * FLOAT, out + row * out_row
         if first:
             _block(column, FLOAT, left_row, right, right_row, place, out_row, depth)
         else:
             _block_added(column, FLOAT, left_row, right, right_row, place, out_row, depth)
+    for row in range(whole, rows, FEW_ROWS):
+        column, place = left + row * FLOAT, out + row * out_row
+        if first:
+            _few(column, FLOAT, left_row, right, right_row, place, out_row, depth)
+        else:
+            _few_added(column, FLOAT, left_row, right, right_row, place, out_row, depth)
