@@ -51,6 +51,8 @@ def complaint(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
         ("train --epochs many", "many"),
         ("train --batch-size 2.5", "whole number of at least 1, got 2.5"),
         ("train --seed -1", "whole number of at least 0, got -1"),
+        ("train --set training.seed=-1", "training.seed = -1: expected 0 or more"),
+        ("evaluate .", "no run ."),
         ("train --backend cuda", "numba"),
         ("train deep-convnt", "unknown recipe 'deep-convnt'; nearest is deep-convnet"),
         ("train none.toml", "none.toml: No such file"),

@@ -37,6 +37,9 @@ def check_choices(recipe: Recipe) -> None:
     ):
         if value <= least:
             raise PellucidError(f"{place} = {value}: expected more than {least}")
+    for place, value in (("training.seed", recipe.training.seed), ("data.seed", recipe.data.seed)):
+        if value < 0:
+            raise PellucidError(f"{place} = {value}: expected 0 or more")
     make(recipe.optimizer, OPTIMIZERS)
     make(recipe.schedule, SCHEDULES, 1, 1)
 

@@ -103,7 +103,7 @@ def point_last(folder: Path) -> None:
 
 def open_run_folder(path: Path) -> RunFolder:
     """The folder of an earlier run. Raises PellucidError where there is none."""
-    if not path.is_dir():
+    if not RunFolder(path).recipe.exists():
         hint = "" if path.exists() else " (nothing was trained here yet)" if path == RUNS / LAST else ""
         raise PellucidError(f"no run {path}{hint}: expected a run folder, such as runs/last")
     # what runs/last points to may change while this run goes on
