@@ -1,8 +1,8 @@
 """Integer convolution, compiled: the same whole numbers as the definition's, several times as fast.
 
-A task is a few rows of one image. It widens the bytes of the rows that it needs to 16 bits, with their frame, in
-memory that stays in the cache; sums products of pairs into 32 bits (see integer_code); takes the largest of each
-square where a max-pool follows; and only then scales, so that a number is rounded once and stored once, as a byte.
+A task is a few rows of one image. It copies the rows that it needs, with their frame, to memory that stays in the
+cache; sums products into 32 bits, two or four at a time (see integer_code); takes the largest of each square where a
+max-pool follows; and only then scales, so that a number is rounded once and stored once, as a byte.
 Groups and dilation are left to the definition.
 """
 
@@ -15,9 +15,12 @@ from numba import prange
 from pellucid.ops.arrays import Array, Pair
 from pellucid.ops.memory import empty
 from pellucid.ops.numba_ops.integer_code import (
-    FILTERS,
-    PAIR,
-    TAP,
+    ACTIVATION,
+    NUMBERS,
+    WEIGHT,
+    WORD,
+    few_totals_of_4,
+    few_totals_of_6,
     scale_line,
     scale_pooled_line,
     totals_of_4,
@@ -25,7 +28,7 @@ from pellucid.ops.numba_ops.integer_code import (
 )
 from pellucid.ops.numba_ops.jit import jit
 from pellucid.ops.numba_ops.layout import images, rows
-from pellucid.ops.numba_ops.vectors import LANES, address
+from pellucid.ops.numba_ops.vectors import LANES, VECTOR, address
 from pellucid.ops.numpy_ops import integer as definition
 from pellucid.ops.numpy_ops.convolution import convolved_size
 from pellucid.ops.numpy_ops.integer import integer_avg_pool2d
@@ -33,6 +36,7 @@ from pellucid.ops.numpy_ops.integer import integer_avg_pool2d
 __all__ = ["integer_avg_pool2d", "integer_conv2d", "integer_logits", "integer_max_pool2d"]
 
 TASK_TOTALS = 1 << 13  # 32-bit totals of one task, about: half of a first-level cache
+NUMBER = WORD // NUMBERS  # bytes of an activation while it is multiplied
 
 _packed: dict[int, tuple[Any, Array]] = {}
 
@@ -118,20 +122,20 @@ def _run(
 
 
 def _pack(w: Array, R: int) -> Array:
-    """Weights (K, C, ...) as int16 (blocks of filters, R, pairs of taps, FILTERS, 2).
+    """Weights (K, C, ...) as WEIGHT (blocks of filters, R, words, LANES, NUMBERS).
 
-    The S*C taps of a row of the window lie side by side, as they do in an image; an odd one is paired with a weight
-    of 0. Weights that cannot change are packed once.
+    The S*C taps of a row of the window lie side by side, as they do in an image; the last word is filled up with
+    weights of 0. Weights that cannot change are packed once.
     """
     known = _packed.get(id(w))
     if known is not None and known[0]() is w and known[1].shape[1] == R:
         return known[1]
     K = w.shape[0]
     taps = w.transpose(0, 2, 3, 1).reshape(K, R, -1)
-    blocks, pairs = -(-K // FILTERS), -(-taps.shape[2] // 2)
-    padded = np.zeros((blocks * FILTERS, R, 2 * pairs), np.int16)
+    blocks, words = -(-K // LANES), -(-taps.shape[2] // NUMBERS)
+    padded = np.zeros((blocks * LANES, R, words * NUMBERS), WEIGHT)
     padded[:K, :, : taps.shape[2]] = taps
-    packed = np.ascontiguousarray(padded.reshape(blocks, FILTERS, R, pairs, 2).transpose(0, 2, 3, 1, 4))
+    packed = np.ascontiguousarray(padded.reshape(blocks, LANES, R, words, NUMBERS).transpose(0, 2, 3, 1, 4))
     if not w.flags.writeable:
         key = id(w)
         _packed[key] = (weakref.ref(w, lambda _: _forget(key)), packed)
@@ -149,31 +153,31 @@ def _convolve(
     down, right, top, left, R, S, pool, height = geometry
     N, _, W, C = x.shape
     _, P, Q, K = y.shape
-    places, channels = max(Q * pool, 4), w.shape[0] * FILTERS
+    places, channels = max(Q * pool, 4), w.shape[0] * LANES
     tasks = -(-P // height)
     lines = (height * pool - 1) * down + R
     columns = max(W + 2 * left, (places - 1) * right + S)
     for task in prange(N * tasks):
         n, first = task // tasks, task % tasks * height
-        frame = np.empty(lines * columns * C + 1, np.int16)  # the last one is the second of an odd pair
-        _widen(x[n], frame, first * pool * down - top, left, lines, columns, zero)
+        frame = np.empty(lines * columns * C + NUMBERS - 1, ACTIVATION)  # a place's last word may reach that far
+        _copy_lines(x[n], frame, first * pool * down - top, left, lines, columns, zero)
         total = np.empty((pool, places, channels), np.int32)
         for p in range(first, min(P, first + height)):
             for i in range(pool):
                 line = ((p - first) * pool + i) * down
                 _line(frame[line * columns * C :], right * C, columns * C, w, total[i])
             done = _scale_line(total, b, multiplier, shift, half, limits, pool, y[n, p])
-            for q in range(Q):
-                if done < K:
+            if done < K:
+                for q in range(Q):
                     _pool(total, q * pool, pool)
-                _scale(total[0, q * pool], b, multiplier, shift, half, limits, y[n, p, q], done)
+                    _scale(total[0, q * pool], b, multiplier, shift, half, limits, y[n, p, q], done)
 
 
 @jit(cache=False)
-def _widen(x: Any, frame: Any, above: int, left: int, lines: int, columns: int, zero: int) -> None:
-    """The bytes of the lines from `above` on as 16-bit numbers, with `zero` wherever there is no image."""
+def _copy_lines(x: Any, frame: Any, above: int, left: int, lines: int, columns: int, zero: int) -> None:
+    """The bytes of the lines from `above` on as ACTIVATION, with `zero` wherever there is no image."""
     H, W, C = x.shape
-    frame[:] = np.int16(zero)
+    frame[:] = ACTIVATION(zero)
     for i in range(max(0, -above), min(lines, H - above)):
         source, start = x[above + i].reshape(W * C), (i * columns + left) * C
         for j in range(W * C):
@@ -183,22 +187,27 @@ def _widen(x: Any, frame: Any, above: int, left: int, lines: int, columns: int, 
 @jit(cache=False)
 def _line(frame: Any, pixel: int, row: int, w: Any, total: Any) -> None:
     """Totals of all filters at every place of one line; frame begins with the first place's window."""
-    blocks, R, pairs = w.shape[:3]
+    blocks, R, words = w.shape[:3]
     places, channels = total.shape
-    for block in range(blocks):
-        weights = address(w) + block * R * pairs * TAP
+    pixel, row, width = pixel * NUMBER, row * NUMBER, channels * WORD
+    for block in range(0, blocks, 2):
+        weights, both = address(w) + block * R * words * VECTOR, block + 1 < blocks
         q = 0
         while q < places:
             left = places - q
             if left < 4:
                 q = places - 4  # some are computed twice
-            x, into = address(frame) + q * pixel * 2, address(total) + (q * channels + block * FILTERS) * PAIR
-            if left < 6 or left % 6 == 2:
-                totals_of_4(x, pixel * 2, R, row * 2, pairs, weights, into, channels * PAIR)
-                q += 4
+            x, into = address(frame) + q * pixel, address(total) + q * width + block * VECTOR
+            count = 4 if left < 6 or left % 6 == 2 else 6
+            if both and count == 6:
+                totals_of_6(x, pixel, R, row, words, weights, into, width)
+            elif both:
+                totals_of_4(x, pixel, R, row, words, weights, into, width)
+            elif count == 6:
+                few_totals_of_6(x, pixel, R, row, words, weights, into, width)
             else:
-                totals_of_6(x, pixel * 2, R, row * 2, pairs, weights, into, channels * PAIR)
-                q += 6
+                few_totals_of_4(x, pixel, R, row, words, weights, into, width)
+            q += count
 
 
 @jit(cache=False)
@@ -215,7 +224,7 @@ def _pool(total: Any, q: int, side: int) -> None:
 def _scale_line(total: Any, b: Any, multiplier: Any, shift: Any, half: Any, limits: Any, pool: int, y: Any) -> int:
     """As many channels of a line as fill registers, where there is an instruction for them; how many that are."""
     Q, K = y.shape
-    blocks, width = K // LANES, total.shape[2] * PAIR
+    blocks, width = K // LANES, total.shape[2] * WORD
     zero, low, high = limits
     if pool > 2 or y.itemsize > 1 or blocks == 0:
         return 0

@@ -1,21 +1,25 @@
-"""The innermost piece of the integer convolution: products of pairs of 16-bit numbers, summed into 32 bits.
+"""The innermost piece of the integer convolution: products of small whole numbers, summed into 32 bits.
 
-x86 has had one instruction for it since MMX: vpmaddwd multiplies neighbouring 16-bit numbers and adds each two
-products. Written as what it means, LLVM finds it, and where the processor has VNNI it finds vpdpwssd, which adds
-to the total as well; elsewhere it writes what there is. Bytes times bytes (vpmaddubsw) would be twice as dense, but
-its 16-bit sums overflow with 8-bit activations and weights.
+Numbers lie side by side in words of 32 bits, and one instruction multiplies the numbers of a word with their weights
+and adds them up, in every lane. Processors with AVX512-VNNI have it for four bytes (vpdpbusd, which also adds to the
+total). Elsewhere bytes are widened, and it is vpmaddwd, which x86 has had since MMX: two 16-bit numbers a word.
+Written as what it means, LLVM finds that one. Bytes times bytes without VNNI (vpmaddubsw) would be as dense as with it,
+but its 16-bit sums overflow with 8-bit activations and weights.
 """
 
 from typing import Any
 
-from llvmlite import ir
+import numpy as np
+from llvmlite import binding, ir
 from numba.core import cgutils
 
-from pellucid.ops.numba_ops.vectors import LANES, Code, Integer, vector_code
+from pellucid.ops.numba_ops.vectors import LANES, VECTOR, Code, Integer, vector_code
 
-PAIR = 4  # bytes of two 16-bit numbers
-FILTERS = 2 * LANES  # filters that one call computes: two registers of 32-bit totals
-TAP = FILTERS * PAIR  # bytes of the weights of one pair of taps
+WORD = 4  # bytes
+BYTES_IN_WORDS = LANES == 16 and bool(binding.get_host_cpu_features().get("avx512vnni"))
+NUMBERS = 4 if BYTES_IN_WORDS else 2  # in a word
+ACTIVATION, WEIGHT = (np.uint8, np.int8) if BYTES_IN_WORDS else (np.int16, np.int16)
+"""Types that activations and weights have while they are multiplied."""
 
 _WORD = ir.IntType(32)
 _TOTALS = ir.VectorType(_WORD, LANES)
@@ -28,23 +32,27 @@ _BYTES = ir.VectorType(ir.IntType(8), LANES)
 
 def _load(code: Code, address: Integer, kind: Any) -> Any:
     value = code.builder.load(code.builder.inttoptr(address.value, kind.as_pointer()), typ=kind)
-    value.align = 2
+    value.align = 1
     return value
 
 
-def _pair_everywhere(code: Code, address: Integer) -> Any:
-    """Two 16-bit numbers from memory, in every lane."""
+def _everywhere(code: Code, address: Integer) -> Any:
+    """A word from memory, in every lane."""
     one = code.builder.insert_element(
         ir.Constant(_TOTALS, ir.Undefined), _load(code, address, _WORD), ir.Constant(_WORD, 0)
     )
-    lanes = code.builder.shuffle_vector(one, one, ir.Constant(_TOTALS, [0] * LANES))
-    return code.builder.bitcast(lanes, _HALVES)
+    return code.builder.shuffle_vector(one, one, ir.Constant(_TOTALS, [0] * LANES))
 
 
 def _add_products(code: Code, total: Any, x: Any, w: Any) -> Any:
-    """total[i] + x[2i] w[2i] + x[2i + 1] w[2i + 1]: vpmaddwd and vpaddd, or vpdpwssd."""
+    """In each lane total + x[0] w[0] + x[1] w[1] ..., the numbers of the words x and w."""
     build = code.builder
-    product = build.mul(build.sext(x, _WIDE), build.sext(w, _WIDE))
+    if BYTES_IN_WORDS:
+        signature = ir.FunctionType(_TOTALS, [_TOTALS] * 3)
+        dot = cgutils.get_or_insert_function(build.module, signature, "llvm.x86.avx512.vpdpbusd.512")
+        return build.call(dot, [total, x, w])
+    x, w = (build.sext(build.bitcast(words, _HALVES), _WIDE) for words in (x, w))
+    product = build.mul(x, w)
     even, odd = (
         build.shuffle_vector(product, product, ir.Constant(_TOTALS, list(range(first, 2 * LANES, 2))))
         for first in (0, 1)
@@ -55,51 +63,69 @@ def _add_products(code: Code, total: Any, x: Any, w: Any) -> Any:
 def _write(
     code: Code,
     pixels: int,
+    registers: int,
     x: Integer,
     pixel: Integer,
     rows: Integer,
     row: Integer,
-    taps: Integer,
+    words: Integer,
     w: Integer,
     total: Integer,
     width: Integer,
 ) -> None:
-    places = [[cgutils.alloca_once(code.builder, _TOTALS) for _ in range(2)] for _ in range(pixels)]
-    for place in (place for both in places for place in both):
+    places = [[cgutils.alloca_once(code.builder, _TOTALS) for _ in range(registers)] for _ in range(pixels)]
+    for place in (place for some in places for place in some):
         code.builder.store(ir.Constant(_TOTALS, [0] * LANES), place)
-    with code.loop(rows) as r, code.loop(taps) as t:
-        weights = w + (r * taps + t) * TAP
-        filters = [_load(code, weights + half * LANES * PAIR, _HALVES) for half in range(2)]
+    block = rows * words * VECTOR
+    with code.loop(rows) as r, code.loop(words) as t:
+        weights = w + (r * words + t) * VECTOR
+        filters = [_load(code, weights + block * i, _TOTALS) for i in range(registers)]
         for j in range(pixels):
-            pair = _pair_everywhere(code, x + r * row + pixel * j + t * PAIR)
-            for half in range(2):
-                place = places[j][half]
-                code.builder.store(_add_products(code, code.builder.load(place), pair, filters[half]), place)
+            numbers = _everywhere(code, x + r * row + pixel * j + t * WORD)
+            for i in range(registers):
+                place = places[j][i]
+                code.builder.store(_add_products(code, code.builder.load(place), numbers, filters[i]), place)
     for j in range(pixels):
-        for half in range(2):
-            target = total + width * j + half * LANES * PAIR
+        for i in range(registers):
+            target = total + width * j + i * VECTOR
             pointer = code.builder.inttoptr(target.value, _TOTALS.as_pointer())
-            code.builder.store(code.builder.load(places[j][half]), pointer).align = PAIR
+            code.builder.store(code.builder.load(places[j][i]), pointer).align = WORD
 
 
 @vector_code
 def totals_of_6(
-    code: Any, x: Any, pixel: Any, rows: Any, row: Any, taps: Any, w: Any, total: Any, width: Any
+    code: Any, x: Any, pixel: Any, rows: Any, row: Any, words: Any, w: Any, total: Any, width: Any
 ) -> None:
-    """Totals of FILTERS filters at 6 neighbouring places.
+    """Totals of 2 LANES filters at 6 neighbouring places.
 
-    x: address of the first place's window, int16; pixel: bytes from a place to the next; rows: of the window;
-    row: bytes between them; taps: pairs in a row. w: packed weights. total: int32, `width` bytes a place.
+    x: address of the first place's window, ACTIVATION; pixel: bytes from a place to the next; rows: of the window;
+    row: bytes between them; words: in a row. w: packed weights. total: int32, `width` bytes a place.
     """
-    _write(code, 6, x, pixel, rows, row, taps, w, total, width)
+    _write(code, 6, 2, x, pixel, rows, row, words, w, total, width)
 
 
 @vector_code
 def totals_of_4(
-    code: Any, x: Any, pixel: Any, rows: Any, row: Any, taps: Any, w: Any, total: Any, width: Any
+    code: Any, x: Any, pixel: Any, rows: Any, row: Any, words: Any, w: Any, total: Any, width: Any
 ) -> None:
     """The same at 4 neighbouring places."""
-    _write(code, 4, x, pixel, rows, row, taps, w, total, width)
+    _write(code, 4, 2, x, pixel, rows, row, words, w, total, width)
+
+
+@vector_code
+def few_totals_of_6(
+    code: Any, x: Any, pixel: Any, rows: Any, row: Any, words: Any, w: Any, total: Any, width: Any
+) -> None:
+    """Totals of LANES filters at 6 neighbouring places."""
+    _write(code, 6, 1, x, pixel, rows, row, words, w, total, width)
+
+
+@vector_code
+def few_totals_of_4(
+    code: Any, x: Any, pixel: Any, rows: Any, row: Any, words: Any, w: Any, total: Any, width: Any
+) -> None:
+    """The same at 4 neighbouring places."""
+    _write(code, 4, 1, x, pixel, rows, row, words, w, total, width)
 
 
 def _fill(code: Code, value: Integer) -> Any:
