@@ -1,10 +1,10 @@
 """The innermost piece of the integer convolution: products of small whole numbers, summed into 32 bits.
 
-Numbers lie side by side in words of 32 bits, and one instruction multiplies the numbers of a word with their weights
-and adds them up, in every lane. Processors with AVX512-VNNI have it for four bytes (vpdpbusd, which also adds to the
-total). Elsewhere bytes are widened, and it is vpmaddwd, which x86 has had since MMX: two 16-bit numbers a word.
-Written as what it means, LLVM finds that one. Bytes times bytes without VNNI (vpmaddubsw) would be as dense as with it,
-but its 16-bit sums overflow with 8-bit activations and weights.
+Numbers lie side by side in words of 32 bits, and one instruction multiplies the numbers of a word with their
+weights and adds them up, in every lane. Processors with AVX512-VNNI have it for four bytes (vpdpbusd, which also adds
+to the total). Elsewhere bytes are widened, and it is vpmaddwd, which x86 has had since MMX: two 16-bit numbers a
+word. Written as what it means, LLVM finds that one. Bytes times bytes without VNNI (vpmaddubsw) would be as dense as
+with it, but its 16-bit sums overflow with 8-bit activations and weights.
 """
 
 from typing import Any

@@ -2,8 +2,8 @@
 
 A block of ROWS x PANEL results stays in registers while their sums run; the register file sets its size. With
 AVX2 (16 registers of 8 lanes) 6 rows of 2 registers need 12 accumulators, 2 registers of the right factor and 1
-broadcast number of the left one: 12 multiply-adds for 8 loads, so the multipliers are the bottleneck, not memory. Rows that
-are left over go through blocks of FEW_ROWS.
+broadcast number of the left one: 12 multiply-adds for 8 loads, so the multipliers are the bottleneck, not memory.
+Rows that are left over go through blocks of FEW_ROWS.
 """
 
 from pellucid.ops.numba_ops.parts import inner
