@@ -1,6 +1,8 @@
 """From files to batches: data sets, their readers, augmentation and the loader."""
 
 from pellucid.data.augmentation import Augmentation
+from pellucid.data.boxed import load_boxed
+from pellucid.data.boxes import Boxes
 from pellucid.data.dataset import Dataset, Images, Rows
 from pellucid.data.idx import read_idx, write_idx
 from pellucid.data.loader import Batch, Loader, normalized
@@ -16,6 +18,7 @@ from pellucid.data.voc import read_voc
 __all__ = [
     "Augmentation",
     "Batch",
+    "Boxes",
     "Data",
     "Dataset",
     "Images",
@@ -23,6 +26,7 @@ __all__ = [
     "RandomCrop",
     "Rows",
     "Scenes",
+    "load_boxed",
     "load_data",
     "load_masked",
     "load_mnist",

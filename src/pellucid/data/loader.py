@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from pellucid.data import paired_augmentation
 from pellucid.data.augmentation import Augmentation
+from pellucid.data.boxes import Boxes
 from pellucid.data.dataset import Dataset
 from pellucid.data.geometry import warp_images, warp_masks
 from pellucid.data.paired_augmentation import RandomCrop
@@ -52,7 +53,7 @@ class Loader:
 
     dataset: what to draw from. batch_size: images a step, those of every rank together. seed, shuffle: order
     of the images, a new one each epoch; without shuffle they come as they lie. augment: random changes; None
-    for none. crop: a random window after those, masks moved alike; None for none. dtype: float type of the inputs.
+    for none. crop: a random window after those, masks and boxes moved alike; None for none. dtype: float type of the inputs.
     drop_last: leave out the last batch where it is smaller.
     mean, std: of each channel, in units where white is 1; None leaves 0 .. 1 as it is.
     rank, ranks: this process's share; see `shard`.
@@ -117,25 +118,33 @@ class Loader:
         white = np.iinfo(pixels.dtype).max if pixels.dtype.kind in "iu" else 1
         if self.augment is not None:
             uniform = uniform_rows(self.seed, "augment", epoch, start + offset, len(samples), Augmentation.COLUMNS)
-            pixels, targets = _augmented(self.augment, uniform, pixels, targets)
+            visible = (self.crop or RandomCrop()).visible
+            pixels, targets = _augmented(self.augment, uniform, pixels, targets, visible)
         if self.crop is not None:
             uniform = uniform_rows(
                 self.seed, "crop", epoch, start + offset, len(samples), paired_augmentation.COLUMNS
             )
             masks = targets if _are_masks(targets) else None
+            if isinstance(targets, Boxes):
+                affine = self.crop.affine(uniform, (pixels.shape[2], pixels.shape[3]))
+                targets = targets.moved(affine, self.crop.size, self.crop.visible)
             pixels, moved = self.crop(uniform, pixels, masks, IGNORED)
             targets = targets if moved is None else moved
         inputs = normalized(pixels, self.dtype, white, self.mean, self.std)
         return Batch(inputs, targets, samples, index, start + offset, offset, size)
 
 
-def _augmented(augment: Augmentation, uniform: Array, pixels: Array, targets: Any) -> tuple[Array, Any]:
-    """Images and, where they are masks, targets, both moved alike."""
+def _augmented(
+    augment: Augmentation, uniform: Array, pixels: Array, targets: Any, visible: float
+) -> tuple[Array, Any]:
+    """Images and, where they are masks or boxes, targets, both moved alike."""
     if augment.moves:
         affine = augment.affine(uniform, *pixels.shape[2:])
         pixels = warp_images(pixels, affine)
         if _are_masks(targets):
             targets = warp_masks(targets, affine, IGNORED)
+        elif isinstance(targets, Boxes):
+            targets = targets.moved(affine, visible=visible)
     if augment.erase:
         augment.erase_from(pixels, uniform)
     return pixels, targets

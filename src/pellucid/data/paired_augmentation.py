@@ -1,4 +1,4 @@
-"""Random windows of images, magnified and mirrored, with the masks moved along."""
+"""Random windows of images, magnified and mirrored, with the masks or boxes moved along."""
 
 from __future__ import annotations
 
@@ -20,11 +20,13 @@ class RandomCrop:
     size: (height, width) of the window, pixels; None for the image's own. scale: (least, most) magnification before
     the window is cut, uniform in its logarithm. flip: probability of mirroring left and right. Where the magnified
     image is smaller than the window it lies anywhere in it; around it the image is black and the mask is ignored.
+    visible: a box of which less than this share stays in the window, or in an image moved otherwise, is ignored.
     """
 
     size: tuple[int, int] | None = None
     scale: tuple[float, float] = (1.0, 1.0)
     flip: float = 0.0
+    visible: float = 0.5
 
     def __post_init__(self) -> None:
         if self.size is not None and min(self.size) < 1:
@@ -33,6 +35,8 @@ class RandomCrop:
             raise PellucidError(f"crop scale = {self.scale}: expected (least, most), both above 0")
         if not 0 <= self.flip <= 1:
             raise PellucidError(f"crop flip = {self.flip}: expected a probability")
+        if not 0 <= self.visible <= 1:
+            raise PellucidError(f"crop visible = {self.visible}: expected a share, 0 to 1")
 
     @property
     def changes(self) -> bool:

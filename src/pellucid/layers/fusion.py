@@ -13,7 +13,7 @@ import copy
 from pellucid import ops
 from pellucid.layers.activation import ReLU
 from pellucid.layers.base import Layer, Parameter
-from pellucid.layers.containers import Branches, Sequential
+from pellucid.layers.containers import Branches, Identity, Sequential
 from pellucid.layers.context import INFERENCE, Context
 from pellucid.layers.convolution import Conv2d
 from pellucid.layers.linear import Linear
@@ -146,10 +146,11 @@ def fuse(layer: Layer) -> Layer:
 
 def _fuse_sequence(sequence: Sequential) -> Sequential:
     layers, names, position = [], [], 0
-    while position < len(sequence.layers):
-        joined, used = _join(sequence.layers[position : position + 3])
+    given = [(name, layer) for name, layer in sequence.children().items() if not isinstance(layer, Identity)]
+    while position < len(given):
+        joined, used = _join([layer for _, layer in given[position : position + 3]])
         layers.append(joined)
-        names.append(sequence.names[position])
+        names.append(given[position][0])
         position += used
     fused = Sequential(*layers, names=tuple(names))
     fused.name = sequence.name

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from pellucid.data import Data, Dataset, Loader, load_data
+from pellucid.data.boxed import load_boxed
 from pellucid.data.masked import load_masked
 from pellucid.data.randomness import generator
 from pellucid.errors import PellucidError
@@ -49,6 +50,10 @@ def build_data(recipe: Recipe) -> Data:
     settings = recipe.data
     if recipe.task["name"] == "segment":
         return load_masked(settings.source, settings.scenes, settings.size, settings.validation, settings.seed)
+    if recipe.task["name"] == "detect":
+        return load_boxed(
+            settings.source, settings.scenes, settings.size, settings.validation, settings.seed, settings.boxes
+        )
     return load_data(settings.source, settings.size, settings.validation, settings.seed)
 
 

@@ -20,6 +20,7 @@ class DataSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     scenes: settings of scenes made of the source's images, for tasks that want them; see data.masked.load_scenes.
     validation: fraction (below 1) or number of training images kept apart, chosen by `seed`; 0: none.
     mean, std: of each channel, in units where white is 1; empty: the images stay 0 .. 1.
+    boxes: "refuse" or "clip" boxes of a folder's images that aren't wholly inside them or have no area.
     """
 
     source: str = "mnist"
@@ -29,6 +30,7 @@ class DataSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     seed: int = 0
     mean: tuple[float, ...] = ()
     std: tuple[float, ...] = ()
+    boxes: Literal["refuse", "clip"] = "refuse"
 
 
 class TrainingSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

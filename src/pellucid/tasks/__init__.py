@@ -6,9 +6,10 @@
 from collections.abc import Callable
 
 from pellucid.tasks.classify import Classify, Guess
+from pellucid.tasks.detect import Detect
 from pellucid.tasks.segment import Segment
 from pellucid.training.task import Task
 
-TASKS: dict[str, Callable[..., Task]] = {"classify": Classify, "segment": Segment}
+TASKS: dict[str, Callable[..., Task]] = {"classify": Classify, "segment": Segment, "detect": Detect}
 
-__all__ = ["TASKS", "Classify", "Guess", "Segment"]
+__all__ = ["TASKS", "Classify", "Detect", "Guess", "Segment"]

@@ -10,6 +10,7 @@ from pellucid.layers import Layer
 from pellucid.zoo.classics import alexnet, lenet5, vgg16
 from pellucid.zoo.convolutionalize import convolutionalize
 from pellucid.zoo.deep_convnet import deep_convnet
+from pellucid.zoo.detector import detector_small
 from pellucid.zoo.fcn import fcn8, fcn16, fcn32, fcn_small
 from pellucid.zoo.plain_convnet import plain_convnet
 from pellucid.zoo.resnet import resnet18
@@ -17,6 +18,7 @@ from pellucid.zoo.tiny_digits import tiny_digits
 
 NETWORKS: dict[str, Callable[..., Layer]] = {
     "deep-convnet": deep_convnet,
+    "detector-small": detector_small,
     "fcn-small": fcn_small,
     "fcn8": fcn8,
     "fcn16": fcn16,
@@ -35,6 +37,7 @@ __all__ = [
     "convolutionalize",
     "create",
     "deep_convnet",
+    "detector_small",
     "fcn8",
     "fcn16",
     "fcn32",

@@ -1,0 +1,169 @@
+"""What readers of boxes have in common: images of various sizes on one canvas, and boxes that don't fit their image."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from pellucid.data.boxes import Boxes
+from pellucid.data.dataset import Dataset
+from pellucid.data.pictures import flattened, open_picture, picture_format
+from pellucid.errors import PellucidError
+from pellucid.files import read_whole
+from pellucid.ops import memory
+from pellucid.ops.arrays import Array, Pair, Shape
+
+Outside = Literal["refuse", "clip"]
+"""What is done about a box that isn't wholly inside its image, or has no area."""
+
+ROUNDED = 32  # sides of a canvas that is made to fit are multiples of it, so that they can be halved five times
+
+
+@dataclass(frozen=True, eq=False)
+class BoxedFile:
+    """An image in its file, of size (H, W), and what is on it: boxes (m, 4), labels (m,), kinds (m,)."""
+
+    image: Path
+    size: Pair
+    colour: bool
+    boxes: Array
+    labels: Array
+    kinds: Array
+
+
+@dataclass
+class BoxChecker:
+    """Boxes against their images. outside: what to do. notes: what was done, a line each."""
+
+    outside: Outside
+    notes: list[str] = field(default_factory=list)
+
+    def check(self, box: Sequence[float], size: Pair, place: str) -> list[float] | None:
+        """The box, cut where need be; None if nothing is left of it.
+
+        Raises PellucidError, naming the place, for a box that isn't wholly inside its image of size (H, W) or has no
+        area, unless boxes are clipped; and for one that is no four finite numbers in any case.
+        """
+        H, W = size
+        shown = ", ".join(f"{edge:g}" for edge in box)
+        if not np.isfinite(box).all():
+            raise PellucidError(f"{place}: box {shown}: expected four finite numbers")
+        x0, y0, x1, y1 = box
+        if x0 >= x1 or y0 >= y1:
+            fault = f"{place}: box {shown} (x0, y0, x1, y1) has no area"
+        elif x0 < 0 or y0 < 0 or x1 > W or y1 > H:
+            fault = f"{place}: box {shown} (x0, y0, x1, y1) isn't inside the image of {H}x{W} pixels"
+        else:
+            return [x0, y0, x1, y1]
+        if self.outside == "refuse":
+            raise PellucidError(f'{fault}; data.boxes = "clip" would cut it')
+        cut = [max(x0, 0), max(y0, 0), min(x1, W), min(y1, H)]
+        left = cut[0] < cut[2] and cut[1] < cut[3]
+        self.notes.append(f"{fault}: {'cut' if left else 'left out'}")
+        return cut if left else None
+
+
+@dataclass(frozen=True, eq=False)
+class CanvasImages:
+    """Images (N, channels, H, W) uint8 that are read when asked for, each in the upper left corner of the canvas.
+
+    An image larger than the canvas is made smaller, its shape kept. Around it all is black.
+    """
+
+    files: tuple[BoxedFile, ...]
+    size: Pair
+    channels: int
+
+    dtype = np.dtype(np.uint8)
+
+    def __len__(self) -> int:
+        """Number of images."""
+        return len(self.files)
+
+    @property
+    def shape(self) -> Shape:
+        """(N, channels, H, W)."""
+        return (len(self), self.channels, *self.size)
+
+    def __getitem__(self, indices: Any) -> CanvasImages:
+        """Some of the images, still unread."""
+        return CanvasImages(tuple(self.files[i] for i in indices), self.size, self.channels)
+
+    def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> Array:
+        """The pixels, stored channels last."""
+        from PIL import Image
+
+        images = memory.empty_images((len(self), self.channels, *self.size), np.uint8)
+        images[...] = 0
+        for image, file in zip(images, self.files, strict=True):
+            picture = flattened(open_picture(file.image)).convert("L" if self.channels == 1 else "RGB")
+            h, w = fitted_size(file.size, self.size)
+            if (h, w) != file.size:
+                picture = picture.resize((w, h), Image.Resampling.BILINEAR)
+            image[:, :h, :w] = np.asarray(picture).reshape(h, w, self.channels).transpose(2, 0, 1)
+        return images if dtype is None else images.astype(dtype, copy=False)
+
+    def fingerprint(self) -> bytes:
+        """Hash of the files' contents."""
+        state = hashlib.sha256(repr(self.shape).encode())
+        for file in self.files:
+            state.update(hashlib.sha256(read_whole(file.image)).digest())
+        return state.digest()
+
+
+def fitted_size(size: Pair, canvas: Pair) -> Pair:
+    """The height and width of an image that is made smaller, if need be, to fit on a canvas."""
+    shrink = min(1.0, canvas[0] / size[0], canvas[1] / size[1])
+    return (size[0], size[1]) if shrink == 1 else (max(1, int(size[0] * shrink)), max(1, int(size[1] * shrink)))
+
+
+def opened_image(path: Path, place: str) -> tuple[Pair, bool]:
+    """(size, whether in colour) of an image that annotations name. Raises PellucidError where it isn't there."""
+    if not path.is_file():
+        raise PellucidError(f"{place}: no image {path}")
+    return picture_format(path)
+
+
+def boxed_datasets(
+    parts: dict[str, list[BoxedFile]], size: Pair | None, names: tuple[str, ...], title: str, notes: Sequence[str]
+) -> list[Dataset]:
+    """A data set for each part, all on one canvas of size (H, W), by default one on which all fit as they are.
+
+    Images are grey where all files are, else in colour. The notes go with the first part.
+    """
+    files = [file for part in parts.values() for file in part]
+    if size is None:
+        largest = (max(file.size[axis] for file in files) for axis in (0, 1))
+        H, W = (-(-side // ROUNDED) * ROUNDED for side in largest)
+        size = H, W
+    channels = 3 if any(file.colour for file in files) else 1
+    return [
+        Dataset(
+            CanvasImages(tuple(part), size, channels),
+            _on_canvas(part, size, notes if i == 0 else ()),
+            names,
+            f"{title} {name}",
+        )
+        for i, (name, part) in enumerate(parts.items())
+    ]
+
+
+def _on_canvas(files: list[BoxedFile], canvas: Pair, notes: Sequence[str]) -> Boxes:
+    sizes = [fitted_size(file.size, canvas) for file in files]
+    scaled = [
+        (file.boxes * np.array([w / file.size[1], h / file.size[0]] * 2), file.labels, file.kinds)
+        for file, (h, w) in zip(files, sizes, strict=True)
+    ]
+    return Boxes.gathered(scaled, np.array(sizes), canvas, notes)
+
+
+def as_arrays(found: Sequence[tuple[Sequence[float], int, int]]) -> tuple[Array, Array, Array]:
+    """Boxes (m, 4), labels (m,) and kinds (m,) of rows of the three."""
+    boxes = np.array([box for box, _, _ in found], np.float64).reshape(-1, 4)
+    return boxes, np.array([row[1] for row in found], np.int64), np.array([row[2] for row in found], np.uint8)

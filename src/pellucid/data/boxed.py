@@ -1,0 +1,64 @@
+"""Images with boxes, by name: scenes made of digits, or a folder in the layout of PASCAL VOC or COCO."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pellucid.data.box_files import Outside
+from pellucid.data.boxes import PLAIN, Boxes
+from pellucid.data.coco import is_coco, read_coco
+from pellucid.data.dataset import Dataset
+from pellucid.data.masked import load_scenes
+from pellucid.data.scenes import Scenes
+from pellucid.data.sources import Data
+from pellucid.data.voc_boxes import FOLDERS, is_voc_boxes, read_voc_boxes
+from pellucid.errors import PellucidError
+from pellucid.ops.arrays import Pair
+
+
+def load_boxed(
+    source: str | Path = "mnist",
+    scenes: Mapping[str, Any] | None = None,
+    size: Pair | None = None,
+    validation: float = 0,
+    seed: int = 0,
+    outside: Outside = "refuse",
+) -> Data:
+    """The data of a VOC or COCO folder; or, where the source is none, scenes. Targets are `Boxes`.
+
+    source: the folder, or what the scenes' digits are, as for `load_data`. scenes: see `load_scenes`; the preset is
+    "detection" unless given. size: (H, W) of the canvas for a folder's images. validation: fraction or number of the
+    training images (of the digits, for scenes) kept apart. seed: of that split and of the scenes. outside: what
+    happens to boxes that don't fit their image.
+    """
+    folder = Path(source)
+    if folder.is_dir() and (is_voc_boxes(folder) or is_coco(folder)):
+        return _from_folder(folder, size, validation, seed, outside)
+    if scenes is None and folder.is_dir():
+        layouts = f"the folders {', '.join(FOLDERS)}, or annotations/train.json, or settings of scenes"
+        raise PellucidError(f"{folder}: expected {layouts}")
+    train, held_out, test = load_scenes(source, {"preset": "detection", **(scenes or {})}, validation, seed)
+    return Data(boxed_scenes(train), boxed_scenes(held_out) if held_out else None, boxed_scenes(test))
+
+
+def boxed_scenes(scenes: Scenes) -> Dataset:
+    """Scenes as images with their digits' boxes."""
+    N, _, H, W = scenes.images.shape
+    kinds = np.full(len(scenes.labels), PLAIN, np.uint8)
+    sizes = np.tile(np.array([[H, W]]), (N, 1))
+    boxes = Boxes(scenes.boxes, scenes.labels, kinds, scenes.starts, sizes, (H, W))
+    return Dataset(scenes.images, boxes, scenes.class_names, scenes.name)
+
+
+def _from_folder(folder: Path, size: Pair | None, validation: float, seed: int, outside: Outside) -> Data:
+    """Train and val, and test where there is one; else val is what is reported."""
+    reader = read_voc_boxes if is_voc_boxes(folder) else read_coco
+    parts = reader(folder, size, outside=outside)
+    train, kept = parts["train"], parts["val"] if "test" in parts else None
+    if validation:
+        train, kept = train.split(validation, seed)
+    return Data(train, kept, parts.get("test", parts["val"]))

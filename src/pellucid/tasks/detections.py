@@ -1,0 +1,81 @@
+"""From a detector's outputs to the boxes that it finds: scores, boxes, and of several for one object the best."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from pellucid.ops.arrays import Array, Pair
+from pellucid.tasks.box_overlap import pairwise_iou
+from pellucid.tasks.detection_loss import sigmoid
+from pellucid.tasks.places import boxes_at
+
+
+@dataclass(frozen=True, eq=False)
+class Detections:
+    """What was found on one image, best first: boxes (D, 4), labels (D,) int64, scores (D,)."""
+
+    boxes: Array
+    labels: Array
+    scores: Array
+
+    def __len__(self) -> int:
+        """How many there are."""
+        return len(self.labels)
+
+    def above(self, score: float) -> Detections:
+        """Those of at least that score."""
+        count = int((self.scores >= score).sum())
+        return Detections(self.boxes[:count], self.labels[:count], self.scores[:count])
+
+
+@dataclass(frozen=True)
+class DecodeSettings:
+    """See tasks.detect.Detect."""
+
+    stride: int
+    base: float
+    quality_power: float
+    least_score: float
+    candidates: int
+    most: int
+    nms_iou: float
+
+
+def decode(outputs: Array, settings: DecodeSettings, size: Pair) -> Detections:
+    """What outputs (K + 5, h, w) of one image of size (H, W) say; boxes are cut at its edges."""
+    y = outputs.transpose(1, 2, 0)
+    K = y.shape[2] - 5
+    scores = sigmoid(y[..., :K])
+    if settings.quality_power:
+        quality = sigmoid(y[..., -1:])
+        scores = scores ** (1 - settings.quality_power) * quality**settings.quality_power
+    row, column, label = np.nonzero(scores >= settings.least_score)
+    score = scores[row, column, label]
+    if len(score) > settings.candidates:
+        best = np.argpartition(-score, settings.candidates)[: settings.candidates]
+        row, column, label, score = row[best], column[best], label[best], score[best]
+    order = np.argsort(-score, kind="stable")
+    row, column, label, score = row[order], column[order], label[order], score[order]
+    boxes = boxes_at(y[row, column, K : K + 4], row, column, settings.stride, settings.base)
+    H, W = size
+    boxes = boxes.clip(0, np.array([W, H, W, H], boxes.dtype))
+    kept = suppress(boxes, label, settings.nms_iou)[: settings.most]
+    return Detections(boxes[kept], label[kept].astype(np.int64), score[kept])
+
+
+def suppress(boxes: Array, labels: Array, most: float) -> Array:
+    """Indices of the boxes that stay, of boxes in the order of their scores: class-aware non-maximum suppression.
+
+    A box stays unless it has an IoU above `most` with a better one of its class that stays. That is a fixed point
+    of one matrix product, reached from "all stay" after as many rounds as there are links in the longest chain of
+    boxes that suppress each other, each over all boxes at once.
+    """
+    over = np.triu((pairwise_iou(boxes, boxes) > most) & (labels[:, None] == labels), 1)
+    stays = np.ones(len(boxes), bool)
+    while True:
+        after = ~over[stays].any(axis=0)
+        if np.array_equal(after, stays):
+            return np.flatnonzero(stays)
+        stays = after

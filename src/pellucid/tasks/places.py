@@ -1,0 +1,105 @@
+"""The places of a detector's map: which of them answers for which box, and how a place says where a box is.
+
+A map has a place for every `stride` pixels of the image; place (i, j) has its middle at ((j + 1/2) stride,
+(i + 1/2) stride). It says of a box
+
+    dx, dy    how far the box's middle lies from its own, in strides
+    tw, th    the logarithm of the box's width and height over `base` pixels
+
+so that a box of any size is four numbers of about 1, and one narrower than the stride, which may have no place inside
+it, can be told as well as any other: distances to its edges (FCOS) would have to be negative there.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from pellucid.data.boxes import PLAIN, Boxes
+from pellucid.errors import PellucidError
+from pellucid.ops.arrays import Array, Pair
+
+
+@dataclass(frozen=True, eq=False)
+class Assignment:
+    """What the places of a batch's maps answer for.
+
+    image, row, column: (P,) the positive places. box: (P,) the box, index into the batch's, of each. ignored: (n, h, w)
+    bool, places that count neither way: within a box that isn't PLAIN, and not positive.
+    """
+
+    image: Array
+    row: Array
+    column: Array
+    box: Array
+    ignored: Array
+
+    def __len__(self) -> int:
+        """Number of positive places."""
+        return len(self.box)
+
+
+def assign(targets: Boxes, shape: Pair, stride: int, radius: float) -> Assignment:
+    """The assignment for maps of shape (h, w).
+
+    Positive for a box are the place that holds its middle, and those with their middle inside the box and within
+    `radius` strides of the box's along both axes ("center sampling", Tian et al. 2020, "FCOS: A Simple and Strong
+    Anchor-Free Object Detector", section 2.2). A place that several boxes claim goes to the smallest.
+    """
+    h, w = shape
+    plain = np.flatnonzero(targets.kinds == PLAIN)
+    areas = (targets.boxes[:, 2:] - targets.boxes[:, :2]).prod(axis=1)
+    order = plain[np.argsort(-areas[plain], kind="stable")]  # smaller ones come later and take over
+    boxes, images = targets.boxes[order], targets.images[order]
+    middle = (boxes[:, :2] + boxes[:, 2:]) / 2
+    home = np.clip((middle / stride).astype(np.int64), 0, [w - 1, h - 1])
+    span = np.arange(-int(np.ceil(radius)), int(np.ceil(radius)) + 1)
+    dx, dy = (offset.ravel() for offset in np.meshgrid(span, span))
+    columns, rows = home[:, 0, None] + dx, home[:, 1, None] + dy
+    x, y = (columns + 0.5) * stride, (rows + 0.5) * stride
+    inside = (x > boxes[:, 0, None]) & (x < boxes[:, 2, None]) & (y > boxes[:, 1, None]) & (y < boxes[:, 3, None])
+    near = np.maximum(np.abs(x - middle[:, 0, None]), np.abs(y - middle[:, 1, None])) <= radius * stride
+    claimed = (inside & near) | ((dx == 0) & (dy == 0))
+    claimed &= (rows >= 0) & (rows < h) & (columns >= 0) & (columns < w)
+    which, offset = np.nonzero(claimed)
+    owner = np.full((len(targets), h, w), -1, np.int64)
+    owner[images[which], rows[which, offset], columns[which, offset]] = order[which]
+    image, row, column = np.nonzero(owner >= 0)
+    return Assignment(image, row, column, owner[image, row, column], _ignored(targets, shape, stride) & (owner < 0))
+
+
+def _ignored(targets: Boxes, shape: Pair, stride: int) -> Array:
+    """(n, h, w) whether a place's middle lies within a box that isn't PLAIN."""
+    mask = np.zeros((len(targets), *shape), bool)
+    for m in np.flatnonzero(targets.kinds != PLAIN):
+        x0, y0, x1, y1 = np.ceil(targets.boxes[m] / stride - 0.5).astype(np.int64).clip(0)
+        mask[targets.images[m], y0:y1, x0:x1] = True
+    return mask
+
+
+def boxes_at(raw: Array, row: Array, column: Array, stride: int, base: float) -> Array:
+    """Boxes (P, 4) of raw outputs (P, 4), dx, dy, tw, th, of the places in those rows and columns."""
+    place = np.stack([column, row], axis=1).astype(raw.dtype) + raw.dtype.type(0.5)
+    middle = (place + raw[:, :2]) * raw.dtype.type(stride)
+    half = np.exp(raw[:, 2:]) * raw.dtype.type(base / 2)
+    return np.concatenate([middle - half, middle + half], axis=1)
+
+
+def raw_gradient(d_boxes: Array, boxes: Array, stride: int) -> Array:
+    """From the gradient (P, 4) for the edges of those boxes to that for the raw outputs that gave them."""
+    half = (boxes[:, 2:] - boxes[:, :2]) / 2
+    d_middle = (d_boxes[:, :2] + d_boxes[:, 2:]) * d_boxes.dtype.type(stride)
+    return np.concatenate([d_middle, (d_boxes[:, 2:] - d_boxes[:, :2]) * half], axis=1)
+
+
+def map_shape(outputs: Array, targets: Boxes, stride: int) -> Pair:
+    """(h, w) of a network's outputs (n, K + 5, h, w). Raises PellucidError where they don't lie every `stride` pixels."""
+    h, w = outputs.shape[2:]
+    H, W = targets.canvas
+    if (h * stride, w * stride) != (H, W):
+        raise PellucidError(
+            f"task detect: stride = {stride}, images of {H}x{W} pixels: expected maps of {H / stride:g}x{W / stride:g} "
+            f"places, the network gives {h}x{w}"
+        )
+    return h, w
