@@ -28,6 +28,9 @@ from pellucid.ops.arrays import Array
 Loss = Callable[[Array], tuple[float, Array]]
 """From a network's output to the loss and its gradient for that output."""
 
+Pattern = Callable[[Array], Array]
+"""From a network's output to the choices that the loss makes where it has a kink."""
+
 STEPS = (1e-3, 1e-4, 1e-5, 1e-6)
 TOLERANCE = 1e-6
 """Largest relative error that passes in float64."""
@@ -82,15 +85,17 @@ def check_gradients(
     backend: str = "numpy",
     samples: int = 8,
     seed: int = 0,
+    loss_pattern: Pattern | None = None,
 ) -> list[TensorCheck]:
     """Compare the gradients of every tensor, and of the input, for one batch x (a training pass).
 
     network: any; it isn't changed. loss: of the output, in either float type. dtype, backend: of the side under
-    test. samples: elements compared a tensor, beside one random direction over the whole tensor. Where float32
+    test. samples: elements compared a tensor, beside one random direction over the whole tensor. loss_pattern: of a
+    loss with kinks, the choices that it makes, as Layer.pattern tells a layer's. Where float32
     rounding alone flips a choice of ReLU or pooling, the input is nudged until it doesn't.
     """
     rng = np.random.default_rng([seed, _CHECK])
-    reference = _Reference(network.astype(np.float64, fuse=False), loss, seed)
+    reference = _Reference(network.astype(np.float64, fuse=False), loss, seed, loss_pattern)
     x = reference.away_from_kinks(network, x.astype(np.float64), dtype, backend, rng)
     tested = network.astype(dtype)
     with ops.use_backend(backend):
@@ -118,8 +123,9 @@ def _gradient(network: Network, loss: Loss, x: Array, seed: int) -> Array:
 class _Reference:
     """The definition, its choices at the centre, and numerical derivatives about it."""
 
-    def __init__(self, network: Network, loss: Loss, seed: int) -> None:
-        self.network, self.loss, self.seed = network, loss, seed
+    def __init__(self, network: Network, loss: Loss, seed: int, loss_pattern: Pattern | None) -> None:
+        self.network, self.loss, self.seed, self.loss_pattern = network, loss, seed, loss_pattern
+        self.loss_choices: list[Array] = []
         self.x = np.empty(0)
         self.patterns: list[Array] = []
 
@@ -147,10 +153,16 @@ class _Reference:
         """Take the centre."""
         self.x = x
         self._value()
-        self.patterns = [pattern.copy() for pattern in _patterns(self.network)]
+        self.patterns = [pattern.copy() for pattern in self._choices()]
 
     def _value(self) -> float:
-        return self.loss(self.network.forward(self.x, _context(self.seed)))[0]
+        outputs = self.network.forward(self.x, _context(self.seed))
+        self.loss_choices = [self.loss_pattern(outputs)] if self.loss_pattern is not None else []
+        return self.loss(outputs)[0]
+
+    def _choices(self) -> list[Array]:
+        """Those of the network and of the loss in the last pass."""
+        return [*_patterns(self.network), *self.loss_choices]
 
     def derivative(self, tensor: Array, direction: Array) -> float | None:
         """Along `direction`, for the first step that meets no kink; None if all do."""
@@ -161,7 +173,7 @@ class _Reference:
                 for position in (1, -1, 2, -2):
                     tensor[...] = centre + position * step * direction
                     values.append(self._value())
-                    if not _same(_patterns(self.network), self.patterns):
+                    if not _same(self._choices(), self.patterns):
                         break
                 else:
                     plus, minus, plus2, minus2 = values

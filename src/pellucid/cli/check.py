@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -9,14 +10,14 @@ from cyclopts import Parameter
 
 from pellucid.cli.kinds import Count, Whole, switch
 from pellucid.cli.output import dimensions, print_json, print_note, print_table, working
-from pellucid.cli.subject import NAME_HELP, Subject, open_subject
+from pellucid.cli.subject import NAME_HELP, Subject, few_scenes, open_subject
 
 if TYPE_CHECKING:
     from pellucid.analysis.gradient_check import TensorCheck
     from pellucid.ops.arrays import Array
 
 FAILED = 1
-WINDOW = 24  # pixels
+WINDOW, BOXES_WINDOW = 24, 48  # pixels; where there are boxes, some must be in it
 NOISE = 0.1  # standard deviation, where white is 1
 NUMBERS = ("elements", "at kinks", "element", "direction")
 
@@ -53,6 +54,7 @@ def check(
             network,
             lambda outputs: subject.task.loss(outputs, targets),
             x,
+            loss_pattern=_loss_pattern(subject, targets),
             dtype=tested,
             backend=backend,
             samples=samples,
@@ -67,20 +69,30 @@ def check(
     return 0 if passed else FAILED
 
 
+def _loss_pattern(subject: Subject, targets: Any) -> Callable[[Array], Array] | None:
+    """What tells on which side of its kinks the loss is, for a task whose loss has some."""
+    pattern = getattr(subject.task, "pattern", None)
+    return None if pattern is None else lambda outputs: pattern(outputs, targets)
+
+
 def _batch(subject: Subject, size: int, seed: int) -> tuple[Array, Any]:
     """The first test images, as the network sees them but noisy, and their targets.
 
     On a background of exactly 0, under biases of exactly 0, every ReLU of the first layer would stand on its kink.
-    Where each pixel has a class, a window is enough: the more ReLUs there are, the likelier one is near its kink.
+    Where each pixel has a class, or there are boxes, a window is enough: the more ReLUs there are, the likelier one
+    is near its kink.
     """
     import numpy as np
 
+    from pellucid.data import Boxes
     from pellucid.recipes import build_data, build_loader
 
-    loader = build_loader(subject.recipe, build_data(subject.recipe).test, training=False)
+    loader = build_loader(subject.recipe, build_data(few_scenes(subject.recipe)).test, training=False)
     batch = next(iter(replace(loader, batch_size=size).epoch(0)))
     x, targets = batch.inputs, batch.targets
-    if np.ndim(targets) == 3:
+    if isinstance(targets, Boxes):
+        x, targets = x[:, :, :BOXES_WINDOW, :BOXES_WINDOW], targets.window((BOXES_WINDOW, BOXES_WINDOW))
+    elif np.ndim(targets) == 3:
         x, targets = x[:, :, :WINDOW, :WINDOW], targets[:, :WINDOW, :WINDOW]
     return x + np.random.default_rng(seed).normal(0, NOISE, x.shape).astype(x.dtype), targets
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
+from pellucid.cli.boxes import draw_detections
 from pellucid.cli.kinds import Count, switch
 from pellucid.cli.machine import DEFAULT, Machine
 from pellucid.cli.masks import draw_masks
@@ -27,16 +28,17 @@ def predict(
     ],
     top: Annotated[Count, Parameter(help="How many classes to name for each image.")] = 3,
     out: Annotated[
-        str | None, Parameter(help="Folder for masks and overlays; by default predictions/ in the run folder.")
+        str | None, Parameter(help="Folder for pictures and masks; by default predictions/ in the run folder.")
     ] = None,
     best: Annotated[bool, switch("The run's best model instead of its last.")] = False,
     json: Annotated[bool, switch("Print JSON.")] = False,
     machine: Machine = DEFAULT,
 ) -> None:
-    """Name the likeliest classes of each image, with their probabilities; or of each pixel, if that's the run's task.
+    """Name the likeliest classes of each image, with their probabilities; or do what else the run's task is.
 
     Digits may have any size, dark on light or light on dark: they are centred and scaled as MNIST's were. A network
-    that classifies pixels writes, for images of any size, the mask as a palette PNG and an overlay with a legend.
+    that classifies pixels writes, for images of any size, the mask as a palette PNG and an overlay with a legend. A
+    detector draws its boxes, with class and score; --json prints them as COCO's results.
     """
     from pellucid.recipes import open_model
     from pellucid.recipes.predict import guess
@@ -46,8 +48,9 @@ def predict(
         raise PellucidError(f"--top {top}: expected at least 1")
     machine.use()
     model = open_model(run, best=best)
-    if model.recipe.task["name"] == "segment":
-        draw_masks(model, images, run / "predictions" if out is None else Path(out), json)
+    draw = {"segment": draw_masks, "detect": draw_detections}.get(model.recipe.task["name"])
+    if draw is not None:
+        draw(model, images, run / "predictions" if out is None else Path(out), json)
         return
     found = guess(model, images, top)
     if json:

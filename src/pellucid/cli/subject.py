@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pellucid.training import Task
 
 LAST = "runs/last"
+FEW = 64
 NAME_HELP = "A recipe's name or file, or a run folder."
 RUN_HELP = "A run folder, or a model file."
 
@@ -39,9 +40,19 @@ def open_subject(name: str) -> Subject:
         model = open_model(Path(name))
         return Subject(name, model.recipe, model.network, model.task, len(model.class_names))
     recipe = load_recipe(name)
-    train = build_data(recipe).train
+    train = build_data(few_scenes(recipe)).train
     network = build_network(recipe, train.image_shape, train.classes)
     return Subject(name, recipe, network, build_task(recipe, train.class_names), train.classes)
+
+
+def few_scenes(recipe: Recipe) -> Recipe:
+    """The recipe with the first few of its scenes, where it has some: enough to look at, and there at once."""
+    import msgspec
+
+    if recipe.data.scenes is None:
+        return recipe
+    scenes = recipe.data.scenes | {"train": FEW, "validation": FEW, "test": FEW}
+    return msgspec.structs.replace(recipe, data=msgspec.structs.replace(recipe.data, scenes=scenes))
 
 
 def data_for(model: Model, source: str | None) -> Data:

@@ -91,8 +91,14 @@ class Boxes:
             state.update(np.ascontiguousarray(part).data)
         return state.digest()
 
+    def window(self, size: Pair) -> Boxes:
+        """The boxes of the images' upper left parts of size (H, W)."""
+        still = np.tile(np.eye(2), (len(self), 1, 1))
+        return self.moved(Affine(still, np.zeros((len(self), 2))), size)
+
     def moved(self, affine: Affine, size: Pair | None = None, visible: float = 0.5) -> Boxes:
-        """The boxes as the maps (one an image) move them, cut to images of size (H, W), that of the canvas unless given.
+        """The boxes as the maps (one an image) move them, cut to images of size (H, W), that of the canvas unless
+        given.
 
         A turned box becomes the upright one around it. One of which nothing is left is left out; one of which less
         than the share `visible` is left becomes DIFFICULT, as what is left may not tell what it is.

@@ -1,8 +1,8 @@
 """Boxes in the layout of COCO.
 
-    annotations/instances_train2017.json   images, annotations and categories; likewise val, and test where there is one
+    annotations/instances_train2017.json   images, annotations and categories; likewise val, and test if there is one
     train2017/FILE_NAME                    the images; or in images/, or in the folder itself
-    classes.txt                            names of class 0, 1, ..., one a line; the categories by their ids where missing
+    classes.txt                            names of class 0, 1, ..., one a line; without it the categories by id
 
 The words `instances_` and the year may be missing: annotations/train.json and train/ do as well. A box is
 [x, y, width, height]; annotations with `iscrowd` = 1 are regions of many objects.
@@ -116,7 +116,9 @@ class _Content:
             for _, entry in sorted(self.categories.items(), key=lambda item: (str(type(item[0])), item[0]))
         )
         if not names or len(set(names)) < len(names):
-            raise PellucidError(f"{self.path}: expected categories of different names, got {', '.join(names) or 'none'}")
+            raise PellucidError(
+                f"{self.path}: expected categories of different names, got {', '.join(names) or 'none'}"
+            )
         return names
 
     def files(self, folder: Path, names: Sequence[str], checker: BoxChecker) -> list[BoxedFile]:

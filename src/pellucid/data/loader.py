@@ -53,10 +53,9 @@ class Loader:
 
     dataset: what to draw from. batch_size: images a step, those of every rank together. seed, shuffle: order
     of the images, a new one each epoch; without shuffle they come as they lie. augment: random changes; None
-    for none. crop: a random window after those, masks and boxes moved alike; None for none. dtype: float type of the inputs.
-    drop_last: leave out the last batch where it is smaller.
-    mean, std: of each channel, in units where white is 1; None leaves 0 .. 1 as it is.
-    rank, ranks: this process's share; see `shard`.
+    for none. crop: a random window after those, masks and boxes moved alike; None for none. dtype: float type of the
+    inputs. drop_last: leave out the last batch where it is smaller. mean, std: of each channel, in units where white
+    is 1; None leaves 0 .. 1 as it is. rank, ranks: this process's share; see `shard`.
     """
 
     dataset: Dataset

@@ -37,7 +37,8 @@ def is_voc_boxes(folder: Path) -> bool:
 def read_voc_boxes(
     folder: Path, size: Pair | None = None, *, outside: Outside = "refuse", parts: Sequence[str] | None = None
 ) -> dict[str, Dataset]:
-    """The data sets of a VOC folder's lists by name, targets `Boxes`. parts: train, val, and test where it is, by default.
+    """The data sets of a VOC folder's lists by name, targets `Boxes`. parts: train, val, and test where it is, by
+    default.
 
     size: (H, W) of the canvas; see box_files.boxed_datasets. outside: what happens to boxes that don't fit.
     Raises PellucidError, naming the file and the object, for what is missing or wrong.

@@ -1,7 +1,7 @@
 """How far two boxes agree: the IoU and its relatives, with their derivatives.
 
-With the area I of what boxes A and B share, U of what either covers, C of the smallest box around both, d the distance
-of their middles and c the diagonal of that smallest box:
+With the area I of what boxes A and B share, U of what either covers, C of the smallest box around both, d the
+distance of their middles and c the diagonal of that smallest box:
 
     IoU     I / U
     GIoU    IoU - (C - U) / C       negative and falling as boxes without overlap part (Rezatofighi et al. 2019)
@@ -48,7 +48,7 @@ class Overlap:
         self.a, self.b = a, b
         self.width, self.height = a[:, 2] - a[:, 0], a[:, 3] - a[:, 1]
         inner = np.minimum(a[:, 2:], b[:, 2:]) - np.maximum(a[:, :2], b[:, :2])
-        self.meets = (inner > 0).all(axis=1)
+        self.meets: Array = np.all(inner > 0, axis=1)
         inner = np.where(self.meets[:, None], inner, 0)
         self.shared = inner[:, 0] * inner[:, 1]
         self.union = self.width * self.height + areas(b) - self.shared

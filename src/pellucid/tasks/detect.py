@@ -94,9 +94,8 @@ class Detect:
     def assignment(self, outputs: Array, targets: Boxes) -> Assignment:
         """Which place answers for which box. Raises PellucidError where outputs don't lie every `stride` pixels."""
         if outputs.shape[1] != len(self.class_names) + 5:
-            raise PellucidError(
-                f"task detect: expected outputs of {len(self.class_names)} classes + 5 channels, got {outputs.shape[1]}"
-            )
+            K, C = len(self.class_names), outputs.shape[1]
+            raise PellucidError(f"task detect: expected outputs of {K} classes + 5 channels, the network gives {C}")
         return assign(targets, map_shape(outputs, targets, self.stride), self.stride, self.radius)
 
     def decode(self, outputs: Array, sizes: Array) -> list[Detections]:

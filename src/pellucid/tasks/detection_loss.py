@@ -8,8 +8,8 @@ Of each place the network says K class scores, four numbers for the box and one 
     quality   cross-entropy of its sigmoid with the IoU of those two boxes; positive places only
 
 all divided by the number of positive places. The IoU that the quality is compared with isn't held constant, as it is
-in papers: its derivative -logit(quality) flows on into the box. So the whole loss is a function with a gradient that a
-numerical derivative can be compared with; with the weights in use it only makes good boxes count a little more.
+in papers: its derivative -logit(quality) flows on into the box. So the whole loss is a function with a gradient that
+a numerical derivative can be compared with; with the weights in use it only makes good boxes count a little more.
 """
 
 from __future__ import annotations

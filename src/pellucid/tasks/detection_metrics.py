@@ -8,8 +8,8 @@ right, the largest so far) and averaged over the recalls 0, 0.01, ..., 1: the cl
 Boxes that are DIFFICULT or CROWD need not be found: a detection that finds none but such a one counts neither way. Of
 a crowd, any number of detections may lie in it, and their IoU is the share of the detection that does.
 
-Source: Lin et al. 2014 and the evaluation of its authors, whose treatment of ties and of the best 100 detections of an
-image and class is followed; only areas of all sizes are looked at.
+Source: Lin et al. 2014 and the evaluation of its authors, whose treatment of ties and of the best 100 detections of
+an image and class is followed; only areas of all sizes are looked at.
 """
 
 from __future__ import annotations
@@ -108,7 +108,8 @@ class DetectionMetrics:
 def matched(found: Array, boxes: Array, kinds: Array, ious: Sequence[float] | Array = IOUS) -> tuple[Array, Array]:
     """Whether each detection of one class on one image, (D, 4) from best to worst, is right, or void, at each IoU.
 
-    Two arrays (D, len(ious)) of bool: it took a box (m, 4) that is PLAIN; it took another kind and counts neither way.
+    Two arrays (D, len(ious)) of bool: it took a box (m, 4) that is PLAIN; it took another kind and counts neither
+    way.
     """
     right, void = np.zeros((2, len(found), len(ious)), bool)
     order = np.argsort(kinds != PLAIN, kind="stable")  # what must be found goes before what may be

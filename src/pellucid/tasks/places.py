@@ -25,8 +25,8 @@ from pellucid.ops.arrays import Array, Pair
 class Assignment:
     """What the places of a batch's maps answer for.
 
-    image, row, column: (P,) the positive places. box: (P,) the box, index into the batch's, of each. ignored: (n, h, w)
-    bool, places that count neither way: within a box that isn't PLAIN, and not positive.
+    image, row, column: (P,) the positive places. box: (P,) the box, index into the batch's, of each. ignored: (n, h,
+    w) bool, places that count neither way: within a box that isn't PLAIN, and not positive.
     """
 
     image: Array
@@ -94,12 +94,14 @@ def raw_gradient(d_boxes: Array, boxes: Array, stride: int) -> Array:
 
 
 def map_shape(outputs: Array, targets: Boxes, stride: int) -> Pair:
-    """(h, w) of a network's outputs (n, K + 5, h, w). Raises PellucidError where they don't lie every `stride` pixels."""
+    """(h, w) of a network's outputs (n, K + 5, h, w). Raises PellucidError where they don't lie every `stride`
+    pixels.
+    """
     h, w = outputs.shape[2:]
     H, W = targets.canvas
     if (h * stride, w * stride) != (H, W):
         raise PellucidError(
-            f"task detect: stride = {stride}, images of {H}x{W} pixels: expected maps of {H / stride:g}x{W / stride:g} "
-            f"places, the network gives {h}x{w}"
+            f"task detect: stride = {stride}, images of {H}x{W} pixels: expected maps of "
+            f"{H / stride:g}x{W / stride:g} places, the network gives {h}x{w}"
         )
     return h, w

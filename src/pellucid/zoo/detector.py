@@ -9,8 +9,8 @@ So the image is brought to a quarter of its sides at once, by filters of 8x8 pix
 convolutions are cheap there, and those after one more pool see twice as far at a quarter of the price.
 
 Sources: Tian et al. 2020, "FCOS" (no anchors, one sigmoid a class, a box a place, a quality that scores are lowered
-by); Lin et al. 2017, "Feature Pyramid Networks" (a deeper map grown and added); Lin et al. 2017, "Focal Loss", section
-4.1 (the prior of the classes' bias).
+by); Lin et al. 2017, "Feature Pyramid Networks" (a deeper map grown and added); Lin et al. 2017, "Focal Loss",
+section 4.1 (the prior of the classes' bias).
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ def detector_small(
     widths = (stem, *shallow, *deep, *top)
     if not shallow or not deep or min(widths) < 1 or not 0 < prior < 1:
         raise PellucidError(
-            f"detector-small: expected channels of at least 1, some of shallow and deep, and a prior between 0 and 1; "
+            "detector-small: expected channels of at least 1, some shallow, some deep, and a prior between 0 and 1; "
             f"got stem {stem}, shallow {list(shallow)}, deep {list(deep)}, top {list(top)}, prior {prior:g}"
         )
     width = shallow[-1]

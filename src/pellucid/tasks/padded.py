@@ -1,0 +1,70 @@
+"""Images of various sizes through a network in one batch, with the outputs that each would have alone.
+
+Smaller images lie in the upper left corner of the batch's canvas. To a convolution, what lies beside an image is
+zero, as its padding is; but of those zeros a bias or a normalisation makes something else, which the next layer would
+see. So what lies outside an image's own part is set to zero again after every layer: then each layer sees what it
+would see of that image alone, and at the image's edge the zeros that its own padding would give.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pellucid.errors import PellucidError
+from pellucid.layers import INFERENCE, Layer
+from pellucid.layers.grid import grid
+from pellucid.network import Network
+from pellucid.ops import memory
+from pellucid.ops.arrays import Array, Pair, Shape
+
+
+def forward_each(network: Network, images: Sequence[Array]) -> list[Array]:
+    """Outputs (K, h, w) of images (C, H, W) of any sizes, in the network's float type.
+
+    An image whose side is no multiple of the network's period (the product of its strides) is continued in black up
+    to the next one. The network's layers must leave zero what lies far from what isn't: convolutions, poolings,
+    normalisations, element-wise functions, and sums and concatenations of those.
+    """
+    period = periods(network)
+    shapes = [(image.shape[0], *_rounded(image.shape[1:], period)) for image in images]
+    H, W = (max(shape[axis] for shape in shapes) for axis in (1, 2))
+    batch = memory.empty_images((len(images), shapes[0][0], H, W), network.dtype)
+    batch[...] = 0
+    for row, image in zip(batch, images, strict=True):
+        row[:, : image.shape[1], : image.shape[2]] = image
+    if len(set(shapes)) == 1:
+        return list(network.forward(batch))
+    parts: dict[int, list[Pair]] = {}  # of each layer's output, what part of it belongs to each image
+    for shape in shapes:
+        _record(network.layer, shape, parts)
+
+    def mask(layer: Layer, y: Array) -> None:
+        for row, (h, w) in zip(y, parts[id(layer)], strict=True):
+            row[:, h:] = 0
+            row[:, :, w:] = 0
+
+    y = network.forward(batch, INFERENCE.watched_by(mask))
+    return [row[:, :h, :w] for row, (h, w) in zip(y, parts[id(network.layer)], strict=True)]
+
+
+def periods(network: Network) -> Pair:
+    """Of rows and columns, the pixels that the sides of images are multiples of."""
+    rows, columns = grid(network.layer)
+    return rows.period, columns.period
+
+
+def _rounded(size: Shape, period: Pair) -> Pair:
+    H, W = (max(1, -(-side // p)) * p for side, p in zip(size, period, strict=True))
+    return H, W
+
+
+def _record(layer: Layer, shape: Shape, parts: dict[int, list[Pair]]) -> None:
+    """Note the output's height and width of this layer and all inside it for one sample of that shape."""
+    output = layer.output_shape(shape)
+    if len(output) != 3:
+        raise PellucidError(
+            f"layer {layer.name} ({layer.kind}): expected images, as images of various sizes share a batch"
+        )
+    parts.setdefault(id(layer), []).append((output[1], output[2]))
+    for child, seen in zip(layer.children().values(), layer.children_inputs(shape), strict=True):
+        _record(child, seen, parts)
