@@ -86,6 +86,8 @@ def _train(order: Order, communicator: Communicator) -> int:
     backend = order.machine.use()
     trainer, run = _trainer(order, Progress(order.verbosity), communicator)
     if order.verbosity:
+        for note in getattr(trainer.loader.dataset.targets, "notes", ()):
+            print_note(note)
         print_note(_headline(trainer, run, backend))
     finished = trainer.fit()
     if order.verbosity or not finished:

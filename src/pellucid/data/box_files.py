@@ -1,4 +1,4 @@
-"""What readers of boxes have in common: images of various sizes on one canvas, and boxes that don't fit their image."""
+"""What readers of boxes share: images of various sizes on one canvas, and boxes that don't fit their image."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Detections as pictures: the image, enlarged if it is small, with each box in its class's colour, named and scored."""
+"""Detections as pictures: the image, enlarged if small, with each box in its class's colour, named and scored."""
 
 from __future__ import annotations
 

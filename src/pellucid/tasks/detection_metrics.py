@@ -31,7 +31,7 @@ MOST = 100  # detections of a class on an image that count
 
 @dataclass(frozen=True)
 class ClassPrecision:
-    """One class: mean AP over all IoUs, AP at IoU 0.5 and at 0.75, and how many boxes it has; nan where it has none."""
+    """One class: mean AP over all IoUs, AP at IoU 0.5 and 0.75, and how many boxes it has; nan where it has none."""
 
     name: str
     ap: float
