@@ -60,7 +60,7 @@ def _outline(draw: object, edges: list[float], colour: tuple[int, ...], width: i
     assert isinstance(draw, ImageDraw.ImageDraw)
     x0, y0, x1, y1 = edges
     if not dashed:
-        draw.rectangle((x0, y0, x1 - 1, y1 - 1), outline=colour, width=width)
+        draw.rectangle((x0, y0, max(x0, x1 - 1), max(y0, y1 - 1)), outline=colour, width=width)
         return
     for start in np.arange(x0, x1, 2 * _DASH):
         for y in (y0, y1 - 1):

@@ -14,7 +14,7 @@ from pellucid.tasks.box_overlap import MEASURES
 from pellucid.tasks.detection_loss import LossSettings, detection_loss, loss_pattern
 from pellucid.tasks.detection_metrics import DetectionMetrics
 from pellucid.tasks.detections import DecodeSettings, Detections, decode
-from pellucid.tasks.places import Assignment, assign, map_shape
+from pellucid.tasks.places import Assignment, BoxCode, assign, map_shape
 
 
 @dataclass(frozen=True)
@@ -25,17 +25,19 @@ class Detect:
     are `Boxes`.
 
     class_names: name of class 0, 1, ... stride: pixels from place to place, as the network has them. base: pixels of
-    a box's side where tw and th are 0. radius: strides from a box's middle within which places answer for it. alpha,
-    gamma: of the focal loss. box_loss: "iou", "giou" or "diou"; box_weight, quality_weight: what it and the quality
-    count beside the classes. quality_power: a detection's score is class^(1 - power) quality^power. least_score:
-    what scores less is no detection. candidates: so many of an image's best go into NMS, `most` come out. nms_iou:
-    boxes of one class that overlap more are one. shown_score: what pictures show at least. training_images: every
-    so-manieth image of a batch is measured while training.
+    a box's side where tw and th are 0; log_range: a side is at most exp(log_range) times as large or small.
+    radius: strides from a box's middle within which places answer for it. alpha, gamma: of the focal loss. box_loss:
+    "iou", "giou" or "diou"; box_weight, quality_weight: what it and the quality count beside the classes.
+    quality_power: a detection's score is class^(1 - power) quality^power. least_score: what scores less is no
+    detection. candidates: so many of an image's best go into NMS, `most` come out. nms_iou: boxes of one class that
+    overlap more are one. shown_score: what pictures show at least. training_images: every so-manieth image of a batch
+    is measured while training.
     """
 
     class_names: tuple[str, ...]
     stride: int = 4
     base: float = 16.0
+    log_range: float = 4.0
     radius: float = 1.5
     alpha: float = 0.25
     gamma: float = 2.0
@@ -61,6 +63,7 @@ class Detect:
         for name, least, most in (
             ("stride", 1, 1024),
             ("base", 1e-3, 1e6),
+            ("log_range", 0.1, 20),
             ("radius", 0, 100),
             ("alpha", 0, 1),
             ("gamma", 0, 100),
@@ -110,18 +113,20 @@ class Detect:
         return DetectionMetrics(self.class_names, self.decode, self.training_images if training else 1)
 
     @property
+    def code(self) -> BoxCode:
+        """How four numbers are a box."""
+        return BoxCode(self.stride, self.base, self.log_range)
+
+    @property
     def loss_settings(self) -> LossSettings:
         """What the loss needs of all this."""
-        return LossSettings(
-            self.stride, self.base, self.alpha, self.gamma, self.box_loss, self.box_weight, self.quality_weight
-        )
+        return LossSettings(self.code, self.alpha, self.gamma, self.box_loss, self.box_weight, self.quality_weight)
 
     @property
     def decode_settings(self) -> DecodeSettings:
         """What decoding needs of all this."""
         return DecodeSettings(
-            self.stride,
-            self.base,
+            self.code,
             self.quality_power,
             self.least_score,
             self.candidates,

@@ -20,15 +20,14 @@ import numpy as np
 
 from pellucid.ops.arrays import Array
 from pellucid.tasks.box_overlap import MEASURES, Overlap
-from pellucid.tasks.places import Assignment, boxes_at, raw_gradient
+from pellucid.tasks.places import Assignment, BoxCode
 
 
 @dataclass(frozen=True)
 class LossSettings:
     """What the parts of the loss are, and how much each counts; see this module and tasks.detect.Detect."""
 
-    stride: int
-    base: float
+    code: BoxCode
     alpha: float
     gamma: float
     box_loss: str
@@ -108,11 +107,11 @@ def _box_loss(raw: Array, boxes: Array, assignment: Assignment, settings: LossSe
     d_boxes = -kind(settings.box_weight) * d_measure
     d_boxes -= (kind(settings.quality_weight) * q)[:, None] * overlap.d_iou  # log p - log(1 - p) is the logit
     d_q = kind(settings.quality_weight) * (sigmoid(q) - iou)
-    return float(loss), np.concatenate([raw_gradient(d_boxes, found, settings.stride), d_q[:, None]], axis=1)
+    return float(loss), np.concatenate([settings.code.gradient(d_boxes, found, raw[:, :4]), d_q[:, None]], axis=1)
 
 
 def _overlap(raw: Array, boxes: Array, assignment: Assignment, settings: LossSettings) -> tuple[Array, Overlap]:
-    found = boxes_at(raw[:, :4], assignment.row, assignment.column, settings.stride, settings.base)
+    found = settings.code.boxes(raw[:, :4], assignment.row, assignment.column)
     return found, Overlap(found, boxes[assignment.box].astype(raw.dtype))
 
 

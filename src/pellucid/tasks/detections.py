@@ -9,7 +9,7 @@ import numpy as np
 from pellucid.ops.arrays import Array, Pair
 from pellucid.tasks.box_overlap import pairwise_iou
 from pellucid.tasks.detection_loss import sigmoid
-from pellucid.tasks.places import boxes_at
+from pellucid.tasks.places import BoxCode
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,8 +34,7 @@ class Detections:
 class DecodeSettings:
     """See tasks.detect.Detect."""
 
-    stride: int
-    base: float
+    code: BoxCode
     quality_power: float
     least_score: float
     candidates: int
@@ -58,9 +57,11 @@ def decode(outputs: Array, settings: DecodeSettings, size: Pair) -> Detections:
         row, column, label, score = row[best], column[best], label[best], score[best]
     order = np.argsort(-score, kind="stable")
     row, column, label, score = row[order], column[order], label[order], score[order]
-    boxes = boxes_at(y[row, column, K : K + 4], row, column, settings.stride, settings.base)
+    boxes = settings.code.boxes(y[row, column, K : K + 4], row, column)
     H, W = size
     boxes = boxes.clip(0, np.array([W, H, W, H], boxes.dtype))
+    inside = (boxes[:, 2:] > boxes[:, :2]).all(axis=1)  # the others lay wholly outside the image
+    boxes, label, score = boxes[inside], label[inside], score[inside]
     kept = suppress(boxes, label, settings.nms_iou)[: settings.most]
     return Detections(boxes[kept], label[kept].astype(np.int64), score[kept])
 
@@ -68,9 +69,9 @@ def decode(outputs: Array, settings: DecodeSettings, size: Pair) -> Detections:
 def suppress(boxes: Array, labels: Array, most: float) -> Array:
     """Indices of the boxes that stay, of boxes in the order of their scores: class-aware non-maximum suppression.
 
-    A box stays unless it has an IoU above `most` with a better one of its class that stays. That is a fixed point
-    of one matrix product, reached from "all stay" after as many rounds as there are links in the longest chain of
-    boxes that suppress each other, each over all boxes at once.
+    A box stays unless it has an IoU above `most` with a better one of its class that stays. That is a fixed point,
+    reached from "all stay" after at most as many rounds as there are links in the longest chain of boxes that
+    suppress each other, each round over all boxes at once.
     """
     over = np.triu((pairwise_iou(boxes, boxes) > most) & (labels[:, None] == labels), 1)
     stays = np.ones(len(boxes), bool)

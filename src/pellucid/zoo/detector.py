@@ -53,7 +53,7 @@ class PriorConv2d(Conv2d):
 def detector_small(
     classes: int,
     *,
-    stem: int = 32,
+    stem: Sequence[int] = (32,),
     shallow: Sequence[int] = (32, 32),
     deep: Sequence[int] = (64, 64, 64),
     top: Sequence[int] = (48, 48),
@@ -66,25 +66,33 @@ def detector_small(
     ReLU; one that keeps the number of channels adds to what passes it by. prior: probability that a class is
     somewhere, to begin with.
     """
-    widths = (stem, *shallow, *deep, *top)
-    if not shallow or not deep or min(widths) < 1 or not 0 < prior < 1:
+    widths = (*stem, *shallow, *deep, *top)
+    if not stem or not shallow or not deep or min(widths) < 1 or not 0 < prior < 1:
         raise PellucidError(
             "detector-small: expected channels of at least 1, some shallow, some deep, and a prior between 0 and 1; "
-            f"got stem {stem}, shallow {list(shallow)}, deep {list(deep)}, top {list(top)}, prior {prior:g}"
+            f"got stem {list(stem)}, shallow {list(shallow)}, deep {list(deep)}, top {list(top)}, prior {prior:g}"
         )
     width = shallow[-1]
     grown = Sequential(
         MaxPool2d(2), *_stage(width, deep), ConvTranspose2d(width, 2, stride=2, bias=False), BatchNorm2d()
     )
     return Sequential(
-        Sequential(Conv2d(stem, 8, stride=4, padding=2, bias=False), BatchNorm2d(), ReLU()),
-        Sequential(*_stage(stem, shallow)),
+        Sequential(*_stem(stem)),
+        Sequential(*_stage(stem[-1], shallow)),
         Sum(Sequential(), grown, names=("shallow", "deep")),
         ReLU(),
         Sequential(*_stage(width, top)),
         PriorConv2d(classes, prior),
         names=("stem", "shallow", "levels", "relu", "top", "places"),
     )
+
+
+def _stem(widths: Sequence[int]) -> list[Layer]:
+    layers: list[Layer] = []
+    for width in widths:
+        stride = 4 if len(widths) == 1 else 2
+        layers += [Conv2d(width, 2 * stride, stride=stride, padding=stride // 2, bias=False), BatchNorm2d(), ReLU()]
+    return layers
 
 
 def _stage(channels: int, widths: Sequence[int]) -> list[Layer]:
