@@ -129,7 +129,11 @@ def coco_folder(folder: Path) -> Path:
             H, W = SIZES[name]
             content["images"].append({"id": int(name), "file_name": f"{name}.png", "height": H, "width": W})
             for label, x0, y0, x1, y1, difficult in ON_IMAGES[name]:
-                entry = {"id": len(content["annotations"]), "image_id": int(name), "iscrowd": difficult}
+                entry: dict[str, Any] = {
+                    "id": len(content["annotations"]),
+                    "image_id": int(name),
+                    "iscrowd": difficult,
+                }
                 entry["category_id"] = {"dog": 7, "cat": 9}[label]
                 entry["bbox"] = [x0 - 1, y0 - 1, x1 - x0 + 1, y1 - y0 + 1]
                 content["annotations"].append(entry)

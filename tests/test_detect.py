@@ -206,7 +206,7 @@ def test_images_of_any_size_share_a_batch(dtype: type) -> None:
     network.vector += 0.05 * RNG.standard_normal(network.vector.size).astype(dtype)
     network.statistics += 0.2 * RNG.random(network.statistics.size).astype(dtype)
     sizes = [(64, 64), (40, 96), (33, 47), (8, 8), (3, 100), (64, 64)]
-    images = [RNG.random((1, *size)).astype(dtype) for size in sizes]
+    images: list[Array] = [RNG.random((1, *size)).astype(dtype) for size in sizes]
     together = forward_each(network, images)
     for image, output in zip(images, together, strict=True):
         alone = forward_each(network, [image])[0]
