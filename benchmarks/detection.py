@@ -4,7 +4,8 @@
 
 Speed is of the whole way from pixels to boxes: normalising, the network, decoding, non-maximum suppression. Pictures,
 of the first run: of every test scene the mean over its boxes of the IoU with the best detection of their class, less
-a point for each detection that is none; the best of the crowded scenes and the worst of all, truth above, found below.
+a point for each detection that is none; the best of the crowded scenes and the worst of all, truth above, found
+below.
 """
 
 import argparse

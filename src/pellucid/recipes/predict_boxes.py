@@ -20,7 +20,7 @@ from pellucid.tasks.box_pictures import draw_boxes
 from pellucid.tasks.detect import Detect
 from pellucid.tasks.detections import Detections
 from pellucid.tasks.mask_pictures import encoded
-from pellucid.tasks.padded import forward_each
+from pellucid.tasks.padded import forward_each, periods
 
 BATCH = 16  # files that go through the network together
 
@@ -36,6 +36,7 @@ class Detector:
             raise PellucidError(f"{model.path}: its task, {model.recipe.task['name']}, has no boxes")
         self.model, self.task = model, model.task
         self.network: Network = fold_batch_norm(model.network)
+        self.period = periods(self.network)
 
     def __call__(self, images: Sequence[Array]) -> list[Detections]:
         """What is on images (C, H, W) uint8 of any sizes; what one holds doesn't depend on the others."""
@@ -44,7 +45,7 @@ class Detector:
             normalized(image[None], self.network.dtype, 255, data.mean or None, data.std or None)[0]
             for image in images
         ]
-        outputs = forward_each(self.network, inputs)
+        outputs = forward_each(self.network, inputs, self.period)
         sizes = [np.array([image.shape[1:]]) for image in images]
         return [self.task.decode(y[None], size)[0] for y, size in zip(outputs, sizes, strict=True)]
 

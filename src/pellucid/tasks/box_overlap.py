@@ -24,15 +24,23 @@ def pairwise_iou(a: Array, b: Array, crowd: Array | None = None) -> Array:
 
     crowd: (K,) bool; with a region of many the shared area counts as a part of a's alone, as COCO has it.
     """
-    corner = np.maximum(a[:, None, :2], b[None, :, :2])
-    sides = np.maximum(np.minimum(a[:, None, 2:], b[None, :, 2:]) - corner, 0)
-    shared = sides[..., 0] * sides[..., 1]
-    own, other = areas(a)[:, None], areas(b)[None, :]
-    union = own + other - shared
+    shared = pairwise_shared(a, b)
+    own = areas(a)[:, None]
+    union = own + areas(b) - shared
     if crowd is not None:
         union = np.where(crowd, own, union)
     iou: Array = np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
     return iou
+
+
+def pairwise_shared(a: Array, b: Array) -> Array:
+    """The area that each box of a (M, 4) shares with each of b (K, 4): (M, K)."""
+    sides = []
+    for low, high in ((0, 2), (1, 3)):  # an axis at a time, as NumPy is fast on long rows
+        side = np.minimum(a[:, high, None], b[:, high]) - np.maximum(a[:, low, None], b[:, low])
+        sides.append(np.maximum(side, 0, out=side))
+    shared: Array = np.multiply(*sides, out=sides[0])
+    return shared
 
 
 def areas(boxes: Array) -> Array:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pellucid.ops.arrays import Array, Pair
-from pellucid.tasks.box_overlap import pairwise_iou
+from pellucid.tasks.box_overlap import areas, pairwise_shared
 from pellucid.tasks.detection_loss import sigmoid
 from pellucid.tasks.places import BoxCode
 
@@ -73,7 +73,10 @@ def suppress(boxes: Array, labels: Array, most: float) -> Array:
     reached from "all stay" after at most as many rounds as there are links in the longest chain of boxes that
     suppress each other, each round over all boxes at once.
     """
-    over = np.triu((pairwise_iou(boxes, boxes) > most) & (labels[:, None] == labels), 1)
+    shared, own = pairwise_shared(boxes, boxes), areas(boxes)
+    over = shared * (1 + most) > most * (own[:, None] + own)  # IoU > most, without a division
+    over &= labels[:, None] == labels
+    over = np.triu(over, 1)
     stays = np.ones(len(boxes), bool)
     while True:
         after = ~over[stays].any(axis=0)

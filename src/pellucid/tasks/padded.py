@@ -18,14 +18,15 @@ from pellucid.ops import memory
 from pellucid.ops.arrays import Array, Pair, Shape
 
 
-def forward_each(network: Network, images: Sequence[Array]) -> list[Array]:
+def forward_each(network: Network, images: Sequence[Array], period: Pair | None = None) -> list[Array]:
     """Outputs (K, h, w) of images (C, H, W) of any sizes, in the network's float type.
 
     An image whose side is no multiple of the network's period (the product of its strides) is continued in black up
     to the next one. The network's layers must leave zero what lies far from what isn't: convolutions, poolings,
-    normalisations, element-wise functions, and sums and concatenations of those.
+    normalisations, element-wise functions, and sums and concatenations of those. period: the network's, where it is
+    known already.
     """
-    period = periods(network)
+    period = period or periods(network)
     shapes = [(image.shape[0], *_rounded(image.shape[1:], period)) for image in images]
     H, W = (max(shape[axis] for shape in shapes) for axis in (1, 2))
     batch = memory.empty_images((len(images), shapes[0][0], H, W), network.dtype)
