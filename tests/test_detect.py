@@ -13,6 +13,7 @@ from pellucid.data.boxes import CROWD, PLAIN
 from pellucid.errors import PellucidError
 from pellucid.network import Network
 from pellucid.ops.arrays import Array
+from pellucid.precision import float_type
 from pellucid.recipes import build_trainer, load_recipe
 from pellucid.tasks.box_overlap import MEASURES, Overlap, pairwise_iou
 from pellucid.tasks.detect import Detect
@@ -101,6 +102,17 @@ def test_gradient_through_the_network() -> None:
         loss_pattern=lambda outputs: task.pattern(outputs, targets),
     )
     assert max(row.error for row in rows) < 1e-6
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_outputs_of_16_bits(dtype: str) -> None:
+    task, targets = Detect(NAMES), random_targets(np.random.default_rng(4), 3)
+    outputs = RNG.standard_normal((3, 8, 12, 12)).astype(float_type(dtype))
+    loss, _ = task.loss(outputs, targets)
+    assert loss == pytest.approx(task.loss(outputs.astype(np.float64), targets)[0], rel=1e-5)
+    assert len(task.decode(outputs, targets.sizes)[0]) == len(
+        task.decode(outputs.astype(np.float32), targets.sizes)[0]
+    )
 
 
 def test_parts_of_a_batch_add_up() -> None:

@@ -10,6 +10,7 @@ import numpy as np
 from pellucid.data.boxes import Boxes
 from pellucid.errors import PellucidError
 from pellucid.ops.arrays import Array
+from pellucid.ops.half import is_half
 from pellucid.tasks.box_overlap import MEASURES
 from pellucid.tasks.detection_loss import LossSettings, detection_loss, loss_pattern
 from pellucid.tasks.detection_metrics import DetectionMetrics
@@ -86,7 +87,7 @@ class Detect:
 
     def loss(self, outputs: Array, targets: Boxes, total: Array | None = None) -> tuple[float, Array]:
         """(loss, gradient for the outputs), divided by `total`, by default the count; by 1 where that is 0."""
-        assignment = self.assignment(outputs, targets)
+        outputs, assignment = _wide(outputs), self.assignment(outputs, targets)
         divisor = max(1.0, float(len(assignment) if total is None else total[0]))
         return detection_loss(outputs, targets.labels, targets.boxes, assignment, self.loss_settings, divisor)
 
@@ -103,6 +104,7 @@ class Detect:
 
     def decode(self, outputs: Array, sizes: Array) -> list[Detections]:
         """What outputs (n, K + 5, h, w) say of each of n images of sizes (n, 2), height and width, best first."""
+        outputs = _wide(outputs)
         return [
             decode(image, self.decode_settings, (int(H), int(W)))
             for image, (H, W) in zip(outputs, sizes, strict=True)
@@ -133,3 +135,8 @@ class Detect:
             self.most,
             self.nms_iou,
         )
+
+
+def _wide(outputs: Array) -> Array:
+    """The outputs in a type in which sums and exponentials are safe: float32 for those of 16 bits."""
+    return outputs.astype(np.float32) if is_half(outputs.dtype) else outputs
