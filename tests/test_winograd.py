@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pellucid.ops import cores, numba_ops, numpy_ops
 from pellucid.ops.arrays import Array, Pair
 from pellucid.ops.memory import channels_last, empty_images
-from pellucid.ops.numba_ops import few_channels, winograd
+from pellucid.ops.numba_ops import few_channels, few_channels_gradient, winograd
 from pellucid.ops.numba_ops.winograd import transforms
 from pellucid.ops.numba_ops.winograd.product import ROWS
 
@@ -143,7 +143,7 @@ def test_first_layers_kernels(C: int) -> None:
     assert error(y, exact) < 1e-6
     dy, dw, db = images(rng, *y.shape), np.empty_like(w), np.empty_like(b)
     for mask in (None, y):
-        few_channels.weight_gradient(dy, mask, x, (1, 2), dw, db)
+        few_channels_gradient.weight_gradient(dy, mask, x, (1, 2), dw, db)
         dz = dy.astype(np.float64) * (1 if mask is None else mask > 0)
         assert error(dw, numpy_ops.conv2d_weight_gradient(dz, x.astype(np.float64), (3, 3), padding=(1, 2))) < 1e-5
         assert error(db, dz.sum(axis=(0, 2, 3))) < 1e-5

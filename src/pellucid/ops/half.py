@@ -5,7 +5,8 @@ computes in either: what comes in 16 bits is widened to float32, the backend wor
 float32, and what comes out is rounded to the nearest number of the input's type. Batches go through in parts that
 stay in the cache while they are wide, so that no tensor ever exists whole in 32 bits.
 
-The backends have two functions for it, `widen` and `narrow`.
+The backends have two functions for it, `widen` and `narrow`. A backend may do an op without it: the functions in its
+IN_HALF, by the names of ops, take 16-bit arrays as they are, and return None for what they can't do.
 """
 
 from __future__ import annotations
@@ -60,11 +61,14 @@ def at_the_door(backend: ModuleType, name: str) -> Callable[..., Any]:
     if name in {"widen", "narrow"} or name.startswith("integer_") or not callable(function):
         return function  # type: ignore[no-any-return]
     names = tuple(inspect.signature(function).parameters)
+    in_half = getattr(backend, "IN_HALF", {}).get(name)
 
     @functools.wraps(function)
     def op(*arguments: Any, **named: Any) -> Any:
         if arguments[0].dtype.itemsize != WIDTH:
             return function(*arguments, **named)
+        if in_half is not None and (result := in_half(*arguments, **named)) is not None:
+            return result
         return _Call(backend, name, {**dict(zip(names, arguments, strict=False)), **named}).run()
 
     return op

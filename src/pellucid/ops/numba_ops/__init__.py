@@ -1,5 +1,6 @@
 """The functions of `numpy_ops`, compiled for this machine's cores with Numba."""
 
+from pellucid.ops.numba_ops import half_convolution
 from pellucid.ops.numba_ops.activation import (
     dropout,
     leaky_relu,
@@ -99,3 +100,6 @@ __all__ = [
     "tanh_backward",
     "widen",
 ]
+
+IN_HALF = {name: getattr(half_convolution, name) for name in ("conv2d", "conv2d_relu", "conv2d_relu_max_pool2d")}
+"""Ops that take 16-bit arrays as they are, where they can; see `ops.half`."""

@@ -6,7 +6,7 @@ The functions are those of `numpy_ops`; shapes and arguments are told there.
 import numpy as np
 
 from pellucid.ops.arrays import Array, Pair
-from pellucid.ops.numba_ops import few_channels, winograd
+from pellucid.ops.numba_ops import few_channels, few_channels_gradient, winograd
 from pellucid.ops.numba_ops.activation import relu_backward
 from pellucid.ops.numba_ops.channels import channel_sum
 from pellucid.ops.numba_ops.direct import direct_conv2d, direct_input_gradient, direct_weight_gradient
@@ -95,7 +95,7 @@ def conv2d_weight_gradient(
         winograd.weight_gradient(winograd.Gradient(dy, (dy.shape[2], dy.shape[3])), x, padding, dw, None)
         return dw
     if few_channels.suits(x, dw, stride, dilation, groups) and dy.dtype == np.float32:
-        few_channels.weight_gradient(dy, None, x, padding, dw, None)
+        few_channels_gradient.weight_gradient(dy, None, x, padding, dw, None)
         return dw
     return direct_weight_gradient(dy, x, kernel, stride, padding, dilation, groups, out=dw)
 
@@ -117,7 +117,7 @@ def conv2d_backward(
         gradient = winograd.Gradient(dy, (dy.shape[2], dy.shape[3]))
         return winograd.backward(gradient, x, w, dw, db, padding, input_gradient)
     if few_channels.suits(x, w, stride, dilation, groups) and dy.dtype == np.float32:
-        few_channels.weight_gradient(dy, None, x, padding, dw, db)
+        few_channels_gradient.weight_gradient(dy, None, x, padding, dw, db)
     else:
         direct_weight_gradient(dy, x, (w.shape[2], w.shape[3]), stride, padding, dilation, groups, out=dw)
         if db is not None:
@@ -145,7 +145,7 @@ def conv2d_relu_backward(
         gradient = winograd.Gradient(dy, (dy.shape[2], dy.shape[3]), y)
         return winograd.backward(gradient, x, w, dw, db, padding, input_gradient)
     if few_channels.suits(x, w, stride, dilation, groups) and dy.dtype == np.float32 and not input_gradient:
-        few_channels.weight_gradient(dy, y, x, padding, dw, db)
+        few_channels_gradient.weight_gradient(dy, y, x, padding, dw, db)
         return np.empty(0, dy.dtype)
     dz = relu_backward(dy, y)
     return conv2d_backward(dz, x, w, dw, db, stride, padding, dilation, groups, input_gradient)

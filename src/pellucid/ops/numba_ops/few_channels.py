@@ -3,27 +3,41 @@
 With one input channel a number of the output takes 9 multiply-adds, so memory is the bottleneck: what counts is
 to read the image and write the output once. A block of neighbouring pixels times PANEL filters stays in registers,
 as in the product of matrices, but its left factor is read from the image itself: along a row of the image, the
-windows of neighbouring pixels begin one pixel apart. The weight gradient keeps the nine taps of one channel and
-LANES filters in registers while it walks over an image.
+windows of neighbouring pixels begin one pixel apart.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from pellucid.ops.arrays import Array, Pair
-from pellucid.ops.memory import channels_last, empty, empty_images, padded
+from pellucid.ops.memory import channels_last, empty, empty_images
 from pellucid.ops.numba_ops.parts import inner, parted, places, read, share, thread_count
-from pellucid.ops.numba_ops.vectors import FLOAT, LANES, VECTOR, Code, Integer, address, vector_code
+from pellucid.ops.numba_ops.vectors import (
+    BFLOAT16,
+    BYTES,
+    FLOAT,
+    FLOAT16,
+    FLOAT32,
+    LANES,
+    VECTOR,
+    Code,
+    Integer,
+    address,
+    vector_code,
+)
+from pellucid.ops.numba_ops.winograd.calls import FORMS, as_bits
 from pellucid.ops.numba_ops.winograd.product import PANEL, ROWS
 
 MOST_CHANNELS = 4  # of the input; with more, Winograd's algorithm
 SIDE, TAPS = 3, 9
 
+_FLOAT32 = np.dtype(np.float32)
+
 _REGISTERS = PANEL // LANES
 
 
-class _Image(NamedTuple):
+class Image(NamedTuple):
     """Images with a border, their convolution, and what the work needs; addresses, sizes, counts."""
 
     frame: int  # (N, P + 2, Q + 2, C)
@@ -37,6 +51,7 @@ class _Image(NamedTuple):
     channels: int  # C
     filters: int  # K
     parts: int
+    form: int  # of the output's numbers
 
 
 class _Source(NamedTuple):
@@ -51,17 +66,21 @@ class _Source(NamedTuple):
     bias: int  # (K,); 0 without one
 
 
-_IMAGE, _SOURCE = places(_Image, _Source)
+_IMAGE, _SOURCE = places(Image, _Source)
 
 
 def suits(images: Array, w: Array, stride: Pair, dilation: Pair, groups: int) -> bool:
     """Whether these kernels do the convolution of such images with w, or its weight gradient."""
+    return images.dtype == w.dtype == np.float32 and fits(images, w, stride, dilation, groups)
+
+
+def fits(images: Array, w: Array, stride: Pair, dilation: Pair, groups: int) -> bool:
+    """The same, whatever the types of the numbers."""
     K, C, R, S = w.shape
     return bool(
         (R, S, *stride, *dilation, groups) == (SIDE, SIDE, 1, 1, 1, 1, 1)
         and C <= MOST_CHANNELS
         and K % PANEL == 0
-        and images.dtype == w.dtype == np.float32
         and images.size > 0
     )
 
@@ -71,9 +90,9 @@ def wide_enough(x: Array, padding: Pair) -> bool:
     return bool(x.shape[3] + 2 * padding[1] - 2 >= ROWS)
 
 
-@vector_code
-def _pixels(
+def _write_pixels(
     code: Code,
+    form: int,
     frame: Integer,
     frame_row: Integer,
     pixel: Integer,
@@ -97,7 +116,55 @@ def _pixels(
                     sums[r, c].set(sums[r, c].get() + number * columns[c])
     low = code.either(relu, 0.0, -float("inf"))
     for r, c in cells:
-        code.store(out + out_pixel * r + VECTOR * c, sums[r, c].get().at_least(low))
+        code.store_form(out + out_pixel * r + LANES * BYTES[form] * c, sums[r, c].get().at_least(low), form)
+
+
+@vector_code
+def _pixels(
+    code: Code,
+    frame: Integer,
+    frame_row: Integer,
+    pixel: Integer,
+    length: Integer,
+    weights: Integer,
+    bias: Integer,
+    relu: Integer,
+    out: Integer,
+    out_pixel: Integer,
+) -> None:
+    _write_pixels(code, FLOAT32, frame, frame_row, pixel, length, weights, bias, relu, out, out_pixel)
+
+
+@vector_code
+def _pixels_bfloat16(
+    code: Code,
+    frame: Integer,
+    frame_row: Integer,
+    pixel: Integer,
+    length: Integer,
+    weights: Integer,
+    bias: Integer,
+    relu: Integer,
+    out: Integer,
+    out_pixel: Integer,
+) -> None:
+    _write_pixels(code, BFLOAT16, frame, frame_row, pixel, length, weights, bias, relu, out, out_pixel)
+
+
+@vector_code
+def _pixels_float16(
+    code: Code,
+    frame: Integer,
+    frame_row: Integer,
+    pixel: Integer,
+    length: Integer,
+    weights: Integer,
+    bias: Integer,
+    relu: Integer,
+    out: Integer,
+    out_pixel: Integer,
+) -> None:
+    _write_pixels(code, FLOAT16, frame, frame_row, pixel, length, weights, bias, relu, out, out_pixel)
 
 
 @vector_code
@@ -121,7 +188,7 @@ def _gather(code: Code, source: Integer, distance: Integer, out: Integer) -> Non
 
 
 @inner
-def _frame_lines(image: _Image, source: _Source, first: int, last: int) -> None:
+def _frame_lines(image: Image, source: _Source, first: int, last: int) -> None:
     """Lines of the images with their border: (N, P + 2, Q + 2, C)."""
     C, height = image.channels, image.height + 2
     line, before, pixels = (image.width + 2) * C, source.left * C, source.width * C
@@ -138,7 +205,7 @@ def _frame_lines(image: _Image, source: _Source, first: int, last: int) -> None:
 
 
 @inner
-def _pack_weights(image: _Image, source: _Source) -> None:
+def _pack_weights(image: Image, source: _Source) -> None:
     """Weights as (panels, 3, 3, C, PANEL), then the bias."""
     C, K = image.channels, image.filters
     for k in range(0, K, LANES):
@@ -155,11 +222,12 @@ def _pack_weights(image: _Image, source: _Source) -> None:
 
 
 @inner
-def _convolve_lines(image: _Image, first: int, last: int) -> None:
+def _convolve_lines(image: Image, first: int, last: int) -> None:
     """Lines of the output, in all images together."""
-    pixel, out_pixel = image.channels * FLOAT, image.filters * FLOAT
+    pixel, number = image.channels * FLOAT, BYTES[image.form]
+    out_pixel = image.filters * number
     frame_row, length = (image.width + 2) * pixel, SIDE * image.channels
-    bias = image.other + TAPS * image.channels * out_pixel
+    biases = image.other + TAPS * image.channels * image.filters * FLOAT
     for line in range(first, last):
         n, p = line // image.height, line % image.height
         start = image.frame + (n * (image.height + 2) + p) * frame_row
@@ -167,17 +235,20 @@ def _convolve_lines(image: _Image, first: int, last: int) -> None:
         for q in range(0, image.width, ROWS):
             j = min(q, image.width - ROWS)  # the last block overlaps the one before
             for k in range(0, image.filters, PANEL):
-                weights = image.other + k * TAPS * pixel
-                to = out + j * out_pixel + k * FLOAT
-                _pixels(
-                    start + j * pixel, frame_row, pixel, length, weights, bias + k * FLOAT, image.relu, to, out_pixel
-                )
+                place, weights, bias = start + j * pixel, image.other + k * TAPS * pixel, biases + k * FLOAT
+                to = out + j * out_pixel + k * number
+                if image.form == FLOAT32:
+                    _pixels(place, frame_row, pixel, length, weights, bias, image.relu, to, out_pixel)
+                elif image.form == BFLOAT16:
+                    _pixels_bfloat16(place, frame_row, pixel, length, weights, bias, image.relu, to, out_pixel)
+                else:
+                    _pixels_float16(place, frame_row, pixel, length, weights, bias, image.relu, to, out_pixel)
 
 
 @parted(stages=2)
 def _convolve(arguments: int, stage: int, part: int) -> None:
-    """Frame and weights first, then the output. Jobs: _Image, _Source."""
-    image, source = read(_Image, arguments, _IMAGE), read(_Source, arguments, _SOURCE)
+    """Frame and weights first, then the output. Jobs: Image, _Source."""
+    image, source = read(Image, arguments, _IMAGE), read(_Source, arguments, _SOURCE)
     if stage == 0:
         first, last = share(image.number * (image.height + 2), part, image.parts)
         _frame_lines(image, source, first, last)
@@ -188,106 +259,24 @@ def _convolve(arguments: int, stage: int, part: int) -> None:
         _convolve_lines(image, first, last)
 
 
-def convolution(x: Array, w: Array, b: Array | None, padding: Pair, relu: bool) -> Array:
-    """Convolution of x (N, C, H, W) with w (K, C, 3, 3), plus b (K,), through ReLU if asked for: (N, K, P, Q)."""
+def convolution(
+    x: Array, w: Array, b: Array | None, padding: Pair, relu: bool, dtype: np.dtype[Any] = _FLOAT32
+) -> Array:
+    """Convolution of x (N, C, H, W) with w (K, C, 3, 3), plus b (K,), through ReLU if asked for: (N, K, P, Q).
+
+    All float32 but the result, which has the given type.
+    """
     x, w = channels_last(x), np.ascontiguousarray(w)
     (N, C, H, W), K = x.shape, w.shape[0]
     P, Q = H + 2 * padding[0] - 2, W + 2 * padding[1] - 2
-    y = empty_images((N, K, P, Q), np.float32)
+    y = empty_images((N, K, P, Q), dtype)
     frame = empty((N, P + 2, Q + 2, C), np.float32)
     weights = empty((TAPS * C * K + K,), np.float32)
     bias = None if b is None else np.ascontiguousarray(b, np.float32)
     parts = max(min(thread_count(y.size * C * TAPS), N * P), 1)
-    image = _Image(address(frame), address(y), 0, address(weights), int(relu), N, P, Q, C, K, parts)
+    image = Image(
+        address(frame), address(as_bits(y)), 0, address(weights), int(relu), N, P, Q, C, K, parts, FORMS[dtype.name]
+    )
     source = _Source(address(x), H, W, *padding, address(w), 0 if bias is None else address(bias))
     _convolve(parts, image, source)
     return y
-
-
-def _parts(units: int) -> int:
-    return max(min(thread_count(), units), 1)
-
-
-def _write_taps(code: Code, image: tuple[Integer, ...], dy: Integer, y: Integer | None, sums: Integer) -> None:
-    """Add the nine taps of one channel, and the sum of dy, of one image and LANES filters to `sums`."""
-    frame, frame_row, pixel, height, width, dy_pixel = image
-    taps = [code.variable(code.number(0.0)) for _ in range(TAPS)]
-    total = code.variable(code.number(0.0))
-    with code.loop(height) as p, code.loop(width) as q:
-        place, corner = (p * width + q) * dy_pixel, frame + frame_row * p + pixel * q
-        value = code.load(dy + place)
-        if y is not None:
-            value = (code.load(y + place) > 0.0).choose(value, code.number(0.0))
-        total.set(total.get() + value)
-        for tap, result in enumerate(taps):
-            number = code.broadcast(corner + frame_row * (tap // SIDE) + pixel * (tap % SIDE))
-            result.set(result.get() + number * value)
-    for tap, result in enumerate([*taps, total]):
-        place = sums + VECTOR * tap
-        code.store(place, code.load(place) + result.get())
-
-
-@vector_code
-def _taps(
-    code: Code,
-    frame: Integer,
-    frame_row: Integer,
-    pixel: Integer,
-    height: Integer,
-    width: Integer,
-    dy_pixel: Integer,
-    dy: Integer,
-    sums: Integer,
-) -> None:
-    _write_taps(code, (frame, frame_row, pixel, height, width, dy_pixel), dy, None, sums)
-
-
-@vector_code
-def _masked_taps(
-    code: Code,
-    frame: Integer,
-    frame_row: Integer,
-    pixel: Integer,
-    height: Integer,
-    width: Integer,
-    dy_pixel: Integer,
-    dy: Integer,
-    y: Integer,
-    sums: Integer,
-) -> None:
-    _write_taps(code, (frame, frame_row, pixel, height, width, dy_pixel), dy, y, sums)
-
-
-@parted(stages=1)
-def _correlate(arguments: int, stage: int, part: int) -> None:
-    image = read(_Image, arguments, 0)
-    pixel, dy_pixel = image.channels * FLOAT, image.filters * FLOAT
-    frame_row, size = (image.width + 2) * pixel, image.height * image.width * dy_pixel
-    first, last = share(image.number, part, image.parts)
-    vectors = image.filters // LANES
-    for n in range(first, last):
-        for c in range(image.channels):
-            start = image.frame + n * (image.height + 2) * frame_row + c * FLOAT
-            for k in range(vectors):
-                dy = image.output + n * size + k * VECTOR
-                place = ((part * image.channels + c) * vectors + k) * (TAPS + 1)
-                sums = image.other + place * VECTOR
-                if image.mask:
-                    y = image.mask + n * size + k * VECTOR
-                    _masked_taps(start, frame_row, pixel, image.height, image.width, dy_pixel, dy, y, sums)
-                else:
-                    _taps(start, frame_row, pixel, image.height, image.width, dy_pixel, dy, sums)
-
-
-def weight_gradient(dy: Array, y: Array | None, x: Array, padding: Pair, dw: Array, db: Array | None) -> None:
-    """Dw (K, C, 3, 3) and, unless None, db (K,), written; y is the output of a ReLU that masks dy, or None."""
-    dy, y, frame = channels_last(dy), None if y is None else channels_last(y), padded(x, padding)
-    (N, C), (K, P, Q) = x.shape[:2], dy.shape[1:]
-    parts = _parts(N)
-    sums = np.zeros((parts, C, K // LANES, TAPS + 1, LANES), np.float32)
-    mask = 0 if y is None else address(y)
-    _correlate(parts, _Image(address(frame), address(dy), mask, address(sums), 0, N, P, Q, C, K, parts))
-    total = sums.sum(axis=0)
-    dw[...] = total[:, :, :TAPS].transpose(1, 3, 0, 2).reshape(K, C, SIDE, SIDE)
-    if db is not None:
-        db[...] = total[0, :, TAPS].reshape(K)

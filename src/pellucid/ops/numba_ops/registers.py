@@ -12,6 +12,8 @@ from llvmlite import binding, ir
 from pellucid.errors import PellucidError
 
 FLOAT = 4  # bytes of a float32
+FLOAT32, BFLOAT16, FLOAT16 = 0, 1, 2  # forms that numbers have in memory; in registers all are float32
+BYTES = (4, 2, 2)  # of a number in each form
 
 _REAL, _INDEX = ir.FloatType(), ir.IntType(64)
 # Products may be joined with sums; NaN and infinity keep their meaning.

@@ -30,15 +30,43 @@ from numba.extending import intrinsic
 
 from pellucid.ops.arrays import Array
 from pellucid.ops.numba_ops.jit import jit
-from pellucid.ops.numba_ops.registers import FLOAT, LANES, VECTOR, Integer, Mask, Vector
+from pellucid.ops.numba_ops.registers import (
+    BFLOAT16,
+    BYTES,
+    FLOAT,
+    FLOAT16,
+    FLOAT32,
+    LANES,
+    VECTOR,
+    Integer,
+    Mask,
+    Vector,
+)
 
-__all__ = ["FLOAT", "LANES", "VECTOR", "Code", "Integer", "Mask", "Variable", "Vector", "address", "vector_code"]
+__all__ = [
+    "BFLOAT16",
+    "BYTES",
+    "FLOAT",
+    "FLOAT16",
+    "FLOAT32",
+    "LANES",
+    "VECTOR",
+    "Code",
+    "Integer",
+    "Mask",
+    "Variable",
+    "Vector",
+    "address",
+    "vector_code",
+]
 
 _REAL, _WORD, _BYTE, _INDEX = ir.FloatType(), ir.IntType(32), ir.IntType(8), ir.IntType(64)
 _VECTOR_TYPE = ir.VectorType(_REAL, LANES)
 _MASK_TYPE = ir.VectorType(ir.IntType(1), LANES)
 _WORDS_TYPE = ir.VectorType(_WORD, LANES)
 _BYTES_TYPE = ir.VectorType(_BYTE, LANES)
+_HALF_WORDS_TYPE = ir.VectorType(ir.IntType(16), LANES)
+_HALVES_TYPE = ir.VectorType(ir.HalfType(), LANES)
 
 
 class Code:
@@ -72,6 +100,41 @@ class Code:
     def store(self, address: Integer, vector: Vector) -> None:
         """LANES float32 to memory, at any alignment."""
         self.builder.store(vector.value, self._pointer(address, _VECTOR_TYPE)).align = FLOAT
+
+    def load_form(self, address: Integer, form: int) -> Vector:
+        """LANES numbers of a form, as float32."""
+        if form == FLOAT32:
+            return self.load(address)
+        value = self.builder.load(self._pointer(address, _HALF_WORDS_TYPE), typ=_HALF_WORDS_TYPE)
+        value.align = 2
+        if form == FLOAT16:
+            return Vector(self.builder, self.builder.fpext(self.builder.bitcast(value, _HALVES_TYPE), _VECTOR_TYPE))
+        bits = self.builder.shl(self.builder.zext(value, _WORDS_TYPE), self._word(16))
+        return Vector(self.builder, self.builder.bitcast(bits, _VECTOR_TYPE))
+
+    def store_form(self, address: Integer, vector: Vector, form: int) -> None:
+        """The lanes rounded to the nearest number of a form."""
+        if form == FLOAT32:
+            self.store(address, vector)
+            return
+        if form == FLOAT16:
+            value = self.builder.bitcast(self.builder.fptrunc(vector.value, _HALVES_TYPE), _HALF_WORDS_TYPE)
+        else:
+            value = self.builder.trunc(self._upper_half(vector), _HALF_WORDS_TYPE)
+        self.builder.store(value, self._pointer(address, _HALF_WORDS_TYPE)).align = 2
+
+    def _upper_half(self, vector: Vector) -> Any:
+        """Bits of the nearest bfloat16, to even where two are as near; NaN stays NaN."""
+        build = self.builder
+        bits = build.bitcast(vector.value, _WORDS_TYPE)
+        cut = build.lshr(bits, self._word(16))
+        rounding = build.add(self._word(0x7FFF), build.and_(cut, self._word(1)))
+        rounded = build.lshr(build.add(bits, rounding), self._word(16))
+        unordered = build.fcmp_unordered("uno", vector.value, vector.value)
+        return build.select(unordered, build.or_(cut, self._word(0x40)), rounded)
+
+    def _word(self, value: int) -> Any:
+        return ir.Constant(_WORDS_TYPE, [value] * LANES)
 
     def broadcast(self, address: Integer) -> Vector:
         """One float32 from memory to every lane."""

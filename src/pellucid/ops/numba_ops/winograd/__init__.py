@@ -7,7 +7,17 @@ from pellucid.ops.numba_ops.winograd.calls import (
     input_gradient,
     pooled_convolution,
     suits,
+    suits_half,
     weight_gradient,
 )
 
-__all__ = ["Gradient", "backward", "convolution", "input_gradient", "pooled_convolution", "suits", "weight_gradient"]
+__all__ = [
+    "Gradient",
+    "backward",
+    "convolution",
+    "input_gradient",
+    "pooled_convolution",
+    "suits",
+    "suits_half",
+    "weight_gradient",
+]

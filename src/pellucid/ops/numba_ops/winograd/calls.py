@@ -8,20 +8,27 @@ import numpy as np
 from pellucid.ops.arrays import Array, Pair
 from pellucid.ops.memory import channels_last, empty_images
 from pellucid.ops.numba_ops.parts import thread_count
-from pellucid.ops.numba_ops.vectors import address
+from pellucid.ops.numba_ops.vectors import BFLOAT16, FLOAT16, FLOAT32, LANES, address
 from pellucid.ops.numba_ops.winograd.cut import cut_convolution, cut_weight_gradient
 from pellucid.ops.numba_ops.winograd.filter_sums import Sums, sum_weight_gradient
 from pellucid.ops.numba_ops.winograd.filters import FILTER
 from pellucid.ops.numba_ops.winograd.forward import Filters, convolve
+from pellucid.ops.numba_ops.winograd.outputs import Target
 from pellucid.ops.numba_ops.winograd.patches import MASKED, PLAIN, UNPOOLED, Images
 from pellucid.ops.numba_ops.winograd.product import PANEL
-from pellucid.ops.numba_ops.winograd.tiles import Target
 
 LEAST_CHANNELS = 5  # with fewer channels in or out the transforms cost more than the products save
 FILTER_SIZE = 9  # weights of a filter for one channel
 LINE = 64  # bytes of a cache line
 
+FORMS = {"float32": FLOAT32, "bfloat16": BFLOAT16, "float16": FLOAT16}
+
 _kept = threading.local()
+
+
+def as_bits(x: Array) -> Array:
+    """The array; where its numbers have 16 bits, which Numba doesn't know, these bits."""
+    return x.view(np.uint16) if x.dtype.itemsize == 2 else x
 
 
 @dataclass(frozen=True)
@@ -38,7 +45,7 @@ class Gradient:
         N, K = self.dy.shape[:2]
         kind = PLAIN if self.y is None else MASKED if self.winner is None else UNPOOLED
         outputs, winners = (0 if a is None else address(a) for a in (self.y, self.winner))
-        return Images(kind, address(self.dy), outputs, winners, N, *self.size, K)
+        return Images(kind, address(self.dy), outputs, winners, N, *self.size, K, FLOAT32)
 
     def channels_last(self) -> "Gradient":
         """The same with arrays that are stored channels last."""
@@ -48,11 +55,20 @@ class Gradient:
 
 def suits(images: Array, w: Array, stride: Pair, dilation: Pair, groups: int) -> bool:
     """Whether Winograd's algorithm does the convolution with w of such images, or its gradients."""
+    return images.dtype == w.dtype == np.float32 and _suit(images, w, stride, dilation, groups)
+
+
+def suits_half(x: Array, w: Array, stride: Pair, dilation: Pair, groups: int) -> bool:
+    """Whether the convolution with w can read the images as 16-bit numbers, and write such."""
+    whole_registers = x.shape[1] % LANES == 0 and w.shape[0] % LANES == 0
+    return whole_registers and x.dtype.name in FORMS and _suit(x, w, stride, dilation, groups)
+
+
+def _suit(images: Array, w: Array, stride: Pair, dilation: Pair, groups: int) -> bool:
     K, C, R, S = w.shape
     return (
         (R, S, *stride, *dilation, groups) == (3, 3, 1, 1, 1, 1, 1)
         and min(C, K) >= LEAST_CHANNELS
-        and images.dtype == w.dtype == np.float32
         and images.size > 0
     )
 
@@ -68,7 +84,7 @@ def _scratch(size: int) -> int:
 
 def _images(x: Array) -> Images:
     N, C, H, W = x.shape
-    return Images(PLAIN, address(x), 0, 0, N, H, W, C)
+    return Images(PLAIN, address(as_bits(x)), 0, 0, N, H, W, C, FORMS[x.dtype.name])
 
 
 def _convolve(images: Images, w: Array, strides: Pair, rotated: bool, target: Target, padding: Pair) -> None:
@@ -92,9 +108,12 @@ def _whole_panels(b: Array | None, channels: int) -> Array:
 
 
 def convolution(x: Array, w: Array, b: Array | None, padding: Pair, relu: bool) -> Array:
-    """Convolution of x (N, C, H, W) with w (K, C, 3, 3), plus b (K,), through ReLU if asked for: (N, K, P, Q)."""
+    """Convolution of x (N, C, H, W) with w (K, C, 3, 3), plus b (K,), through ReLU if asked for: (N, K, P, Q).
+
+    The result has the type of x; w and b are float32.
+    """
     P, Q = x.shape[2] + 2 * padding[0] - 2, x.shape[3] + 2 * padding[1] - 2
-    y = empty_images((x.shape[0], w.shape[0], P, Q), np.float32)
+    y = empty_images((x.shape[0], w.shape[0], P, Q), x.dtype)
     _forward(x, w, b, padding, relu, y, None, (P, Q))
     return y
 
@@ -103,7 +122,7 @@ def pooled_convolution(x: Array, w: Array, b: Array | None, padding: Pair) -> tu
     """The 2x2 max-pool of the convolution's ReLU: y (N, K, P//2, Q//2) and the winner of each window."""
     P, Q = x.shape[2] + 2 * padding[0] - 2, x.shape[3] + 2 * padding[1] - 2
     shape = (x.shape[0], w.shape[0], P // 2, Q // 2)
-    y, winner = empty_images(shape, np.float32), empty_images(shape, np.uint8)
+    y, winner = empty_images(shape, x.dtype), empty_images(shape, np.uint8)
     if y.size:
         _forward(x, w, b, padding, True, y, winner, (P, Q))
     return y, winner
@@ -114,7 +133,8 @@ def _forward(
 ) -> None:
     x, w, bias = channels_last(x), np.ascontiguousarray(w), _whole_panels(b, w.shape[0])
     winners = 0 if winner is None else address(winner)
-    target = Target(address(y), winners, address(bias), int(relu), *size, w.shape[0])
+    form = FORMS[y.dtype.name]
+    target = Target(address(as_bits(y)), winners, address(bias), int(relu), *size, w.shape[0], form)
     _convolve(_images(x), w, (1, w.shape[1]), False, target, padding)
 
 
@@ -123,7 +143,7 @@ def input_gradient(gradient: Gradient, w: Array, input_size: Pair, padding: Pair
     gradient, w, zero = gradient.channels_last(), np.ascontiguousarray(w), _whole_panels(None, w.shape[1])
     C = w.shape[1]
     dx = empty_images((gradient.dy.shape[0], C, *input_size), np.float32)
-    target = Target(address(dx), 0, address(zero), 0, *input_size, C)
+    target = Target(address(dx), 0, address(zero), 0, *input_size, C, FLOAT32)
     _convolve(gradient.images(), w, (C, 1), True, target, (2 - padding[0], 2 - padding[1]))
     return dx
 

@@ -3,12 +3,13 @@
 from typing import NamedTuple
 
 from pellucid.ops.numba_ops.parts import inner, parted, places, read, share
-from pellucid.ops.numba_ops.vectors import FLOAT, LANES, VECTOR
+from pellucid.ops.numba_ops.vectors import BYTES, FLOAT, LANES, VECTOR
 from pellucid.ops.numba_ops.winograd.filters import panel_plane, transform_filters
+from pellucid.ops.numba_ops.winograd.outputs import Target, transform_outputs
 from pellucid.ops.numba_ops.winograd.patches import Images
 from pellucid.ops.numba_ops.winograd.prefetch import prefetch, prefetch_output
 from pellucid.ops.numba_ops.winograd.product import PANEL, ROWS, SKEW, multiply
-from pellucid.ops.numba_ops.winograd.tiles import Grid, Target, transform_outputs, transform_patches
+from pellucid.ops.numba_ops.winograd.tiles import Grid, transform_patches
 from pellucid.ops.numba_ops.winograd.transforms import POINTS
 
 
@@ -50,7 +51,7 @@ def _convolve(images: Images, filters: Filters, target: Target, grid: Grid, work
     v = work.scratch + part * work.scratch_size
     m = v + POINTS * v_plane
     patch = m + POINTS * m_plane
-    output = images.number * target.height * target.width * target.channels * FLOAT // (4 if target.winners else 1)
+    output = images.number * target.height * target.width * target.channels // (4 if target.winners else 1)
     for first in range(first_tile, last_tile, work.block):
         count = min(work.block, last_tile - first)
         transform_patches(images, grid, first, count, v, v_plane, patch)
@@ -63,7 +64,9 @@ def _convolve(images: Images, filters: Filters, target: Target, grid: Grid, work
                     multiply(v + p * v_plane, v_row, u, out, m_row, count, depth)
                 if group == first_panel:
                     prefetch(images, tiles, first + count, first + count + work.block, p, POINTS)
-                    prefetch_output(target.values, output, tiles, first, first + count, p, POINTS)
+                    prefetch_output(
+                        target.values, output * BYTES[target.form], tiles, first, first + count, p, POINTS
+                    )
             k = group * PANEL
             channels = min(last * PANEL, target.channels) - k
             transform_outputs(m, m_plane, m_row, target, grid, first, count, k, channels, patch)

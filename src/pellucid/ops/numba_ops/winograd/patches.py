@@ -8,7 +8,19 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from pellucid.ops.numba_ops.parts import inner
-from pellucid.ops.numba_ops.vectors import FLOAT, LANES, VECTOR, Code, Integer, Vector, vector_code
+from pellucid.ops.numba_ops.vectors import (
+    BFLOAT16,
+    BYTES,
+    FLOAT,
+    FLOAT16,
+    FLOAT32,
+    LANES,
+    VECTOR,
+    Code,
+    Integer,
+    Vector,
+    vector_code,
+)
 
 PLAIN, MASKED, UNPOOLED = 0, 1, 2  # what an image is made of: itself; relu's gradient; that behind a 2x2 pool
 
@@ -24,6 +36,7 @@ class Images(NamedTuple):
     height: int
     width: int
     channels: int
+    form: int  # of the numbers; 16-bit ones only where the kind is PLAIN and the channels fill registers
 
 
 class Window(NamedTuple):
@@ -32,6 +45,7 @@ class Window(NamedTuple):
     start: int
     row: int
     pixel: int
+    form: int
 
 
 def padded_channels(channels: int) -> int:
@@ -79,6 +93,18 @@ def _copy(
         code.store(out + out_pixel * pixel + c * FLOAT, _load(code, source, some))
 
     _write_run(code, (pixels, vectors, rest), write)
+
+
+@vector_code
+def _widen_bfloat16(code: Code, values: Integer, out: Integer, vectors: Integer) -> None:
+    with code.loop(vectors) as v:
+        code.store(out + v * VECTOR, code.load_form(values + v * (VECTOR // 2), BFLOAT16))
+
+
+@vector_code
+def _widen_float16(code: Code, values: Integer, out: Integer, vectors: Integer) -> None:
+    with code.loop(vectors) as v:
+        code.store(out + v * VECTOR, code.load_form(values + v * (VECTOR // 2), FLOAT16))
 
 
 @vector_code
@@ -143,7 +169,13 @@ def _write_row(images: Images, n: int, i: int, first: int, pixels: int, out: int
         winner, element = images.winners + place, i % 2 * 2
         _unpool(dy, y, winner, element, first, channels, out, out_pixel, pixels, vectors, rest)
         return
-    place = ((n * images.height + i) * images.width + first) * channels * FLOAT
+    place = ((n * images.height + i) * images.width + first) * channels * BYTES[images.form]
+    if images.form == BFLOAT16:
+        _widen_bfloat16(images.values + place, out, pixels * vectors)
+        return
+    if images.form == FLOAT16:
+        _widen_float16(images.values + place, out, pixels * vectors)
+        return
     if rest == 0:  # the whole run lies side by side, here and there
         pixels, vectors = 1, pixels * vectors
     if images.kind == MASKED:
@@ -163,8 +195,9 @@ def read_window(images: Images, n: int, i: int, j: int, size: int, patch: int) -
     # The last register of a pixel reaches into the next one; the very last pixel has none.
     ends = channels % LANES != 0 and n == images.number - 1 and i + size == images.height
     if images.kind == PLAIN and inside and not ends:
-        start = images.values + ((n * images.height + i) * images.width + j) * channels * FLOAT
-        return Window(start, images.width * channels * FLOAT, channels * FLOAT)
+        pixel = channels * BYTES[images.form]
+        start = images.values + ((n * images.height + i) * images.width + j) * pixel
+        return Window(start, images.width * pixel, pixel, images.form)
     height, width = images.height, images.width
     if images.kind == UNPOOLED:  # an odd last row or column is in no window
         height, width = height // 2 * 2, width // 2 * 2
@@ -179,4 +212,4 @@ def read_window(images: Images, n: int, i: int, j: int, size: int, patch: int) -
             _zero(row + last * pixel, (size - last) * vectors)
         else:
             _zero(row, size * vectors)
-    return Window(patch, size * pixel, pixel)
+    return Window(patch, size * pixel, pixel, FLOAT32)

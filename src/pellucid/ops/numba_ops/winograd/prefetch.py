@@ -6,7 +6,7 @@ that share of the images' memory.
 """
 
 from pellucid.ops.numba_ops.parts import inner
-from pellucid.ops.numba_ops.vectors import FLOAT, Code, Integer, vector_code
+from pellucid.ops.numba_ops.vectors import BYTES, Code, Integer, vector_code
 from pellucid.ops.numba_ops.winograd.patches import PLAIN, UNPOOLED, Images
 
 LINE = 64  # bytes that come at a time
@@ -32,10 +32,11 @@ def prefetch(images: Images, tiles: int, first: int, last: int, step: int, steps
         size //= 4
     begin, end = size * first // tiles, size * min(last, tiles) // tiles
     start, stop = begin + (end - begin) * step // steps, begin + (end - begin) * (step + 1) // steps
-    lines = ((stop - start) * FLOAT + LINE - 1) // LINE
-    _lines(images.values + start * FLOAT, lines)
+    number = BYTES[images.form]
+    lines = ((stop - start) * number + LINE - 1) // LINE
+    _lines(images.values + start * number, lines)
     if images.kind != PLAIN:
-        _lines(images.outputs + start * FLOAT, lines)
+        _lines(images.outputs + start * number, lines)
     if images.kind == UNPOOLED:
         _lines(images.winners + start, (stop - start + LINE - 1) // LINE)
 
