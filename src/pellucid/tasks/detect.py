@@ -43,8 +43,8 @@ class Detect:
     alpha: float = 0.25
     gamma: float = 2.0
     box_loss: Literal["iou", "giou", "diou"] = "giou"
-    box_weight: float = 2.0
-    quality_weight: float = 0.5
+    box_weight: float = 1.0
+    quality_weight: float = 0.25
     quality_power: float = 0.5
     least_score: float = 0.05
     candidates: int = 200

@@ -55,7 +55,7 @@ def detector_small(
     *,
     stem: Sequence[int] = (32,),
     shallow: Sequence[int] = (32, 32),
-    deep: Sequence[int] = (64, 64, 64),
+    deep: Sequence[int] = (64, 64, 48),
     top: Sequence[int] = (48, 48),
     prior: float = 0.01,
 ) -> Sequential:
