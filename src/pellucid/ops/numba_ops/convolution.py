@@ -6,7 +6,7 @@ The functions are those of `numpy_ops`; shapes and arguments are told there.
 import numpy as np
 
 from pellucid.ops.arrays import Array, Pair
-from pellucid.ops.numba_ops import few_channels, few_channels_gradient, winograd
+from pellucid.ops.numba_ops import few_channels, few_channels_gradient, pointwise, winograd
 from pellucid.ops.numba_ops.activation import relu_backward
 from pellucid.ops.numba_ops.channels import channel_sum
 from pellucid.ops.numba_ops.direct import direct_conv2d, direct_input_gradient, direct_weight_gradient
@@ -29,6 +29,8 @@ def conv2d(
         return winograd.convolution(x, w, b, padding, relu=False)
     if few_channels.suits(x, w, stride, dilation, groups) and few_channels.wide_enough(x, padding):
         return few_channels.convolution(x, w, b, padding, relu=False)
+    if pointwise.suits(x, w, stride, padding, groups):
+        return pointwise.convolution(x, w, b)
     return direct_conv2d(x, w, b, stride, padding, dilation, groups)
 
 
@@ -46,6 +48,8 @@ def conv2d_relu(
         return winograd.convolution(x, w, b, padding, relu=True)
     if few_channels.suits(x, w, stride, dilation, groups) and few_channels.wide_enough(x, padding):
         return few_channels.convolution(x, w, b, padding, relu=True)
+    if pointwise.suits(x, w, stride, padding, groups):
+        return pointwise.convolution(x, w, b, relu=True)
     return direct_conv2d(x, w, b, stride, padding, dilation, groups, relu=True)
 
 
@@ -76,6 +80,8 @@ def conv2d_input_gradient(
     """Adjoint of conv2d in x: from dy (N, K, P, Q) to dx (N, C, H, W) with (H, W) = input_size."""
     if winograd.suits(dy, w, stride, dilation, groups):
         return winograd.input_gradient(winograd.Gradient(dy, (dy.shape[2], dy.shape[3])), w, input_size, padding)
+    if pointwise.suits(dy, w, stride, padding, groups) and dy.shape[2:] == tuple(input_size):
+        return pointwise.convolution(dy, w.transpose(1, 0, 2, 3), None)
     return direct_input_gradient(dy, w, input_size, stride, padding, dilation, groups)
 
 

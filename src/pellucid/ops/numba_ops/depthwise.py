@@ -1,6 +1,7 @@
 """Depthwise convolution: each channel with its own filter. Memory sets the pace, so there is nothing to copy.
 
 Images are (N, H, W, C); kernels run along channels, which are neighbours in memory, with one filter weight each.
+float32 goes through depthwise_lines; the loops here say the same for other types.
 """
 
 from typing import Any
@@ -10,9 +11,9 @@ from numba import prange
 
 from pellucid.ops.arrays import Array, Pair
 from pellucid.ops.memory import empty
+from pellucid.ops.numba_ops import depthwise_lines
+from pellucid.ops.numba_ops.depthwise_lines import LINES
 from pellucid.ops.numba_ops.jit import jit
-
-LINES = 8  # output lines whose products one sum of the weight gradient takes
 
 
 def fits(w: Array, groups: int) -> bool:
@@ -22,19 +23,25 @@ def fits(w: Array, groups: int) -> bool:
 
 def forward(x: Array, w: Array, b: Array, y: Array, stride: Pair, padding: Pair, dilation: Pair, relu: bool) -> None:
     """Write y (N, P, Q, C) from x (N, H, W, C), w (C, 1, R, S) and b (C,)."""
-    _forward(x, _by_tap(w), b, y, *stride, *padding, *dilation, relu)
+    kernel = depthwise_lines.forward if y.dtype == np.float32 else _forward
+    kernel(x, _by_tap(w), b, y, *stride, *padding, *dilation, relu)
 
 
 def input_gradient(dy: Array, w: Array, dx: Array, stride: Pair, padding: Pair, dilation: Pair) -> None:
     """Write dx (N, H, W, C) from dy (N, P, Q, C) and w (C, 1, R, S)."""
-    _input_gradient(dy, _by_tap(w), dx, *stride, *padding, *dilation)
+    if dx.dtype == np.float32:
+        zero = np.zeros(dx.shape[3], np.float32)
+        depthwise_lines.input_gradient(dy, _by_tap(w), zero, dx, *stride, *padding, *dilation)
+    else:
+        _input_gradient(dy, _by_tap(w), dx, *stride, *padding, *dilation)
 
 
 def weight_gradient(dy: Array, x: Array, dw: Array, stride: Pair, padding: Pair, dilation: Pair) -> None:
     """Write dw (C, 1, R, S) from dy (N, P, Q, C) and x (N, H, W, C)."""
     C, _, R, S = dw.shape
     partial = empty((-(-dy.shape[0] * dy.shape[1] // LINES), R, S, C), dy.dtype)
-    _weight_gradient(dy, x, partial, *stride, *padding, *dilation)
+    kernel = depthwise_lines.weight_gradient if dy.dtype == np.float32 else _weight_gradient
+    kernel(dy, x, partial, *stride, *padding, *dilation)
     dw[:, 0] = partial.sum(axis=0, dtype=np.float64).transpose(2, 0, 1)
 
 
