@@ -245,7 +245,7 @@ def test_maps_that_do_not_fit_are_named() -> None:
     targets = random_targets(RNG, 1)
     for shape, message in (
         ((1, 8, 6, 12), "stride = 4, images of 48x48 pixels: expected maps of 12x12 places, the network gives 6x12"),
-        ((1, 9, 12, 12), r"expected outputs of 3 classes \+ 5 channels, the network gives 9"),
+        ((1, 9, 12, 12), r"expected maps of 3 classes \+ 5 channels, the network gives 9x12x12"),
     ):
         with pytest.raises(PellucidError, match=message):
             Detect(NAMES).loss(np.zeros(shape), targets)

@@ -145,6 +145,7 @@ def test_boxes_are_drawn_where_they_are() -> None:
 
 def test_mistakes_are_one_line(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "text.png").write_text("no picture")
+    few = ["train", "detector-scenes", "--set", "data.scenes={train=2,test=1}", "--out", str(tmp_path / "new")]
     for arguments, message in (
         (["predict", str(run), str(tmp_path / "text.png")], "text.png: not an image"),
         (["predict", str(run), str(tmp_path / "none.png")], "none.png"),
@@ -152,7 +153,14 @@ def test_mistakes_are_one_line(run: Path, tmp_path: Path, capsys: pytest.Capture
         (["train", "detector-scenes", "--set", "task.box_loss=ciou"], "task.box_loss = 'ciou'"),
         (["train", "detector-scenes", "--set", "task.nms=0.5"], "unknown key task.nms for detect"),
         (["train", "detector-scenes", "--set", "data.boxes=drop"], "data.boxes: invalid enum value 'drop'"),
+        ([*few, "--set", "task.stride=8"], "stride = 8, images of 128x128 pixels: expected maps of 16x16 places"),
+        (
+            [*few, "--set", "network.name=fcn-small"],
+            "expected maps of 10 classes + 5 channels, the network gives 10x",
+        ),
+        ([*few, "--set", "data.scenes.size=[100,100]"], "layer levels (Sum): expected branches of one shape"),
     ):
         assert main(arguments) == 2
         said = capsys.readouterr().err
         assert said.count("\n") == 1 and message in said, said
+    assert not (tmp_path / "new").exists()

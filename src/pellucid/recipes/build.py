@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pellucid.data import Data, Dataset, Loader, load_data
+from pellucid.data import Boxes, Data, Dataset, Loader, load_data
 from pellucid.data.boxed import load_boxed
 from pellucid.data.masked import load_masked
 from pellucid.data.randomness import generator
@@ -18,7 +18,7 @@ from pellucid.ops.arrays import Shape
 from pellucid.precision import float_type, with_rounding
 from pellucid.recipes.choices import check_choice, make
 from pellucid.recipes.schema import Recipe
-from pellucid.tasks import TASKS
+from pellucid.tasks import TASKS, Detect
 from pellucid.training import OPTIMIZERS, SCHEDULES, Alone, Callback, Communicator, Task, Trainer, WeightAverage
 from pellucid.zoo import NETWORKS
 from pellucid.zoo.fcn import adopt
@@ -103,6 +103,9 @@ def build_trainer(
     network = build_network(recipe, data.train.image_shape, data.train.classes)
     if settings.start_from:
         _take_over(network, Path(settings.start_from))
+    task = build_task(recipe, data.train.class_names)
+    if isinstance(task, Detect) and isinstance(data.train.targets, Boxes):
+        task.check_outputs(network.output_shape, data.train.targets)
     loader = build_loader(recipe, data.train, training=True)
     parts = {"validation": data.validation, "test": data.test}
     evaluations = {
@@ -110,7 +113,7 @@ def build_trainer(
     }
     trainer = Trainer(
         network=network,
-        task=build_task(recipe, data.train.class_names),
+        task=task,
         loader=loader,
         optimizer=make(recipe.optimizer, OPTIMIZERS),
         schedule=make(recipe.schedule, SCHEDULES, round(settings.epochs * len(loader)), len(loader)),

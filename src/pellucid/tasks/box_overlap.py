@@ -39,7 +39,7 @@ def pairwise_shared(a: Array, b: Array) -> Array:
     for low, high in ((0, 2), (1, 3)):  # an axis at a time, as NumPy is fast on long rows
         side = np.minimum(a[:, high, None], b[:, high]) - np.maximum(a[:, low, None], b[:, low])
         sides.append(np.maximum(side, 0, out=side))
-    shared: Array = np.multiply(*sides, out=sides[0])
+    shared: Array = np.multiply(sides[0], sides[1], out=sides[0])
     return shared
 
 

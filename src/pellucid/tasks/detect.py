@@ -9,7 +9,7 @@ import numpy as np
 
 from pellucid.data.boxes import Boxes
 from pellucid.errors import PellucidError
-from pellucid.ops.arrays import Array
+from pellucid.ops.arrays import Array, Pair, Shape
 from pellucid.ops.half import is_half
 from pellucid.tasks.box_overlap import MEASURES
 from pellucid.tasks.detection_loss import LossSettings, detection_loss, loss_pattern
@@ -96,11 +96,19 @@ class Detect:
         return loss_pattern(outputs, targets.boxes, self.assignment(outputs, targets), self.loss_settings)
 
     def assignment(self, outputs: Array, targets: Boxes) -> Assignment:
-        """Which place answers for which box. Raises PellucidError where outputs don't lie every `stride` pixels."""
-        if outputs.shape[1] != len(self.class_names) + 5:
-            K, C = len(self.class_names), outputs.shape[1]
-            raise PellucidError(f"task detect: expected outputs of {K} classes + 5 channels, the network gives {C}")
-        return assign(targets, map_shape(outputs, targets, self.stride), self.stride, self.radius)
+        """Which place answers for which box. Raises PellucidError as `check_outputs` does."""
+        return assign(targets, self.check_outputs(outputs.shape[1:], targets), self.stride, self.radius)
+
+    def check_outputs(self, output_shape: Shape, targets: Boxes) -> Pair:
+        """(h, w) of outputs (K + 5, h, w) of one image.
+
+        Raises PellucidError where their channels are others, or they don't lie every `stride` pixels.
+        """
+        K = len(self.class_names)
+        if len(output_shape) != 3 or output_shape[0] != K + 5:
+            shape = "x".join(map(str, output_shape))
+            raise PellucidError(f"task detect: expected maps of {K} classes + 5 channels, the network gives {shape}")
+        return map_shape(output_shape, targets, self.stride)
 
     def decode(self, outputs: Array, sizes: Array) -> list[Detections]:
         """What outputs (n, K + 5, h, w) say of each of n images of sizes (n, 2), height and width, best first."""

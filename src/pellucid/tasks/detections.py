@@ -77,9 +77,9 @@ def suppress(boxes: Array, labels: Array, most: float) -> Array:
     over = shared * (1 + most) > most * (own[:, None] + own)  # IoU > most, without a division
     over &= labels[:, None] == labels
     over = np.triu(over, 1)
-    stays = np.ones(len(boxes), bool)
+    stays: Array = np.ones(len(boxes), bool)
     while True:
-        after = ~over[stays].any(axis=0)
+        after: Array = np.logical_not(np.any(over[stays], axis=0))
         if np.array_equal(after, stays):
             return np.flatnonzero(stays)
         stays = after

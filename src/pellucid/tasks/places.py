@@ -19,7 +19,7 @@ import numpy as np
 
 from pellucid.data.boxes import PLAIN, Boxes
 from pellucid.errors import PellucidError
-from pellucid.ops.arrays import Array, Pair
+from pellucid.ops.arrays import Array, Pair, Shape
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,11 +103,12 @@ class BoxCode:
         return np.concatenate([d_middle, (d_boxes[:, 2:] - d_boxes[:, :2]) * half * d_bounded], axis=1)
 
 
-def map_shape(outputs: Array, targets: Boxes, stride: int) -> Pair:
-    """(h, w) of a network's outputs (n, K + 5, h, w). Raises PellucidError where they don't lie every `stride`
-    pixels.
+def map_shape(output_shape: Shape, targets: Boxes, stride: int) -> Pair:
+    """(h, w) of outputs (K + 5, h, w) of one image.
+
+    Raises PellucidError where they don't lie every `stride` pixels of the canvas.
     """
-    h, w = outputs.shape[2:]
+    _, h, w = output_shape
     H, W = targets.canvas
     if (h * stride, w * stride) != (H, W):
         raise PellucidError(
