@@ -2,7 +2,7 @@
 
     python -m benchmarks.segmentation_pictures OUT.png RUN [RUN ...] [--scenes N]
 
-A row a run, under the scenes and their true masks; beside it the network's name and its mean IoU over the test set.
+A row a run, under the scenes and their true masks; beside it the run folder's name and its mean IoU over the test set.
 """
 
 import argparse
@@ -61,8 +61,8 @@ def main() -> None:
     data = build_data(models[0].recipe)
     shown = slice(0, given.scenes)
     rows = [("scene", np.asarray(data.test.inputs[shown])[:, 0]), ("truth", data.test.targets[shown])]
-    for model in models:
-        title = f"{model.recipe.network['name']}\n{100 * mean_iou(model, data):.1f} %"
+    for run, model in zip(given.runs, models, strict=True):
+        title = f"{run.name.replace('-', chr(10), 1)}\n{100 * mean_iou(model, data):.1f} %"
         rows.append((title, masks(model, data, given.scenes)))
     draw(rows, data.test.class_names, given.out)
 
