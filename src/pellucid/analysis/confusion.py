@@ -94,7 +94,9 @@ def draw_matrix(matrix: Array, names: Sequence[str]) -> bytes:
     wrong = np.ma.masked_array(matrix, np.eye(K, dtype=bool))
     most = max(1, int(wrong.filled(0).max()))
     image = axes.imshow(wrong, cmap=SEQUENTIAL, vmin=0, vmax=most)
-    figure.colorbar(image, ax=axes, shrink=0.8, label="images taken for another class")
+    figure.colorbar(
+        image, ax=axes, shrink=0.8, label="images taken for another class", ticks=MaxNLocator(integer=True)
+    )
     step = max(1, K // 40)  # more names than that would run into each other
     upright = max(map(len, names)) > 3
     axes.set_xticks(range(0, K, step), names[::step], rotation=90 if upright else 0, fontsize=9)
