@@ -87,6 +87,8 @@ def _per_class(matrix: Array, names: Sequence[str]) -> list[tuple[str, ...]]:
 
 def draw_matrix(matrix: Array, names: Sequence[str]) -> bytes:
     """PNG of a confusion matrix (K, K). Colours are those of the mistakes; the diagonal, all right, stays white."""
+    from matplotlib.ticker import MaxNLocator
+
     K = len(matrix)
     side = min(12.0, max(4.0, 1.5 + 0.45 * K))
     figure = new_figure(side + 1, side)
