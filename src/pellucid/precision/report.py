@@ -21,7 +21,7 @@ from pellucid.precision.integer_network import IntegerNetwork
 from pellucid.precision.stages import stages
 from pellucid.training.task import Task
 
-TIMED_IMAGES, TIMED_ROUNDS = 128, 7
+TIMED_IMAGES, TIMED_ROUNDS = 128, 31
 REFERENCE = "float64"
 """The format that the others' logits and predictions are compared with."""
 
