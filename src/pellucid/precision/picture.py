@@ -16,6 +16,7 @@ def draw_formats(rows: Sequence[FormatRow], measure: str, title: str) -> bytes:
     """A PNG file: one panel a measure, one bar a format."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
 
     panels = (
         (f"100 - {measure}, %", [100 - 100 * row.measure for row in rows], "{:.2f}"),
@@ -36,6 +37,7 @@ def draw_formats(rows: Sequence[FormatRow], measure: str, title: str) -> bytes:
         axis.bar_label(bars, [form.format(value) for value in values], padding=3, fontsize=9)
         axis.set_xlabel(label)
         axis.set_xlim(0, ROOM * max(*values, 1e-9))
+        axis.xaxis.set_major_locator(MaxNLocator(4))  # more labels would run into each other
         axis.spines[["top", "right"]].set_visible(False)
     axes[0].set_yticks(range(len(rows)), [row.format for row in rows])
     axes[0].invert_yaxis()
