@@ -50,7 +50,7 @@ class Detect:
     candidates: int = 200
     most: int = 100
     nms_iou: float = 0.6
-    shown_score: float = 0.4
+    shown_score: float = 0.6
     training_images: int = 16
 
     primary = "map"

@@ -30,6 +30,9 @@ class Detections:
         return Detections(self.boxes[:count], self.labels[:count], self.scores[:count])
 
 
+_MARGIN = 1e-3  # of a logit: more than rounding, so that the exact comparison of scores decides
+
+
 @dataclass(frozen=True)
 class DecodeSettings:
     """See tasks.detect.Detect."""
@@ -46,12 +49,11 @@ def decode(outputs: Array, settings: DecodeSettings, size: Pair) -> Detections:
     """What outputs (K + 5, h, w) of one image of size (H, W) say; boxes are cut at its edges."""
     y = outputs.transpose(1, 2, 0)
     K = y.shape[2] - 5
-    scores = sigmoid(y[..., :K])
-    if settings.quality_power:
-        quality = sigmoid(y[..., -1:])
-        scores = scores ** (1 - settings.quality_power) * quality**settings.quality_power
-    row, column, label = np.nonzero(scores >= settings.least_score)
-    score = scores[row, column, label]
+    row, column, label = np.nonzero(y[..., :K] >= _least_logit(settings))  # few of all
+    power = settings.quality_power
+    score = sigmoid(y[row, column, label]) ** (1 - power) * sigmoid(y[row, column, -1]) ** power
+    able = score >= settings.least_score
+    row, column, label, score = row[able], column[able], label[able], score[able]
     if len(score) > settings.candidates:
         best = np.argpartition(-score, settings.candidates)[: settings.candidates]
         row, column, label, score = row[best], column[best], label[best], score[best]
@@ -64,6 +66,14 @@ def decode(outputs: Array, settings: DecodeSettings, size: Pair) -> Detections:
     boxes, label, score = boxes[inside], label[inside], score[inside]
     kept = suppress(boxes, label, settings.nms_iou)[: settings.most]
     return Detections(boxes[kept], label[kept].astype(np.int64), score[kept])
+
+
+def _least_logit(settings: DecodeSettings) -> float:
+    """What a class's logit must be at least for the best of qualities, 1, to make a detection of it."""
+    if settings.quality_power == 1:
+        return -np.inf
+    p = settings.least_score ** (1 / (1 - settings.quality_power))
+    return float(np.log(p) - np.log1p(-min(p, 1 - 1e-12))) - _MARGIN
 
 
 def suppress(boxes: Array, labels: Array, most: float) -> Array:

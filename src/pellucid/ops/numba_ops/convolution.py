@@ -6,6 +6,7 @@ The functions are those of `numpy_ops`; shapes and arguments are told there.
 import numpy as np
 
 from pellucid.ops.arrays import Array, Pair
+from pellucid.ops.memory import empty_images
 from pellucid.ops.numba_ops import few_channels, few_channels_gradient, pointwise, winograd
 from pellucid.ops.numba_ops.activation import relu_backward
 from pellucid.ops.numba_ops.channels import channel_sum
@@ -82,7 +83,31 @@ def conv2d_input_gradient(
         return winograd.input_gradient(winograd.Gradient(dy, (dy.shape[2], dy.shape[3])), w, input_size, padding)
     if pointwise.suits(dy, w, stride, padding, groups) and dy.shape[2:] == tuple(input_size):
         return pointwise.convolution(dy, w.transpose(1, 0, 2, 3), None)
+    if _tile(dy, w, input_size, stride, padding, dilation, groups):
+        return _tiles_gradient(dy, w)
     return direct_input_gradient(dy, w, input_size, stride, padding, dilation, groups)
+
+
+def _tile(dy: Array, w: Array, input_size: Pair, stride: Pair, padding: Pair, dilation: Pair, groups: int) -> bool:
+    """Whether the windows lie side by side and cover the input, so that each pixel belongs to one place."""
+    size = (dy.shape[2] * stride[0], dy.shape[3] * stride[1])
+    return bool(
+        tuple(stride) == w.shape[2:]
+        and size == tuple(input_size)
+        and (*padding, *dilation, groups) == (0, 0, 1, 1, 1)
+        and dy.dtype == w.dtype == np.float32
+        and dy.size > 0
+    )
+
+
+def _tiles_gradient(dy: Array, w: Array) -> Array:
+    """Of each place a product gives all pixels of its window; then the windows are laid out."""
+    (N, K, P, Q), (_, C, R, S) = dy.shape, w.shape
+    pixels = pointwise.convolution(dy, w.transpose(2, 3, 1, 0).reshape(-1, K, 1, 1), None)
+    dx = empty_images((N, C, P * R, Q * S), np.float32)
+    windows = dx.transpose(0, 2, 3, 1).reshape(N, P, R, Q, S, C)
+    windows[...] = pixels.transpose(0, 2, 3, 1).reshape(N, P, Q, R, S, C).transpose(0, 1, 3, 2, 4, 5)
+    return dx
 
 
 def conv2d_weight_gradient(
