@@ -1,6 +1,6 @@
 """A trained detector's speed, one image at a time, and pictures of what it does best and worst.
 
-    python -m benchmarks.detection RUN [RUN ...] [--pictures FOLDER] [--images N]
+    python -m benchmarks.detection RUN [RUN ...] [--pictures FOLDER] [--least SCORE] [--images N]
 
 Speed is of the whole way from pixels to boxes: normalising, the network, decoding, non-maximum suppression. Pictures,
 of the first run: of every test scene the mean over its boxes of the IoU with the best detection of their class, less
@@ -52,11 +52,10 @@ def merit(found: Detections, boxes: Array, labels: Array) -> float:
     return float(hits.mean() - false) if len(boxes) else -float(false)
 
 
-def draw(detector: Detector, test: Dataset, folder: Path) -> None:
+def draw(detector: Detector, test: Dataset, folder: Path, least: float) -> None:
     """Write detection-best.png and detection-worst.png."""
     images, targets = np.asarray(test.inputs), test.targets
     assert isinstance(targets, Boxes)
-    least = detector.task.shown_score
     found = [detector([image])[0].above(least) for image in images]
     merits = np.array([merit(found[i], *targets.of(i)[:2]) for i in range(len(images))])
     crowded = np.diff(targets.starts) >= CROWDED
@@ -76,13 +75,14 @@ def draw(detector: Detector, test: Dataset, folder: Path) -> None:
         sheet = Image.fromarray(np.hstack([part for column in columns for part in (column, gap)][:-1]))
         sheet = sheet.resize((sheet.width // 2, sheet.height // 2), Image.Resampling.LANCZOS)
         folder.mkdir(parents=True, exist_ok=True)
-        sheet.quantize(128).save(folder / f"detection-{name}.png", optimize=True)
+        sheet.quantize(256).save(folder / f"detection-{name}.png", optimize=True)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("runs", type=Path, nargs="+")
     parser.add_argument("--pictures", type=Path)
+    parser.add_argument("--least", type=float, help="score that pictures show; by default the run's shown_score")
     parser.add_argument("--images", type=int, default=1000)
     given = parser.parse_args()
     print(f"{ops.backend()}, {ops.threads()} threads")
@@ -96,7 +96,7 @@ def main() -> None:
         print(f"{run}: {model.network.vector.size:,} parameters, {shown}")
         print(f"  {whole:.0f} images/s one at a time, the network alone {network:.0f}")
         if number == 0 and given.pictures is not None:
-            draw(detector, test, given.pictures)
+            draw(detector, test, given.pictures, given.least or detector.task.shown_score)
 
 
 if __name__ == "__main__":

@@ -20,9 +20,13 @@ from test_boxes import coco_folder, voc_folder
 
 RNG = np.random.default_rng(7)
 SMALL = {
-    "data.scenes": {"train": 48, "test": 16, "digits": [1, 4]},
-    "training.batch_size": 16,
-    "training.epochs": 12,
+    "network.stem": [16],
+    "network.shallow": [16],
+    "network.deep": [16],
+    "network.top": [16],
+    "data.scenes": {"train": 32, "test": 16, "digits": [1, 4]},
+    "training.batch_size": 8,
+    "training.epochs": 10,
     "training.ema": 0.5,
     "optimizer.rate": 0.01,
     "task.least_score": 0.02,

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pellucid.ops.arrays import Array
 
 FAILED = 1
-WINDOW, BOXES_WINDOW = 24, 48  # pixels; where there are boxes, some must be in it
+WINDOW, BOXES_WINDOW = 24, 32  # pixels; where there are boxes, some must be in it
 NOISE = 0.1  # standard deviation, where white is 1
 NUMBERS = ("elements", "at kinks", "element", "direction")
 
