@@ -47,19 +47,18 @@ class DecodeSettings:
 
 def decode(outputs: Array, settings: DecodeSettings, size: Pair) -> Detections:
     """What outputs (K + 5, h, w) of one image of size (H, W) say; boxes are cut at its edges."""
-    y = outputs.transpose(1, 2, 0)
-    K = y.shape[2] - 5
-    row, column, label = np.nonzero(y[..., :K] >= _least_logit(settings))  # few of all
-    power = settings.quality_power
-    score = sigmoid(y[row, column, label]) ** (1 - power) * sigmoid(y[row, column, -1]) ** power
-    able = score >= settings.least_score
-    row, column, label, score = row[able], column[able], label[able], score[able]
-    if len(score) > settings.candidates:
-        best = np.argpartition(-score, settings.candidates)[: settings.candidates]
-        row, column, label, score = row[best], column[best], label[best], score[best]
-    order = np.argsort(-score, kind="stable")
-    row, column, label, score = row[order], column[order], label[order], score[order]
-    boxes = settings.code.boxes(y[row, column, K : K + 4], row, column)
+    K, columns = outputs.shape[0] - 5, outputs.shape[2]
+    y = outputs.transpose(1, 2, 0).reshape(-1, K + 5)
+    place, label = np.divmod(np.flatnonzero(y[:, :K] >= _least_logit(settings)), K)  # few of all
+    said, power = y[place], settings.quality_power
+    logit = said[np.arange(len(label)), label]
+    score = sigmoid(logit) ** (1 - power) * sigmoid(said[:, -1]) ** power
+    able = np.flatnonzero(score >= settings.least_score)
+    if len(able) > settings.candidates:
+        able = able[np.argpartition(-score[able], settings.candidates)[: settings.candidates]]
+    order = able[np.argsort(-score[able], kind="stable")]
+    place, label, score = place[order], label[order], score[order]
+    boxes = settings.code.boxes(said[order, K : K + 4], place // columns, place % columns)
     H, W = size
     boxes = boxes.clip(0, np.array([W, H, W, H], boxes.dtype))
     inside = (boxes[:, 2:] > boxes[:, :2]).all(axis=1)  # the others lay wholly outside the image
@@ -86,7 +85,7 @@ def suppress(boxes: Array, labels: Array, most: float) -> Array:
     shared, own = pairwise_shared(boxes, boxes), areas(boxes)
     over = shared * (1 + most) > most * (own[:, None] + own)  # IoU > most, without a division
     over &= labels[:, None] == labels
-    over = np.triu(over, 1)
+    over &= ~np.tri(len(boxes), dtype=bool)  # only a better one, that comes before, strikes out
     stays: Array = np.ones(len(boxes), bool)
     while True:
         after: Array = np.logical_not(np.any(over[stays], axis=0))
