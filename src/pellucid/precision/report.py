@@ -21,7 +21,8 @@ from pellucid.precision.integer_network import IntegerNetwork
 from pellucid.precision.stages import stages
 from pellucid.training.task import Task
 
-TIMED_IMAGES, TIMED_ROUNDS = 128, 31
+TIMED_IMAGES, TIMED_ROUNDS = 128, 15
+REST = 0.05  # seconds between turns: threads of the matrix products of float64 spin for a while before they sleep
 REFERENCE = "float64"
 """The format that the others' logits and predictions are compared with."""
 
@@ -107,7 +108,8 @@ def _speeds(networks: Mapping[str, AnyNetwork], images: Array) -> dict[str, floa
     for _ in range(TIMED_ROUNDS):
         for name, network in networks.items():
             run, x = _runner(network, images)
-            run(x)  # threads and caches may still be busy with the one before
+            time.sleep(REST)
+            run(x)  # caches are still full of the one before
             start = time.perf_counter()
             run(x)
             seconds[name].append(time.perf_counter() - start)
