@@ -30,6 +30,7 @@ def test_the_link_is_relative_so_that_runs_may_move() -> None:
 
 def test_an_open_run_stays_the_same_when_a_new_one_begins() -> None:
     first = create_run_folder("digits")
+    first.recipe.write_text("")
     opened = open_run_folder(Path("runs/last"))
     create_run_folder("digits")
     assert opened.path.resolve() == first.path.resolve()

@@ -146,7 +146,7 @@ def fuse(layer: Layer) -> Layer:
 
 def _fuse_sequence(sequence: Sequential) -> Sequential:
     layers, names, position = [], [], 0
-    given = [(name, layer) for name, layer in sequence.children().items() if not isinstance(layer, Identity)]
+    given = [(name, layer) for name, layer in sequence.children().items() if type(layer) is not Identity]
     while position < len(given):
         joined, used = _join([layer for _, layer in given[position : position + 3]])
         layers.append(joined)
