@@ -2,7 +2,7 @@
 
     python -m benchmarks.segmentation_pictures OUT.png RUN [RUN ...] [--scenes N]
 
-A row a run, under the scenes and their true masks; beside it the run folder's name and its mean IoU over the test set.
+A row a run, under the scenes and their true masks; beside it the run folder and its mean IoU over the test set.
 """
 
 import argparse
