@@ -87,31 +87,33 @@ def read_voc(
 
 def voc_pairs(folder: Path, part: str, class_names: Sequence[str]) -> list[VocPair]:
     """The images and masks of one list, all checked. Raises PellucidError as `read_voc` does."""
-    return [_pair(folder, name, class_names) for name in _listed(folder, part)]
+    names = listed_images(folder / "ImageSets" / "Segmentation" / f"{part}.txt")
+    return [_pair(folder, name, class_names) for name in names]
 
 
 def _class_names(folder: Path) -> tuple[str, ...]:
     path = folder / "classes.txt"
     if not path.exists():
         return VOC_CLASSES
-    names = tuple(line.strip() for line in _lines(path) if line.strip())
+    names = tuple(line.strip() for line in text_lines(path) if line.strip())
     if not 2 <= len(names) < IGNORED or len(set(names)) < len(names):
         raise PellucidError(f"{path}: expected 2 to {IGNORED - 1} different class names, got {len(names)}")
     return names
 
 
-def _lines(path: Path) -> list[str]:
+def text_lines(path: Path) -> list[str]:
+    """The lines of a text file. Raises PellucidError where it is none."""
     try:
         return read_whole(path).decode().splitlines()
     except UnicodeDecodeError:
         raise PellucidError(f"{path}: expected lines of text, got something else") from None
 
 
-def _listed(folder: Path, part: str) -> list[str]:
-    path = folder / "ImageSets" / "Segmentation" / f"{part}.txt"
+def listed_images(path: Path) -> list[str]:
+    """The names in one of VOC's lists of images. Raises PellucidError where it isn't there, or is empty."""
     if not path.exists():
         raise PellucidError(f"{path}: no such file, expected a list of images, one a line")
-    names = [line.split()[0] for line in _lines(path) if line.strip()]
+    names = [line.split()[0] for line in text_lines(path) if line.strip()]
     if not names:
         raise PellucidError(f"{path}: the list is empty, expected names of images, one a line")
     return names

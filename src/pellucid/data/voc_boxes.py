@@ -20,7 +20,7 @@ from pellucid.data.box_files import BoxChecker, BoxedFile, Outside, as_arrays, b
 from pellucid.data.boxes import DIFFICULT, PLAIN
 from pellucid.data.dataset import Dataset
 from pellucid.data.pictures import SUFFIXES
-from pellucid.data.voc import VOC_CLASSES
+from pellucid.data.voc import VOC_CLASSES, listed_images, text_lines
 from pellucid.errors import PellucidError
 from pellucid.files import read_whole
 from pellucid.ops.arrays import Pair
@@ -58,26 +58,15 @@ def class_list(folder: Path) -> tuple[str, ...] | None:
     path = folder / "classes.txt"
     if not path.exists():
         return None
-    names = tuple(line.strip() for line in _lines(path) if line.strip())
+    names = tuple(line.strip() for line in text_lines(path) if line.strip())
     if not names or len(set(names)) < len(names):
         raise PellucidError(f"{path}: expected different class names, one a line, got {len(names)} lines")
     return names
 
 
-def _lines(path: Path) -> list[str]:
-    try:
-        return read_whole(path).decode().splitlines()
-    except UnicodeDecodeError:
-        raise PellucidError(f"{path}: expected lines of text, got something else") from None
-
-
 def _listed(folder: Path, part: str) -> list[str]:
     path = folder / "ImageSets" / "Main" / f"{part}.txt"
-    if not path.exists():
-        raise PellucidError(f"{path}: no such file, expected a list of images, one a line")
-    names = [line.split()[0] for line in _lines(path) if line.strip()]
-    if not names:
-        raise PellucidError(f"{path}: the list is empty, expected names of images, one a line")
+    names = listed_images(path)
     seen: set[str] = set()
     for name in names:
         if name in seen:
