@@ -2,5 +2,13 @@
 
 import os
 
+import pytest
+
 # Several test processes share the cores; OpenBLAS's own threads would wait for each other. Read when NumPy loads it.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _elsewhere(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Run in an empty folder: a run moves runs/last, which may be somebody's."""
+    os.chdir(tmp_path_factory.mktemp("here"))

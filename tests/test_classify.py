@@ -113,3 +113,27 @@ def test_decoding_gives_the_likeliest_classes_by_name() -> None:
     assert [g.name for g in second] == ["owl", "cat"]  # of equal ones the lower class
     with ops.use_backend("numpy"):
         assert len(Classify(("cat", "dog", "owl")).decode(y, top=9)[0]) == 3
+
+
+def test_labels_of_one_byte_count_as_others() -> None:
+    targets = np.arange(20, dtype=np.uint8)
+    metrics = Confusion(20)
+    metrics.update(np.eye(20, dtype=np.float32), targets)
+    assert (metrics.matrix == np.eye(20)).all()
+
+
+def test_logits_that_are_no_numbers_are_no_hits() -> None:
+    metrics = Confusion(10)
+    metrics.update(np.full((2, 10), np.nan, np.float32), np.array([3, 4]))
+    assert metrics.result()["top5"] == 0
+
+
+@pytest.mark.parametrize("batch_size", [1, 2, 3, 5])
+def test_a_weighted_loss_is_the_data_sets_whatever_the_batches(batch_size: int) -> None:
+    x = np.random.default_rng(0).standard_normal((5, 1, 2, 2)).astype(np.float32)
+    labels = np.array([0, 1, 2, 2, 0])
+    task = Classify(("a", "b", "c"), class_weights=(1.0, 5.0, 0.0))
+    network = Network(Sequential(Flatten(), Linear(3)), (1, 2, 2))
+    loader = Loader(Dataset(x, labels, task.class_names, "five"), batch_size, shuffle=False)
+    whole, _ = task.loss(network.forward(x), labels)
+    assert evaluate(network, task, loader)["loss"] == pytest.approx(whole, rel=1e-6)

@@ -129,3 +129,9 @@ def test_a_missing_layer_or_no_image_is_refused() -> None:
         effective_field(network, "0", [])
     with pytest.raises(PellucidError, match="expected a network with a convolution"):
         first_filters(Network(Linear(3), (4,)))
+
+
+def test_a_channel_that_no_convolution_has_is_refused() -> None:
+    network = Network(Sequential(Conv2d(4, 3), Flatten(), Linear(2)), (1, 8, 8))
+    with pytest.raises(PellucidError, match=r"channel 9999: the network's convolutions have channels 0 \.\. 3"):
+        exciting_patches(network, [], [9999])

@@ -70,3 +70,21 @@ def test_float32_is_within_its_derived_tolerance(backend: str) -> None:
     rows = check_gradients(network, loss, images(1, 28), dtype=np.float32, backend=backend, samples=2)
     assert 1e-9 < max(row.error for row in rows) < tolerance(network, np.float32) < 1e-3
     assert ops.backend() in ops.BACKENDS
+
+
+class Infinite(Linear):
+    value = np.inf
+
+    def backward(self, dy: Array) -> Array:
+        dx = super().backward(dy)
+        assert self.bias is not None
+        self.bias.gradient[1] = self.value
+        return dx
+
+
+@pytest.mark.parametrize("value", [np.inf, np.nan])
+def test_a_gradient_that_is_not_finite_fails(value: float) -> None:
+    layer = Infinite(4)
+    layer.value = value
+    rows = check(Sequential(Flatten(), layer), images(3, 4))
+    assert not rows["1.bias"].error <= TOLERANCE

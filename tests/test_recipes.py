@@ -1,5 +1,6 @@
 """Recipes: read, overridden, refused, written back; and what runs by them."""
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from pellucid.recipes import (
     resume_run,
     start_run,
 )
+from pellucid.recipes.load import parse_recipe
 from pellucid.training import Callback, Trainer
 from pellucid.training.callbacks.history import read_history
 from small_runs import digits, one_thread_of_numpy
@@ -140,7 +142,8 @@ def test_a_run_leaves_its_folder_and_can_be_opened(tmp_path: Path, monkeypatch: 
     assert load_recipe(Path("runs/last")) == tiny()
     assert read_history(run.history) == trainer.state.history
     model = open_model(Path("runs/last"))
-    assert model.network.digest() == trainer.network.digest() or trainer.average is not None
+    with trainer.final_weights() as network:
+        assert model.network.digest() == network.digest()
     assert model.class_names == tuple("0123456789")
     assert model.image_shape == (1, 28, 28)
     assert open_model(run.best, best=True).recipe == tiny()
@@ -189,3 +192,71 @@ def test_the_recipe_decides_the_float_type() -> None:
     trainer = build_trainer(tiny(**{"training.precision": "float64"}), digits(60, 20))
     assert trainer.network.vector.dtype == np.float64
     assert next(trainer.loader.epoch(0)).inputs.dtype == np.float64
+
+
+def test_characters_beyond_the_first_plane_survive() -> None:
+    recipe = tiny(description="\N{GRINNING FACE} \x7f \\")
+    assert parse_recipe(recipe_toml(recipe), "text") == recipe
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"training.epochs": float("nan")}, "training.epochs = nan: expected more than 0"),
+        ({"training.epochs": float("inf")}, "training.epochs = inf"),
+        ({"training.clip": -1.0}, "training.clip = -1.0: expected 0 or more"),
+        ({"data.validation": float("nan")}, "data.validation = nan"),
+        ({"data.std": [0.0]}, "data.std = [0.0]: expected numbers above 0"),
+        ({"name": "../evil"}, "name = '../evil': expected a plain name"),
+    ],
+)
+def test_numbers_that_make_no_sense_are_refused(changes: dict[str, Any], expected: str) -> None:
+    with pytest.raises(PellucidError) as caught:
+        load_recipe("deep-convnet", changes)
+    assert expected in str(caught.value)
+
+
+def test_what_does_not_fit_is_found_before_a_folder_is_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(PellucidError, match=r"data.mean: expected 1 number, one a channel of .*, got 3"):
+        start_run(load_recipe("deep-convnet", {"data.mean": [1, 2, 3]}), data=digits(60, 20))
+    with pytest.raises(PellucidError, match=r"task classify: expected outputs of 10 .*, network fcn8 gives 10x28x28"):
+        start_run(load_recipe("deep-convnet", {"network.name": "fcn8"}), data=digits(60, 20))
+    assert not Path("runs").exists()
+
+
+def test_a_run_that_started_from_another_goes_on_without_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    first, run = start_run(tiny(), Path("first"), data=digits(60, 20))
+    first.fit()
+    recipe = tiny(**{"training.start_from": str(run.path), "training.checkpoint_seconds": 0})
+    second, broken = start_run(recipe, Path("second"), data=digits(60, 20), callbacks=[Stop()])
+    with pytest.raises(KeyboardInterrupt):
+        second.fit()
+    shutil.rmtree(run.path)
+    resumed, _ = resume_run(broken.path, data=digits(60, 20))
+    assert resumed.fit()
+
+
+def test_a_model_without_checkpoint_is_not_trained_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    trainer, run = start_run(tiny(), data=digits(60, 20))
+    trainer.fit()
+    run.checkpoint.unlink()
+    before = run.model.read_bytes()
+    with pytest.raises(PellucidError, match="a model but no checkpoint to go on from"):
+        resume_run(run.path, data=digits(60, 20))
+    assert run.model.read_bytes() == before
+
+
+def test_a_rounding_network_starts_from_one_that_does_not_round(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    first, run = start_run(tiny(), Path("first"), data=digits(60, 20))
+    first.fit()
+    recipe = tiny(**{"training.start_from": str(run.path), "training.weight_bits": 4})
+    second, _ = start_run(recipe, Path("second"), data=digits(60, 20))
+    plain, rounding = open_model(run.path).network.parameters, second.network.parameters
+    for name, parameter in plain.items():
+        assert (rounding[name].value == parameter.value).all(), name

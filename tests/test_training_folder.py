@@ -1,5 +1,6 @@
 """Run folders, and the link to the last of them."""
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -59,3 +60,10 @@ def test_what_is_in_the_way_is_named() -> None:
         create_run_folder("digits")
     with pytest.raises(PellucidError, match="no run nowhere: expected a run folder"):
         open_run_folder(Path("nowhere"))
+
+
+def test_runs_of_one_moment_have_folders_of_their_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with ThreadPoolExecutor(8) as pool:
+        made = [run.path for run in pool.map(lambda _: create_run_folder("same"), range(16))]
+    assert len(set(made)) == 16

@@ -43,14 +43,15 @@ class Confused:
 
 
 def confusion(network: Network, loader: Loader) -> Confused:
-    """Guesses for every image of the loader's data set, in inference."""
+    """Guesses for every image of the loader's data set that has a class, in inference."""
     K = loader.dataset.classes
     matrix, mistakes = np.zeros((K, K), np.int64), []
     for batch in loader.epoch(0):
         probabilities = ops.softmax(network.forward(batch.inputs, INFERENCE))
         guesses = probabilities.argmax(axis=1)
-        np.add.at(matrix, (batch.targets, guesses), 1)
-        for i in np.flatnonzero(guesses != batch.targets):
+        known = (batch.targets >= 0) & (batch.targets < K)  # others are ignored labels
+        np.add.at(matrix, (batch.targets[known], guesses[known]), 1)
+        for i in np.flatnonzero(known & (guesses != batch.targets)):
             label, guess = int(batch.targets[i]), int(guesses[i])
             mistakes.append(Mistake(int(batch.samples[i]), label, guess, float(probabilities[i, guess])))
     return Confused(matrix, sorted(mistakes, key=lambda mistake: (-mistake.probability, mistake.index)))

@@ -65,8 +65,13 @@ def exciting_patches(
     """For each convolution, and chosen channels of it, the places that excite them most, at most one an image.
 
     batches: of images (N, C, H, W), numbered through. channels: those to look for, in each convolution that has them;
-    by default the first `count`. The strongest of at most `count` places comes first.
+    by default the first `count`. The strongest of at most `count` places comes first. Raises PellucidError for a
+    channel that no convolution has.
     """
+    most = max((layer.built_weight.value.shape[0] for _, layer in _convolutions(network)), default=0)
+    for channel in channels or ():
+        if not 0 <= channel < most:
+            raise PellucidError(f"channel {channel}: the network's convolutions have channels 0 .. {most - 1}")
     best = {name: _Best(count) for name, _ in _convolutions(network)}
 
     def watch(layer: Layer, y: Array) -> None:

@@ -47,7 +47,7 @@ class TensorCheck:
     Errors are relative to the largest of the two derivatives, the tensor's root-mean-square gradient (so that
     elements near 0 aren't compared with nothing) and a small part of the whole network's (so that a tensor that has
     no effect, such as a bias before batch normalisation, isn't: there both sides are rounding). The small part is
-    1e-4 in float64 and 1e-2 in float32.
+    1e-4 in float64 and 1e-2 in float32. A gradient that is not finite has an infinite error.
     """
 
     name: str
@@ -60,7 +60,7 @@ class TensorCheck:
     @property
     def error(self) -> float:
         """The larger of the two; of the elements alone where every direction met a kink."""
-        return max(self.element_error, self.direction_error or 0.0)
+        return float(np.max([self.element_error, self.direction_error or 0.0]))  # NaN, unlike for max(), wins
 
 
 def tolerance(network: Network, dtype: npt.DTypeLike) -> float:
@@ -188,6 +188,8 @@ class _Reference:
         """Some elements of a tensor, and one direction over all of it."""
         tensor = self.x if name == "input" else tensor
         exact = gradient.astype(np.float64)
+        if not np.isfinite(exact).all():
+            return TensorCheck(name, tensor.shape, exact.size, 0, np.inf, None)
         scale = max(_root_mean_square(exact), floor)
         errors, skipped = [], 0
         for index in rng.permutation(tensor.size)[: 4 * samples]:  # more than wanted, as kinks take some
@@ -204,7 +206,7 @@ class _Reference:
         if not errors:
             raise PellucidError(f"gradient check: every sampled element of {name} lies at a kink; try another seed")
         return TensorCheck(
-            name, tensor.shape, len(errors), skipped, max(errors), self._along(tensor, exact, scale, rng)
+            name, tensor.shape, len(errors), skipped, float(np.max(errors)), self._along(tensor, exact, scale, rng)
         )
 
     def _along(self, tensor: Array, gradient: Array, scale: float, rng: np.random.Generator) -> float | None:

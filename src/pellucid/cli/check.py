@@ -108,7 +108,7 @@ def _show(rows: list[TensorCheck], limit: float, title: str) -> None:
                 str(row.elements),
                 str(row.skipped) if row.skipped else "",
                 f"{row.element_error:.1e}",
-                f"{row.direction_error:.1e}",
+                "-" if row.direction_error is None else f"{row.direction_error:.1e}",
                 "" if row.error <= limit else "FAILED",
             )
             for row in rows

@@ -69,15 +69,16 @@ class Overrides:
             if not equals or not name.strip():
                 raise PellucidError(f"--set {setting}: expected key=value, such as optimizer.rate=0.002")
             found[name.strip()] = value.strip()
-        if "data.source" in found:
-            found["data.source"] = _lasting(found["data.source"])
+        for key in ("data.source", "training.start_from"):
+            if key in found:
+                found[key] = _lasting(found[key])
         return found
 
 
 def _lasting(source: str) -> str:
-    """The data's name, or its directory's absolute path: the run may be opened from elsewhere."""
+    """A name, or a file's or directory's absolute path: the run may be opened from elsewhere."""
     path = Path(source)
-    return str(path.resolve()) if path.exists() and source != "mnist" else source
+    return str(path.resolve()) if source and path.exists() and source != "mnist" else source
 
 
 NONE = Overrides()

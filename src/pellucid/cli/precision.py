@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from pellucid.cli.machine import DEFAULT, Machine
-from pellucid.cli.output import byte_count, print_json, print_note, print_table
+from pellucid.cli.output import byte_count, print_json, print_note, print_table, working
 from pellucid.cli.subject import LAST
 
 if TYPE_CHECKING:
@@ -37,7 +37,8 @@ def precision(
     from pellucid.recipes.formats import compare_run
 
     backend = machine.use()
-    found = compare_run(run)
+    with working("each image in every format ..."):
+        found = compare_run(run)
     picture = out or run / "precision.png"
     write_whole(picture, draw_formats(found.rows, found.measure, found.title))
     if json:

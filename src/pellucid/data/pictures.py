@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 SUFFIXES = {".png", ".jpg", ".jpeg"}
+FORMATS = ("PNG", "JPEG")  # Pillow would read others, some by calling programs, whatever the suffix
 _ORIENTATION = 0x0112  # the EXIF tag; by these values height and width are exchanged
 _SIDEWAYS = {5, 6, 7, 8}
 _COLOURLESS = {"1", "L", "LA", "La", "I", "F"}  # Pillow's modes; those of 16 bits begin with "I;16"
@@ -43,7 +44,7 @@ def open_picture(path: str | Path) -> "Image":
     """
     from PIL import Image, ImageOps
 
-    with _reading(path), Image.open(path) as picture:
+    with _reading(path), Image.open(path, formats=FORMATS) as picture:
         return ImageOps.exif_transpose(picture)
 
 
@@ -51,7 +52,7 @@ def picture_format(path: str | Path) -> tuple[Pair, bool]:
     """((H, W), whether it has colours) of a file, from its header. Raises as `open_picture` does."""
     from PIL import Image
 
-    with _reading(path), Image.open(path) as picture:
+    with _reading(path), Image.open(path, formats=FORMATS) as picture:
         W, H = picture.size
         return (W, H) if picture.getexif().get(_ORIENTATION, 1) in _SIDEWAYS else (H, W), is_colour(picture)
 

@@ -47,6 +47,11 @@ def export_c(network: IntegerNetwork, folder: Path, class_names: Sequence[str]) 
             f"export to C: expected a network of pixels from 0 to 1, got the scale {network.input_scale}"
         )
     steps = network.steps
+    if prod(steps[-1].output_shape) != len(class_names):
+        raise PellucidError(
+            f"export to C: expected a classifier of whole images, {len(class_names)} logits for the "
+            f"{len(class_names)} classes, got an output of {_shape(steps[-1].output_shape)}"
+        )
     plan = plan_memory(steps)
     logit_bytes = 4 * prod(steps[-1].output_shape)
     constants = sum(step.weight_bytes + _description_bytes(step) for step in steps)

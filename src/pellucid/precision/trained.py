@@ -33,6 +33,9 @@ class TrainedWeights:
         """What the optimizer moves."""
         return self.network.vector
 
+    def restart(self) -> None:
+        """Begin anew at the network's present weights."""
+
     def outputs(self, y: Array) -> Array:
         """The network's outputs as the loss is to see them."""
         return y
@@ -73,6 +76,10 @@ class HalfWeights(TrainedWeights):
     def vector(self) -> Array:
         """The float32 copy."""
         return self.master
+
+    def restart(self) -> None:
+        """Copy the network's weights."""
+        self.master[...] = ops.widen(self.network.vector)
 
     def outputs(self, y: Array) -> Array:
         """In float32, so that the loss and its gradient are."""

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from math import inf
 from pathlib import Path
 
+import msgspec
 import numpy as np
 
 from pellucid.data import Boxes, Data, Dataset, Loader, load_data
@@ -15,14 +17,15 @@ from pellucid.data.randomness import generator
 from pellucid.errors import PellucidError
 from pellucid.network import Network
 from pellucid.ops.arrays import Shape
-from pellucid.precision import float_type, with_rounding
+from pellucid.precision import float_type, quantization_aware, with_rounding
 from pellucid.recipes.choices import check_choice, make
 from pellucid.recipes.schema import Recipe
-from pellucid.tasks import TASKS, Detect
+from pellucid.tasks import TASKS, Detect, Segment
 from pellucid.training import OPTIMIZERS, SCHEDULES, Alone, Callback, Communicator, Task, Trainer, WeightAverage
 from pellucid.zoo import NETWORKS
 from pellucid.zoo.fcn import adopt
 
+MOST = 1e12  # more than any sensible number of a recipe; a larger one is a slip
 EVALUATION_BATCH = 128  # images at least; a training batch may be smaller
 
 
@@ -32,17 +35,30 @@ def check_choices(recipe: Recipe) -> None:
     check_choice("task", recipe.task, TASKS, given=1)
     check_choice("optimizer", recipe.optimizer, OPTIMIZERS, given=0)
     check_choice("schedule", recipe.schedule, SCHEDULES, given=2)
-    for place, value, least in (
-        ("training.epochs", recipe.training.epochs, 0),
-        ("training.batch_size", recipe.training.batch_size, 0),
-    ):
-        if value <= least:
-            raise PellucidError(f"{place} = {value}: expected more than {least}")
-    for place, value in (("training.seed", recipe.training.seed), ("data.seed", recipe.data.seed)):
-        if value < 0:
-            raise PellucidError(f"{place} = {value}: expected 0 or more")
+    _check_numbers(recipe.training, "training", above=("epochs", "batch_size"))
+    _check_numbers(recipe.data, "data")
+    _check_name(recipe.name)
+    for value in recipe.data.std:
+        if not 0 < value < inf:
+            raise PellucidError(f"data.std = {list(recipe.data.std)}: expected numbers above 0")
     make(recipe.optimizer, OPTIMIZERS)
     make(recipe.schedule, SCHEDULES, 1, 1)
+
+
+def _check_numbers(settings: msgspec.Struct, section: str, above: Sequence[str] = ()) -> None:
+    """Every number of a section is finite and at least 0, those of `above` more than that."""
+    for name in settings.__struct_fields__:
+        value = getattr(settings, name)
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            least = "more than 0" if name in above else "0 or more"
+            if not 0 <= value < MOST or (name in above and not value):
+                raise PellucidError(f"{section}.{name} = {value}: expected {least}, below {MOST:.0e}")
+
+
+def _check_name(name: str) -> None:
+    """A run's folder is named after it."""
+    if not name or name.startswith(".") or not set("/\\\0").isdisjoint(name):
+        raise PellucidError(f"name = {name!r}: expected a plain name, which run folders may be called by")
 
 
 def build_data(recipe: Recipe) -> Data:
@@ -74,6 +90,13 @@ def build_task(recipe: Recipe, class_names: tuple[str, ...]) -> Task:
 def build_loader(recipe: Recipe, dataset: Dataset, *, training: bool) -> Loader:
     """Batches of a data set: in random order and augmented for training, else as they lie."""
     settings, data = recipe.training, recipe.data
+    channels = dataset.image_shape[0]
+    for name, values in (("mean", data.mean), ("std", data.std)):
+        if values and len(values) != channels:
+            raise PellucidError(
+                f"data.{name}: expected {channels} number{'s' * (channels > 1)}, one a channel of {dataset.name}, "
+                f"got {len(values)}"
+            )
     return Loader(
         dataset,
         settings.batch_size if training else max(settings.batch_size, EVALUATION_BATCH),
@@ -96,16 +119,21 @@ def build_trainer(
     data: Data | None = None,
     callbacks: Sequence[Callback] = (),
     communicator: Communicator | None = None,
+    *,
+    resumed: bool = False,
 ) -> Trainer:
-    """Everything put together. data: by default the recipe's, read now."""
+    """Everything put together.
+
+    data: by default the recipe's, read now. resumed: a checkpoint will be loaded, so that the run whose weights were
+    taken over at the start is not needed, and may be gone.
+    """
     data = data or build_data(recipe)
     settings = recipe.training
     network = build_network(recipe, data.train.image_shape, data.train.classes)
-    if settings.start_from:
-        _take_over(network, Path(settings.start_from))
+    if settings.start_from and not resumed:
+        _take_over(network, Path(settings.start_from), settings.weight_bits)
     task = build_task(recipe, data.train.class_names)
-    if isinstance(task, Detect) and isinstance(data.train.targets, Boxes):
-        task.check_outputs(network.output_shape, data.train.targets)
+    _check_outputs(recipe, network, task, data.train)
     loader = build_loader(recipe, data.train, training=True)
     parts = {"validation": data.validation, "test": data.test}
     evaluations = {
@@ -129,16 +157,38 @@ def build_trainer(
     return trainer
 
 
-def _take_over(network: Network, path: Path) -> None:
-    """Start from the weights of an earlier run: of the same network, or of the classifier that is its backbone."""
+def _check_outputs(recipe: Recipe, network: Network, task: Task, dataset: Dataset) -> None:
+    """Refuse a network whose outputs the task can't use, before anything is begun."""
+    if isinstance(task, Detect):
+        if isinstance(dataset.targets, Boxes):
+            task.check_outputs(network.output_shape, dataset.targets)
+        return
+    K, size = dataset.classes, dataset.image_shape[1:]
+    expected = (K, *size) if isinstance(task, Segment) else (K,)
+    if network.output_shape != expected:
+        task_name, network_name = recipe.task["name"], recipe.network["name"]
+        got, wanted = ("x".join(map(str, shape)) for shape in (network.output_shape, expected))
+        raise PellucidError(
+            f"task {task_name}: expected outputs of {wanted} for an image, network {network_name} gives {got}"
+        )
+
+
+def _take_over(network: Network, path: Path, weight_bits: int) -> None:
+    """Start from the weights of an earlier run: of the same network, or of the classifier that is its backbone.
+
+    weight_bits: of the network, where it learns with rounding; the earlier one may have learnt without.
+    """
     from pellucid.recipes.model import open_model
 
     model = open_model(path)
-    shapes = [{name: value.shape for name, value in side.state().items()} for side in (network, model.network)]
+    given = model.network
+    if weight_bits and not model.recipe.training.weight_bits:
+        given = quantization_aware(given.astype("float32"), weight_bits)
+    shapes = [{name: value.shape for name, value in side.state().items()} for side in (network, given)]
     if shapes[0] == shapes[1]:
-        network.load_state(model.network.state(), str(model.path))
+        network.load_state(given.state(), str(model.path))
     else:
-        adopt(network, model.network, str(model.path))
+        adopt(network, given, str(model.path))
 
 
 def _samples(evaluations: dict[str, Loader], count: int) -> dict[str, Loader]:

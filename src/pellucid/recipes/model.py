@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pellucid.data.dataset import Dataset
+from pellucid.data.folders import has_class_folders
 from pellucid.errors import PellucidError
 from pellucid.network import Network
 from pellucid.ops.arrays import Shape
@@ -24,7 +25,8 @@ FORMAT = "pellucid model 1"
 class Model:
     """A trained network, and what it was trained by.
 
-    image_shape: (C, H, W) it was trained on. class_names: of class 0, 1, ...
+    image_shape: (C, H, W) it was trained on. class_names: of class 0, 1, ... pictures: whether its images were
+    picture files as they are, and not prepared characters as MNIST's.
     """
 
     network: Network
@@ -33,21 +35,27 @@ class Model:
     image_shape: Shape
     class_names: tuple[str, ...]
     path: Path
+    pictures: bool
 
 
-def model_notes(recipe: Recipe, image_shape: Shape, class_names: tuple[str, ...]) -> dict[str, str]:
+def model_notes(
+    recipe: Recipe, image_shape: Shape, class_names: tuple[str, ...], pictures: bool = False
+) -> dict[str, str]:
     """What a model's file says beside its weights; see `training.save_model`."""
     return {
         "format": FORMAT,
         "recipe": recipe_toml(recipe),
         "image_shape": json.dumps(list(image_shape)),
         "class_names": json.dumps(list(class_names)),
+        "pictures": json.dumps(pictures),
     }
 
 
 def dataset_notes(recipe: Recipe, dataset: Dataset) -> dict[str, str]:
     """`model_notes` for a network trained on that data set."""
-    return model_notes(recipe, dataset.image_shape, dataset.class_names)
+    source = Path(recipe.data.source)
+    pictures = source.is_dir() and has_class_folders(source)
+    return model_notes(recipe, dataset.image_shape, dataset.class_names, pictures)
 
 
 def open_model(path: Path, *, best: bool = False) -> Model:
@@ -59,12 +67,16 @@ def open_model(path: Path, *, best: bool = False) -> Model:
     arrays, notes = read_arrays(file)
     if notes.get("format") != FORMAT:
         raise PellucidError(f"{file}: expected a {FORMAT!r}, got {notes.get('format', 'another file')!r}")
-    recipe = parse_recipe(notes["recipe"], str(file))
-    image_shape = tuple(json.loads(notes["image_shape"]))
-    class_names = tuple(json.loads(notes["class_names"]))
+    try:
+        recipe = parse_recipe(notes["recipe"], str(file))
+        image_shape = tuple(json.loads(notes["image_shape"]))
+        class_names = tuple(json.loads(notes["class_names"]))
+        pictures = bool(json.loads(notes.get("pictures", "false")))
+    except (KeyError, TypeError, ValueError) as error:
+        raise PellucidError(f"{file}: damaged notes beside the weights ({error!r})") from error
     network = build_network(recipe, image_shape, len(class_names))
     network.load_state(arrays, str(file))
-    return Model(network, build_task(recipe, class_names), recipe, image_shape, class_names, file)
+    return Model(network, build_task(recipe, class_names), recipe, image_shape, class_names, file, pictures)
 
 
 def _file(folder: RunFolder, best: bool) -> Path:

@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 
 from pellucid.data import normalized
-from pellucid.data.folders import has_class_folders
 from pellucid.data.pictures import read_picture
 from pellucid.data.prepare import prepare_character
 from pellucid.errors import PellucidError
@@ -40,8 +39,7 @@ def read_image(model: Model, path: Path) -> Array:
     IDX sets) gets the character on it, centred and scaled, light on dark.
     """
     C, H, W = model.image_shape
-    source = Path(model.recipe.data.source)
-    pictures = C != 1 or H != W or (source.is_dir() and has_class_folders(source))
+    pictures = C != 1 or H != W or model.pictures
     return read_picture(path, C, (H, W)).transpose(2, 0, 1) if pictures else prepare_character(path, H)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pellucid.data import Data
+from pellucid.errors import PellucidError
 from pellucid.files import write_whole
 from pellucid.recipes.build import build_data, build_trainer
 from pellucid.recipes.load import load_recipe, parse_recipe
@@ -61,8 +62,9 @@ def resume_run(
     run = RunFolder(Path(from_first(talk, lambda: str(open_run_folder(path).path).encode()).decode()))
     text = from_first(talk, lambda: recipe_toml(load_recipe(run.recipe)).encode()).decode()
     recipe = parse_recipe(text, str(run.recipe))
-    trainer, data = _prepared(recipe, data, talk)
-    if from_first(talk, lambda: b"yes" if run.checkpoint.exists() else b""):
+    begun = bool(from_first(talk, lambda: _begun(run)))
+    trainer, data = _prepared(recipe, data, talk, resumed=begun)
+    if begun:
         load_checkpoint(run.checkpoint, trainer)
     if trainer.state.epoch >= trainer.total_epochs:
         raise AgreedError(f"{run.path}: nothing to resume, all {trainer.total_epochs} epochs are done")
@@ -72,12 +74,24 @@ def resume_run(
     return trainer, run
 
 
-def _prepared(recipe: Recipe, data: Data | None, communicator: Communicator) -> tuple[Trainer, Data]:
+def _begun(run: RunFolder) -> bytes:
+    """Something, where the run has a checkpoint. Raises PellucidError where it has a model only, to be lost."""
+    if not run.checkpoint.exists() and run.model.exists():
+        raise PellucidError(
+            f"{run.path}: a model but no checkpoint to go on from; to train on from its weights: "
+            f"pellucid train --set training.start_from={run.path}"
+        )
+    return b"yes" if run.checkpoint.exists() else b""
+
+
+def _prepared(
+    recipe: Recipe, data: Data | None, communicator: Communicator, *, resumed: bool = False
+) -> tuple[Trainer, Data]:
     """Trainer and data, once every rank has the same and nothing has gone wrong on any."""
 
     def prepare() -> tuple[Trainer, Data]:
         found = data or build_data(recipe)
-        return build_trainer(recipe, found, communicator=communicator), found
+        return build_trainer(recipe, found, communicator=communicator, resumed=resumed), found
 
     if communicator.ranks > 1:
         agree(communicator, {**versions(), "recipe": recipe_toml(recipe)})

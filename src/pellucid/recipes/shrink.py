@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from json import dumps, loads
+from math import inf
 from pathlib import Path
 
 import msgspec
+import numpy as np
 
 from pellucid.data import Data
 from pellucid.data.randomness import generator
@@ -57,7 +59,7 @@ def shrink_run(
     if trained_for and bits != trained_for:
         raise PellucidError(f"{model.path}: trained with rounding to {trained_for} bits, cannot be shrunk to {bits}")
     data = data or build_data(model.recipe)
-    if epochs < 0:
+    if not 0 <= epochs < inf:
         raise PellucidError(f"epochs = {epochs}: expected 0 or more")
     images = calibration_images(model.recipe, data)
     quantize(model.network, images, bits)  # what cannot be converted says so before it is trained
@@ -87,12 +89,14 @@ def calibration_images(recipe: Recipe, data: Data) -> Array:
     """Training images, drawn once and for all, as the network sees them: (n, C, H, W)."""
     chosen = generator(0, "calibration").permutation(len(data.train))[:CALIBRATION_IMAGES]
     loader = build_loader(recipe, data.train.subset(chosen), training=False)
-    return next(loader.epoch(0)).inputs
+    return np.concatenate([batch.inputs for batch in loader.epoch(0)])
 
 
 def _fine_tuned(model: Model, data: Data, bits: int, epochs: float, callbacks: Sequence[Callback]) -> Network:
     """The network after some epochs of training with rounding, at a low rate."""
-    training = msgspec.structs.replace(model.recipe.training, weight_bits=bits, epochs=epochs, precision="float32")
+    training = msgspec.structs.replace(
+        model.recipe.training, weight_bits=bits, epochs=epochs, precision="float32", start_from=""
+    )
     optimizer = {**model.recipe.optimizer, "rate": FINE_TUNING_RATE * model.recipe.optimizer["rate"]}
     recipe = msgspec.structs.replace(
         model.recipe, training=training, optimizer=optimizer, schedule={"name": "cosine"}

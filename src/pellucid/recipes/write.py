@@ -22,7 +22,7 @@ def recipe_toml(recipe: Recipe) -> str:
 def _toml(value: Any) -> str:
     """A value as TOML writes it; strings and booleans as JSON does."""
     if isinstance(value, bool | str):
-        return json.dumps(value)
+        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007F")  # TOML has no surrogates
     if isinstance(value, list | tuple):
         return f"[{', '.join(map(_toml, value))}]"
     if isinstance(value, dict):

@@ -129,7 +129,7 @@ class Confusion(Accuracy):
         super()._add(outputs, targets, guesses)
         K = len(self.matrix)
         self.counts["top"] += (_rank(outputs, targets) < TOP).sum()
-        self.counts["confusion"] += np.bincount(targets * K + guesses, minlength=K * K).reshape(K, K)
+        self.counts["confusion"] += np.bincount(targets.astype(np.int64) * K + guesses, minlength=K * K).reshape(K, K)
 
     def result(self) -> dict[str, float]:
         """Accuracy, and top-5 accuracy where there are more than five classes, from 0 to 1."""
@@ -138,8 +138,11 @@ class Confusion(Accuracy):
 
 
 def _rank(outputs: Array, targets: Array) -> Array:
-    """How many classes are ahead of each image's label; of equal logits the lower class is ahead, as for argmax."""
+    """How many classes are ahead of each image's label; of equal logits the lower class is ahead, as for argmax.
+
+    Where the label's logit is NaN, all are ahead.
+    """
     own = np.take_along_axis(outputs, targets[:, None], 1)
     lower = np.arange(outputs.shape[1]) < targets[:, None]
-    rank: Array = ((outputs > own) | ((outputs == own) & lower)).sum(1)
+    rank: Array = (~(outputs <= own) | ((outputs == own) & lower)).sum(1)
     return rank

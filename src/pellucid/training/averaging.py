@@ -26,6 +26,10 @@ class WeightAverage:
         wide = np.float32 if is_half(network.dtype) else network.dtype
         self.vector, self.statistics = network.vector.astype(wide), network.statistics.copy()
 
+    def restart(self, network: Network) -> None:
+        """Begin anew at the network's present values."""
+        self.vector[:], self.statistics[:] = network.vector, network.statistics
+
     def update(self, vector: Array, statistics: Array, step: int) -> None:
         """Take in the weights, as they are trained, and statistics after a step, counted from 0."""
         decay = min(self.decay, (1 + step) / (10 + step))

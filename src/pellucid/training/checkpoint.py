@@ -56,7 +56,7 @@ def _restore(content: bytes, path: Path, trainer: Trainer) -> None:
     if notes.get("format") != FORMAT:
         raise PellucidError(f"{path}: expected a {FORMAT!r}, got {notes.get('format', 'another file')!r}")
     dataset = trainer.loader.dataset
-    if notes["data"] != dataset.digest:
+    if notes.get("data") != dataset.digest:
         raise PellucidError(f"{path}: the images of {dataset.name} are not those that this run began with")
     parts: dict[str, dict[str, Array]] = {}
     for key, array in arrays.items():
@@ -64,12 +64,21 @@ def _restore(content: bytes, path: Path, trainer: Trainer) -> None:
         parts.setdefault(part, {})[name] = array
     if ("average" in parts) != (trainer.average is not None):
         raise PellucidError(f"{path}: only one of this run and its checkpoint has a moving average of the weights")
-    trainer.network.load_state(parts["network"], str(path))
-    trainer.optimizer.load_state(parts["optimizer"])
-    trainer.weights.load_state(parts.get("weights", {}))
-    if trainer.average is not None:
-        trainer.average.load_state(parts["average"])
-    trainer.state = TrainingState(**json.loads(notes["state"]))
+    before = {name: value.copy() for name, value in trainer.network.state().items()}
+    try:
+        state = TrainingState(**json.loads(notes["state"]))
+        trainer.network.load_state(parts["network"], str(path))
+        trainer.optimizer.load_state(parts.get("optimizer", {}))
+        trainer.weights.load_state(parts.get("weights", {}))
+        if trainer.average is not None:
+            trainer.average.load_state(parts["average"])
+    except PellucidError:
+        trainer.network.load_state(before)
+        raise
+    except (KeyError, TypeError, ValueError) as error:
+        trainer.network.load_state(before)
+        raise PellucidError(f"{path}: not the state of this network and optimizer ({error!r})") from error
+    trainer.state = state
     trainer.metrics = trainer.task.metrics(training=True)
     if trainer.communicator.rank == 0:
         trainer.metrics.merge(parts.get("metrics", {}))

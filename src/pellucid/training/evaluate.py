@@ -12,7 +12,9 @@ from pellucid.training.task import Metrics, Task
 def evaluate(
     network: Network, task: Task, loader: Loader, communicator: Communicator | None = None
 ) -> dict[str, float]:
-    """Loss (mean over images) and the task's measures over every image of the loader's data set, each once.
+    """The task's loss and measures over every image of the loader's data set, each once.
+
+    The loss is a sum divided once, by all that counts: what it is doesn't depend on the size of the batches.
 
     The images are split over the ranks; every rank gets the same answer.
     """
@@ -25,15 +27,15 @@ def measure(
 ) -> tuple[float, Metrics]:
     """As `evaluate`: the loss, and what the measures follow from."""
     talk = communicator or Alone()
-    metrics, loss_sum, images = task.metrics(), 0.0, 0
+    metrics, loss_sum, count = task.metrics(), 0.0, 0.0
     for batch in loader.shard(talk.rank, talk.ranks).epoch(0):
         outputs = network.forward(batch.inputs, INFERENCE)
         total = talk.all_reduce(task.count(outputs, batch.targets))
         loss, _ = task.loss(outputs, batch.targets, total)
-        loss_sum += loss * batch.global_size
-        images += batch.global_size
+        loss_sum += loss * (float(total[0]) or 1.0)  # a batch without anything to count has been divided by 1
+        count += float(total[0])
         metrics.update(outputs, batch.targets)
-    mean = float(talk.all_reduce(np.array([loss_sum]))[0]) / images
+    mean = float(talk.all_reduce(np.array([loss_sum]))[0]) / (count or 1.0)
     return mean, joined(metrics, task.metrics(), talk)
 
 

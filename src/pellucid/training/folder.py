@@ -65,13 +65,28 @@ def create_run_folder(name: str, path: Path | None = None) -> RunFolder:
     """
     folder = path or new_run_path(name)
     try:
-        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        if path is None:
+            folder = _made(name)
+        elif folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
             raise PellucidError(f"{folder} exists: expected a new or empty folder for a new run")
-        folder.mkdir(parents=True, exist_ok=True)
+        else:
+            folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise PellucidError(f"cannot make the run folder {folder}: {error.strerror or error}") from error
     point_last(folder)
     return RunFolder(folder)
+
+
+def _made(name: str) -> Path:
+    """A folder that nobody else has made: of runs that begin in the same moment, each gets its own."""
+    while True:
+        folder = new_run_path(name)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            folder.mkdir()
+        except FileExistsError:
+            continue
+        return folder
 
 
 def new_run_path(name: str) -> Path:

@@ -37,9 +37,9 @@ class Task(Protocol):
         """Direction of the primary measure."""
 
     def count(self, outputs: Any, targets: Any) -> Array:
-        """What the loss is divided by, as a float64 vector: number of samples, pixels, boxes, ...
+        """What the loss is divided by, as (1,) float64: number of samples, pixels, boxes, ...; 1 is taken for 0.
 
-        Processes that share a batch add their vectors up before any of them works out its loss.
+        Processes that share a batch add their counts up before any of them works out its loss.
         """
 
     def loss(self, outputs: Any, targets: Any, total: Array | None = None) -> tuple[float, Any]:

@@ -62,8 +62,8 @@ class Trainer:
     state: TrainingState = field(default_factory=TrainingState)
 
     def __post_init__(self) -> None:
-        if self.epochs <= 0:
-            raise PellucidError(f"epochs = {self.epochs}: expected more than 0")
+        if not 0 < self.epochs < math.inf:
+            raise PellucidError(f"epochs = {self.epochs}: expected a number above 0")
         self.loader = self.loader.shard(self.communicator.rank, self.communicator.ranks)
         self._weights = trained_weights(self.network)
         self.stopped = False  # whether somebody asked to stop
@@ -97,6 +97,10 @@ class Trainer:
         Raises PellucidError where the loss or a gradient is no longer finite.
         """
         self.stopped = finished = False
+        if not self.state.step:  # the network may have been given other weights since this was made
+            self.weights.restart()
+            if self.average is not None:
+                self.average.restart(self.network)
         with stop_signals() as stop:
             try:
                 for callback in self.callbacks:
@@ -219,5 +223,5 @@ class Trainer:
         """Note whether this epoch is the best so far."""
         value = record[self.judge][self.task.primary]
         best, state = self.state.best, self.state
-        if best is None or (value > best if self.task.larger_is_better else value < best):
+        if best is None or math.isnan(best) or (value > best if self.task.larger_is_better else value < best):
             state.best, state.best_epoch = value, record["epoch"]

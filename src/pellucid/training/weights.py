@@ -43,7 +43,7 @@ def unpack(content: bytes, source: str = "arrays") -> tuple[dict[str, Array], di
         arrays = {name: _array(found) for name, found in deserialize(content)}  # type: ignore[no-untyped-call]
         length = int.from_bytes(content[:8], "little")
         notes = json.loads(content[8 : 8 + length]).get("__metadata__", {})
-    except (SafetensorError, ValueError, KeyError) as error:
+    except (SafetensorError, ValueError, KeyError, TypeError) as error:
         raise PellucidError(f"{source}: expected a safetensors file, but {' '.join(str(error).split())}") from error
     return arrays, notes
 
