@@ -10,10 +10,13 @@ from typing import NoReturn
 
 import numpy as np
 import pytest
+from rich.console import Console
 
 from pellucid import cli, ops
 from pellucid.cli.app import COMMANDS
+from pellucid.cli.output import print_table
 from pellucid.data.idx import write_idx
+from pellucid.training.callbacks.progress import folded
 
 
 @pytest.fixture(autouse=True)
@@ -197,3 +200,27 @@ def test_the_version_is_the_packages(capsys: pytest.CaptureFixture[str]) -> None
 
     assert cli.main(["--version"]) == 0
     assert capsys.readouterr().out == f"{__version__}\n"
+
+
+@pytest.mark.parametrize("width", [20, 40, 80, 200])
+def test_a_narrow_terminal_loses_nothing_of_a_table(
+    width: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    columns = [f"column{i}" for i in range(8)]
+    rows = [[f"cell{i}.{k}" for k in range(8)] for i in range(3)]
+    monkeypatch.setattr("pellucid.cli.output.console", lambda: Console(width=width, highlight=False))
+    print_table(columns, rows, footer=[f"sum{k}" for k in range(8)], right=columns[3:])
+    text = capsys.readouterr().out
+    for cell in [*columns, *(cell for row in rows for cell in row), *(f"sum{k}" for k in range(8))]:
+        assert cell in text
+    assert max(map(len, text.splitlines())) <= width
+
+
+def test_a_narrow_terminal_breaks_an_epochs_line_between_its_parts() -> None:
+    line = (
+        "epoch 1/2   train: loss 0.11, mean_iou 55.57 %   test: loss 0.0087, mean_iou 91.02 %   351 images/s, 4.7 s"
+    )
+    assert folded(line, 200) == line
+    lines = folded(line, 80).splitlines()
+    assert max(map(len, lines)) <= 80
+    assert [part.strip() for text in lines for part in text.strip().split("   ")] == line.split("   ")

@@ -1,5 +1,6 @@
 """From floats to integers: levels, folding, calibration, quantisation after and during training, files."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -38,7 +39,8 @@ from pellucid.precision import (
     quantize,
     without_rounding,
 )
-from pellucid.precision.integer_layers import IntegerConv2d
+from pellucid.precision.integer_layers import IntegerConv2d, IntegerStep
+from pellucid.precision.integer_network import IntegerNetwork
 from pellucid.precision.levels import WIDTHS, fitted_steps, largest_level, nearest_levels, pack, plain_steps, unpack
 from pellucid.precision.rounding import RoundedWeights, Rounding
 from pellucid.precision.storage import load_integer, save_integer
@@ -256,3 +258,24 @@ def test_global_average_and_images_without_layers_between() -> None:
     x = images()
     y, z = network.forward(x), quantize(network, x).forward(x)
     assert np.abs(z - y).max() < 0.03 * np.abs(y).max()
+
+
+def test_files_whose_arrays_do_not_fit_are_refused(tmp_path: Path) -> None:
+    shrunk = quantize(trained(), images(), 8)
+    place = next(i for i, step in enumerate(shrunk.steps) if isinstance(step, IntegerConv2d))
+    step = shrunk.steps[place]
+    assert isinstance(step, IntegerConv2d)
+    wrong: list[IntegerStep] = [
+        replace(step, bias=step.bias[:1]),
+        replace(step, shift=step.shift - 100),
+        replace(step, input_shape=(1, 1, 1)),
+        replace(step, groups=3),
+        replace(step, name="a */ b"),
+    ]
+    for bad in wrong:
+        steps = [bad if i == place else other for i, other in enumerate(shrunk.steps)]
+        scale, step_size = shrunk.input_scale, shrunk.logit_step
+        network = IntegerNetwork(steps, shrunk.input_shape, shrunk.output_shape, scale, step_size, 8)
+        save_integer(tmp_path / "n.safetensors", network)
+        with pytest.raises(PellucidError, match="damaged description of an integer network"):
+            load_integer(tmp_path / "n.safetensors")

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from rich.console import Console
 
+GAP = 2  # columns between those of a table
 PLAIN_WIDTH = 10_000  # columns where the output is no terminal: no line is broken
 
 
@@ -43,21 +44,65 @@ def print_table(
     """Print rows under the columns' names.
 
     right: columns of numbers. footer: a last row set apart. wrapped: the column that gives way where the
-    terminal is narrow; the others are never broken.
+    terminal is narrow. Where that is not enough, the other columns follow in tables of their own, the first column
+    before each: nothing is cut off.
     """
-    from rich.table import Table
     from rich.text import Text
 
     out = console()
     if title:
         out.print(Text(title, style="bold"), end="\n\n")
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_footer=footer is not None)
+    groups = _column_groups([columns, *rows, *([footer] if footer else [])], out.width, columns, wrapped)
+    for i, group in enumerate(groups):
+        if i:
+            out.print()
+        part = [[row[k] for k in group] for row in rows]
+        last = [footer[k] for k in group] if footer and any(footer[k] for k in group[1:]) else None
+        _print_part(out, [columns[k] for k in group], part, last, right, wrapped)
+
+
+def _column_groups(
+    cells: Sequence[Sequence[str]], width: int, columns: Sequence[str], wrapped: str | None
+) -> list[list[int]]:
+    """Which columns stand side by side: all that fit, the first one always."""
+    from rich.cells import cell_len
+
+    def needed(k: int) -> int:
+        texts = [row[k] for row in cells]
+        if columns[k] == wrapped:
+            texts = [word for text in texts for word in text.split()]
+        return max(map(cell_len, texts), default=0) + GAP
+
+    widths = [needed(k) for k in range(len(columns))]
+    groups, room = [[0]], width + GAP - widths[0]
+    for k in range(1, len(columns)):
+        if widths[k] > room and len(groups[-1]) > 1:
+            groups.append([0])
+            room = width + GAP - widths[0]
+        groups[-1].append(k)
+        room -= widths[k]
+    return groups
+
+
+def _print_part(
+    out: Console,
+    columns: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    footer: Sequence[str] | None,
+    right: Sequence[str],
+    wrapped: str | None,
+) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False, padding=(0, GAP, 0, 0), show_footer=footer is not None)
     for i, name in enumerate(columns):
         table.add_column(
             Text(name),
             Text(footer[i]) if footer else "",
             justify="right" if name in right else "left",
-            no_wrap=name != wrapped,
+            no_wrap=name != wrapped and len(columns) > 2,
+            overflow="fold",
             header_style="bold cyan",
             footer_style="bold",
         )

@@ -55,7 +55,8 @@ class Loader:
     of the images, a new one each epoch; without shuffle they come as they lie. augment: random changes; None
     for none. crop: a random window after those, masks and boxes moved alike; None for none. dtype: float type of the
     inputs. drop_last: leave out the last batch where it is smaller. mean, std: of each channel, in units where white
-    is 1; None leaves 0 .. 1 as it is. rank, ranks: this process's share; see `shard`.
+    is 1; None leaves 0 .. 1 as it is. ignored: label of a mask's pixels that come from outside the image. rank,
+    ranks: this process's share; see `shard`.
     """
 
     dataset: Dataset
@@ -68,6 +69,7 @@ class Loader:
     drop_last: bool = False
     mean: Sequence[float] | None = None
     std: Sequence[float] | None = None
+    ignored: int = IGNORED
     rank: int = 0
     ranks: int = 1
 
@@ -118,7 +120,7 @@ class Loader:
         if self.augment is not None:
             uniform = uniform_rows(self.seed, "augment", epoch, start + offset, len(samples), Augmentation.COLUMNS)
             visible = (self.crop or RandomCrop()).visible
-            pixels, targets = _augmented(self.augment, uniform, pixels, targets, visible)
+            pixels, targets = _augmented(self.augment, uniform, pixels, targets, visible, self.ignored)
         if self.crop is not None:
             uniform = uniform_rows(
                 self.seed, "crop", epoch, start + offset, len(samples), paired_augmentation.COLUMNS
@@ -127,21 +129,21 @@ class Loader:
             if isinstance(targets, Boxes):
                 affine = self.crop.affine(uniform, (pixels.shape[2], pixels.shape[3]))
                 targets = targets.moved(affine, self.crop.size, self.crop.visible)
-            pixels, moved = self.crop(uniform, pixels, masks, IGNORED)
+            pixels, moved = self.crop(uniform, pixels, masks, self.ignored)
             targets = targets if moved is None else moved
         inputs = normalized(pixels, self.dtype, white, self.mean, self.std)
         return Batch(inputs, targets, samples, index, start + offset, offset, size)
 
 
 def _augmented(
-    augment: Augmentation, uniform: Array, pixels: Array, targets: Any, visible: float
+    augment: Augmentation, uniform: Array, pixels: Array, targets: Any, visible: float, ignored: int
 ) -> tuple[Array, Any]:
     """Images and, where they are masks or boxes, targets, both moved alike."""
     if augment.moves:
         affine = augment.affine(uniform, *pixels.shape[2:])
         pixels = warp_images(pixels, affine)
         if _are_masks(targets):
-            targets = warp_masks(targets, affine, IGNORED)
+            targets = warp_masks(targets, affine, ignored)
         elif isinstance(targets, Boxes):
             targets = targets.moved(affine, visible=visible)
     if augment.erase:

@@ -12,6 +12,7 @@ import numpy as np
 
 from pellucid.data import Boxes, Data, Dataset, Loader, load_data
 from pellucid.data.boxed import load_boxed
+from pellucid.data.loader import IGNORED
 from pellucid.data.masked import load_masked
 from pellucid.data.randomness import generator
 from pellucid.errors import PellucidError
@@ -107,6 +108,7 @@ def build_loader(recipe: Recipe, dataset: Dataset, *, training: bool) -> Loader:
         dtype=float_type(settings.precision),
         mean=data.mean or None,
         std=data.std or None,
+        ignored=IGNORED if (label := recipe.task.get("ignore_label")) is None else label,
     )
 
 

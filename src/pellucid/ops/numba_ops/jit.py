@@ -186,6 +186,6 @@ class _Files:
 @cache
 def _announce() -> None:
     """One line on stderr, the first time that something must be compiled."""
-    where = "once, " if cache_folder() else "no folder to keep them in is writable; "
-    text = f"compiling kernels for this machine ({where}about {COMPILE_SECONDS} s)"
+    where = "kept for the next time" if cache_folder() else "no folder to keep them in is writable"
+    text = f"compiling kernels for this machine ({where}; all of a training take about {COMPILE_SECONDS} s)"
     print(text, file=sys.stderr, flush=True)

@@ -12,6 +12,7 @@ from pellucid.training.trainer import Trainer
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar
 
+APART = "   "  # between the parts of a line
 SMOOTHING = 0.95  # weight of the past in the loss that the bar shows
 LINES = 10  # an epoch's lines between epochs, for who wants many
 
@@ -56,7 +57,8 @@ class Progress(Callback):
 
     def epoch(self, trainer: Trainer, record: Record) -> None:
         """The epoch's line."""
-        self._say(summary(record, trainer.total_epochs, trainer.task.primary))
+        line = summary(record, trainer.total_epochs, trainer.task.primary)
+        self._say(line if self.bar is None else folded(line, self.bar.console.width))
 
     def end(self, trainer: Trainer, finished: bool) -> None:
         """Take the bar away."""
@@ -94,7 +96,18 @@ def summary(record: Record, epochs: int, primary: str) -> str:
         if isinstance(measures, dict):
             parts.append(f"{name}: loss {measures['loss']:.4f}, {primary} {percent(measures[primary])}")
     parts.append(f"{record['images_per_second']:.0f} images/s, {record['seconds']:.1f} s")
-    return "   ".join(parts)
+    return APART.join(parts)
+
+
+def folded(line: str, width: int) -> str:
+    """The line, broken between its parts where a terminal of that width is too narrow for it."""
+    lines: list[str] = []
+    for part in line.split(APART):
+        if lines and len(lines[-1]) + len(APART) + len(part) <= width:
+            lines[-1] += APART + part
+        else:
+            lines.append(2 * APART + part if lines else part)
+    return "\n".join(lines)
 
 
 def percent(value: float) -> str:
