@@ -11,8 +11,10 @@ from pellucid.analysis.gradient_check import check_gradients
 from pellucid.data import Boxes, Data, load_boxed
 from pellucid.data.boxes import CROWD, PLAIN
 from pellucid.errors import PellucidError
+from pellucid.layers import AvgPool2d, Conv2d, Layer, MaxPool2d, Sequential
 from pellucid.network import Network
 from pellucid.ops.arrays import Array
+from pellucid.ops.memory import channels_last
 from pellucid.precision import float_type
 from pellucid.recipes import build_trainer, load_recipe
 from pellucid.tasks.box_overlap import MEASURES, Overlap, pairwise_iou
@@ -266,3 +268,11 @@ def test_eight_scenes_are_learnt_by_heart() -> None:
     trainer.evaluations = {}
     assert trainer.fit()
     assert evaluate(trainer.network, trainer.task, same)["map"] == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize("pool", [MaxPool2d(3, stride=1, padding=1), AvgPool2d(3, stride=1, padding=1)])
+def test_pools_with_padding_see_no_zeros_beside_an_image(pool: Layer) -> None:
+    network = Network(Sequential(Conv2d(3, 3, padding=1), pool), (1, 8, 8))
+    images = [np.random.default_rng(i).standard_normal((1, 8, 4 + 2 * i)).astype(np.float32) - 3 for i in range(3)]
+    for image, y in zip(images, forward_each(network, images), strict=True):
+        np.testing.assert_allclose(y, network.forward(channels_last(image[None]))[0], rtol=1e-6, atol=1e-6)

@@ -8,6 +8,7 @@ import pytest
 from pellucid import ops
 from pellucid.errors import PellucidError
 from pellucid.layers import (
+    INFERENCE,
     BatchNorm2d,
     Concat,
     Conv2d,
@@ -203,3 +204,17 @@ def test_a_layer_is_found_by_name_or_the_others_are_listed() -> None:
     assert found.kind == "Conv2d"
     with pytest.raises(PellucidError, match=r"no layer '99': expected one of 0, 1, 2, 3, 3\.body"):
         network.find("99")
+
+
+def test_a_watched_pass_is_the_one_that_is_differentiated() -> None:
+    network = Network(create("deep-convnet", 10), (1, 28, 28), dtype=np.float64)
+    first, second = np.random.default_rng(0).standard_normal((2, 2, 1, 28, 28))
+    dy = np.random.default_rng(1).standard_normal((2, 10))
+    kept = replace(INFERENCE, keep=True)
+    network.forward(second, kept)
+    network.backward(dy)
+    expected = network.gradient.copy()
+    network.forward(first, kept)
+    network.forward(second, kept.watched_by(lambda layer, y: None))
+    network.backward(dy)
+    np.testing.assert_allclose(network.gradient, expected, rtol=1e-9, atol=1e-12)

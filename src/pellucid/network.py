@@ -63,6 +63,7 @@ class Network:
                     parameter.gradient = self.gradient[part].reshape(parameter.shape)
                 start += parameter.size
         self._running = fuse(self.layer) if self.fused else self.layer
+        self._kept = self._running  # what ran last to be differentiated: as written, where it was watched
 
     def initialize(self, seed: int) -> None:
         """Draw the weights anew. One seed gives the same weights in every float type, up to rounding."""
@@ -78,18 +79,21 @@ class Network:
             raise PellucidError(
                 f"network input: expected (N, {', '.join(map(str, self.input_shape))}), got {x.shape}"
             )
+        tree = self._running if context.watch is None else self.layer
+        if context.keep:
+            self._kept = tree
+        y = tree.forward(x, context)
         if context.watch is None:
-            return self._running.forward(x, context)
-        y = self.layer.forward(x, context)
+            return y
         context.watch(self.layer, y)
         return y
 
     def backward(self, dy: Array, *, input_gradient: bool = False) -> Array:
         """From the output's gradient to `gradient`; returns the input's (an empty array unless asked for)."""
-        first = _first_leaf(self._running)
+        first = _first_leaf(self._kept)
         first.input_gradient = input_gradient
         try:
-            return self._running.backward(dy)
+            return self._kept.backward(dy)
         finally:
             first.input_gradient = True
 

@@ -50,7 +50,7 @@ def predict(
     model = open_model(run, best=best)
     draw = {"segment": draw_masks, "detect": draw_detections}.get(model.recipe.task["name"])
     if draw is not None:
-        draw(model, images, run / "predictions" if out is None else Path(out), json)
+        draw(model, images, model.path.parent / "predictions" if out is None else Path(out), json)
         return
     found = guess(model, images, top)
     if json:
@@ -68,7 +68,7 @@ def parted(paths: Sequence[str]) -> tuple[Path, list[Path]]:
     if images and (images[0].is_dir() or images[0].suffix == ".safetensors"):
         run = images.pop(0)
     if not images:
-        raise PellucidError("predict: expected image files, got none")
+        raise PellucidError("expected image files, got none")
     return run, images
 
 

@@ -30,7 +30,10 @@ def train(
     /,
     *,
     overrides: Overrides = NONE,
-    out: Annotated[Path | None, Parameter(help="Run folder to make; by default runs/<time>-<recipe>.")] = None,
+    out: Annotated[
+        Path | None,
+        Parameter(help="Run folder to make; by default runs/<time>-<recipe>. runs/last then points to it."),
+    ] = None,
     resume: Annotated[Path | None, Parameter(help="Go on with this run where its last checkpoint was taken.")] = None,
     verbosity: Annotated[Whole, Parameter(help="0: nothing; 1: a line an epoch; 2: ten lines an epoch.")] = 1,
     quiet: Annotated[bool, switch("Print nothing: --verbosity 0.")] = False,

@@ -71,6 +71,9 @@ def _image_folder(folder: Path, annotations: Path) -> Path:
     return next((path for path in candidates if path.is_dir()), folder)
 
 
+MOST = 1e9  # pixels; beyond it a number of a box is no place in an image
+
+
 class _Content:
     """A file of annotations, its entries found and their ids told apart."""
 
@@ -82,6 +85,8 @@ class _Content:
             raise PellucidError(f"{path}:{error.lineno}:{error.colno}: not JSON ({error.msg})") from None
         except UnicodeDecodeError:
             raise PellucidError(f"{path}: not JSON (no UTF-8 text)") from None
+        except RecursionError:
+            raise PellucidError(f"{path}: nested too deeply for a file of annotations") from None
         if not isinstance(content, dict):
             raise PellucidError(f"{path}: expected an object with images, annotations and categories")
         self.images = self._by_id(content, "images")
@@ -150,7 +155,11 @@ class _Content:
 
 
 def _box(given: Any, place: str) -> list[float]:
-    numbers = isinstance(given, list) and len(given) == 4 and all(isinstance(n, int | float) for n in given)
+    numbers = (
+        isinstance(given, list)
+        and len(given) == 4
+        and all(isinstance(n, int | float) and abs(n) < MOST for n in given)
+    )
     if not numbers:
         raise PellucidError(f"{place}: bbox is {given!r}, expected [x, y, width, height]")
     x, y, width, height = map(float, given)

@@ -22,6 +22,7 @@ _CODES = {np.dtype(name): code for code, name in TYPES.items()}
 _GZIP_MAGIC = b"\x1f\x8b"
 _LARGEST_RATIO = 1032  # deflate never shrinks by more (zlib, "Maximum Compression Factor")
 _CHUNK = 1 << 20
+_MOST_AXES, _MOST_ELEMENTS = 8, 1 << 48  # with axes of 0, sizes say more than NumPy can hold
 
 
 def read_idx(path: str | Path) -> Array:
@@ -57,6 +58,10 @@ def _read(stream: BinaryIO | gzip.GzipFile, path: Path, most: int) -> Array:
         raise PellucidError(
             f"{path}: truncated, expected {header + expected} bytes ({_described(dtype, shape)}), "
             f"but the file holds at most {most}"
+        )
+    if len(shape) > _MOST_AXES or math.prod(side for side in shape if side) > _MOST_ELEMENTS:
+        raise PellucidError(
+            f"{path}: not an array that fits a memory, its header says {len(shape)} axes, {shape[:4]}"
         )
     array = np.empty(shape, dtype)
     got = _fill(stream, array)

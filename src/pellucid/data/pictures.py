@@ -1,5 +1,6 @@
 """PNG and JPEG files as arrays."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 
 SUFFIXES = {".png", ".jpg", ".jpeg"}
 FORMATS = ("PNG", "JPEG")  # Pillow would read others, some by calling programs, whatever the suffix
+_TAIL = 64  # bytes
+_ENDS = (b"\xff\xd9", b"IEND")  # what whole files end with, JPEG and PNG
 _ORIENTATION = 0x0112  # the EXIF tag; by these values height and width are exchanged
 _SIDEWAYS = {5, 6, 7, 8}
 _COLOURLESS = {"1", "L", "LA", "La", "I", "F"}  # Pillow's modes; those of 16 bits begin with "I;16"
@@ -49,12 +52,23 @@ def open_picture(path: str | Path) -> "Image":
 
 
 def picture_format(path: str | Path) -> tuple[Pair, bool]:
-    """((H, W), whether it has colours) of a file, from its header. Raises as `open_picture` does."""
+    """((H, W), whether it has colours) of a file, from its header. Raises as `open_picture` does.
+
+    The pixels are read only where the file doesn't end as such files do, which may be because it was cut off.
+    """
     from PIL import Image
 
     with _reading(path), Image.open(path, formats=FORMATS) as picture:
         W, H = picture.size
-        return (W, H) if picture.getexif().get(_ORIENTATION, 1) in _SIDEWAYS else (H, W), is_colour(picture)
+        with Path(path).open("rb") as file:
+            file.seek(-min(_TAIL, file.seek(0, os.SEEK_END)), os.SEEK_END)
+            tail = file.read()
+        if not any(end in tail for end in _ENDS):
+            picture.load()  # may be cut off, and then says so
+        # of a PNG without this note, getexif would read the pixels
+        noted = picture.format == "JPEG" or "exif" in picture.info
+        sideways = noted and picture.getexif().get(_ORIENTATION, 1) in _SIDEWAYS
+        return (W, H) if sideways else (H, W), is_colour(picture)
 
 
 def is_colour(picture: "Image") -> bool:

@@ -110,12 +110,17 @@ def text_lines(path: Path) -> list[str]:
 
 
 def listed_images(path: Path) -> list[str]:
-    """The names in one of VOC's lists of images. Raises PellucidError where it isn't there, or is empty."""
+    """The names in one of VOC's lists of images. Raises PellucidError where there is none, or one twice."""
     if not path.exists():
         raise PellucidError(f"{path}: no such file, expected a list of images, one a line")
     names = [line.split()[0] for line in text_lines(path) if line.strip()]
     if not names:
         raise PellucidError(f"{path}: the list is empty, expected names of images, one a line")
+    seen: set[str] = set()
+    for name in names:
+        if name in seen:
+            raise PellucidError(f"{path}: {name} is listed twice")
+        seen.add(name)
     return names
 
 

@@ -65,14 +65,7 @@ def class_list(folder: Path) -> tuple[str, ...] | None:
 
 
 def _listed(folder: Path, part: str) -> list[str]:
-    path = folder / "ImageSets" / "Main" / f"{part}.txt"
-    names = listed_images(path)
-    seen: set[str] = set()
-    for name in names:
-        if name in seen:
-            raise PellucidError(f"{path}: {name} is listed twice")
-        seen.add(name)
-    return names
+    return listed_images(folder / "ImageSets" / "Main" / f"{part}.txt")
 
 
 def _file(folder: Path, name: str, names: Sequence[str], checker: BoxChecker) -> BoxedFile:

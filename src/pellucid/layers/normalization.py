@@ -56,11 +56,14 @@ class BatchNorm2d(Layer):
 
     def _batch_statistics(self, x: Array, context: Context) -> tuple[Array, Array]:
         """Mean and variance of the batch; the running averages take them in."""
-        self.count = self._total(np.array([x.size // x.shape[1]], np.float64), context)[0]
+        count = self._total(np.array([x.size // x.shape[1]], np.float64), context)[0]
+        self.count = max(count, 1)
         kind = self.running_mean.value.dtype  # float32 where x has 16 bits
         mean = (self._total(ops.channel_sum(x), context) / self.count).astype(kind)
         centred = ops.channel_affine(x, np.ones_like(mean), -mean)
         variance = (self._total(ops.channel_dot(centred, centred), context) / self.count).astype(kind)
+        if not count:  # an empty batch tells nothing
+            return mean, variance
         unbiased = variance * kind.type(self.count / max(self.count - 1, 1))
         for running, new in ((self.running_mean, mean), (self.running_variance, unbiased)):
             running.value += running.value.dtype.type(self.momentum) * (new - running.value)

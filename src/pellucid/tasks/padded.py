@@ -3,7 +3,8 @@
 Smaller images lie in the upper left corner of the batch's canvas. To a convolution, what lies beside an image is
 zero, as its padding is; but of those zeros a bias or a normalisation makes something else, which the next layer would
 see. So what lies outside an image's own part is set to zero again after every layer: then each layer sees what it
-would see of that image alone, and at the image's edge the zeros that its own padding would give.
+would see of that image alone, and at the image's edge the zeros that its own padding would give. Only pools
+with padding count no zeros there; images of networks that have some go through one by one.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pellucid.errors import PellucidError
-from pellucid.layers import INFERENCE, Layer
+from pellucid.layers import INFERENCE, AvgPool2d, Layer, MaxPool2d
 from pellucid.layers.grid import grid
 from pellucid.network import Network
 from pellucid.ops import memory
@@ -35,6 +36,9 @@ def forward_each(network: Network, images: Sequence[Array], period: Pair | None 
         row[:, : image.shape[1], : image.shape[2]] = image
     if len(set(shapes)) == 1:
         return list(network.forward(batch))
+    if any(_overhangs(layer) for layer in network.layers()):
+        rows = zip(batch, shapes, strict=True)
+        return [network.forward(memory.channels_last(row[None, :, :h, :w]))[0] for row, (_, h, w) in rows]
     parts: dict[int, list[Pair]] = {}  # of each layer's output, what part of it belongs to each image
     for shape in shapes:
         _record(network.layer, shape, parts)
@@ -46,6 +50,11 @@ def forward_each(network: Network, images: Sequence[Array], period: Pair | None 
 
     y = network.forward(batch, INFERENCE.watched_by(mask))
     return [row[:, :h, :w] for row, (h, w) in zip(y, parts[id(network.layer)], strict=True)]
+
+
+def _overhangs(layer: Layer) -> bool:
+    """Whether a pool's windows stand over an image's edge: they leave out what lies there, zeros or not."""
+    return isinstance(layer, MaxPool2d | AvgPool2d) and (layer.padding != (0, 0) or layer.ceil)
 
 
 def periods(network: Network) -> Pair:

@@ -48,6 +48,8 @@ def _taken(arrays: dict[str, Array], key: str, shape: Shape, turned: bool, path:
     array = arrays.pop(key)
     if array.shape != expected:
         raise PellucidError(f"{path}: {key} has shape {array.shape}, expected {expected}")
+    if not np.isfinite(array).all():
+        raise PellucidError(f"{path}: {key} has numbers that are not finite")
     return array.T if turned else array
 
 
