@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import hashlib
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -96,11 +95,6 @@ class Network:
             return self._kept.backward(dy)
         finally:
             first.input_gradient = True
-
-    def differentiate(self, x: Array, dy: Array | None = None, context: Context | None = None) -> tuple[Array, Array]:
-        """One forward and backward pass: (output, input's gradient) for the output's gradient dy (default ones)."""
-        y = self.forward(x, replace(context or INFERENCE, keep=True))
-        return y, self.backward(np.ones_like(y) if dy is None else dy, input_gradient=True)
 
     def state(self) -> dict[str, Array]:
         """Every parameter and statistic by name, as views."""

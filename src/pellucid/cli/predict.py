@@ -44,8 +44,6 @@ def predict(
     from pellucid.recipes.predict import guess
 
     run, images = parted(paths)
-    if not top >= 1:
-        raise PellucidError(f"--top {top}: expected at least 1")
     machine.use()
     model = open_model(run, best=best)
     draw = {"segment": draw_masks, "detect": draw_detections}.get(model.recipe.task["name"])

@@ -7,7 +7,6 @@ Whoever asks sees ordinary NumPy arrays and needs to give nothing back.
 
 import threading
 from collections import defaultdict
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -97,23 +96,9 @@ def padded(x: Array, padding: Pair, value: float = 0.0) -> Array:
     return frame
 
 
-def idle_bytes() -> int:
-    """Bytes that wait in the pool for their next use."""
-    return _idle_bytes
-
-
 def release() -> None:
     """Give every idle block back to the system."""
     global _idle_bytes
     with _lock:
         _idle.clear()
         _idle_bytes = 0
-
-
-def statistics() -> dict[str, Any]:
-    """Idle blocks: how many of which size in bytes."""
-    with _lock:
-        return {
-            "idle_bytes": _idle_bytes,
-            "blocks": {size: len(blocks) for size, blocks in _idle.items() if blocks},
-        }
