@@ -16,11 +16,12 @@ from pellucid.training.folder import RunFolder
 ROOT = Path(__file__).parents[1]
 
 
-def test_three_kills_change_nothing() -> None:
+def test_three_kills_change_nothing(tmp_path: Path) -> None:
     """SIGKILL of a random rank at a random time; the full number: python -m benchmarks.kills."""
     command = [sys.executable, "-m", "benchmarks.kills", "--times", "3", "--images", "150", "--backend", "numpy"]
+    environment = ENVIRONMENT | {"PYTHONPATH": os.pathsep.join((ENVIRONMENT["PYTHONPATH"], str(ROOT)))}
     done = subprocess.run(
-        command, cwd=ROOT, env=ENVIRONMENT, capture_output=True, text=True, check=False, timeout=200
+        command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False, timeout=200
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("3 of 3 kills survived")
