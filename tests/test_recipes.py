@@ -260,3 +260,7 @@ def test_a_rounding_network_starts_from_one_that_does_not_round(
     plain, rounding = open_model(run.path).network.parameters, second.network.parameters
     for name, parameter in plain.items():
         assert (rounding[name].value == parameter.value).all(), name
+
+
+def test_a_seed_may_be_any_whole_number() -> None:
+    assert load_recipe("deep-convnet", {"training.seed": 1 << 60}).training.seed == 1 << 60

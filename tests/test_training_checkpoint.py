@@ -29,6 +29,7 @@ from pellucid.training import (
 )
 from pellucid.training.callbacks import Checkpoint, History
 from pellucid.training.callbacks.history import read_history
+from pellucid.training.optimizers import SGD
 from pellucid.zoo import create
 from small_runs import digits, one_thread_of_numpy, small_recipe, small_trainer
 
@@ -132,6 +133,20 @@ def test_what_is_no_checkpoint_or_another_runs_is_refused(tmp_path: Path) -> Non
     save_model(path, trainer.network, {"format": "pellucid model 1"})
     with pytest.raises(PellucidError, match="expected a 'pellucid checkpoint 1', got 'pellucid model 1'"):
         load_checkpoint(path, trainer)
+
+
+def test_what_does_not_fit_changes_neither_network_nor_optimizer(tmp_path: Path) -> None:
+    path = tmp_path / "c.safetensors"
+    trained = small_trainer(small_recipe(epochs=1))
+    trained.fit()
+    save_checkpoint(path, trained)
+    other = small_trainer(small_recipe(seed=1))
+    other.optimizer = SGD(0.1)
+    before = other.network.digest()
+    with pytest.raises(PellucidError, match="state of SGD: expected steps"):
+        load_checkpoint(path, other)
+    assert other.network.digest() == before != trained.network.digest()
+    assert other.optimizer.steps == 0
 
 
 VICTIM = """

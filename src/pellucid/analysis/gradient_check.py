@@ -60,7 +60,8 @@ class TensorCheck:
     @property
     def error(self) -> float:
         """The larger of the two; of the elements alone where every direction met a kink."""
-        return float(np.max([self.element_error, self.direction_error or 0.0]))  # NaN, unlike for max(), wins
+        error = np.max([self.element_error, self.direction_error or 0.0])  # NaN wins, as it doesn't with max()
+        return float(np.inf if np.isnan(error) else error)
 
 
 def tolerance(network: Network, dtype: npt.DTypeLike) -> float:

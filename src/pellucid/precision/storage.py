@@ -71,8 +71,10 @@ def load_integer(path: Path) -> tuple[IntegerNetwork, dict[str, str]]:
 
 def _check(network: IntegerNetwork) -> None:
     """Raise ValueError where arrays and descriptions don't fit: kernels trust them, and so does the exported C."""
+    if not network.steps:
+        raise ValueError("no steps")
     shape = network.steps[0].input_shape
-    if prod(shape) != prod(network.input_shape) or not len(network.steps):
+    if prod(shape) != prod(network.input_shape):
         raise ValueError(f"input {network.input_shape}, but the first step takes {shape}")
     for i, step in enumerate(network.steps):
         if prod(step.input_shape) != prod(shape) or len(step.input_shape) != 3 or len(step.output_shape) != 3:

@@ -26,7 +26,7 @@ from pellucid.training import OPTIMIZERS, SCHEDULES, Alone, Callback, Communicat
 from pellucid.zoo import NETWORKS
 from pellucid.zoo.fcn import adopt
 
-MOST = 1e12  # more than any sensible number of a recipe; a larger one is a slip
+MOST = 1e12  # more than any sensible fraction of a recipe; a larger one is a slip
 EVALUATION_BATCH = 128  # images at least; a training batch may be smaller
 
 
@@ -47,12 +47,14 @@ def check_choices(recipe: Recipe) -> None:
 
 
 def _check_numbers(settings: msgspec.Struct, section: str, above: Sequence[str] = ()) -> None:
-    """Every number of a section is finite and at least 0, those of `above` more than that."""
+    """Every number of a section is at least 0, those of `above` more than that; fractions may not be endless."""
     for name in settings.__struct_fields__:
         value = getattr(settings, name)
         if isinstance(value, int | float) and not isinstance(value, bool):
             least = "more than 0" if name in above else "0 or more"
-            if not 0 <= value < MOST or (name in above and not value):
+            if not value >= 0 or (name in above and not value):
+                raise PellucidError(f"{section}.{name} = {value}: expected {least}")
+            if isinstance(value, float) and value >= MOST:
                 raise PellucidError(f"{section}.{name} = {value}: expected {least}, below {MOST:.0e}")
 
 

@@ -42,7 +42,7 @@ def save_checkpoint(path: Path, trainer: Trainer) -> None:
 
 
 def load_checkpoint(path: Path, trainer: Trainer) -> None:
-    """Put a trainer where a checkpoint left off. Nothing is changed unless all of it fits.
+    """Put a trainer where a checkpoint left off. Network and optimizer stay as they are unless all of it fits.
 
     Every rank calls this; rank 0 reads. Raises PellucidError, the same on every rank, where the file is missing,
     damaged, no checkpoint, or of other images, or another network or optimizer.
@@ -64,7 +64,8 @@ def _restore(content: bytes, path: Path, trainer: Trainer) -> None:
         parts.setdefault(part, {})[name] = array
     if ("average" in parts) != (trainer.average is not None):
         raise PellucidError(f"{path}: only one of this run and its checkpoint has a moving average of the weights")
-    before = {name: value.copy() for name, value in trainer.network.state().items()}
+    network = {name: value.copy() for name, value in trainer.network.state().items()}
+    optimizer = trainer.optimizer.state()
     try:
         state = TrainingState(**json.loads(notes["state"]))
         trainer.network.load_state(parts["network"], str(path))
@@ -72,11 +73,11 @@ def _restore(content: bytes, path: Path, trainer: Trainer) -> None:
         trainer.weights.load_state(parts.get("weights", {}))
         if trainer.average is not None:
             trainer.average.load_state(parts["average"])
-    except PellucidError:
-        trainer.network.load_state(before)
-        raise
-    except (KeyError, TypeError, ValueError) as error:
-        trainer.network.load_state(before)
+    except (PellucidError, KeyError, TypeError, ValueError) as error:
+        trainer.network.load_state(network)
+        trainer.optimizer.load_state(optimizer)
+        if isinstance(error, PellucidError):
+            raise
         raise PellucidError(f"{path}: not the state of this network and optimizer ({error!r})") from error
     trainer.state = state
     trainer.metrics = trainer.task.metrics(training=True)
