@@ -1,0 +1,68 @@
+"""How a window is moved over an image: stride, padding on each side, dilation, and groups of channels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pellucid.ops.arrays import Pair
+
+Sides = tuple[int, int, int, int]
+"""Rows or columns beyond the top, bottom, left and right of an image."""
+
+
+def sides(value: int | Pair | Sides) -> Sides:
+    """(top, bottom, left, right) of a padding given as one number, as (rows, columns), or by side."""
+    if isinstance(value, int):
+        return value, value, value, value
+    if len(value) == 2:
+        return int(value[0]), int(value[0]), int(value[1]), int(value[1])
+    top, bottom, left, right = value
+    return int(top), int(bottom), int(left), int(right)
+
+
+@dataclass(frozen=True, slots=True)
+class Geometry:
+    """Where the windows of a convolution or a pool stand.
+
+    stride: pixels from one window to the next, (down, across).
+    padding: rows and columns that the image is continued by, (top, bottom, left, right).
+    dilation: pixels from one element of a window to the next, (down, across).
+    groups: parts into which channels are divided; each output sees the inputs of its own part.
+    """
+
+    stride: Pair = (1, 1)
+    padding: Sides = (0, 0, 0, 0)
+    dilation: Pair = (1, 1)
+    groups: int = 1
+
+    @property
+    def symmetric(self) -> bool:
+        """Whether opposite sides are padded alike."""
+        top, bottom, left, right = self.padding
+        return top == bottom and left == right
+
+    @property
+    def before(self) -> Pair:
+        """Padding above and to the left."""
+        return self.padding[0], self.padding[2]
+
+    @property
+    def after(self) -> Pair:
+        """Padding below and to the right."""
+        return self.padding[1], self.padding[3]
+
+    def span(self, kernel: Pair) -> Pair:
+        """Pixels from the first to the last that a window covers, (rows, columns)."""
+        return self.dilation[0] * (kernel[0] - 1) + 1, self.dilation[1] * (kernel[1] - 1) + 1
+
+    def output_size(self, size: Pair, kernel: Pair) -> Pair:
+        """(P, Q): windows that stand wholly on an image (H, W) with its padding; less than 1 where none does."""
+        top, bottom, left, right = self.padding
+        span = self.span(kernel)
+        P = (size[0] + top + bottom - span[0]) // self.stride[0] + 1
+        Q = (size[1] + left + right - span[1]) // self.stride[1] + 1
+        return P, Q
+
+
+PLAIN = Geometry()
+"""Every place, no padding, no holes, one group."""
