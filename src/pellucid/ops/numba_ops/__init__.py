@@ -27,6 +27,7 @@ from pellucid.ops.numba_ops.convolution import (
 )
 from pellucid.ops.numba_ops.half import narrow, widen
 from pellucid.ops.numba_ops.integer import integer_avg_pool2d, integer_conv2d, integer_logits, integer_max_pool2d
+from pellucid.ops.numpy_ops.joins import add, multiply, unbroadcast, concat, split
 from pellucid.ops.numba_ops.linear import linear, linear_backward, linear_relu, linear_relu_backward
 from pellucid.ops.numba_ops.loss import mean_squared_error, softmax, softmax_cross_entropy
 from pellucid.ops.numba_ops.pooling import (
@@ -48,7 +49,7 @@ from pellucid.ops.numba_ops.update import (
     squared_norm,
 )
 
-__all__ = [
+__all__ = ["add","multiply","unbroadcast","concat","split",
     "adagrad_update",
     "adam_update",
     "average_update",

@@ -35,6 +35,7 @@ from pellucid.ops.numpy_ops.integer import (
     integer_logits,
     integer_max_pool2d,
 )
+from pellucid.ops.numpy_ops.joins import add, multiply, unbroadcast, concat, split
 from pellucid.ops.numpy_ops.linear import linear, linear_backward
 from pellucid.ops.numpy_ops.loss import mean_squared_error, softmax, softmax_cross_entropy
 from pellucid.ops.numpy_ops.pooling import (
@@ -56,7 +57,7 @@ from pellucid.ops.numpy_ops.update import (
     squared_norm,
 )
 
-__all__ = [
+__all__ = ["add","multiply","unbroadcast","concat","split",
     "adagrad_update",
     "adam_update",
     "average_update",

@@ -17,8 +17,9 @@ import math
 from dataclasses import dataclass
 from fractions import Fraction
 
+from pellucid.graph.node import INPUT, Node, Nodes
 from pellucid.layers.base import Layer
-from pellucid.layers.containers import Branches, Sequential
+from pellucid.layers.resize import RepeatEdges
 from pellucid.layers.window import Window
 
 
@@ -50,39 +51,41 @@ Grid = tuple[Axis, Axis]
 """Rows and columns."""
 
 
-class Aligned(Layer):
-    """A layer that knows its grid, whatever is inside it."""
-
-    grid: Grid
-
-
-def grid(layer: Layer) -> Grid:
-    """Rows and columns of the layer's output on its input.
+def grid(nodes: Nodes) -> Grid:
+    """Rows and columns of the output on the input, of a network of one output.
 
     Raises PellucidError where branches that are put together don't lie on the same places.
     """
-    if isinstance(layer, Aligned):
-        return layer.grid
-    if isinstance(layer, Sequential):
-        rows, columns = Axis(), Axis()
-        for child in layer.layers:
-            after = grid(child)
-            rows, columns = rows.then(after[0]), columns.then(after[1])
-        return rows, columns
-    if isinstance(layer, Branches):
-        grids = [grid(branch) for branch in layer.branches]
-        return _merged(layer, [g[0] for g in grids]), _merged(layer, [g[1] for g in grids])
-    reach = math.inf if layer.sees_all else None
-    return _axis(layer.window, 0, reach), _axis(layer.window, 1, reach)
+    return grids(nodes)[nodes.outputs[0]]
 
 
-def _merged(layer: Layer, axes: list[Axis]) -> Axis:
+def grids(nodes: Nodes) -> dict[str, Grid]:
+    """Rows and columns of every value on the input."""
+    found = {INPUT: (Axis(), Axis())}
+    for node in nodes:
+        seen = [found[name] for name in node.seen]
+        after = _axes(node.layer)
+        rows, columns = (_merged(node, [grid[i] for grid in seen]).then(after[i]) for i in (0, 1))
+        found[node.name] = rows, columns
+    return found
+
+
+def _merged(node: Node, axes: list[Axis]) -> Axis:
+    """The places of values that a layer puts upon each other."""
     places = {(axis.start, axis.step) for axis in axes}
     if len(places) > 1:
         found = " and ".join(f"{float(start):g} + {float(step):g} i" for start, step in sorted(places))
-        raise layer.error("branches whose places have the same centres", found)
+        raise node.layer.error("branches whose places have the same centres", found)
     start, step = places.pop()
     return Axis(start, step, max(axis.reach for axis in axes), math.lcm(*(axis.period for axis in axes)))
+
+
+def _axes(layer: Layer) -> Grid:
+    """The layer's places on its own input."""
+    if isinstance(layer, RepeatEdges):
+        return Axis(Fraction(-layer.before[0])), Axis(Fraction(-layer.before[1]))
+    reach = math.inf if layer.sees_all else None
+    return _axis(layer.window, 0, reach), _axis(layer.window, 1, reach)
 
 
 def _axis(window: Window, axis: int, reach: float | None) -> Axis:

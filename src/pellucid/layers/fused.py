@@ -1,24 +1,10 @@
-"""Fusion: adjacent layers rewritten as one op, to save passes over memory.
-
-    Conv2d, ReLU, MaxPool2d(2)  ->  one convolution whose output never meets memory unpooled
-    Conv2d, ReLU                ->  one convolution
-    Linear, ReLU                ->  one affine layer
-
-`fuse` returns another tree over the same parameters; the network as written is untouched, and a network runs
-it instead unless told not to (`Network(..., fuse=False)`). Nobody writes these layers by hand.
-"""
-
-import copy
+"""Layers that stand for several, each one pass over memory; `graph.fuse` makes them, nobody writes them by hand."""
 
 from pellucid import ops
-from pellucid.layers.activation import ReLU
 from pellucid.layers.base import Layer, Parameter
-from pellucid.layers.containers import Branches, Identity, Sequential
 from pellucid.layers.context import INFERENCE, Context
 from pellucid.layers.convolution import Conv2d
 from pellucid.layers.linear import Linear
-from pellucid.layers.pooling import MaxPool2d
-from pellucid.layers.resize import Upsampled
 from pellucid.ops.arrays import Array, Shape
 
 
@@ -46,6 +32,8 @@ class _Fused(Layer):
 
 class ConvReLU(_Fused):
     """Conv2d and ReLU, in one pass."""
+
+    keeps = ("x", "y")
 
     def __init__(self, conv: Conv2d, layers: list[Layer]) -> None:
         super().__init__(layers)
@@ -80,6 +68,8 @@ class ConvReLU(_Fused):
 class ConvReLUMaxPool(ConvReLU):
     """Conv2d, ReLU and 2x2 MaxPool2d, in one pass."""
 
+    keeps = ("x", "y", "winner", "convolved")
+
     def forward(self, x: Array, context: Context = INFERENCE) -> Array:
         """The pooled output, and which place of each window won."""
         conv = self.conv
@@ -102,6 +92,8 @@ class ConvReLUMaxPool(ConvReLU):
 class LinearReLU(_Fused):
     """Linear and ReLU, in one pass."""
 
+    keeps = ("x", "y")
+
     def __init__(self, linear: Linear, layers: list[Layer]) -> None:
         super().__init__(layers)
         self.linear = linear
@@ -120,50 +112,3 @@ class LinearReLU(_Fused):
         weight, bias = self.linear.built_weight, self.linear.bias
         db = bias.gradient if bias is not None else None
         return ops.linear_relu_backward(dy, self.y, self.x, weight.value, weight.gradient, db, self.input_gradient)
-
-
-def _is_plain_pool(layer: Layer) -> bool:
-    if not isinstance(layer, MaxPool2d):
-        return False
-    return layer.kernel == layer.stride == (2, 2) and layer.padding == (0, 0) and not layer.ceil
-
-
-def fuse(layer: Layer) -> Layer:
-    """The same function over the same parameters, with adjacent layers joined where an op does both."""
-    if isinstance(layer, Sequential):
-        return _fuse_sequence(layer)
-    if isinstance(layer, Branches):
-        twin = object.__new__(type(layer))
-        twin.__dict__.update(layer.__dict__)
-        twin.branches = [fuse(branch) for branch in layer.branches]
-        return twin
-    if isinstance(layer, Upsampled):
-        grown = copy.copy(layer)
-        grown.body = fuse(layer.body)
-        return grown
-    return layer
-
-
-def _fuse_sequence(sequence: Sequential) -> Sequential:
-    layers, names, position = [], [], 0
-    given = [(name, layer) for name, layer in sequence.children().items() if type(layer) is not Identity]
-    while position < len(given):
-        joined, used = _join([layer for _, layer in given[position : position + 3]])
-        layers.append(joined)
-        names.append(given[position][0])
-        position += used
-    fused = Sequential(*layers, names=tuple(names))
-    fused.name = sequence.name
-    return fused
-
-
-def _join(ahead: list[Layer]) -> tuple[Layer, int]:
-    """The op for the layers ahead, and how many of them it takes."""
-    first, followed = ahead[0], len(ahead) > 1 and isinstance(ahead[1], ReLU)
-    if followed and isinstance(first, Conv2d):
-        if len(ahead) > 2 and _is_plain_pool(ahead[2]):
-            return ConvReLUMaxPool(first, ahead), 3
-        return ConvReLU(first, ahead[:2]), 2
-    if followed and isinstance(first, Linear):
-        return LinearReLU(first, ahead[:2]), 2
-    return fuse(first), 1
