@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from pellucid import ops
 from pellucid.data import Dataset, Loader
 from pellucid.errors import PellucidError
-from pellucid.layers import Flatten, Linear, Sequential
+from pellucid.graph import Sequential
+from pellucid.layers import Flatten, Linear
 from pellucid.network import Network
 from pellucid.ops.arrays import Array
 from pellucid.tasks import TASKS, Classify

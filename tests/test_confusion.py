@@ -8,7 +8,8 @@ from PIL import Image
 
 from pellucid.analysis.confusion import confusion, confusion_page, draw_matrix
 from pellucid.data import Dataset, Loader
-from pellucid.layers import Flatten, Sequential
+from pellucid.graph import Sequential
+from pellucid.layers import Flatten
 from pellucid.network import Network
 from pellucid.ops.arrays import Array
 

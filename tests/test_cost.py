@@ -5,17 +5,8 @@ import pytest
 from pellucid import zoo
 from pellucid.analysis.cost import network_cost
 from pellucid.errors import PellucidError
-from pellucid.layers import (
-    BatchNorm2d,
-    Concat,
-    Conv2d,
-    ConvTranspose2d,
-    Flatten,
-    Linear,
-    ReLU,
-    Residual,
-    Sequential,
-)
+from pellucid.graph import Concat, Residual, Sequential
+from pellucid.layers import BatchNorm2d, Conv2d, ConvTranspose2d, Flatten, Linear, ReLU
 from pellucid.network import Network
 
 

@@ -11,7 +11,8 @@ from pellucid import zoo
 from pellucid.analysis.cost import layer_cost, network_cost
 from pellucid.analysis.receptive_field import views
 from pellucid.errors import PellucidError
-from pellucid.layers import Concat, Conv2d, Layer, ReLU, Residual, Sequential
+from pellucid.graph import Concat, Residual, Sequential
+from pellucid.layers import Conv2d, Layer, ReLU
 from pellucid.network import Network, name_layers
 from pellucid.ops.arrays import Shape
 

@@ -11,7 +11,8 @@ from pellucid.analysis.gradient_check import check_gradients
 from pellucid.data import Boxes, Data, load_boxed
 from pellucid.data.boxes import CROWD, PLAIN
 from pellucid.errors import PellucidError
-from pellucid.layers import AvgPool2d, Conv2d, Layer, MaxPool2d, Sequential
+from pellucid.graph import Sequential
+from pellucid.layers import AvgPool2d, Conv2d, Layer, MaxPool2d
 from pellucid.network import Network
 from pellucid.ops.arrays import Array
 from pellucid.ops.memory import channels_last

@@ -12,18 +12,8 @@ import pytest
 from pellucid.errors import PellucidError
 from pellucid.export import Exported, export_c
 from pellucid.export.plan import overlap_gap, plan_memory
-from pellucid.layers import (
-    AvgPool2d,
-    Conv2d,
-    Flatten,
-    GlobalAvgPool2d,
-    Layer,
-    Linear,
-    MaxPool2d,
-    ReLU,
-    Sequential,
-    Tanh,
-)
+from pellucid.graph import Sequential
+from pellucid.layers import AvgPool2d, Conv2d, Flatten, GlobalAvgPool2d, Layer, Linear, MaxPool2d, ReLU, Tanh
 from pellucid.network import Network
 from pellucid.ops.arrays import Array
 from pellucid.precision import IntegerNetwork, quantize

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from pellucid.analysis.gradient_check import check_gradients
 from pellucid.errors import PellucidError
+from pellucid.graph import Axis, Residual, Sequential, Sum, Upsampled, grid
 from pellucid.layers import (
     INFERENCE,
     AvgPool2d,
@@ -21,12 +22,7 @@ from pellucid.layers import (
     Linear,
     MaxPool2d,
     ReLU,
-    Residual,
-    Sequential,
-    Sum,
-    Upsampled,
 )
-from pellucid.layers.grid import Axis, grid
 from pellucid.network import Network
 from pellucid.ops.arrays import Array
 from pellucid.tasks import Segment

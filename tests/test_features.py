@@ -14,7 +14,8 @@ from pellucid.analysis.feature_sheet import OUTSIDE, crop, feature_sheet
 from pellucid.analysis.features import Patch, exciting_patches, feature_maps, first_filters
 from pellucid.analysis.figures import coloured, mosaic, photograph
 from pellucid.errors import PellucidError
-from pellucid.layers import Conv2d, Flatten, Linear, MaxPool2d, ReLU, Residual, Sequential, Upsampled
+from pellucid.graph import Residual, Sequential, Upsampled
+from pellucid.layers import Conv2d, Flatten, Linear, MaxPool2d, ReLU
 from pellucid.network import Network
 from pellucid.ops.arrays import Array
 

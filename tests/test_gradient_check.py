@@ -5,7 +5,8 @@ import pytest
 
 from pellucid import ops
 from pellucid.analysis.gradient_check import TOLERANCE, TensorCheck, check_gradients, tolerance
-from pellucid.layers import Conv2d, Flatten, Linear, MaxPool2d, ReLU, Sequential, SoftmaxCrossEntropy, Tanh
+from pellucid.graph import Sequential
+from pellucid.layers import Conv2d, Flatten, Linear, MaxPool2d, ReLU, SoftmaxCrossEntropy, Tanh
 from pellucid.network import Network
 from pellucid.ops.arrays import Array
 from pellucid.zoo import create

@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 
 from pellucid.analysis.gradient_check import TOLERANCE, check_gradients
 from pellucid.errors import PellucidError
+from pellucid.graph import Concat, Residual, Sequential, Sum, Upsampled
 from pellucid.layers import (
     AvgPool2d,
     BatchNorm2d,
-    Concat,
     Conv2d,
     ConvTranspose2d,
     Dropout,
@@ -24,13 +24,9 @@ from pellucid.layers import (
     Linear,
     MaxPool2d,
     ReLU,
-    Residual,
-    Sequential,
     Sigmoid,
     SiLU,
-    Sum,
     Tanh,
-    Upsampled,
     training,
 )
 from pellucid.network import Network

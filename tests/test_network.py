@@ -7,10 +7,10 @@ import pytest
 
 from pellucid import ops
 from pellucid.errors import PellucidError
+from pellucid.graph import Concat, Residual, Sequential
 from pellucid.layers import (
     INFERENCE,
     BatchNorm2d,
-    Concat,
     Conv2d,
     Dropout,
     Flatten,
@@ -18,8 +18,6 @@ from pellucid.layers import (
     Linear,
     MaxPool2d,
     ReLU,
-    Residual,
-    Sequential,
     SoftmaxCrossEntropy,
     training,
 )

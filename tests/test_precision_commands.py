@@ -10,7 +10,8 @@ import pytest
 
 from pellucid.cli import main
 from pellucid.data import mnist_dataset
-from pellucid.layers import ConvTranspose2d, Flatten, Linear, ReLU, Sequential
+from pellucid.graph import Sequential
+from pellucid.layers import ConvTranspose2d, Flatten, Linear, ReLU
 from pellucid.network import Network
 from pellucid.recipes import load_recipe, open_model, start_run
 from pellucid.recipes.formats import compare_run

@@ -12,10 +12,10 @@ from hypothesis.extra.numpy import array_shapes, arrays
 
 from pellucid import ops
 from pellucid.errors import PellucidError
+from pellucid.graph import Concat, Residual, Sequential
 from pellucid.layers import (
     AvgPool2d,
     BatchNorm2d,
-    Concat,
     Conv2d,
     ConvTranspose2d,
     Dropout,
@@ -25,8 +25,6 @@ from pellucid.layers import (
     Linear,
     MaxPool2d,
     ReLU,
-    Residual,
-    Sequential,
     SiLU,
     training,
 )

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from pellucid import ops
 from pellucid.errors import PellucidError
+from pellucid.graph import Residual, Sequential
 from pellucid.layers import (
     AvgPool2d,
     BatchNorm2d,
@@ -23,8 +24,6 @@ from pellucid.layers import (
     Linear,
     MaxPool2d,
     ReLU,
-    Residual,
-    Sequential,
     Sigmoid,
     training,
 )

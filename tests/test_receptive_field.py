@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from pellucid.analysis.probe import probe
 from pellucid.analysis.receptive_field import View, find_view, views
 from pellucid.errors import PellucidError
+from pellucid.graph import Concat, Residual, Sequential, Sum, Upsampled
 from pellucid.layers import (
     AvgPool2d,
     BatchNorm2d,
-    Concat,
     Conv2d,
     ConvTranspose2d,
     Flatten,
@@ -24,12 +24,8 @@ from pellucid.layers import (
     Linear,
     MaxPool2d,
     ReLU,
-    Residual,
-    Sequential,
     Sigmoid,
-    Sum,
 )
-from pellucid.layers.resize import Upsampled
 from pellucid.network import Network
 from pellucid.ops.arrays import Array, Shape
 

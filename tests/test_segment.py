@@ -11,8 +11,8 @@ from PIL import Image
 
 from pellucid.cli import main
 from pellucid.errors import PellucidError
-from pellucid.layers import Conv2d, Flatten, Linear, Sequential
-from pellucid.layers.grid import grid
+from pellucid.graph import Sequential, grid
+from pellucid.layers import Conv2d, Flatten, Linear
 from pellucid.network import Network
 from pellucid.recipes import load_recipe, open_model, start_run
 from pellucid.recipes.predict_masks import segment_files

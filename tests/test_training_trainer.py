@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from pellucid.data import Loader
-from pellucid.layers import Flatten, Identity, Layer, Linear, ReLU, Sequential
+from pellucid.graph import Sequential
+from pellucid.layers import Flatten, Identity, Layer, Linear, ReLU
 from pellucid.ops.arrays import Array
 from pellucid.training import Alone, Callback, NotFiniteError, Trainer, evaluate
 from small_runs import digits, layers, one_thread_of_numpy, small_recipe, small_trainer

@@ -24,9 +24,7 @@ class Graph(Container):
     uses, a second input.
     """
 
-    def __init__(
-        self, *nodes: Node, outputs: str | Sequence[str], input_name: str | Sequence[str] = INPUT
-    ) -> None:
+    def __init__(self, *nodes: Node, outputs: str | Sequence[str], input_name: str | Sequence[str] = INPUT) -> None:
         names = (input_name,) if isinstance(input_name, str) else tuple(input_name)
         if len(names) != 1:
             raise self.error("one input", " and ".join(map(repr, names)) or "none")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import copy
 
-from pellucid.layers import Conv2d, Layer, Linear, Sequential
+from pellucid.graph import Sequential
+from pellucid.layers import Conv2d, Layer, Linear
 from pellucid.network import Network, name_layers
 from pellucid.precision.levels import checked_bits
 from pellucid.precision.rounding import RoundedWeights, Rounding

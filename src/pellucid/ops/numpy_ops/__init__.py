@@ -35,7 +35,7 @@ from pellucid.ops.numpy_ops.integer import (
     integer_logits,
     integer_max_pool2d,
 )
-from pellucid.ops.numpy_ops.joins import add, multiply, unbroadcast, concat, split
+from pellucid.ops.numpy_ops.joins import add, concat, multiply, split, unbroadcast
 from pellucid.ops.numpy_ops.linear import linear, linear_backward
 from pellucid.ops.numpy_ops.loss import mean_squared_error, softmax, softmax_cross_entropy
 from pellucid.ops.numpy_ops.pooling import (
@@ -57,9 +57,10 @@ from pellucid.ops.numpy_ops.update import (
     squared_norm,
 )
 
-__all__ = ["add","multiply","unbroadcast","concat","split",
+__all__ = [
     "adagrad_update",
     "adam_update",
+    "add",
     "average_update",
     "avg_pool2d",
     "avg_pool2d_backward",
@@ -67,6 +68,7 @@ __all__ = ["add","multiply","unbroadcast","concat","split",
     "channel_combination",
     "channel_dot",
     "channel_sum",
+    "concat",
     "conv2d",
     "conv2d_backward",
     "conv2d_input_gradient",
@@ -92,6 +94,7 @@ __all__ = ["add","multiply","unbroadcast","concat","split",
     "max_pool2d_backward",
     "mean_squared_error",
     "momentum_update",
+    "multiply",
     "narrow",
     "relu",
     "relu_backward",
@@ -104,8 +107,10 @@ __all__ = ["add","multiply","unbroadcast","concat","split",
     "silu_backward",
     "softmax",
     "softmax_cross_entropy",
+    "split",
     "squared_norm",
     "tanh",
     "tanh_backward",
+    "unbroadcast",
     "widen",
 ]
