@@ -14,7 +14,7 @@ from PIL import Image
 
 from pellucid import cli, ops
 from pellucid.data import mnist_dataset
-from pellucid.data.idx import write_idx
+from pellucid.data.formats.idx import write_idx
 from pellucid.recipes import open_model
 from pellucid.training.callbacks.progress import Progress
 

@@ -15,7 +15,7 @@ from rich.console import Console
 from pellucid import cli, ops
 from pellucid.cli.app import COMMANDS
 from pellucid.cli.output import print_table
-from pellucid.data.idx import write_idx
+from pellucid.data.formats.idx import write_idx
 from pellucid.training.callbacks.progress import folded
 
 

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pellucid.data import Loader, folders, load_data
+from pellucid.data import Loader, load_data
+from pellucid.data.formats import folders
 from pellucid.data.pictures import flattened, open_picture, picture_format, read_picture
 from pellucid.errors import PellucidError
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pellucid.data.idx import TYPES, read_idx, write_idx
+from pellucid.data.formats.idx import TYPES, read_idx, write_idx
 from pellucid.errors import PellucidError
 
 PLAIN = b"\0\0\x08\x01\0\0\0\x05hello"

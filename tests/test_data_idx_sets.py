@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pellucid.data import load_data
-from pellucid.data.idx import write_idx
+from pellucid.data.formats.idx import write_idx
 from pellucid.errors import PellucidError
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (12, 5, 4), np.uint8)

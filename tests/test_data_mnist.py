@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from pellucid.data import load_data, load_mnist, mnist_dataset
-from pellucid.data.mnist import FOLDER
+from pellucid.data.formats.mnist import FOLDER
 
 
 def test_files_are_the_original_ones() -> None:

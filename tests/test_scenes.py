@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from pellucid.data.dataset import Dataset
+from pellucid.data.formats.mnist import mnist_dataset
 from pellucid.data.masked import load_masked, load_scenes
-from pellucid.data.mnist import mnist_dataset
-from pellucid.data.scene_parts import inked_boxes
 from pellucid.data.scenes import PRESETS, SceneSettings, make_scenes, scene_settings
+from pellucid.data.scenes.patches import inked_boxes
 from pellucid.errors import PellucidError
 from pellucid.ops.arrays import Array
 

@@ -7,10 +7,10 @@ import pytest
 from PIL import Image
 
 from pellucid.data import Loader
+from pellucid.data.formats.voc import VOC_CLASSES, read_voc
 from pellucid.data.geometry import warp_masks
 from pellucid.data.masked import load_masked
 from pellucid.data.paired_augmentation import COLUMNS, RandomCrop
-from pellucid.data.voc import VOC_CLASSES, read_voc
 from pellucid.errors import PellucidError
 from pellucid.ops.arrays import Array
 from pellucid.tasks.mask_pictures import mask_png

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pellucid.data.dataset import Dataset
-from pellucid.data.folders import has_class_folders
+from pellucid.data.formats.folders import has_class_folders
 from pellucid.errors import PellucidError
 from pellucid.network import Network
 from pellucid.ops.arrays import Shape

@@ -1,16 +1,16 @@
-"""MNIST: 70,000 handwritten digits that travel with the package (see mnist/LICENSE.md)."""
+"""MNIST: 70,000 handwritten digits that travel with the package (see data/mnist/LICENSE.md)."""
 
 from pathlib import Path
 
 import numpy as np
 
 from pellucid.data.dataset import Dataset
-from pellucid.data.idx_sets import read_idx_pair
+from pellucid.data.formats.idx_sets import read_idx_pair
 from pellucid.data.loader import normalized
 from pellucid.data.randomness import generator
 from pellucid.ops.arrays import Array
 
-FOLDER = Path(__file__).parent / "mnist"
+FOLDER = Path(__file__).parents[1] / "mnist"
 CLASS_NAMES = tuple("0123456789")
 
 Rows = tuple[Array, Array]  # x and t

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from pellucid.data.dataset import Dataset
-from pellucid.data.idx import read_idx
+from pellucid.data.formats.idx import read_idx
 from pellucid.errors import PellucidError
 from pellucid.ops.arrays import Array
 

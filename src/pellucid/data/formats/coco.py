@@ -17,10 +17,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from pellucid.data.box_files import BoxChecker, BoxedFile, Outside, as_arrays, boxed_datasets, opened_image
 from pellucid.data.boxes import CROWD, PLAIN
 from pellucid.data.dataset import Dataset
-from pellucid.data.voc_boxes import class_list
+from pellucid.data.formats.box_files import BoxChecker, BoxedFile, Outside, as_arrays, boxed_datasets, opened_image
+from pellucid.data.formats.voc_boxes import class_list
 from pellucid.errors import PellucidError
 from pellucid.files import read_whole
 from pellucid.ops.arrays import Pair

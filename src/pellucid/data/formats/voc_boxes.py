@@ -16,11 +16,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from xml.etree import ElementTree
 
-from pellucid.data.box_files import BoxChecker, BoxedFile, Outside, as_arrays, boxed_datasets, opened_image
 from pellucid.data.boxes import DIFFICULT, PLAIN
 from pellucid.data.dataset import Dataset
+from pellucid.data.formats.box_files import BoxChecker, BoxedFile, Outside, as_arrays, boxed_datasets, opened_image
+from pellucid.data.formats.voc import VOC_CLASSES, listed_images, text_lines
 from pellucid.data.pictures import SUFFIXES
-from pellucid.data.voc import VOC_CLASSES, listed_images, text_lines
 from pellucid.errors import PellucidError
 from pellucid.files import read_whole
 from pellucid.ops.arrays import Pair
