@@ -34,9 +34,9 @@ from pellucid.network import Network
 from pellucid.ops import half
 from pellucid.ops.arrays import Array
 from pellucid.precision import FORMATS, float_type
-from pellucid.precision.loss_scale import GROWTH_STEPS, LARGEST, SMALLEST, START, LossScale
-from pellucid.precision.trained import HalfWeights, trained_weights
 from pellucid.training import load_checkpoint, save_checkpoint
+from pellucid.training.loss_scale import GROWTH_STEPS, LARGEST, SMALLEST, START, LossScale
+from pellucid.training.master_weights import HalfWeights, trained_weights
 from small_runs import small_recipe, small_trainer
 
 HALVES = (np.dtype(np.float16), np.dtype(ml_dtypes.bfloat16))

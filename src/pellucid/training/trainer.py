@@ -19,12 +19,12 @@ from pellucid.errors import PellucidError
 from pellucid.layers import Context
 from pellucid.network import Network
 from pellucid.ops.arrays import Array
-from pellucid.precision.trained import TrainedWeights, trained_weights
 from pellucid.training.averaging import WeightAverage
 from pellucid.training.callbacks.base import Callback
 from pellucid.training.communicator import Alone, Communicator
 from pellucid.training.diagnosis import not_finite
 from pellucid.training.evaluate import evaluate, joined
+from pellucid.training.master_weights import TrainedWeights, trained_weights
 from pellucid.training.optimizers import Optimizer
 from pellucid.training.schedules import Schedule
 from pellucid.training.signals import StopRequest, stop_signals

@@ -16,7 +16,7 @@ from pellucid import ops
 from pellucid.network import Network
 from pellucid.ops.arrays import Array
 from pellucid.ops.half import is_half
-from pellucid.precision.loss_scale import LossScale
+from pellucid.training.loss_scale import LossScale
 
 Update = Callable[[Array, Array], None]
 """Moves weights (first) against their gradient, in place."""
