@@ -11,7 +11,6 @@ import pytest
 
 from pellucid.errors import PellucidError
 from pellucid.export import Exported, export_c
-from pellucid.export.plan import overlap_gap, plan_memory
 from pellucid.layers import (
     AvgPool2d,
     Conv2d,
@@ -26,8 +25,10 @@ from pellucid.layers import (
 )
 from pellucid.network import Network
 from pellucid.ops.arrays import Array
-from pellucid.precision import IntegerNetwork, quantize
-from pellucid.precision.integer_layers import IntegerStep
+from pellucid.plan import IntegerNetwork
+from pellucid.plan.integer_steps import IntegerStep
+from pellucid.plan.memory import overlap_gap, plan_memory
+from pellucid.precision import quantize
 from pellucid.zoo import create
 
 NAMES = ("zero", 'quo"te', "Größe\n", "%d\\", "four")

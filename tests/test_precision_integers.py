@@ -30,18 +30,16 @@ from pellucid.layers import (
 )
 from pellucid.network import Network
 from pellucid.ops.arrays import Array
+from pellucid.plan import PIXELS, IntegerNetwork, Scale
+from pellucid.plan.integer_steps import IntegerConv2d, IntegerStep
+from pellucid.plan.weight_levels import WIDTHS, fitted_steps, largest_level, nearest_levels, pack, plain_steps, unpack
 from pellucid.precision import (
-    PIXELS,
-    Scale,
     calibrate,
     fold_batch_norm,
     quantization_aware,
     quantize,
     without_rounding,
 )
-from pellucid.precision.integer_layers import IntegerConv2d, IntegerStep
-from pellucid.precision.integer_network import IntegerNetwork
-from pellucid.precision.levels import WIDTHS, fitted_steps, largest_level, nearest_levels, pack, plain_steps, unpack
 from pellucid.precision.rounding import RoundedWeights, Rounding
 from pellucid.precision.storage import load_integer, save_integer
 

@@ -6,7 +6,7 @@ import copy
 
 from pellucid.layers import Conv2d, Layer, Linear, Sequential
 from pellucid.network import Network, name_layers
-from pellucid.precision.levels import checked_bits
+from pellucid.plan.weight_levels import checked_bits
 from pellucid.precision.rounding import RoundedWeights, Rounding
 from pellucid.precision.stages import stages
 

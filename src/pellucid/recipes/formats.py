@@ -7,8 +7,9 @@ from pathlib import Path
 
 from pellucid.data import Data
 from pellucid.errors import PellucidError
-from pellucid.precision import FORMATS, IntegerNetwork, quantize
-from pellucid.precision.levels import WIDTHS
+from pellucid.plan import IntegerNetwork
+from pellucid.plan.weight_levels import WIDTHS
+from pellucid.precision import FORMATS, quantize
 from pellucid.precision.report import AnyNetwork, FormatRow, compare_formats, in_formats
 from pellucid.recipes.build import build_data, build_loader
 from pellucid.recipes.model import Model, open_model

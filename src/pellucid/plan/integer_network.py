@@ -8,8 +8,8 @@ from pellucid.errors import PellucidError
 from pellucid.layers import INFERENCE, Context
 from pellucid.ops.arrays import Array, Shape
 from pellucid.ops.memory import channels_last
-from pellucid.precision.integer_layers import IntegerConv2d, IntegerStep
-from pellucid.precision.scale import Scale
+from pellucid.plan.integer_steps import IntegerConv2d, IntegerStep
+from pellucid.plan.scale import Scale
 
 
 class IntegerNetwork:

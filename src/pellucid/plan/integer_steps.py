@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from pellucid import ops
 from pellucid.ops.arrays import Array, Pair
-from pellucid.precision.levels import pack
+from pellucid.plan.weight_levels import pack
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,7 +13,7 @@ from math import prod
 
 import numpy as np
 
-from pellucid.precision.integer_layers import IntegerConv2d, IntegerPool2d, IntegerStep
+from pellucid.plan.integer_steps import IntegerConv2d, IntegerPool2d, IntegerStep
 
 
 @dataclass(frozen=True)
