@@ -12,9 +12,10 @@ from pathlib import Path
 import numpy as np
 
 from pellucid import ops
-from pellucid.training import Callback, Trainer, load_checkpoint, write_arrays
+from pellucid.training import Callback, Trainer, load_checkpoint
 from pellucid.training.callbacks import Checkpoint, History, Progress, SameWeights
 from pellucid.training.distributed import join_ranks
+from pellucid.weights import write_arrays
 from small_runs import digits, small_recipe, small_trainer
 
 IMAGES = 193  # six batches of 32, and one of a single image, which leaves most ranks with none

@@ -11,10 +11,10 @@ from pellucid.errors import PellucidError
 from pellucid.layers import Flatten, Linear, Sequential
 from pellucid.network import Network
 from pellucid.ops.arrays import Array
+from pellucid.task import Task
 from pellucid.tasks import TASKS, Classify
 from pellucid.tasks.classify import Confusion
 from pellucid.training.evaluate import evaluate
-from pellucid.training.task import Task
 
 NAMES = tuple("abcdefgh")
 

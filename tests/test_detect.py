@@ -17,6 +17,7 @@ from pellucid.ops.arrays import Array
 from pellucid.ops.memory import channels_last
 from pellucid.precision import float_type
 from pellucid.recipes import build_trainer, load_recipe
+from pellucid.task import Task
 from pellucid.tasks.box_overlap import MEASURES, Overlap, pairwise_iou
 from pellucid.tasks.detect import Detect
 from pellucid.tasks.detection_loss import focal, sigmoid
@@ -24,7 +25,6 @@ from pellucid.tasks.detections import suppress
 from pellucid.tasks.padded import forward_each
 from pellucid.tasks.places import assign
 from pellucid.training.evaluate import evaluate
-from pellucid.training.task import Task
 from pellucid.zoo import create
 
 RNG = np.random.default_rng(3)

@@ -10,7 +10,7 @@ import pytest
 
 from mpi_runs import mpiexec
 from pellucid.ops.arrays import Array
-from pellucid.training import read_arrays
+from pellucid.weights import read_arrays
 
 PROGRAM = str(Path(__file__).parent / "mpi_program.py")
 NEVER = 1_000_000

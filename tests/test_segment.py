@@ -16,11 +16,11 @@ from pellucid.layers.grid import grid
 from pellucid.network import Network
 from pellucid.recipes import load_recipe, open_model, start_run
 from pellucid.recipes.predict_masks import segment_files
+from pellucid.task import Task
 from pellucid.tasks.mask_pictures import mask_png, overlay, palette
 from pellucid.tasks.segment import Segment
 from pellucid.tasks.segmentation_metrics import SegmentationMetrics
 from pellucid.tasks.tiles import predicted, segment, spans
-from pellucid.training.task import Task
 from pellucid.zoo import create
 
 NAMES = ("background", "cat", "dog")

@@ -13,10 +13,11 @@ import pytest
 from PIL import Image
 
 from pellucid.errors import PellucidError
-from pellucid.training import Alone, Callback, Record, Trainer, load_model, read_arrays
+from pellucid.training import Alone, Callback, Record, Trainer
 from pellucid.training.callbacks import Checkpoint, Curve, History, Models, Progress, SameWeights
 from pellucid.training.callbacks.curve import draw_curve
 from pellucid.training.callbacks.history import read_history
+from pellucid.weights import load_model, read_arrays
 from small_runs import one_thread_of_numpy, small_recipe, small_trainer
 
 CALLBACKS: dict[str, Callable[[Path], Callback]] = {

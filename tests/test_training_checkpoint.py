@@ -17,19 +17,11 @@ from pellucid import ops
 from pellucid.errors import PellucidError
 from pellucid.network import Network
 from pellucid.ops.arrays import Array
-from pellucid.training import (
-    Callback,
-    Trainer,
-    load_checkpoint,
-    load_model,
-    read_arrays,
-    save_checkpoint,
-    save_model,
-    write_arrays,
-)
+from pellucid.training import Callback, Trainer, load_checkpoint, save_checkpoint
 from pellucid.training.callbacks import Checkpoint, History
 from pellucid.training.callbacks.history import read_history
 from pellucid.training.optimizers import SGD
+from pellucid.weights import load_model, read_arrays, save_model, write_arrays
 from pellucid.zoo import create
 from small_runs import digits, one_thread_of_numpy, small_recipe, small_trainer
 

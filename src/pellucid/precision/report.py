@@ -20,7 +20,7 @@ from pellucid.ops.arrays import Array
 from pellucid.plan.integer_network import IntegerNetwork
 from pellucid.precision.formats import float_type
 from pellucid.precision.stages import stages
-from pellucid.training.task import Task
+from pellucid.task import Task
 
 TIMED_IMAGES, TIMED_ROUNDS, TIMED_RUNS = 128, 15, 5
 REFERENCE = "float64"

@@ -18,7 +18,7 @@ from pellucid.plan.integer_steps import IntegerConv2d, IntegerPool2d, IntegerSte
 from pellucid.plan.scale import Scale
 from pellucid.plan.weight_levels import checked_bits, pack, unpack
 from pellucid.precision.fixed_point import LARGEST_SHIFT
-from pellucid.training.weights import read_arrays, write_arrays
+from pellucid.weights import read_arrays, write_arrays
 
 FORMAT = "pellucid integer network 1"
 KINDS: dict[str, type[IntegerStep]] = {kind.__name__: kind for kind in (IntegerConv2d, IntegerPool2d, IntegerTable)}

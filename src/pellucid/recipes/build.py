@@ -21,8 +21,9 @@ from pellucid.ops.arrays import Shape
 from pellucid.precision import float_type, quantization_aware, with_rounding
 from pellucid.recipes.choices import check_choice, make
 from pellucid.recipes.schema import Recipe
+from pellucid.task import Task
 from pellucid.tasks import TASKS, Detect, Segment
-from pellucid.training import OPTIMIZERS, SCHEDULES, Alone, Callback, Communicator, Task, Trainer, WeightAverage
+from pellucid.training import OPTIMIZERS, SCHEDULES, Alone, Callback, Communicator, Trainer, WeightAverage
 from pellucid.zoo import NETWORKS
 from pellucid.zoo.fcn import adopt
 

@@ -15,8 +15,9 @@ from pellucid.recipes.build import build_network, build_task
 from pellucid.recipes.load import parse_recipe
 from pellucid.recipes.schema import Recipe
 from pellucid.recipes.write import recipe_toml
-from pellucid.training import Task, read_arrays
+from pellucid.task import Task
 from pellucid.training.folder import RunFolder, open_run_folder
+from pellucid.weights import read_arrays
 
 FORMAT = "pellucid model 1"
 
@@ -41,7 +42,7 @@ class Model:
 def model_notes(
     recipe: Recipe, image_shape: Shape, class_names: tuple[str, ...], pictures: bool = False
 ) -> dict[str, str]:
-    """What a model's file says beside its weights; see `training.save_model`."""
+    """What a model's file says beside its weights; see `weights.save_model`."""
     return {
         "format": FORMAT,
         "recipe": recipe_toml(recipe),

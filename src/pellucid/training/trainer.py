@@ -19,6 +19,7 @@ from pellucid.errors import PellucidError
 from pellucid.layers import Context
 from pellucid.network import Network
 from pellucid.ops.arrays import Array
+from pellucid.task import Metrics, Task
 from pellucid.training.averaging import WeightAverage
 from pellucid.training.callbacks.base import Callback
 from pellucid.training.communicator import Alone, Communicator
@@ -29,7 +30,6 @@ from pellucid.training.optimizers import Optimizer
 from pellucid.training.schedules import Schedule
 from pellucid.training.signals import StopRequest, stop_signals
 from pellucid.training.state import Record, TrainingState
-from pellucid.training.task import Metrics, Task
 
 
 @dataclass

@@ -8,7 +8,7 @@ from pathlib import Path
 from pellucid.training.callbacks.base import Callback
 from pellucid.training.state import Record
 from pellucid.training.trainer import Trainer
-from pellucid.training.weights import save_model
+from pellucid.weights import save_model
 
 
 class Models(Callback):

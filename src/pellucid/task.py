@@ -1,4 +1,4 @@
-"""What training needs to know of a task: a loss with its gradient, and what is measured."""
+"""What others need to know of a task: a loss with its gradient, and what is measured."""
 
 from collections.abc import Mapping
 from typing import Any, Protocol
