@@ -13,7 +13,7 @@ from pellucid.data import mnist_dataset
 from pellucid.layers import ConvTranspose2d, Flatten, Linear, ReLU, Sequential
 from pellucid.network import Network
 from pellucid.recipes import load_recipe, open_model, start_run
-from pellucid.recipes.formats import compare_run
+from pellucid.recipes.format_comparison import compare_run
 from pellucid.recipes.shrink import open_shrunk
 from small_runs import digits, one_thread_of_numpy
 
@@ -83,7 +83,7 @@ def test_a_network_without_integers_is_compared_in_floats(run: Path, tmp_path: P
     layer = Sequential(ConvTranspose2d(2, 3), ReLU(), Flatten(), Linear(10))
     strange = replace(model, network=Network(layer, (1, 28, 28)), recipe=load_recipe("deep-convnet"))
     with one_thread_of_numpy(), pytest.MonkeyPatch.context() as patch:
-        patch.setattr("pellucid.recipes.formats.open_model", lambda run: strange)
+        patch.setattr("pellucid.recipes.format_comparison.open_model", lambda run: strange)
         found = compare_run(tmp_path, digits())
     assert [row.format for row in found.rows] == ["float64", "float32", "float16", "bfloat16"]
     assert "no integers: layer 0 (ConvTranspose2d)" in found.note
@@ -94,7 +94,7 @@ def test_a_network_without_integers_is_compared_in_floats(run: Path, tmp_path: P
 def test_the_command_draws_and_prints(
     run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("pellucid.recipes.formats.build_data", lambda recipe: digits())
+    monkeypatch.setattr("pellucid.recipes.format_comparison.build_data", lambda recipe: digits())
     picture = tmp_path / "p.png"
     assert main(["precision", str(run), "--out", str(picture), "--json", *NUMPY]) == 0
     assert len(json.loads(capsys.readouterr().out)["rows"]) == 5

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Sequence
 
-from pellucid.precision.report import FormatRow
+from pellucid.recipes.format_report import FormatRow
 
 FLOAT, INTEGER = "#0072B2", "#D55E00"  # told apart by every kind of colour vision (Okabe, Ito 2008)
 
