@@ -18,12 +18,12 @@ from pellucid.ops.memory import channels_last
 from pellucid.precision import float_type
 from pellucid.recipes import build_trainer, load_recipe
 from pellucid.task import Task
+from pellucid.tasks.box_assignment import assign
 from pellucid.tasks.box_overlap import MEASURES, Overlap, pairwise_iou
 from pellucid.tasks.detect import Detect
 from pellucid.tasks.detection_loss import focal, sigmoid
 from pellucid.tasks.detections import suppress
 from pellucid.tasks.padded import forward_each
-from pellucid.tasks.places import assign
 from pellucid.training.evaluate import evaluate
 from pellucid.zoo import create
 

@@ -14,7 +14,7 @@ from PIL import Image
 
 from pellucid.errors import PellucidError
 from pellucid.training import Alone, Callback, Record, Trainer
-from pellucid.training.callbacks import Checkpoint, Curve, History, Models, Progress, SameWeights
+from pellucid.training.callbacks import Checkpoint, Curve, History, Progress, SameWeights, SaveModels
 from pellucid.training.callbacks.curve import draw_curve
 from pellucid.training.callbacks.history import read_history
 from pellucid.weights import load_model, read_arrays
@@ -25,7 +25,7 @@ CALLBACKS: dict[str, Callable[[Path], Callback]] = {
     "Progress": lambda folder: Progress(2),
     "History": lambda folder: History(folder / "h.jsonl", every=2),
     "Curve": lambda folder: Curve(folder / "c.png"),
-    "Models": lambda folder: Models(folder / "m.safetensors", folder / "b.safetensors", {}),
+    "SaveModels": lambda folder: SaveModels(folder / "m.safetensors", folder / "b.safetensors", {}),
     "Checkpoint": lambda folder: Checkpoint(folder / "c.safetensors", seconds=0, steps=3),
     "SameWeights": lambda folder: SameWeights(),
 }
@@ -82,7 +82,7 @@ def test_a_callback_keeps_the_contract(name: str, tmp_path: Path) -> None:
     assert list(silent.iterdir()) == []
 
 
-@pytest.mark.parametrize("name", ["History", "Curve", "Models", "Checkpoint"])
+@pytest.mark.parametrize("name", ["History", "Curve", "SaveModels", "Checkpoint"])
 def test_a_folder_that_cannot_be_written_is_one_line(name: str, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("not a folder")
     trainer = small_trainer(small_recipe(epochs=1), callbacks=[CALLBACKS[name](tmp_path / "file")])
@@ -124,7 +124,7 @@ def test_the_last_and_the_best_model_are_kept(tmp_path: Path) -> None:
             with trainer.final_weights() as network:
                 kept.append((record["validation"]["accuracy"], network.digest()))
 
-    models = Models(tmp_path / "m.safetensors", tmp_path / "b.safetensors", {"by": "me"})
+    models = SaveModels(tmp_path / "m.safetensors", tmp_path / "b.safetensors", {"by": "me"})
     trainer = small_trainer(small_recipe(epochs=6), callbacks=[models, Keep()])
     assert trainer.judge == "validation"
     trainer.fit()

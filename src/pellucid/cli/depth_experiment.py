@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
-from pellucid.cli.kinds import Count
+from pellucid.cli.flags import Count
 from pellucid.cli.output import print_note
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""Kinds of flags: switches, and whole numbers, for which 2.5 is a mistake and not 2."""
+"""Flags: switches, and whole numbers, for which 2.5 is a mistake and not 2."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from cyclopts import Parameter, Token
 
 
 def _at_least(least: int) -> Callable[[Any, Sequence[Token]], int]:
-    def convert(kind: Any, tokens: Sequence[Token]) -> int:
+    def convert(wanted: Any, tokens: Sequence[Token]) -> int:
         text = tokens[0].value
         try:
             value = int(text)

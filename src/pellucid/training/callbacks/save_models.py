@@ -1,4 +1,4 @@
-"""The last and the best model."""
+"""Saving the last and the best model."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pellucid.training.trainer import Trainer
 from pellucid.weights import save_model
 
 
-class Models(Callback):
+class SaveModels(Callback):
     """After every epoch, writes the weights that were measured: always the last, and the best where it is.
 
     notes: what the files say beside the weights. The best is decided by the validation set, else by training.
