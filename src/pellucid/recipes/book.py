@@ -6,9 +6,9 @@ import msgspec
 
 from pellucid.files import write_whole
 from pellucid.network import Network
-from pellucid.recipes.build import build_network
 from pellucid.recipes.load import load_recipe
 from pellucid.recipes.model import model_notes
+from pellucid.recipes.network import build_network
 from pellucid.recipes.write import recipe_toml
 from pellucid.training.folder import RunFolder, create_run_folder
 from pellucid.weights import save_model

@@ -10,7 +10,7 @@ from pellucid.errors import PellucidError
 from pellucid.plan import IntegerNetwork
 from pellucid.plan.weight_levels import WIDTHS
 from pellucid.precision import FORMATS, quantize
-from pellucid.recipes.build import build_data, build_loader
+from pellucid.recipes.data import build_data, build_loader
 from pellucid.recipes.format_report import AnyNetwork, FormatRow, compare_formats, in_formats
 from pellucid.recipes.model import Model, open_model
 from pellucid.recipes.shrink import calibration_images, open_shrunk

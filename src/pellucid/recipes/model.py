@@ -11,8 +11,8 @@ from pellucid.data.formats.folders import has_class_folders
 from pellucid.errors import PellucidError
 from pellucid.network import Network
 from pellucid.ops.arrays import Shape
-from pellucid.recipes.build import build_network, build_task
 from pellucid.recipes.load import parse_recipe
+from pellucid.recipes.network import build_network, build_task
 from pellucid.recipes.schema import Recipe
 from pellucid.recipes.write import recipe_toml
 from pellucid.task import Task

@@ -8,10 +8,11 @@ from pathlib import Path
 from pellucid.data import Data
 from pellucid.errors import PellucidError
 from pellucid.files import write_whole
-from pellucid.recipes.build import build_data, build_trainer
+from pellucid.recipes.data import build_data
 from pellucid.recipes.load import load_recipe, parse_recipe
 from pellucid.recipes.model import dataset_notes
 from pellucid.recipes.schema import Recipe
+from pellucid.recipes.trainer import build_trainer
 from pellucid.recipes.write import recipe_toml
 from pellucid.training import AgreedError, Alone, Callback, Communicator, Trainer, load_checkpoint
 from pellucid.training.agreement import agree, from_first, together, versions
