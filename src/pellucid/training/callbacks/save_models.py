@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from pellucid.training.callbacks.base import Callback
 from pellucid.training.state import Record
-from pellucid.training.trainer import Trainer
+from pellucid.training.trainer import Callback, Trainer
 from pellucid.weights import save_model
 
 
