@@ -9,17 +9,7 @@ import pytest
 from PIL import Image
 
 from pellucid import ops
-from pellucid.analysis.depth import (
-    BUDGETS,
-    Cell,
-    Experiment,
-    Findings,
-    Result,
-    Settings,
-    family,
-    run_experiment,
-    write_report,
-)
+from pellucid.analysis.depth import BUDGETS, Cell, Findings, Result, Settings, family, write_report
 from pellucid.analysis.depth.cells import part_of
 from pellucid.analysis.depth.families import Budget
 from pellucid.analysis.depth.statistics import paired, sample, t_quantile
@@ -27,6 +17,7 @@ from pellucid.cli import main
 from pellucid.data import mnist_dataset
 from pellucid.errors import PellucidError
 from pellucid.layers import Conv2d
+from pellucid.recipes.depth_experiment import Experiment, run_experiment
 from small_runs import write_digits
 
 

@@ -1,4 +1,4 @@
-"""All cells of the experiment: trained in parallel, each kept in a file of its own, none trained twice."""
+"""All cells of the depth experiment: trained in parallel, each kept in a file of its own, none trained twice."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from pellucid import ops
-from pellucid.analysis.depth.cells import Cell, Result, Settings, part_of, train_cell
+from pellucid.analysis.depth.cells import Cell, Result, Settings, part_of
 from pellucid.analysis.depth.families import Member, family
 from pellucid.data import Data, load_data
 from pellucid.errors import PellucidError
 from pellucid.files import read_whole, write_whole
+from pellucid.recipes.depth_cell import train_cell
 
 Progress = Callable[[Cell, Result, int, int], None]
 """Called with a finished cell, its result, how many are finished, and of how many."""
