@@ -159,7 +159,7 @@ trainer.fit()
 
 
 def start_victim(folder: Path) -> subprocess.Popen[bytes]:
-    tests, source = Path(__file__).parent, Path(ops.__file__).parents[2]
+    tests, source = Path(__file__).parents[1], Path(ops.__file__).parents[2]
     environment = os.environ | {"PELLUCID_BACKEND": "numpy", "PYTHONPATH": f"{source}:{tests}"}
     return subprocess.Popen([sys.executable, "-c", VICTIM, str(folder)], env=environment)
 

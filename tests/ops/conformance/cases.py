@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from conformance.arrays import Source
+from ops.conformance.arrays import Source
 from pellucid.ops.arrays import Array
 
 Bound = Callable[..., list[float]]

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mpi_runs import mpiexec
+from distributed.mpi_runs import mpiexec
 from pellucid.ops.arrays import Array
 from pellucid.weights import read_arrays
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from box_folders import coco_folder, voc_folder
 from pellucid.cli import main
 from pellucid.data import load_scenes
 from pellucid.ops.arrays import Array
@@ -16,7 +17,6 @@ from pellucid.recipes.predict_boxes import Detector, detect_files
 from pellucid.tasks.box_pictures import draw_boxes
 from pellucid.tasks.mask_pictures import palette
 from pellucid.training import Callback, Trainer
-from test_boxes import coco_folder, voc_folder
 
 RNG = np.random.default_rng(7)
 SMALL = {

@@ -4,8 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from conformance.arrays import Source
-from conformance.cases import Case, Maker, exact, of_absolute_values
+from ops.conformance.arrays import Source
+from ops.conformance.cases import Case, Maker, exact, of_absolute_values
 from pellucid.ops import numpy_ops
 from pellucid.ops.arrays import Array, Pair
 from pellucid.ops.numpy_ops.pooling import pooled_size

@@ -12,7 +12,7 @@ from pellucid import ops
 from pellucid.data import mnist_dataset, write_idx
 
 MPIEXEC = Path(sys.executable).parent / "mpiexec"
-PATHS = f"{Path(ops.__file__).parents[2]}{os.pathsep}{Path(__file__).parent}"
+PATHS = f"{Path(ops.__file__).parents[2]}{os.pathsep}{Path(__file__).parents[1]}"
 ENVIRONMENT = os.environ | {
     "PELLUCID_BACKEND": "numpy",  # no compiling: the processes live for a second
     "PYTHONPATH": PATHS,

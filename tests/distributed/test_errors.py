@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from mpi_runs import mpiexec, side_by_side, write_digits
+from distributed.mpi_runs import mpiexec, side_by_side, write_digits
 from pellucid import cli
 from pellucid.data.sources import load_data
 from pellucid.recipes import load_recipe, start_run

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from conformance.arrays import Source
-from conformance.images import convolution, pooling
+from ops.conformance.arrays import Source
+from ops.conformance.images import convolution, pooling
 from pellucid.ops import numpy_ops
 from pellucid.ops.arrays import Array
 

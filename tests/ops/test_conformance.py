@@ -11,9 +11,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from conformance.arrays import LAYOUTS, Source, laid_out
-from conformance.cases import ELEMENTWISE, Case, call
-from conformance.images import IMAGES
+from ops.conformance.arrays import LAYOUTS, Source, laid_out
+from ops.conformance.cases import ELEMENTWISE, Case, call
+from ops.conformance.images import IMAGES
 from pellucid.ops import BACKENDS, numba_ops, numpy_ops
 from pellucid.ops.arrays import Array
 

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from mpi_runs import ENVIRONMENT, write_digits
+from distributed.mpi_runs import ENVIRONMENT, write_digits
 from pellucid import cli
 from pellucid.launcher import Launch, launch, speaks
 from pellucid.training.cores import share_of_cores
 from pellucid.training.folder import RunFolder
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 
 def test_three_kills_change_nothing(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mpi_runs import mpiexec
+from distributed.mpi_runs import mpiexec
 from pellucid.errors import PellucidError
 from pellucid.training import AgreedError, Alone
 from pellucid.training.agreement import agree, from_first, together
