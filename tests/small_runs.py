@@ -10,7 +10,7 @@ import numpy as np
 
 from pellucid import ops
 from pellucid.data import Data, mnist_dataset
-from pellucid.data.idx import write_idx
+from pellucid.data.formats.idx import write_idx
 from pellucid.graph import Sequential
 from pellucid.layers import BatchNorm2d, Conv2d, Dropout, Flatten, Layer, Linear, ReLU
 from pellucid.network import Network

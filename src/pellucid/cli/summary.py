@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
-from pellucid.cli.kinds import Count, switch
+from pellucid.cli.flags import Count, switch
 from pellucid.cli.output import byte_count, dimensions, print_json, print_note, print_table
 from pellucid.cli.subject import open_subject
 from pellucid.errors import PellucidError
