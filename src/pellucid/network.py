@@ -134,8 +134,8 @@ class Network:
     def group(self, names: str, *, rate: float = 1.0, decay: float = 1.0, frozen: bool = False) -> None:
         """Train the parameters of that name, path or pattern at another rate or decay, or not at all.
 
-        See `ParameterGroup`; of several that hold a parameter, the last one counts. Below the lowest layer that learns,
-        backward does nothing. Raises PellucidError where no parameter is so called.
+        See `ParameterGroup`; of several that hold a parameter, the last one counts. Below the lowest layer that
+        learns, backward does nothing. Raises PellucidError where no parameter is so called.
         """
         self.set_groups([*self.groups, ParameterGroup(names, rate, decay, frozen)])
 

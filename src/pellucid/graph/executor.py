@@ -72,7 +72,7 @@ class Executor:
         self._wanted = {wanted: self._gradient_wanted(wanted) for wanted in (False, True)}
 
     def _gradient_wanted(self, input_gradient: bool) -> list[bool]:
-        """For each value, whether its gradient leads to something that learns, or to the input's that is asked for."""
+        """For each value, whether its gradient leads to something that learns, or to an input's that is wanted."""
         wanted = [False] * len(self._slots)
         wanted[0] = input_gradient
         for step in self._steps:

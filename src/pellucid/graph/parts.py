@@ -38,18 +38,12 @@ def _part(nodes: Nodes, start: int, stop: int, source: str) -> tuple[str, Layer]
         return INPUT if value == source else value.removeprefix(prefix)
 
     inside = tuple(Node(n.layer, [inner(v) for v in n.inputs], inner(n.name)) for n in nodes[start:stop])
-    groups: list[Group] = []
-    for group in nodes.groups:
-        if start <= group.first and group.last <= stop and group.depth > (whole.depth if whole else -1):
-            groups.append(
-                replace(
-                    group,
-                    name=inner(group.name),
-                    first=group.first - start,
-                    last=group.last - start,
-                    source=inner(group.source),
-                    outputs=tuple(map(inner, group.outputs)),
-                    depth=group.depth - (whole.depth + 1 if whole else 0),
-                )
-            )
-    return name, Rewritten(Nodes(inside, (inner(nodes[stop - 1].name),), tuple(groups)))
+    around = whole.depth if whole is not None else -1
+
+    def moved(group: Group) -> Group:
+        outputs = tuple(map(inner, group.outputs))
+        ends = {"first": group.first - start, "last": group.last - start, "depth": group.depth - around - 1}
+        return replace(group, name=inner(group.name), source=inner(group.source), outputs=outputs, **ends)
+
+    groups = [g for g in nodes.groups if start <= g.first and g.last <= stop and g.depth > around]
+    return name, Rewritten(Nodes(inside, (inner(nodes[stop - 1].name),), tuple(map(moved, groups))))
