@@ -52,7 +52,7 @@ def torch_twin(network: Network) -> Any:
     return Twin()
 
 
-def _function(layer: Layer) -> Callable[..., Any]:
+def _function(layer: Layer) -> Any:
     """PyTorch's module, or a function, for one layer."""
     import torch
     from torch import nn
@@ -68,19 +68,19 @@ def _function(layer: Layer) -> Callable[..., Any]:
         _copy(transposed.weight, up.built_weight.value)
         if up.bias is not None:
             _copy(transposed.bias, up.bias.value)
-        return transposed  # type: ignore[no-any-return]
+        return transposed
     if isinstance(layer, BatchNorm2d):
         norm: Any = nn.BatchNorm2d(layer.weight.shape[0], layer.epsilon, layer.momentum)
         own = (norm.weight, norm.bias, norm.running_mean, norm.running_var)
         for target, parameter in zip(own, layer.parameters().values(), strict=True):
             _copy(target, parameter.value)
-        return norm  # type: ignore[no-any-return]
+        return norm
     if isinstance(layer, MaxPool2d):
-        return nn.MaxPool2d(layer.kernel, layer.geometry.stride, layer.geometry.before, ceil_mode=layer.ceil)  # type: ignore[no-any-return]
+        return nn.MaxPool2d(layer.kernel, layer.geometry.stride, layer.geometry.before, ceil_mode=layer.ceil)
     if isinstance(layer, AvgPool2d):
         return nn.AvgPool2d(
             layer.kernel, layer.geometry.stride, layer.geometry.before, layer.ceil, layer.count_padding
-        )  # type: ignore[no-any-return]
+        )
     if isinstance(layer, GlobalAvgPool2d):
         return (lambda x: x.mean((2, 3))) if layer.flatten else (lambda x: x.mean((2, 3), keepdim=True))
     if isinstance(layer, RepeatEdges):

@@ -104,14 +104,14 @@ class Executor:
         for a gradient of another shape than the output's.
         """
         gradients: list[Any] = [None] * len(self._slots)
-        for slot, gradient in zip(self._outputs, self._checked(dy), strict=True):
-            _collect(gradients, slot, gradient)
+        for slot, part in zip(self._outputs, self._checked(dy), strict=True):
+            _collect(gradients, slot, part)
         self._kept_shapes = None
         wanted = self._wanted[input_gradient]
         sums: dict[int, Array] = {}
         for step in reversed(self._steps):
             layer: Layer = step.layer
-            gradient: Array | None = gradients[step.output]
+            gradient = gradients[step.output]
             gradients[step.output] = None
             if gradient is None or not wanted[step.output]:
                 _zero_gradients(layer)
