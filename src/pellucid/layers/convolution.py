@@ -178,7 +178,8 @@ class ConvTranspose2d(Convolution):
         taps = self.kernel[0] * self.kernel[1] / (self.stride[0] * self.stride[1])  # inputs that meet in an output
         fan_in = max(1, round(C // self.groups * taps))
         self._declare((C, self.channels // self.groups, *self.kernel), fan_in)
-        self.built_weight.trained = not self.frozen
+        if self.frozen:
+            self.built_weight.trained = False
         return self.output_shape(input_shape)
 
     def output_shape(self, input_shape: Shape) -> Shape:
@@ -193,14 +194,10 @@ class ConvTranspose2d(Convolution):
 
     def _spread(self, size: Pair) -> Pair:
         """(P, Q) of an input of that size."""
-        geometry, more = self.geometry, self.output_padding
-        (down, across), span, (top, bottom, left, right) = (
-            geometry.stride,
-            geometry.span(self.kernel),
-            geometry.padding,
-        )
-        P = (size[0] - 1) * down - top - bottom + span[0] + more[0]
-        return P, (size[1] - 1) * across - left - right + span[1] + more[1]
+        (down, across), span = self.stride, self.geometry.span(self.kernel)
+        top, bottom, left, right = self.geometry.padding
+        P = (size[0] - 1) * down - top - bottom + span[0] + self.output_padding[0]
+        return P, (size[1] - 1) * across - left - right + span[1] + self.output_padding[1]
 
     def forward(self, x: Array, context: Context = INFERENCE) -> Array:
         """The convolution's adjoint, then the bias."""
