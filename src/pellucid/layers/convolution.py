@@ -5,7 +5,7 @@ import numpy as np
 from pellucid import ops
 from pellucid.layers.base import Parameter
 from pellucid.layers.context import INFERENCE, Context
-from pellucid.layers.initializers import constant, weight_initializer
+from pellucid.layers.initializers import Constant, weight_initializer
 from pellucid.layers.sliding import Padding, Sliding
 from pellucid.layers.window import Window
 from pellucid.ops.arrays import Array, Pair, Shape, pair
@@ -41,7 +41,7 @@ class Convolution(Sliding):
         elif self.weight.shape != weight_shape:
             raise self.error(f"a weight of shape {weight_shape}", self.weight.shape)
         if self.bias is None and self.bias_wanted:
-            self.bias = Parameter((self.channels,), constant(0))
+            self.bias = Parameter((self.channels,), Constant(0))
 
     def parameters(self) -> dict[str, Parameter]:
         """Weight and, unless switched off, bias."""
