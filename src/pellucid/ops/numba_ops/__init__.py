@@ -2,6 +2,8 @@
 
 from pellucid.ops.numba_ops import half_convolution
 from pellucid.ops.numba_ops.activation import (
+    clip,
+    clip_backward,
     dropout,
     leaky_relu,
     leaky_relu_backward,
@@ -59,6 +61,8 @@ __all__ = ["add","multiply","unbroadcast","concat","split",
     "channel_combination",
     "channel_dot",
     "channel_sum",
+    "clip",
+    "clip_backward",
     "conv2d",
     "conv2d_backward",
     "conv2d_input_gradient",
