@@ -38,7 +38,7 @@ def clip(x: Array, low: float, high: float) -> Array:
 
 
 def clip_backward(dy: Array, x: Array, low: float, high: float) -> Array:
-    """Gradient dy where low < x < high, else 0 (also at the bounds). The output does for x: it lies between as x does."""
+    """Gradient dy where low < x < high, else 0 (also at the bounds). x may be the output: it lies there with x."""
     kind = x.dtype.type
     dx: Array = dy * ((x > kind(low)) & (x < kind(high)))
     return dx
