@@ -23,8 +23,8 @@ from pellucid.network import Network
 from pellucid.ops import memory
 from pellucid.ops.arrays import Array
 from pellucid.precision import FORMATS, float_type
-from pellucid.precision.trained import trained_weights
 from pellucid.recipes.shrink import open_shrunk
+from pellucid.training.master_weights import trained_weights
 from pellucid.zoo import create
 
 BATCH = 128

@@ -12,8 +12,8 @@ from benchmarks.cpu import report
 from benchmarks.measure import Work, alternate, clean_environment, machine
 from benchmarks.torch_twin import torch_twin
 from pellucid import ops
-from pellucid.layers import Conv2d, Flatten, Layer, Linear, MaxPool2d, ReLU, Sequential
-from pellucid.layers.grid import grid
+from pellucid.graph import Sequential, grid
+from pellucid.layers import Conv2d, Flatten, Layer, Linear, MaxPool2d, ReLU
 from pellucid.network import Network
 from pellucid.ops.arrays import Array
 from pellucid.zoo import convolutionalize, create

@@ -4,7 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from pellucid.layers import Conv2d, Dropout, Flatten, Layer, Linear, MaxPool2d, ReLU, Sequential, Sum, Upsampled
+from pellucid.graph import Sequential, Sum, Upsampled
+from pellucid.layers import Conv2d, Dropout, Flatten, Layer, Linear, MaxPool2d, ReLU
 
 
 def torch_twin(layer: Layer) -> Any:

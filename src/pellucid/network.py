@@ -134,8 +134,8 @@ class Network:
     def group(self, names: str, *, rate: float = 1.0, decay: float = 1.0, frozen: bool = False) -> None:
         """Train the parameters of that name, path or pattern at another rate or decay, or not at all.
 
-        See `ParameterGroup`; of several that hold a parameter, the last one counts. Below the lowest layer that learns,
-        backward does nothing. Raises PellucidError where no parameter is so called.
+        See `ParameterGroup`; of several that hold a parameter, the last one counts. Below the lowest layer that
+        learns, backward does nothing. Raises PellucidError where no parameter is so called.
         """
         self.set_groups([*self.groups, ParameterGroup(names, rate, decay, frozen)])
 
@@ -229,7 +229,9 @@ def _copy_into(target: Array, values: Array, name: str) -> None:
         return
     given = np.asarray(values)
     if given.shape != target.shape:
-        raise PellucidError(f"network.{name}: expected {target.size} numbers, shape {target.shape}, got {given.shape}")
+        raise PellucidError(
+            f"network.{name}: expected {target.size} numbers, shape {target.shape}, got {given.shape}"
+        )
     target[...] = given
 
 
@@ -248,7 +250,9 @@ def _named_parameters(nodes: Nodes) -> dict[str, Parameter]:
 def _tree(network: Network) -> Iterator[str]:
     """The lines of `repr`."""
     shapes = network.nodes.shapes(network.input_shape)
-    outputs = {group.name: group.outputs for group in network.nodes.groups} | {n.name: (n.name,) for n in network.nodes}
+    outputs = {group.name: group.outputs for group in network.nodes.groups} | {
+        n.name: (n.name,) for n in network.nodes
+    }
     shape = "x".join(map(str, network.input_shape))
     yield f"Network: input {shape}, {network.vector.size:,} parameters, {network.dtype}"
     for layer, depth in network.nodes.layers():
@@ -257,5 +261,7 @@ def _tree(network: Network) -> Iterator[str]:
         settings = layer.describe()
         own = sum(parameter.size for parameter in layer.parameters().values() if parameter.trained)
         given = " and ".join("x".join(map(str, shapes[name])) for name in outputs[layer.name])
-        title = f"{'  ' * (depth + 1)}{layer.name.rpartition('.')[2]}: {layer.kind}" + (f"({settings})" if settings else "")
+        title = f"{'  ' * (depth + 1)}{layer.name.rpartition('.')[2]}: {layer.kind}" + (
+            f"({settings})" if settings else ""
+        )
         yield f"{title} -> {given}" + (f", {own:,} parameters" if own else "")

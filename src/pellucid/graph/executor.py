@@ -9,6 +9,7 @@ from typing import Any
 
 from pellucid import ops
 from pellucid.errors import PellucidError
+from pellucid.graph.lifetimes import lifetimes
 from pellucid.graph.node import INPUT, Nodes
 from pellucid.layers.base import Layer, Parameter
 from pellucid.layers.context import INFERENCE, Context
@@ -20,7 +21,8 @@ class _Step:
     """A node whose values are numbered. dead: values that nobody needs once it has run.
 
     closing: containers whose last value it gives. learns: whether a parameter of its own does.
-    summed: those of its parameters that other layers have too, whose gradients are added up.
+    summed: those of its parameters that other layers have too, whose gradients are added up. frozen: those that don't
+    learn, whose gradient is 0.
     """
 
     layer: Layer
@@ -31,6 +33,7 @@ class _Step:
     closing: tuple[Layer, ...]
     learns: bool = False
     summed: tuple[Parameter, ...] = ()
+    frozen: tuple[Parameter, ...] = ()
 
 
 class Executor:
@@ -45,7 +48,7 @@ class Executor:
         self.note_parameters()
 
     def _numbered(self, nodes: Nodes) -> list[_Step]:
-        last = {self._slots[name]: i for i, node in enumerate(nodes) for name in node.inputs}
+        ends = {self._slots[name]: end for name, (_, end) in lifetimes(nodes).items()}
         closing: dict[int, list[Layer]] = {}
         for group in reversed(nodes.groups):  # innermost first
             if group.last > group.first:
@@ -53,12 +56,9 @@ class Executor:
         steps = []
         for i, node in enumerate(nodes):
             inputs = tuple(self._slots[name] for name in node.inputs)
-            dead = tuple({slot for slot in inputs if last[slot] == i and slot not in self._outputs})
-            steps.append(
-                _Step(
-                    node.layer, inputs, self._slots[node.name], node.join, dead, tuple(closing.get(i, ()))
-                )
-            )  # fmt: skip
+            output = self._slots[node.name]
+            dead = tuple(slot for slot in {*inputs, output} if ends[slot] == i)
+            steps.append(_Step(node.layer, inputs, output, node.join, dead, tuple(closing.get(i, ()))))
         return steps
 
     def note_parameters(self) -> None:
@@ -67,11 +67,12 @@ class Executor:
         uses = Counter(id(parameter) for parameters in own for parameter in parameters)
         for step, parameters in zip(self._steps, own, strict=True):
             step.learns = any(parameter.learns for parameter in parameters)
+            step.frozen = tuple(parameter for parameter in parameters if not parameter.learns)
             step.summed = tuple(parameter for parameter in parameters if uses[id(parameter)] > 1)
         self._wanted = {wanted: self._gradient_wanted(wanted) for wanted in (False, True)}
 
     def _gradient_wanted(self, input_gradient: bool) -> list[bool]:
-        """For each value, whether its gradient leads to something that learns, or to the input's that is asked for."""
+        """For each value, whether its gradient leads to something that learns, or to an input's that is wanted."""
         wanted = [False] * len(self._slots)
         wanted[0] = input_gradient
         for step in self._steps:
@@ -122,6 +123,8 @@ class Executor:
                         _collect(gradients, slot, part)
                 parts = part = None
             layer.forget()
+            for parameter in step.frozen:
+                parameter.gradient[...] = 0
             for parameter in step.summed:
                 before = sums.get(id(parameter))
                 now = parameter.gradient
@@ -140,10 +143,14 @@ class Executor:
         shapes = [None if gradient is None else gradient.shape for gradient in given]
         expected = self._kept_shapes
         if len(shapes) != len(expected):
-            raise PellucidError(f"backward: expected a gradient for each of {len(expected)} outputs, got {len(shapes)}")
+            raise PellucidError(
+                f"backward: expected a gradient for each of {len(expected)} outputs, got {len(shapes)}"
+            )
         for name, shape, wanted in zip(self.nodes.outputs, shapes, expected, strict=True):
             if shape is not None and shape != wanted:
-                raise PellucidError(f"backward: expected a gradient of the output {name}'s shape {wanted}, got {shape}")
+                raise PellucidError(
+                    f"backward: expected a gradient of the output {name}'s shape {wanted}, got {shape}"
+                )
         return given
 
     def _share(self, sums: dict[int, Array]) -> None:

@@ -13,6 +13,7 @@ instead unless told not to (`Network(..., fuse=False)`). Nobody writes these lay
 from __future__ import annotations
 
 from pellucid.graph.node import Node, Nodes
+from pellucid.graph.rewrite import rewrite
 from pellucid.layers.activation import ReLU
 from pellucid.layers.convolution import Conv2d
 from pellucid.layers.fused import ConvReLU, ConvReLUMaxPool, LinearReLU
@@ -37,15 +38,7 @@ def fuse(nodes: Nodes) -> Nodes:
 
 def without_identities(nodes: Nodes) -> Nodes:
     """What an Identity gives is what it sees."""
-    same: dict[str, str] = {}
-    kept = []
-    for node in nodes:
-        inputs = tuple(same.get(name, name) for name in node.inputs)
-        if type(node.layer) is Identity and node.name not in nodes.outputs:
-            same[node.name] = inputs[0]
-        else:
-            kept.append(Node(node.layer, inputs, node.name))
-    return Nodes(tuple(kept), nodes.outputs, nodes.groups if len(kept) == len(nodes) else ())
+    return rewrite(nodes, lambda node: [] if type(node.layer) is Identity else [node])
 
 
 def _chain(nodes: Nodes, node: Node) -> list[Node]:

@@ -18,15 +18,13 @@ class Graph(Container):
             outputs="sum",
         )
 
-    A value may be used many times. Of a node that is a graph of several outputs, each is called by both names, such as
-    "pyramid.fine". outputs: names of the values that come out. input_name: what the nodes call the graph's own input.
-    Raises PellucidError that names the node: for a doubled name, a value that isn't there, a cycle, a value that nobody
-    uses, a second input.
+    A value may be used many times. Of a node that is a graph of several outputs, each is called by both names, such
+    as "pyramid.fine". outputs: names of the values that come out. input_name: what the nodes call the graph's input.
+    Raises PellucidError that names the node: for a doubled name, a value that isn't there, a cycle, a value that
+    nobody uses, a second input.
     """
 
-    def __init__(
-        self, *nodes: Node, outputs: str | Sequence[str], input_name: str | Sequence[str] = INPUT
-    ) -> None:
+    def __init__(self, *nodes: Node, outputs: str | Sequence[str], input_name: str | Sequence[str] = INPUT) -> None:
         names = (input_name,) if isinstance(input_name, str) else tuple(input_name)
         if len(names) != 1:
             raise self.error("one input", " and ".join(map(repr, names)) or "none")

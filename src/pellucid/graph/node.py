@@ -1,8 +1,8 @@
 """What a network is: nodes in the order in which they run, each a layer and the names of the values it sees.
 
 A value is called after the node that gives it; the network's own input is called "input". The order is such that
-a node comes after all that it sees, so that every pass over a network is a loop: forwards for shapes, costs and fields
-of view, backwards for gradients.
+a node comes after all that it sees, so that every pass over a network is a loop: forwards for shapes, costs and
+grids, backwards for gradients.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ class Group:
 class Nodes(Sequence[Node]):
     """The nodes of a network in order, and the names of the values that it gives.
 
-    groups: the containers that they were written in, each before those inside it; a pass that rewrites nodes has none.
+    groups: the containers that they were written in, each before those inside it.
     """
 
     nodes: tuple[Node, ...]

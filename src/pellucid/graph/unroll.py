@@ -58,23 +58,44 @@ class Unrolling:
     def add_outputs(self, name: str, layer: Layer, *inputs: str) -> tuple[str, ...]:
         """As `add`, for a container that may have several outputs."""
         path = ".".join([*self._path, name])
-        before = self._seen.setdefault(id(layer), path)
-        if before != path or path in self.values:
-            self._refuse(layer, path, before)
-        layer.name = path
+        self._enter(layer, path)
         if isinstance(layer, Container):
             return self._open(layer, path, name, inputs)
         self.values.add(path)
         self.nodes.append(Node(layer, inputs, path))
         return (path,)
 
-    def _refuse(self, layer: Layer, path: str, before: str) -> None:
+    def add_nodes(self, nodes: Nodes, source: str) -> tuple[str, ...]:
+        """Add nodes as they are, below the container that asks, their input the source. Names of their outputs."""
+        path, depth = ".".join(self._path), len(self._path)
+        values = {INPUT: source} | {node.name: f"{path}.{node.name}" if path else node.name for node in nodes}
+        first = len(self.nodes)
+        for node in nodes:
+            self._enter(node.layer, values[node.name])
+            self.values.add(values[node.name])
+            self.nodes.append(Node(node.layer, [values[name] for name in node.inputs], values[node.name]))
+        for group in nodes.groups:
+            if group.depth >= 0:
+                name = f"{path}.{group.name}" if path else group.name
+                self._enter(group.container, name)
+                outputs = tuple(values[value] for value in group.outputs)
+                ends = (first + group.first, first + group.last)
+                self.groups.append(
+                    Group(name, group.container, *ends, values[group.source], outputs, depth + group.depth)
+                )
+        return tuple(values[name] for name in nodes.outputs)
+
+    def _enter(self, layer: Layer, path: str) -> None:
+        """Give a layer its place, unless it has one, or the place is taken."""
+        before = self._seen.setdefault(id(layer), path)
         if before != path:
             raise PellucidError(
                 f"layer {layer.kind} stands at two places, {before} and {path}: a layer keeps what its own backward "
                 "needs, so expected another layer there, which may share its Parameter"
             )
-        raise PellucidError(f"two nodes are called {path}: expected a name for each")
+        if path in self.values:
+            raise PellucidError(f"two nodes are called {path}: expected a name for each")
+        layer.name = path
 
     def _open(self, container: Container, path: str, name: str, inputs: tuple[str, ...]) -> tuple[str, ...]:
         if len(inputs) != 1:

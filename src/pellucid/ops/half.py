@@ -58,7 +58,11 @@ def is_half(dtype: np.dtype[Any]) -> bool:
 def at_the_door(backend: ModuleType, name: str) -> Callable[..., Any]:
     """The backend's op, taking 16-bit floats too. Any other type goes straight through."""
     function = getattr(backend, name)
-    if name in {"widen", "narrow", "add", "multiply", "concat", "split", "unbroadcast"} or name.startswith("integer_") or not callable(function):
+    if (
+        name in {"widen", "narrow", "add", "multiply", "concat", "split", "unbroadcast"}
+        or name.startswith("integer_")
+        or not callable(function)
+    ):
         return function  # type: ignore[no-any-return]
     names = tuple(inspect.signature(function).parameters)
     in_half = getattr(backend, "IN_HALF", {}).get(name)

@@ -1,6 +1,7 @@
 """ResNet-18: depth that trains, because every block adds to what passes it by."""
 
-from pellucid.layers import BatchNorm2d, Conv2d, GlobalAvgPool2d, Layer, Linear, MaxPool2d, ReLU, Residual, Sequential
+from pellucid.graph import Residual, Sequential
+from pellucid.layers import BatchNorm2d, Conv2d, GlobalAvgPool2d, Layer, Linear, MaxPool2d, ReLU
 
 
 def resnet18(classes: int = 1000) -> Sequential:

@@ -29,7 +29,6 @@ from pellucid.ops.numba_ops.convolution import (
 )
 from pellucid.ops.numba_ops.half import narrow, widen
 from pellucid.ops.numba_ops.integer import integer_avg_pool2d, integer_conv2d, integer_logits, integer_max_pool2d
-from pellucid.ops.numpy_ops.joins import add, multiply, unbroadcast, concat, split
 from pellucid.ops.numba_ops.linear import linear, linear_backward, linear_relu, linear_relu_backward
 from pellucid.ops.numba_ops.loss import mean_squared_error, softmax, softmax_cross_entropy
 from pellucid.ops.numba_ops.pooling import (
@@ -50,10 +49,12 @@ from pellucid.ops.numba_ops.update import (
     sgd_update,
     squared_norm,
 )
+from pellucid.ops.numpy_ops.joins import add, concat, multiply, split, unbroadcast
 
-__all__ = ["add","multiply","unbroadcast","concat","split",
+__all__ = [
     "adagrad_update",
     "adam_update",
+    "add",
     "average_update",
     "avg_pool2d",
     "avg_pool2d_backward",
@@ -63,6 +64,7 @@ __all__ = ["add","multiply","unbroadcast","concat","split",
     "channel_sum",
     "clip",
     "clip_backward",
+    "concat",
     "conv2d",
     "conv2d_backward",
     "conv2d_input_gradient",
@@ -88,6 +90,7 @@ __all__ = ["add","multiply","unbroadcast","concat","split",
     "max_pool2d_backward",
     "mean_squared_error",
     "momentum_update",
+    "multiply",
     "narrow",
     "relu",
     "relu_backward",
@@ -100,9 +103,11 @@ __all__ = ["add","multiply","unbroadcast","concat","split",
     "silu_backward",
     "softmax",
     "softmax_cross_entropy",
+    "split",
     "squared_norm",
     "tanh",
     "tanh_backward",
+    "unbroadcast",
     "widen",
 ]
 

@@ -37,7 +37,7 @@ from pellucid.ops.numpy_ops.integer import (
     integer_logits,
     integer_max_pool2d,
 )
-from pellucid.ops.numpy_ops.joins import add, multiply, unbroadcast, concat, split
+from pellucid.ops.numpy_ops.joins import add, concat, multiply, split, unbroadcast
 from pellucid.ops.numpy_ops.linear import linear, linear_backward
 from pellucid.ops.numpy_ops.loss import mean_squared_error, softmax, softmax_cross_entropy
 from pellucid.ops.numpy_ops.pooling import (
@@ -59,9 +59,10 @@ from pellucid.ops.numpy_ops.update import (
     squared_norm,
 )
 
-__all__ = ["add","multiply","unbroadcast","concat","split",
+__all__ = [
     "adagrad_update",
     "adam_update",
+    "add",
     "average_update",
     "avg_pool2d",
     "avg_pool2d_backward",
@@ -71,6 +72,7 @@ __all__ = ["add","multiply","unbroadcast","concat","split",
     "channel_sum",
     "clip",
     "clip_backward",
+    "concat",
     "conv2d",
     "conv2d_backward",
     "conv2d_input_gradient",
@@ -96,6 +98,7 @@ __all__ = ["add","multiply","unbroadcast","concat","split",
     "max_pool2d_backward",
     "mean_squared_error",
     "momentum_update",
+    "multiply",
     "narrow",
     "relu",
     "relu_backward",
@@ -108,8 +111,10 @@ __all__ = ["add","multiply","unbroadcast","concat","split",
     "silu_backward",
     "softmax",
     "softmax_cross_entropy",
+    "split",
     "squared_norm",
     "tanh",
     "tanh_backward",
+    "unbroadcast",
     "widen",
 ]

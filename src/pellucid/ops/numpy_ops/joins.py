@@ -1,5 +1,7 @@
 """Temporary."""
+
 import numpy as np
+
 from pellucid.ops.arrays import Array
 from pellucid.ops.memory import empty_images
 
