@@ -24,7 +24,7 @@ def densenet121(classes: int = 1000, *, growth: int = 32) -> Sequential:
     return Sequential(*layers, BatchNorm2d(), ReLU(), GlobalAvgPool2d(), Linear(classes, initial="xavier"))
 
 
-def _dense(growth: int) -> Concat:
+def _dense(growth: int) -> Layer:
     """What comes in, and behind it `growth` new channels: a 1x1 convolution before the 3x3 one keeps that cheap."""
     new = (BatchNorm2d(), ReLU(), *normalized(4 * growth, 1), ReLU(), Conv2d(growth, 3, padding=1, bias=False))
     return Concat(Sequential(), Sequential(*new), names=("old", "new"))

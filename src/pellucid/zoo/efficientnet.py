@@ -25,9 +25,8 @@ def efficientnet_lite0(classes: int = 1000, *, width: float = 1.0, dropout: floa
     """A 3x3 convolution, sixteen blocks, a 1x1 convolution, one affine layer: 4,652,008 parameters on 3x224x224.
 
     Tan, Le 2019, "EfficientNet", table 1 (B0), in its Lite form of 2020: with ReLU6 for SiLU, without attention to
-    channels. Images of any size, padded by "same" as the published weights want it. width: factor of the blocks' channels,
-    which are rounded to multiples of 8; those of the first and last convolution stay. No block is left out in
-    training.
+    channels. Images of any size, padded by "same" as the published weights want it. width: factor of the channels of
+    all blocks, rounded to multiples of 8; the first and last convolution stay. No block is dropped in training.
     """
     channels = 32
     layers: list[Layer] = [*_convolution(channels, 3, 2), ReLU6()]
