@@ -51,7 +51,7 @@ def compare_dense(rounds: int) -> None:
     for pools in (3, 2):
         classifier = Network(unpadded(pools), (1, PATCH, PATCH))
         dense = convolutionalize(classifier)
-        stride = int(grid(dense.layer)[0].step)
+        stride = int(grid(dense.nodes)[0].step)
         slow, fast = by_patches(classifier, x, stride), dense.forward(x)[0]
         np.testing.assert_allclose(fast, slow, rtol=2e-3, atol=2e-4)
         sides: dict[str, Work] = {
