@@ -10,7 +10,6 @@ import pytest
 
 from pellucid import zoo
 from pellucid.graph import unroll
-from pellucid.network import named_parameters
 
 KNOWN = json.loads((Path(__file__).parent / "parameters_0_1.json").read_text())
 
@@ -20,7 +19,8 @@ def test_parameters_are_named_as_in_version_0_1(name: str) -> None:
     nodes = unroll(zoo.create(name, KNOWN[name]["classes"]))
     nodes.build(tuple(map(int, KNOWN[name]["input"].split("x"))))
     found = [
-        f"{key}:{'x'.join(map(str, p.shape))}{'' if p.trained else ':kept'}"
-        for key, p in named_parameters(nodes).items()
+        f"{node.name}.{key}:{'x'.join(map(str, p.shape))}{'' if p.trained else ':kept'}"
+        for node in nodes
+        for key, p in node.layer.parameters().items()
     ]
     assert found == KNOWN[name]["parameters"].split(" ")

@@ -1,6 +1,7 @@
 """How weights start. The scale comes from the layer's own fan-in, the number of inputs of one output."""
 
 import math
+from functools import partial
 
 import numpy as np
 
@@ -11,16 +12,12 @@ from pellucid.ops.arrays import Array, Shape
 
 def normal(deviation: float) -> Initializer:
     """N(0, deviation^2)."""
-
-    def draw(rng: np.random.Generator, shape: Shape) -> Array:
-        return rng.standard_normal(shape) * deviation
-
-    return draw
+    return partial(_normal, deviation)
 
 
 def constant(value: float) -> Initializer:
     """The same value everywhere."""
-    return lambda rng, shape: np.full(shape, value)
+    return partial(_constant, value)
 
 
 def bilinear(groups: int = 1) -> Initializer:
@@ -29,7 +26,22 @@ def bilinear(groups: int = 1) -> Initializer:
     Long, Shelhamer, Darrell 2015, section 3.3. Channel c goes to channel c of its group and to no other; the filter
     of size R is a triangle of half-width ceil(R / 2) about the centre, so that stride = ceil(R / 2) interpolates.
     """
-    return lambda rng, shape: _triangles(shape, groups)
+    return partial(_bilinear, groups)
+
+
+# Functions of the module, not closures: a network can be pickled, and so are its initializers.
+
+
+def _normal(deviation: float, rng: np.random.Generator, shape: Shape) -> Array:
+    return rng.standard_normal(shape) * deviation
+
+
+def _constant(value: float, rng: np.random.Generator, shape: Shape) -> Array:
+    return np.full(shape, value)
+
+
+def _bilinear(groups: int, rng: np.random.Generator, shape: Shape) -> Array:
+    return _triangles(shape, groups)
 
 
 def _triangles(shape: Shape, groups: int) -> Array:
