@@ -67,7 +67,7 @@ def torch_inference(network: Network, x: Array, *, channels_last: bool, compiled
     import torch
 
     format_ = torch.channels_last if channels_last else torch.contiguous_format
-    module = torch_twin(network.layer).to(memory_format=format_).eval()
+    module = torch_twin(network).to(memory_format=format_).eval()
     given = torch.from_numpy(np.ascontiguousarray(x)).to(memory_format=format_)
     run = torch.compile(module) if compiled else module
 

@@ -102,11 +102,11 @@ class Network:
         for parameter in self.parameters.values():
             parameter.value[...] = parameter.initializer(rng, parameter.shape)
 
-    def __call__(self, x: Array, context: Context = INFERENCE) -> Any:
+    def __call__(self, x: Array, context: Context = INFERENCE) -> Array:
         """The output for a batch: `forward`."""
         return self.forward(x, context)
 
-    def forward(self, x: Array, context: Context = INFERENCE) -> Any:
+    def forward(self, x: Array, context: Context = INFERENCE) -> Array:
         """Output for a batch x (N, *input_shape); images may have another height and width if the layers allow.
 
         A network of several outputs gives a list of them.
@@ -120,7 +120,8 @@ class Network:
         executor = self._running if context.watch is None else self._plain
         if context.keep:
             self._kept = executor
-        return executor.forward(x, context)
+        y: Array = executor.forward(x, context)  # a list where there are several outputs
+        return y
 
     def backward(self, dy: Array | Sequence[Array | None], *, input_gradient: bool = False) -> Array:
         """From the output's gradient to `gradient`; returns the input's (an empty array unless asked for).

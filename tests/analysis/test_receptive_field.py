@@ -152,8 +152,9 @@ def test_size_and_stride_are_those_of_units_far_from_the_border(layers: list[Lay
             return
     except PellucidError:
         return
-    view = find_view(Network(chain, shape).nodes, shape, str(len(layers) - 1))
-    seen, field = probe(Network(chain, shape), str(len(layers) - 1)), view.field()
+    network = Network(chain, shape)
+    view = find_view(network.nodes, shape, str(len(layers) - 1))
+    seen, field = probe(network, str(len(layers) - 1)), view.field()
     inner = {unit: box(seen[unit]) for unit in np.ndindex(view.extent) if is_inside(view, unit)}
     assert field.size is not None
     for axis in (0, 1):

