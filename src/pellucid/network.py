@@ -178,11 +178,14 @@ class Network:
 
     def astype(self, dtype: npt.DTypeLike, *, fuse: bool | None = None) -> Network:
         """A copy of this network in another float type, with the same weights; fused as this one unless given."""
-        twin = copy.copy(self)
-        twin.layer = copy.deepcopy(self.layer)
-        twin.dtype, twin.fused = np.dtype(dtype), self.fused if fuse is None else fuse
-        twin._rebuild()
+        settings = {"dtype": np.dtype(dtype), "fused": self.fused if fuse is None else fuse}
+        twin = object.__new__(type(self))
+        twin.__setstate__(copy.deepcopy(self.__getstate__()) | settings)
         return twin
+
+    def __copy__(self) -> Network:
+        """With layers of its own, as a layer belongs to one network."""
+        return copy.deepcopy(self)
 
     def _rebuild(self) -> None:
         """Nodes and vectors anew, over the layers' present values: what a copy needs."""

@@ -77,6 +77,14 @@ ACTIVATIONS: dict[str, tuple[Callable[[Array], Array], Callable[[Array, Array, A
         lambda x: numpy_ops.leaky_relu(x, 0.1),
         lambda dy, x, y: numpy_ops.leaky_relu_backward(dy, x, 0.1),
     ),
+    "clip": (
+        lambda x: numpy_ops.clip(x, -1.5, 2.5),
+        lambda dy, x, y: numpy_ops.clip_backward(dy, x, -1.5, 2.5),
+    ),
+    "clip of its output": (
+        lambda x: numpy_ops.clip(x, -1.5, 2.5),
+        lambda dy, x, y: numpy_ops.clip_backward(dy, y, -1.5, 2.5),
+    ),
     "sigmoid": (numpy_ops.sigmoid, lambda dy, x, y: numpy_ops.sigmoid_backward(dy, y)),
     "tanh": (numpy_ops.tanh, lambda dy, x, y: numpy_ops.tanh_backward(dy, y)),
     "silu": (numpy_ops.silu, lambda dy, x, y: numpy_ops.silu_backward(dy, x)),

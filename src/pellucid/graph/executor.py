@@ -81,6 +81,8 @@ class Executor:
 
     def forward(self, x: Array, context: Context = INFERENCE) -> Any:
         """The output for a batch, or a list of all outputs."""
+        if context.keep:
+            self._kept_shapes = None  # until the pass is through
         values: list[Any] = [None] * len(self._slots)
         values[0] = x
         watch = context.watch

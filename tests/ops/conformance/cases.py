@@ -166,6 +166,8 @@ ELEMENTWISE: dict[str, Maker] = {
     "relu_backward": elementwise(2, bound=exact),
     "leaky_relu": elementwise(1, 0.1),
     "leaky_relu_backward": elementwise(2, 0.1),
+    "clip": elementwise(1, -1.5, 2.5, bound=exact),
+    "clip_backward": elementwise(2, -1.5, 2.5, bound=exact),
     "sigmoid": elementwise(1),
     "sigmoid_backward": elementwise(2),
     "tanh": elementwise(1),

@@ -2,6 +2,8 @@
 
 from pellucid.ops.numba_ops import half_convolution
 from pellucid.ops.numba_ops.activation import (
+    clip,
+    clip_backward,
     dropout,
     leaky_relu,
     leaky_relu_backward,
@@ -60,6 +62,8 @@ __all__ = [
     "channel_combination",
     "channel_dot",
     "channel_sum",
+    "clip",
+    "clip_backward",
     "concat",
     "conv2d",
     "conv2d_backward",

@@ -11,6 +11,8 @@ from pellucid.ops.numba_ops.layout import elementwise, real
 from pellucid.ops.numpy_ops.activation import tanh  # NumPy's is made of vector instructions already
 
 __all__ = [
+    "clip",
+    "clip_backward",
     "dropout",
     "leaky_relu",
     "leaky_relu_backward",
@@ -43,6 +45,16 @@ def leaky_relu(x: Array, slope: float) -> Array:
 def leaky_relu_backward(dy: Array, x: Array, slope: float) -> Array:
     """Dy where x > 0, else slope * dy."""
     return elementwise(_leaky_relu_backward, (dy, x), (real(slope, dy.dtype),))
+
+
+def clip(x: Array, low: float, high: float) -> Array:
+    """The nearest number to x between low and high; ReLU6 with 0 and 6 (Krizhevsky 2010)."""
+    return elementwise(_clip, (x,), (real(low, x.dtype), real(high, x.dtype)))
+
+
+def clip_backward(dy: Array, x: Array, low: float, high: float) -> Array:
+    """Gradient dy where low < x < high, else 0 (also at the bounds). x may be the output: it lies there with x."""
+    return elementwise(_clip_backward, (dy, x), (real(low, x.dtype), real(high, x.dtype)))
 
 
 def sigmoid(x: Array) -> Array:
@@ -94,6 +106,19 @@ def _leaky_relu_backward(dy: Any, x: Any, dx: Any, slope: Any) -> None:
     zero = dy.dtype.type(0)
     for i in prange(dy.size):
         dx[i] = dy[i] if x[i] > zero else dy[i] * slope
+
+
+@jit(parallel=True)
+def _clip(x: Any, y: Any, low: Any, high: Any) -> None:
+    for i in prange(x.size):
+        y[i] = low if x[i] < low else high if x[i] > high else x[i]  # NaN is neither: it stays
+
+
+@jit(parallel=True)
+def _clip_backward(dy: Any, x: Any, dx: Any, low: Any, high: Any) -> None:
+    zero, one = dy.dtype.type(0), dy.dtype.type(1)
+    for i in prange(dy.size):
+        dx[i] = dy[i] * (one if low < x[i] < high else zero)
 
 
 @jit(cache=False)
