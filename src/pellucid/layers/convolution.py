@@ -5,7 +5,7 @@ import numpy as np
 from pellucid import ops
 from pellucid.layers.base import Parameter
 from pellucid.layers.context import INFERENCE, Context
-from pellucid.layers.initializers import constant, weight_initializer
+from pellucid.layers.initializers import Constant, weight_initializer
 from pellucid.layers.sliding import Padding, Sliding
 from pellucid.layers.window import Window
 from pellucid.ops.arrays import Array, Pair, Shape, pair
@@ -41,7 +41,7 @@ class Convolution(Sliding):
         elif self.weight.shape != weight_shape:
             raise self.error(f"a weight of shape {weight_shape}", self.weight.shape)
         if self.bias is None and self.bias_wanted:
-            self.bias = Parameter((self.channels,), constant(0))
+            self.bias = Parameter((self.channels,), Constant(0))
 
     def parameters(self) -> dict[str, Parameter]:
         """Weight and, unless switched off, bias."""
@@ -178,7 +178,8 @@ class ConvTranspose2d(Convolution):
         taps = self.kernel[0] * self.kernel[1] / (self.stride[0] * self.stride[1])  # inputs that meet in an output
         fan_in = max(1, round(C // self.groups * taps))
         self._declare((C, self.channels // self.groups, *self.kernel), fan_in)
-        self.built_weight.trained = not self.frozen
+        if self.frozen:
+            self.built_weight.trained = False
         return self.output_shape(input_shape)
 
     def output_shape(self, input_shape: Shape) -> Shape:
@@ -193,14 +194,10 @@ class ConvTranspose2d(Convolution):
 
     def _spread(self, size: Pair) -> Pair:
         """(P, Q) of an input of that size."""
-        geometry, more = self.geometry, self.output_padding
-        (down, across), span, (top, bottom, left, right) = (
-            geometry.stride,
-            geometry.span(self.kernel),
-            geometry.padding,
-        )
-        P = (size[0] - 1) * down - top - bottom + span[0] + more[0]
-        return P, (size[1] - 1) * across - left - right + span[1] + more[1]
+        (down, across), span = self.stride, self.geometry.span(self.kernel)
+        top, bottom, left, right = self.geometry.padding
+        P = (size[0] - 1) * down - top - bottom + span[0] + self.output_padding[0]
+        return P, (size[1] - 1) * across - left - right + span[1] + self.output_padding[1]
 
     def forward(self, x: Array, context: Context = INFERENCE) -> Array:
         """The convolution's adjoint, then the bias."""

@@ -5,7 +5,7 @@ import numpy as np
 from pellucid import ops
 from pellucid.layers.base import Layer, Parameter
 from pellucid.layers.context import INFERENCE, Context
-from pellucid.layers.initializers import constant, weight_initializer
+from pellucid.layers.initializers import Constant, weight_initializer
 from pellucid.ops.arrays import Array, Shape
 
 
@@ -35,7 +35,7 @@ class Linear(Layer):
         elif self.weight.shape != (self.features, F):
             raise self.error(f"a weight of shape {(self.features, F)}", self.weight.shape)
         if self.bias is None and self.bias_wanted:
-            self.bias = Parameter((self.features,), constant(0))
+            self.bias = Parameter((self.features,), Constant(0))
         return output_shape
 
     def parameters(self) -> dict[str, Parameter]:

@@ -5,7 +5,7 @@ import numpy as np
 from pellucid import ops
 from pellucid.layers.base import Layer, Parameter
 from pellucid.layers.context import INFERENCE, Context
-from pellucid.layers.initializers import constant
+from pellucid.layers.initializers import Constant
 from pellucid.ops.arrays import Array, Shape
 
 
@@ -26,9 +26,9 @@ class BatchNorm2d(Layer):
         """One gamma, beta, mean and variance a channel."""
         shape = (self.image_shape(input_shape)[0],)
         if not hasattr(self, "weight"):
-            self.weight, self.bias = Parameter(shape, constant(1)), Parameter(shape, constant(0))
-            self.running_mean = Parameter(shape, constant(0), trained=False)
-            self.running_variance = Parameter(shape, constant(1), trained=False)
+            self.weight, self.bias = Parameter(shape, Constant(1)), Parameter(shape, Constant(0))
+            self.running_mean = Parameter(shape, Constant(0), trained=False)
+            self.running_variance = Parameter(shape, Constant(1), trained=False)
         return input_shape
 
     def parameters(self) -> dict[str, Parameter]:

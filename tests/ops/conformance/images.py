@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from ops.conformance.arrays import Source
-from ops.conformance.cases import Case, Maker, exact, of_absolute_values
+from ops.conformance.cases import Case, Maker, any_shape, exact, of_absolute_values
 from pellucid.ops import numpy_ops
 from pellucid.ops.arrays import Array, Pair
 from pellucid.ops.geometry import Geometry, Sides, sides
@@ -155,7 +155,40 @@ def global_avg_pool2d_backward(s: Source) -> Case:
     return Case([s.normal(s.images()[:2]), s.pair(1, 9)])
 
 
+def joined(s: Source) -> Case:
+    shape = s.images() if s.pick(True, False, True) else any_shape(s)
+    other = (*shape[:2], 1, 1) if len(shape) == 4 and s.pick(True, False) else shape
+    return Case([s.normal(shape), s.normal(other)])
+
+
+def unbroadcast(s: Source) -> Case:
+    shape = s.images()
+    return Case([s.normal(shape), s.pick(shape, (*shape[:2], 1, 1), (1, shape[1], 1, 1))])
+
+
+def _parts(s: Source) -> tuple[tuple[int, ...], list[int], tuple[int, ...]]:
+    """Samples, channels of each part, and size of an image, or of none."""
+    N, _, H, W = s.images()
+    channels = [s.pick(1, 2, 3, 5, 8, 16, 17) for _ in range(s.whole(1, 4))]
+    return (N,), channels, s.pick((), (H, W))
+
+
+def concat(s: Source) -> Case:
+    samples, channels, size = _parts(s)
+    return Case([s.normal((*samples, count, *size)) for count in channels], bound=exact)
+
+
+def split(s: Source) -> Case:
+    samples, channels, size = _parts(s)
+    return Case([s.normal((*samples, sum(channels), *size)), tuple(channels)], bound=exact)
+
+
 IMAGES: dict[str, Maker] = {
+    "add": joined,
+    "multiply": joined,
+    "unbroadcast": unbroadcast,
+    "concat": concat,
+    "split": split,
     "conv2d": conv2d,
     "conv2d_relu": conv2d,
     "conv2d_relu_max_pool2d": conv2d_relu_max_pool2d,
