@@ -26,7 +26,18 @@ from pellucid.ops.numba_ops.convolution import (
     conv2d_weight_gradient,
 )
 from pellucid.ops.numba_ops.half import narrow, widen
-from pellucid.ops.numba_ops.integer import integer_avg_pool2d, integer_conv2d, integer_logits, integer_max_pool2d
+from pellucid.ops.numba_ops.integer import (
+    integer_add,
+    integer_avg_pool2d,
+    integer_concat,
+    integer_conv2d,
+    integer_conv_transpose2d,
+    integer_logits,
+    integer_max_pool2d,
+    integer_multiply,
+    integer_sum,
+    integer_transposed_logits,
+)
 from pellucid.ops.numba_ops.linear import linear, linear_backward, linear_relu, linear_relu_backward
 from pellucid.ops.numba_ops.loss import mean_squared_error, softmax, softmax_cross_entropy
 from pellucid.ops.numba_ops.pooling import (
@@ -72,10 +83,16 @@ __all__ = [
     "dropout",
     "global_avg_pool2d",
     "global_avg_pool2d_backward",
+    "integer_add",
     "integer_avg_pool2d",
+    "integer_concat",
     "integer_conv2d",
+    "integer_conv_transpose2d",
     "integer_logits",
     "integer_max_pool2d",
+    "integer_multiply",
+    "integer_sum",
+    "integer_transposed_logits",
     "leaky_relu",
     "leaky_relu_backward",
     "linear",

@@ -3,10 +3,11 @@
 A task is a few rows of one image. It copies the rows that it needs, with their frame, to memory that stays in the
 cache; sums products into 32 bits, two or four at a time (see integer_code); takes the largest of each square where a
 max-pool follows; and only then scales, so that a number is rounded once and stored once, as a byte.
-Groups and dilation are left to the definition.
+Groups, dilation and transposed convolution are done tap by tap (see integer_taps).
 """
 
 import weakref
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -26,15 +27,28 @@ from pellucid.ops.numba_ops.integer_code import (
     totals_of_4,
     totals_of_6,
 )
+from pellucid.ops.numba_ops.integer_taps import by_taps, convolved, met_pixels, start_of_totals, transposed
 from pellucid.ops.numba_ops.jit import jit
 from pellucid.ops.numba_ops.layout import images, rows
 from pellucid.ops.numba_ops.vectors import LANES, VECTOR, address
 from pellucid.ops.numpy_ops import integer as definition
 from pellucid.ops.numpy_ops.convolution import convolved_size
-from pellucid.ops.numpy_ops.integer import integer_avg_pool2d
+from pellucid.ops.numpy_ops.integer import integer_avg_pool2d, integer_concat, integer_multiply, integer_sum
 
-__all__ = ["integer_avg_pool2d", "integer_conv2d", "integer_logits", "integer_max_pool2d"]
+__all__ = [
+    "integer_add",
+    "integer_avg_pool2d",
+    "integer_concat",
+    "integer_conv2d",
+    "integer_conv_transpose2d",
+    "integer_logits",
+    "integer_max_pool2d",
+    "integer_multiply",
+    "integer_sum",
+    "integer_transposed_logits",
+]
 
+UNCLIPPED = (0, -(1 << 31), (1 << 31) - 1)
 TASK_TOTALS = 1 << 13  # 32-bit totals of one task, about: half of a first-level cache
 NUMBER = WORD // NUMBERS  # bytes of an activation while it is multiplied
 
@@ -54,13 +68,13 @@ def integer_conv2d(
     dilation: Pair = (1, 1),
     groups: int = 1,
     pool: int = 1,
+    high: int = definition.HIGHEST,
 ) -> Array:
     """The convolution's totals as activations, pooled: (N, K, P/pool, Q/pool) uint8; see the definition."""
+    limits = (zeros[1], low, high)
     if groups > 1 or dilation != (1, 1):
-        return definition.integer_conv2d(
-            x, w, b, multiplier, shift, zeros, low, stride, padding, dilation, groups, pool
-        )
-    limits = (zeros[1], low, definition.HIGHEST)
+        scaling, settings = (b, multiplier, shift), (stride, padding, dilation, groups)
+        return _by_taps(np.uint8, x, w, scaling, zeros[0], limits, settings, pool)
     return _run(np.uint8, x, w, (b, multiplier, shift), zeros[0], limits, stride, padding, pool)
 
 
@@ -78,9 +92,67 @@ def integer_logits(
 ) -> Array:
     """The last layer: round(total * factor), not clipped: (N, K, P, Q) int32."""
     if groups > 1 or dilation != (1, 1):
-        return definition.integer_logits(x, w, b, multiplier, shift, zero, stride, padding, dilation, groups)
-    limits = (0, -(1 << 31), (1 << 31) - 1)
-    return _run(np.int32, x, w, (b, multiplier, shift), zero, limits, stride, padding, 1)
+        scaling, settings = (b, multiplier, shift), (stride, padding, dilation, groups)
+        return _by_taps(np.int32, x, w, scaling, zero, UNCLIPPED, settings, 1)
+    return _run(np.int32, x, w, (b, multiplier, shift), zero, UNCLIPPED, stride, padding, 1)
+
+
+def integer_conv_transpose2d(
+    x: Array,
+    w: Array,
+    b: Array,
+    multiplier: Array,
+    shift: Array,
+    size: Pair,
+    zeros: Pair = (0, 0),
+    low: int = 0,
+    stride: Pair = (1, 1),
+    padding: Pair = (0, 0),
+    dilation: Pair = (1, 1),
+    groups: int = 1,
+    pool: int = 1,
+    high: int = definition.HIGHEST,
+) -> Array:
+    """The transposed convolution's totals as activations, pooled: uint8; see the definition."""
+    met = met_pixels(transposed, size, _size(x), _window(w), stride, padding, dilation)
+    limits = (zeros[1], low, high)
+    return by_taps(np.uint8, x, w, (b, multiplier, shift), zeros[0], limits, met, groups, pool)
+
+
+def integer_transposed_logits(
+    x: Array,
+    w: Array,
+    b: Array,
+    multiplier: Array,
+    shift: Array,
+    size: Pair,
+    zero: int = 0,
+    stride: Pair = (1, 1),
+    padding: Pair = (0, 0),
+    dilation: Pair = (1, 1),
+    groups: int = 1,
+) -> Array:
+    """A last layer that is a transposed convolution: (N, K, *size) int32; see the definition."""
+    met = met_pixels(transposed, size, _size(x), _window(w), stride, padding, dilation)
+    return by_taps(np.int32, x, w, (b, multiplier, shift), zero, UNCLIPPED, met, groups, 1)
+
+
+def integer_add(
+    xs: Sequence[Array],
+    zeros: Sequence[int],
+    multipliers: Sequence[int],
+    shift: int,
+    zero: int = 0,
+    low: int = 0,
+    high: int = definition.HIGHEST,
+) -> Array:
+    """The sum of images, each with a scale of its own, uint8; see the definition, which does all but the common."""
+    if len(xs) != 2 or xs[0].shape != xs[1].shape:
+        return definition.integer_add(xs, zeros, multipliers, shift, zero, low, high)
+    first, second = map(rows, xs)
+    y = empty(first.shape, np.uint8)
+    _add(first.reshape(-1), second.reshape(-1), *zeros, *multipliers, shift, zero, low, high, y.reshape(-1))
+    return images(y)
 
 
 def integer_max_pool2d(x: Array, kernel: Pair, stride: Pair, padding: Pair = (0, 0), ceil: bool = False) -> Array:
@@ -91,6 +163,33 @@ def integer_max_pool2d(x: Array, kernel: Pair, stride: Pair, padding: Pair = (0,
     y = empty((x.shape[0], P, Q, x.shape[1]), np.uint8)
     _max_pool(rows(x), y, *kernel, *stride)
     return images(y)
+
+
+def _size(x: Array) -> Pair:
+    return x.shape[2], x.shape[3]
+
+
+def _window(w: Array) -> Pair:
+    return w.shape[2], w.shape[3]
+
+
+def _by_taps(
+    kind: Any,
+    x: Array,
+    w: Array,
+    scaling: tuple[Array, Array, Array],
+    zero: int,
+    limits: tuple[int, int, int],
+    settings: tuple[Pair, Pair, Pair, int],
+    pool: int,
+) -> Array:
+    """A convolution in groups or with holes."""
+    stride, padding, dilation, groups = settings
+    size, window = _size(x), _window(w)
+    output = [convolved_size(size[a], window[a], stride[a], padding[a], dilation[a]) for a in (0, 1)]
+    met = met_pixels(convolved, (output[0], output[1]), size, window, stride, padding, dilation)
+    b, multiplier, shift = scaling
+    return by_taps(kind, x, w, (start_of_totals(w, b, zero), multiplier, shift), zero, limits, met, groups, pool)
 
 
 def _run(
@@ -246,6 +345,19 @@ def _scale(total: Any, b: Any, multiplier: Any, shift: Any, half: Any, limits: A
     for k in range(first, y.size):
         scaled = ((np.int64(total[k] + b[k]) * np.int64(multiplier[k]) + half[k]) >> shift[k]) + zero
         y[k] = min(max(scaled, low), high)
+
+
+@jit(parallel=True)
+def _add(
+    x: Any, y: Any, x_zero: int, y_zero: int, x_by: int, y_by: int, shift: int, zero: int, low: int, high: int,
+    out: Any,
+) -> None:  # fmt: skip
+    start = np.int32((1 << (shift - 1)) - x_zero * x_by - y_zero * y_by)
+    by, other, down = np.int32(x_by), np.int32(y_by), np.int32(shift)
+    offset, least, most = np.int32(zero), np.int32(low), np.int32(high)
+    for i in prange(out.size):
+        total = np.int32(np.int32(x[i]) * by + np.int32(y[i]) * other + start)
+        out[i] = min(max(np.int32((total >> down) + offset), least), most)
 
 
 @jit(parallel=True)
