@@ -102,11 +102,11 @@ class Network:
         for parameter in self.parameters.values():
             parameter.value[...] = parameter.initializer(rng, parameter.shape)
 
-    def __call__(self, x: Array, context: Context = INFERENCE) -> Any:
+    def __call__(self, x: Array, context: Context = INFERENCE) -> Array:
         """The output for a batch: `forward`."""
         return self.forward(x, context)
 
-    def forward(self, x: Array, context: Context = INFERENCE) -> Any:
+    def forward(self, x: Array, context: Context = INFERENCE) -> Array:
         """Output for a batch x (N, *input_shape); images may have another height and width if the layers allow.
 
         A network of several outputs gives a list of them.
@@ -120,7 +120,8 @@ class Network:
         executor = self._running if context.watch is None else self._plain
         if context.keep:
             self._kept = executor
-        return executor.forward(x, context)
+        y: Array = executor.forward(x, context)  # a list where there are several outputs
+        return y
 
     def backward(self, dy: Array | Sequence[Array | None], *, input_gradient: bool = False) -> Array:
         """From the output's gradient to `gradient`; returns the input's (an empty array unless asked for).
@@ -177,11 +178,14 @@ class Network:
 
     def astype(self, dtype: npt.DTypeLike, *, fuse: bool | None = None) -> Network:
         """A copy of this network in another float type, with the same weights; fused as this one unless given."""
-        twin = copy.copy(self)
-        twin.layer = copy.deepcopy(self.layer)
-        twin.dtype, twin.fused = np.dtype(dtype), self.fused if fuse is None else fuse
-        twin._rebuild()
+        settings = {"dtype": np.dtype(dtype), "fused": self.fused if fuse is None else fuse}
+        twin = object.__new__(type(self))
+        twin.__setstate__(copy.deepcopy(self.__getstate__()) | settings)
         return twin
+
+    def __copy__(self) -> Network:
+        """With layers of its own, as a layer belongs to one network."""
+        return copy.deepcopy(self)
 
     def _rebuild(self) -> None:
         """Nodes and vectors anew, over the layers' present values: what a copy needs."""

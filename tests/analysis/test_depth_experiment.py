@@ -16,6 +16,7 @@ from pellucid.analysis.depth.statistics import paired, sample, t_quantile
 from pellucid.cli import main
 from pellucid.data import mnist_dataset
 from pellucid.errors import PellucidError
+from pellucid.graph import unroll
 from pellucid.layers import Conv2d
 from pellucid.recipes.depth_experiment import Experiment, run_experiment
 from small_runs import write_digits
@@ -47,8 +48,7 @@ def test_a_family_spends_its_budget_at_every_depth(budget: Budget) -> None:
     members = family(budget, BUDGETS[budget], (12, 3, 9, 6), (1, 28, 28), 10)
     assert [member.depth for member in members] == [3, 6, 9, 12]
     for member in members:
-        layer = member.create(10)
-        assert sum(isinstance(part, Conv2d) for part in layer.walk()) == member.depth
+        assert sum(isinstance(node.layer, Conv2d) for node in unroll(member.create(10))) == member.depth
         spent = {"parameters": member.parameters, "operations": member.multiply_adds}.get(budget, BUDGETS[budget])
         assert abs(spent / BUDGETS[budget] - 1) < 0.05
     if budget == "receptive-field":

@@ -115,7 +115,7 @@ def heads(kind: str) -> list[Layer]:
 @settings(max_examples=200, deadline=None)
 @given(networks(), st.data())
 def test_every_unit_sees_what_the_probe_finds(network: Network, data: st.DataObject) -> None:
-    found = views(network.layer, network.input_shape)
+    found = views(network.nodes, network.input_shape)
     name = data.draw(st.sampled_from(list(found)))
     seen, view = probe(network, name), found[name]
     assert seen.shape == (*view.extent, *network.input_shape[1:])
@@ -152,8 +152,9 @@ def test_size_and_stride_are_those_of_units_far_from_the_border(layers: list[Lay
             return
     except PellucidError:
         return
-    view = find_view(Network(chain, shape).layer, shape, str(len(layers) - 1))
-    seen, field = probe(Network(chain, shape), str(len(layers) - 1)), view.field()
+    network = Network(chain, shape)
+    view = find_view(network.nodes, shape, str(len(layers) - 1))
+    seen, field = probe(network, str(len(layers) - 1)), view.field()
     inner = {unit: box(seen[unit]) for unit in np.ndindex(view.extent) if is_inside(view, unit)}
     assert field.size is not None
     for axis in (0, 1):
@@ -187,13 +188,13 @@ def test_size_and_stride_are_those_of_units_far_from_the_border(layers: list[Lay
 )
 def test_known_fields(layers: list[Layer], size: int, stride: Fraction | int, centre: float) -> None:
     network = Network(Sequential(*layers), (1, 24, 24))
-    field = list(views(network.layer, network.input_shape).values())[-1].field()
+    field = list(views(network.nodes, network.input_shape).values())[-1].field()
     assert (field.size, field.stride, field.centre) == ((size, size), (stride, stride), (centre, centre))
 
 
 def test_branches_of_different_strides_have_no_stride() -> None:
     network = Network(Sequential(Sum(MaxPool2d(2), Conv2d(1, 5))), (1, 8, 8))
-    found = views(network.layer, network.input_shape)
+    found = views(network.nodes, network.input_shape)
     assert found["0"].field().stride == (None, None)
     assert found["0"].field().size == (5, 5)
     assert found["0.0"].field().stride == (Fraction(2), Fraction(2))
@@ -201,7 +202,7 @@ def test_branches_of_different_strides_have_no_stride() -> None:
 
 def test_a_vector_sees_the_whole_image() -> None:
     network = Network(Sequential(Conv2d(1, 3), GlobalAvgPool2d(), Linear(2)), (1, 6, 6))
-    view = find_view(network.layer, (1, 6, 6), "2")
+    view = find_view(network.nodes, (1, 6, 6), "2")
     assert view.field().size is None
     assert view.region((0, 0)).mask(6, 6).all()
 
@@ -209,6 +210,6 @@ def test_a_vector_sees_the_whole_image() -> None:
 def test_a_layer_or_unit_that_is_not_there_names_those_that_are() -> None:
     network = Network(Sequential(Conv2d(1, 3), ReLU()), (1, 6, 6))
     with pytest.raises(PellucidError, match="no layer 'conv1': expected one of 0, 1"):
-        find_view(network.layer, (1, 6, 6), "conv1")
+        find_view(network.nodes, (1, 6, 6), "conv1")
     with pytest.raises(PellucidError, match=r"layer 1: no unit \(4, 0\), its output is 4x4"):
-        find_view(network.layer, (1, 6, 6), "1").region((4, 0))
+        find_view(network.nodes, (1, 6, 6), "1").region((4, 0))

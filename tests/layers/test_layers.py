@@ -9,10 +9,12 @@ from hypothesis import strategies as st
 
 from pellucid.analysis.gradient_check import TOLERANCE, check_gradients
 from pellucid.errors import PellucidError
-from pellucid.graph import Concat, Residual, Sequential, Sum, Upsampled
+from pellucid.graph import Branches, Concat, Residual, Sequential, Sum, Upsampled
 from pellucid.layers import (
+    Add,
     AvgPool2d,
     BatchNorm2d,
+    Clip,
     Conv2d,
     ConvTranspose2d,
     Dropout,
@@ -23,7 +25,9 @@ from pellucid.layers import (
     LeakyReLU,
     Linear,
     MaxPool2d,
+    Multiply,
     ReLU,
+    ReLU6,
     Sigmoid,
     SiLU,
     Tanh,
@@ -65,6 +69,8 @@ LAYERS: dict[str, Callable[[Draw], Layer]] = {
     "Linear": lambda draw: Sequential(Flatten(), Linear(draw(small), bias=bool(draw(flag)), initial="xavier")),
     "ReLU": lambda draw: ReLU(),
     "LeakyReLU": lambda draw: LeakyReLU(0.1 * draw(small)),
+    "Clip": lambda draw: Clip(-0.3 * draw(small), 0.2 * draw(small)),
+    "ReLU6": lambda draw: ReLU6(),
     "Sigmoid": lambda draw: Sigmoid(),
     "Tanh": lambda draw: Tanh(),
     "SiLU": lambda draw: SiLU(),
@@ -72,6 +78,8 @@ LAYERS: dict[str, Callable[[Draw], Layer]] = {
     "BatchNorm2d": lambda draw: BatchNorm2d(momentum=0.3),
     "Flatten": lambda draw: Flatten(),
     "Identity": lambda draw: Identity(),
+    "Add": lambda draw: Branches(GlobalAvgPool2d(flatten=False), Identity(), ReLU(), join=Add()),
+    "Multiply": lambda draw: Branches(Conv2d(4, 1), Identity(), GlobalAvgPool2d(flatten=False), join=Multiply()),
     "Sequential": lambda draw: Sequential(Conv2d(3, 3, padding=1), ReLU(), MaxPool2d(2), Conv2d(2, 1), ReLU()),
     "Residual": lambda draw: Residual(Sequential(Conv2d(4, 3, padding=1), BatchNorm2d(), SiLU()), Conv2d(4, 1)),
     "Sum": lambda draw: Sum(Conv2d(2, 3, padding=1), Conv2d(2, 1), Conv2d(2, 5, padding=2)),
@@ -119,8 +127,10 @@ def test_contract(name: str, data: st.DataObject) -> None:
 def test_every_layer_is_under_contract() -> None:
     import pellucid.layers as package
 
+    containers = {"Residual", "Sequential", "Sum", "Upsampled"}
     exported = {n for n in package.__all__ if isinstance(getattr(package, n), type)}
-    assert {n for n in exported if issubclass(getattr(package, n), Layer)} - {"Layer"} == set(LAYERS)
+    layers = {n for n in exported if issubclass(getattr(package, n), Layer)} - {"Join", "Layer"}
+    assert layers == set(LAYERS) - containers - {"Concat"}
 
 
 @pytest.mark.parametrize(
@@ -130,8 +140,8 @@ def test_every_layer_is_under_contract() -> None:
         (Linear(3), (1, 3, 3), "layer 0 (Linear): expected feature vectors (put Flatten before it), got shape"),
         (Conv2d(4, groups=4), (6, 9, 9), "layer 0 (Conv2d): expected input channels in a multiple of groups=4"),
         (MaxPool2d(4), (1, 3, 9), "layer 0 (MaxPool2d): expected an image of at least its 4x4 window, got 3x9"),
-        (Sum(Conv2d(2, 1), Conv2d(3, 1)), (1, 3, 3), "layer 0 (Sum): expected branches of one shape, got (2, 3, 3)"),
-        (Concat(Conv2d(2, 1), Conv2d(2, 3)), (1, 3, 3), "layer 0 (Concat): expected branches of one height"),
+        (Sum(Conv2d(2, 1), Conv2d(3, 1)), (1, 3, 3), "layer 0.add (Add): expected inputs of one shape, got (2, 3"),
+        (Concat(Conv2d(2, 1), Conv2d(2, 3)), (1, 3, 3), "layer 0.concat (Concat): expected inputs of one height"),
     ],
 )  # fmt: skip
 def test_an_input_that_does_not_fit_is_named(layer: Layer, shape: tuple[int, ...], expected: str) -> None:
@@ -148,6 +158,7 @@ def test_an_input_that_does_not_fit_is_named(layer: Layer, shape: tuple[int, ...
         lambda: Conv2d(3, padding=-1),
         lambda: MaxPool2d(2, padding=2),
         lambda: Dropout(1.0),
+        lambda: Clip(1, 1),
         lambda: Linear(0),
         lambda: ConvTranspose2d(1, 2, stride=2, output_padding=2),
         lambda: Network(Conv2d(3, initial="best"), (1, 5, 5)),

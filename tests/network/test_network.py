@@ -7,7 +7,7 @@ import pytest
 
 from pellucid import ops
 from pellucid.errors import PellucidError
-from pellucid.graph import Concat, Residual, Sequential
+from pellucid.graph import Concat, Residual, Sequential, fuse, unroll
 from pellucid.layers import (
     INFERENCE,
     BatchNorm2d,
@@ -50,9 +50,10 @@ def test_deep_convnet_is_the_known_one() -> None:
         (16, 28, 28), (16, 28, 28), (16, 14, 14), (32, 14, 14), (32, 16, 16), (32, 8, 8),
         (64, 8, 8), (64, 8, 8), (64, 4, 4), (50,), (10,),
     ]  # fmt: skip
-    kinds = [layer.kind for layer in create("deep-convnet", 10).walk()]
+    kinds = [node.layer.kind for node in unroll(create("deep-convnet", 10))]
     assert kinds.count("Dropout") == 2
-    assert [layer.kind for layer in create("deep-convnet", 10, last_dropout=False).walk()].count("Dropout") == 1
+    kinds = [node.layer.kind for node in unroll(create("deep-convnet", 10, last_dropout=False))]
+    assert kinds.count("Dropout") == 1
 
 
 def test_weights_start_with_their_own_fan_in() -> None:
@@ -83,14 +84,14 @@ def test_the_same_seed_gives_the_same_weights_in_every_float_type() -> None:
 def test_fusion_changes_nothing_but_the_passes() -> None:
     labels = np.array([0, 1, 2, 0])
     results = []
-    for fuse in (False, True):
-        network = Network(small(), (2, 8, 8), dtype=np.float64, fuse=fuse)
+    for fused_too in (False, True):
+        network = Network(small(), (2, 8, 8), dtype=np.float64, fuse=fused_too)
         y = network.forward(images(4), training(np.random.default_rng(1)))
         dx = network.backward(SoftmaxCrossEntropy()(y, labels)[1], input_gradient=True)
         results.append((y, dx, network.gradient.copy()))
     for plain, fused in zip(*results, strict=True):
         np.testing.assert_allclose(fused, plain, rtol=1e-11, atol=1e-13)
-    kinds = [layer.kind for layer in Network(small(), (2, 8, 8))._running.walk()]
+    kinds = [node.layer.kind for node in fuse(Network(small(), (2, 8, 8)).nodes)]
     assert {"ConvReLUMaxPool", "ConvReLU", "LinearReLU"} <= set(kinds)
 
 

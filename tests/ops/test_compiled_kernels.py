@@ -14,15 +14,15 @@ import pellucid
 from pellucid import ops
 from pellucid.errors import PellucidError
 from pellucid.ops import numba_ops, numpy_ops
-from pellucid.ops.numba_ops.vectors import LANES
+from pellucid.ops.numba_ops.compile.vectors import LANES
 
 PACKAGE = Path(pellucid.__file__).parent
 ANNOUNCEMENT = "compiling kernels for this machine"
 
 SIGMOID = """
 import sys, numpy as np
-from pellucid.ops.numba_ops.activation import sigmoid
-from pellucid.ops.numba_ops.jit import cache_folder
+from pellucid.ops.numba_ops.elementwise.activation import sigmoid
+from pellucid.ops.numba_ops.compile.jit import cache_folder
 print(sigmoid(np.zeros(3, sys.argv[1]))[0], cache_folder())
 """
 
@@ -70,7 +70,7 @@ def test_two_processes_compile_at_once_and_a_third_finds_both_results(package: P
 def test_an_edit_in_a_file_that_a_kernel_calls_is_noticed(package: Path, tmp_path: Path) -> None:
     env = environment(package, tmp_path)
     assert finish(start(SIGMOID, env, "float32"))[0][0] == "0.5"
-    called = package / "pellucid" / "ops" / "numba_ops" / "exponential.py"
+    called = package / "pellucid" / "ops" / "numba_ops" / "elementwise" / "exponential.py"
     source = called.read_text()
     edited = source.replace("else p * power", "else p * power * 3")
     assert edited != source
@@ -164,22 +164,23 @@ def test_impossible_number_of_threads_is_refused(count: int) -> None:
 WIDTH = """
 import numpy as np
 from pellucid.ops import numba_ops, numpy_ops
-from pellucid.ops.numba_ops.vectors import LANES
+from pellucid.ops.geometry import Geometry
+from pellucid.ops.numba_ops.compile.vectors import LANES
 rng = np.random.default_rng(0)
 worst = 0.0
 for C, K, size, stride in ((5, 18, 3, 1), (16, 16, 3, 1), (3, 17, 5, 2), (19, 4, 1, 1)):
     x = rng.standard_normal((2, C, 11, 10)).astype(np.float32)
     w = rng.standard_normal((K, C, size, size)).astype(np.float32)
-    geometry = ((stride, stride), (1, 1))
-    y = numpy_ops.conv2d(x.astype(float), w.astype(float), None, *geometry)
+    geometry = Geometry((stride, stride), (1, 1, 1, 1))
+    y = numpy_ops.conv2d(x.astype(float), w.astype(float), None, geometry)
     dy = y.astype(np.float32)
     for name, arguments in (
         ("conv2d", (x, w, None)), ("conv2d_input_gradient", (dy, w, (11, 10))),
         ("conv2d_weight_gradient", (dy, x, (size, size))),
     ):
         wide = [a.astype(float) if isinstance(a, np.ndarray) else a for a in arguments]
-        expected = getattr(numpy_ops, name)(*wide, *geometry)
-        got = getattr(numba_ops, name)(*arguments, *geometry)
+        expected = getattr(numpy_ops, name)(*wide, geometry)
+        got = getattr(numba_ops, name)(*arguments, geometry)
         worst = max(worst, np.abs(got - expected).max() / np.abs(expected).max())
 print(LANES, worst)
 """

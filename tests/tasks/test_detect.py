@@ -15,8 +15,8 @@ from pellucid.graph import Sequential
 from pellucid.layers import AvgPool2d, Conv2d, Layer, MaxPool2d
 from pellucid.network import Network
 from pellucid.ops.arrays import Array
+from pellucid.ops.formats import float_type
 from pellucid.ops.memory import channels_last
-from pellucid.precision import float_type
 from pellucid.recipes import build_trainer, load_recipe
 from pellucid.task import Task
 from pellucid.tasks.box_assignment import assign

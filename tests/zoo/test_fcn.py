@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from pellucid.analysis.gradient_check import check_gradients
 from pellucid.errors import PellucidError
-from pellucid.graph import Axis, Residual, Sequential, Sum, Upsampled, grid
+from pellucid.graph import Axis, Residual, Sequential, Sum, Upsampled, grid, unroll
 from pellucid.layers import (
     INFERENCE,
     AvgPool2d,
@@ -67,7 +67,7 @@ def test_each_place_is_the_classifier_on_its_patch(name: str, more: tuple[int, i
     classifier.statistics[...] = RNG.random(classifier.statistics.shape) + 0.5
     x = RNG.standard_normal((1, 1, size + more[0], size + more[1]))
     dense = convolutionalize(classifier).forward(x)[0]
-    stride = int(grid(convolutionalize(classifier).layer)[0].step)
+    stride = int(grid(convolutionalize(classifier).nodes)[0].step)
     assert dense.shape[1:] == (more[0] // stride + 1, more[1] // stride + 1)
     corners = [(stride * i, stride * j) for i in range(dense.shape[1]) for j in range(dense.shape[2])]
     patches = np.stack([x[0, :, i : i + size, j : j + size] for i, j in corners])
@@ -113,7 +113,7 @@ def test_an_impulse_stays_where_it_is(name: str) -> None:
     layer = Upsampled(BODIES[name](), 1)
     network = Network(layer, (1, 96, 96), dtype=np.float64)
     shifts = []
-    periods = [axis.period for axis in grid(layer)]
+    periods = [axis.period for axis in grid(unroll(layer))]
     for i in range(48, 48 + periods[0]):
         for j in range(48, 48 + periods[1]):
             x = np.zeros((1, 1, 96, 96))
@@ -136,11 +136,11 @@ def test_a_body_that_sees_everything_is_refused() -> None:
 
 
 def test_grid() -> None:
-    rows, columns = grid(Sequential(Conv2d(2, 3, padding=1), MaxPool2d(2), Conv2d(2, (5, 1), stride=(1, 3))))
+    rows, columns = grid(unroll(Sequential(Conv2d(2, 3, padding=1), MaxPool2d(2), Conv2d(2, (5, 1), stride=(1, 3)))))
     assert rows == Axis(Fraction(9, 2), Fraction(2), Fraction(11, 2), 2)
     assert columns == Axis(Fraction(1, 2), Fraction(6), Fraction(3, 2), 6)
     with pytest.raises(PellucidError, match="branches whose places have the same centres"):
-        grid(Sum(Conv2d(1, 3), Conv2d(1, 3, padding=1)))
+        grid(unroll(Sum(Conv2d(1, 3), Conv2d(1, 3, padding=1))))
 
 
 FCNS = ["fcn32", "fcn16", "fcn8", "fcn-small"]
@@ -152,7 +152,7 @@ FCNS = ["fcn32", "fcn16", "fcn8", "fcn-small"]
 def test_every_size_comes_back(name: str, size: tuple[int, int]) -> None:
     network = Network(create(name, 4), (1, 32, 32))
     assert network.forward(np.zeros((2, 1, *size), np.float32)).shape == (2, 4, *size)
-    assert all(axis.start == 0 and axis.step == 1 for axis in grid(network.layer))
+    assert all(axis.start == 0 and axis.step == 1 for axis in grid(network.nodes))
 
 
 def test_new_skips_add_nothing_at_first() -> None:
@@ -192,7 +192,7 @@ def test_on_any_backbone(backbone: str, size: int) -> None:
     """What the places of the map are follows from the layers; no weight is made, they would fill gigabytes."""
     for name in FCNS[:2]:
         layer = create(name, 21, backbone=backbone, backbone_size=size)
-        assert all(axis.start == 0 and axis.step == 1 for axis in grid(layer))
+        assert all(axis.start == 0 and axis.step == 1 for axis in grid(unroll(layer)))
         assert layer.output_shape((3, 301, 277)) == (21, 301, 277)
 
 

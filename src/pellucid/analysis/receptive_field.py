@@ -179,8 +179,10 @@ def _before(region: Region, layer: Layer, input_shape: Shape, output_shape: Shap
         return Region((_everything(input_shape),)) if bounded else WHOLE
     if input_shape[1:] == (1, 1) != output_shape[1:] and isinstance(layer, Join):  # its one pixel counts for all
         return Region(((frozenset({0}), frozenset({0})),))
-    limits = _everything(input_shape) if bounded and len(input_shape) == 3 else None
-    return _through_window(region, layer.window, limits)
+    if len(input_shape) != 3:
+        return _through_window(region, layer.window, None)
+    window = layer.window_for((input_shape[1], input_shape[2]))
+    return _through_window(region, window, _everything(input_shape) if bounded else None)
 
 
 def _repeated(region: Region, before: Pair, input_shape: Shape, bounded: bool) -> Region:
@@ -214,7 +216,8 @@ def _through_window(region: Region, window: Window, limits: Box | None) -> Regio
 
 
 def _along(window: Window, axis: int) -> tuple[int, int, int, int]:
-    return window.kernel[axis], window.stride[axis], window.padding[axis], window.dilation[axis]
+    geometry = window.geometry
+    return window.kernel[axis], geometry.stride[axis], geometry.before[axis], geometry.dilation[axis]
 
 
 @lru_cache(4096)  # many units share their rows
@@ -235,7 +238,7 @@ def _after(paces: Sequence[_Pace], layer: Layer, axis: int) -> _Pace:
     """The pace behind a layer; where several values meet, their common one, if they have one."""
     agreed = paces[0].stride if len({pace.stride for pace in paces}) == 1 else None
     period = lcm(*(pace.period for pace in paces))
-    stride = layer.window.stride[axis]
+    stride = layer.window.geometry.stride[axis]
     if layer.window.transposed:
         return _Pace(agreed and agreed / stride, period * stride)
     return _Pace(agreed and agreed * stride, period // gcd(period, stride))

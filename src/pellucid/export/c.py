@@ -82,6 +82,10 @@ def _check_kernels(steps: Sequence[IntegerStep]) -> None:
             raise PellucidError(f"export to C: layer {step.name} ({type(step).__name__}) has no kernel in C")
         if isinstance(step, IntegerConv2d) and step.high != 255:
             raise PellucidError(f"export to C: layer {step.name} is clipped above, which has no kernel in C")
+        if isinstance(step, IntegerConv2d | IntegerPool2d) and len(step.padding) > 2:
+            raise PellucidError(f"export to C: layer {step.name} pads one side more, which has no kernel in C")
+        if isinstance(step, IntegerPool2d) and step.dilation != (1, 1):
+            raise PellucidError(f"export to C: pool {step.name} has dilation, which has no kernel in C")
         before = step.name
     if not isinstance(steps[-1], IntegerConv2d):
         raise PellucidError(f"export to C: expected Linear or Conv2d as the last layer, got {steps[-1].name}")

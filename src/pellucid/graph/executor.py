@@ -79,14 +79,16 @@ class Executor:
             wanted[step.output] = step.learns or any(wanted[slot] for slot in step.inputs)
         return wanted
 
-    def forward(self, x: Array, context: Context = INFERENCE) -> Array | list[Array]:
+    def forward(self, x: Array, context: Context = INFERENCE) -> Any:
         """The output for a batch, or a list of all outputs."""
+        if context.keep:
+            self._kept_shapes = None  # until the pass is through
         values: list[Any] = [None] * len(self._slots)
         values[0] = x
         watch = context.watch
         for step in self._steps:
             inputs = step.inputs
-            given = [values[slot] for slot in inputs] if step.join else values[inputs[0]]
+            given: Any = [values[slot] for slot in inputs] if step.join else values[inputs[0]]
             y = values[step.output] = step.layer.forward(given, context)
             if watch is not None:
                 _show(step, y, watch)
@@ -104,24 +106,25 @@ class Executor:
         for a gradient of another shape than the output's.
         """
         gradients: list[Any] = [None] * len(self._slots)
-        for slot, gradient in zip(self._outputs, self._checked(dy), strict=True):
-            _collect(gradients, slot, gradient)
+        for slot, part in zip(self._outputs, self._checked(dy), strict=True):
+            _collect(gradients, slot, part)
         self._kept_shapes = None
         wanted = self._wanted[input_gradient]
         sums: dict[int, Array] = {}
         for step in reversed(self._steps):
-            layer, gradient = step.layer, gradients[step.output]
+            layer: Layer = step.layer
+            gradient = gradients[step.output]
             gradients[step.output] = None
             if gradient is None or not wanted[step.output]:
                 _zero_gradients(layer)
             else:
                 layer.input_gradient = any(wanted[slot] for slot in step.inputs)
-                parts = layer.backward(gradient)
+                parts: Any = layer.backward(gradient)
                 gradient = None  # the last reference, where nobody else needs it
                 for slot, part in zip(step.inputs, parts if step.join else (parts,), strict=True):
                     if part is not None and wanted[slot]:
                         _collect(gradients, slot, part)
-                parts = part = None
+                part = parts = None
             layer.forget()
             for parameter in step.frozen:
                 parameter.gradient[...] = 0

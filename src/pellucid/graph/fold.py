@@ -17,7 +17,7 @@ from pellucid.graph.node import Node, Nodes
 from pellucid.graph.rewrite import rewrite
 from pellucid.layers.base import Layer, Parameter
 from pellucid.layers.convolution import Conv2d, ConvTranspose2d
-from pellucid.layers.initializers import constant
+from pellucid.layers.initializers import Constant
 from pellucid.layers.linear import Linear
 from pellucid.layers.normalization import BatchNorm2d
 from pellucid.ops.arrays import Array
@@ -92,7 +92,7 @@ def fold(nodes: Nodes) -> Nodes:
 
 def _passes(norm: BatchNorm2d, layer: Layer) -> bool:
     """Whether a norm goes through the convolution after it."""
-    return isinstance(layer, Conv2d) and (not any(layer.padding) or not norm_factors(norm)[1].any())
+    return isinstance(layer, Conv2d) and (not any(layer.geometry.padding) or not norm_factors(norm)[1].any())
 
 
 def _folded(layer: Affine, before: BatchNorm2d | None, after: BatchNorm2d | None) -> Affine:
@@ -109,7 +109,7 @@ def _folded(layer: Affine, before: BatchNorm2d | None, after: BatchNorm2d | None
     trained = layer.built_weight.trained
     weight = weight_of(layer, own)
     twin.weight = Parameter(weight.shape, layer.built_weight.initializer, trained, value=weight)
-    twin.bias, twin.bias_wanted = Parameter(offset.shape, constant(0), value=offset), True
+    twin.bias, twin.bias_wanted = Parameter(offset.shape, Constant(0), value=offset), True
     return twin
 
 

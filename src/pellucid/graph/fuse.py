@@ -20,6 +20,7 @@ from pellucid.layers.fused import ConvReLU, ConvReLUMaxPool, LinearReLU
 from pellucid.layers.identity import Identity
 from pellucid.layers.linear import Linear
 from pellucid.layers.pooling import MaxPool2d
+from pellucid.ops.geometry import Geometry
 
 
 def fuse(nodes: Nodes) -> Nodes:
@@ -81,4 +82,4 @@ def _join(ahead: list[Node]) -> list[Node]:
 def _is_plain_pool(layer: object) -> bool:
     if not isinstance(layer, MaxPool2d):
         return False
-    return layer.kernel == layer.stride == (2, 2) and not any(layer.padding) and not layer.ceil
+    return layer.kernel == (2, 2) and layer.geometry == Geometry(stride=(2, 2)) and not layer.ceil

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from pellucid.graph.lifetimes import lifetimes
 from pellucid.graph.node import INPUT, Group, Node, Nodes
 from pellucid.graph.rewrite import Rewritten
@@ -41,9 +39,15 @@ def _part(nodes: Nodes, start: int, stop: int, source: str) -> tuple[str, Layer]
     around = whole.depth if whole is not None else -1
 
     def moved(group: Group) -> Group:
-        outputs = tuple(map(inner, group.outputs))
-        ends = {"first": group.first - start, "last": group.last - start, "depth": group.depth - around - 1}
-        return replace(group, name=inner(group.name), source=inner(group.source), outputs=outputs, **ends)
+        return Group(
+            inner(group.name),
+            group.container,
+            group.first - start,
+            group.last - start,
+            inner(group.source),
+            tuple(map(inner, group.outputs)),
+            group.depth - around - 1,
+        )
 
     groups = [g for g in nodes.groups if start <= g.first and g.last <= stop and g.depth > around]
     return name, Rewritten(Nodes(inside, (inner(nodes[stop - 1].name),), tuple(map(moved, groups))))

@@ -6,7 +6,7 @@ Containers, which put layers together, live in `pellucid.graph`; they are found 
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from pellucid.layers.activation import LeakyReLU, ReLU, Sigmoid, SiLU, Tanh
+from pellucid.layers.activation import Clip, LeakyReLU, ReLU, ReLU6, Sigmoid, SiLU, Tanh
 from pellucid.layers.base import Layer, Parameter
 from pellucid.layers.context import DIFFERENTIABLE, INFERENCE, Context, training
 from pellucid.layers.convolution import Conv2d, ConvTranspose2d
@@ -26,6 +26,7 @@ __all__ = [
     "Add",
     "AvgPool2d",
     "BatchNorm2d",
+    "Clip",
     "Context",
     "Conv2d",
     "ConvTranspose2d",
@@ -42,6 +43,7 @@ __all__ = [
     "Multiply",
     "Parameter",
     "ReLU",
+    "ReLU6",
     "SiLU",
     "Sigmoid",
     "SoftmaxCrossEntropy",

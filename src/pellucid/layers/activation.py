@@ -1,5 +1,7 @@
 """Activation functions: applied to each element by itself."""
 
+import numpy as np
+
 from pellucid import ops
 from pellucid.layers.base import Layer
 from pellucid.layers.context import INFERENCE, Context
@@ -8,6 +10,8 @@ from pellucid.ops.arrays import Array
 
 class ReLU(Layer):
     """y = max(x, 0)."""
+
+    keeps = ("y",)
 
     def forward(self, x: Array, context: Context = INFERENCE) -> Array:
         """Positive elements pass."""
@@ -27,6 +31,8 @@ class ReLU(Layer):
 
 class LeakyReLU(Layer):
     """y = x where x > 0, else slope * x (Maas, Hannun, Ng 2013)."""
+
+    keeps = ("x",)
 
     def __init__(self, slope: float = 0.01) -> None:
         self.slope = slope
@@ -50,8 +56,51 @@ class LeakyReLU(Layer):
         return f"slope {self.slope:g}"
 
 
+class Clip(Layer):
+    """y = x between low and high, the nearer of the two outside."""
+
+    keeps = ("y",)
+
+    def __init__(self, low: float, high: float) -> None:
+        self.low, self.high = float(low), float(high)
+        if not self.low < self.high:
+            raise self.error("low below high", f"low {low:g}, high {high:g}")
+
+    def forward(self, x: Array, context: Context = INFERENCE) -> Array:
+        """What lies between the bounds passes."""
+        y = ops.clip(x, self.low, self.high)
+        if context.keep:
+            self.y = y
+        return y
+
+    def backward(self, dy: Array) -> Array:
+        """Where an element passed, so does its gradient."""
+        return ops.clip_backward(dy, self.y, self.low, self.high)
+
+    def pattern(self) -> Array | None:
+        """Which elements were below, between and above the bounds, as 0, 1, 2."""
+        return (self.y > self.low).astype(np.int8) + (self.y >= self.high)
+
+    def describe(self) -> str:
+        """The bounds."""
+        return f"{self.low:g} to {self.high:g}"
+
+
+class ReLU6(Clip):
+    """y = min(max(x, 0), 6) (Krizhevsky 2010, "Convolutional Deep Belief Networks on CIFAR-10")."""
+
+    def __init__(self) -> None:
+        super().__init__(0, 6)
+
+    def describe(self) -> str:
+        """The name says it."""
+        return ""
+
+
 class Sigmoid(Layer):
     """y = 1 / (1 + exp(-x))."""
+
+    keeps = ("y",)
 
     def forward(self, x: Array, context: Context = INFERENCE) -> Array:
         """From the real line to (0, 1)."""
@@ -68,6 +117,8 @@ class Sigmoid(Layer):
 class Tanh(Layer):
     """y = tanh(x)."""
 
+    keeps = ("y",)
+
     def forward(self, x: Array, context: Context = INFERENCE) -> Array:
         """From the real line to (-1, 1)."""
         y = ops.tanh(x)
@@ -82,6 +133,8 @@ class Tanh(Layer):
 
 class SiLU(Layer):
     """y = x sigmoid(x) (Elfwing, Uchibe, Doya 2018)."""
+
+    keeps = ("x",)
 
     def forward(self, x: Array, context: Context = INFERENCE) -> Array:
         """Smooth, and close to ReLU away from 0."""

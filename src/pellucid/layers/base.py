@@ -11,7 +11,7 @@ import numpy as np
 from pellucid.errors import PellucidError
 from pellucid.layers.context import INFERENCE, Context
 from pellucid.layers.window import POINT, Window
-from pellucid.ops.arrays import Array, Shape
+from pellucid.ops.arrays import Array, Pair, Shape
 
 Initializer = Callable[[np.random.Generator, Shape], Array]
 
@@ -97,6 +97,10 @@ class Layer:
     def window(self) -> Window:
         """What part of the input one place of the output sees."""
         return POINT
+
+    def window_for(self, size: Pair) -> Window:
+        """The window on an image (H, W); differs from `window` only where the padding follows from the size."""
+        return self.window
 
     def multiply_adds(self, input_shape: Shape) -> int:
         """Multiplications of a weight with an input, for one sample (0 for what has no weights)."""

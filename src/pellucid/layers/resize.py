@@ -90,9 +90,9 @@ def rows_after(grows: Window, before: Pair, mapped: Pair, image: Pair) -> Pair:
 
     The crop takes as much off the end as off the start, so that a centre lies on or beyond that pixel.
     """
+    cropped, stride = grows.geometry.before, grows.geometry.stride
     needed = [
-        -((grows.kernel[i] - 2 * grows.padding[i] - image[i]) // grows.stride[i]) + 1 - before[i] - mapped[i]
-        for i in (0, 1)
+        -((grows.kernel[i] - 2 * cropped[i] - image[i]) // stride[i]) + 1 - before[i] - mapped[i] for i in (0, 1)
     ]
     return max(0, needed[0]), max(0, needed[1])
 

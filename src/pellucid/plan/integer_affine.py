@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
 from pellucid import ops
 from pellucid.ops.arrays import Array, Pair
-from pellucid.plan.integer_steps import Images, IntegerStep
+from pellucid.ops.geometry import Geometry, Sides, sides
+from pellucid.plan.integer_steps import Images, IntegerStep, fitted
 from pellucid.plan.weight_levels import pack
 
 LARGEST_SHIFT = 62
@@ -21,9 +23,9 @@ class IntegerAffine(IntegerStep):
     """Sums of weights times inputs, with bias, scaling, clipping and max-pool in one step.
 
     weight: (K, C/groups, R, S) int8 levels of `bits` bits, the filter of each output. bias: (K,) int32. multiplier,
-    shift: (K,) int32, the factor of each filter. zeros: of input and output. low, high: bounds of the output; ReLU has
-    low = output zero. pool: side of the max-pool's squares. logits: whether this gives the network's output, whose
-    totals are scaled to int32 and not clipped.
+    shift: (K,) int32, the factor of each filter. zeros: of input and output. low, high: bounds of the output; ReLU
+    has low = output zero. padding, same: see IntegerPool2d. pool: side of the max-pool's squares. logits: whether
+    this gives the network's output, whose totals are scaled to int32 and not clipped.
     """
 
     weight: Array
@@ -34,12 +36,18 @@ class IntegerAffine(IntegerStep):
     zeros: Pair = (0, 0)
     low: int = 0
     stride: Pair = (1, 1)
-    padding: Pair = (0, 0)
+    padding: Pair | Sides = (0, 0)
     dilation: Pair = (1, 1)
     groups: int = 1
     pool: int = 1
     logits: bool = False
     high: int = 255
+    same: str = ""
+
+    @cached_property
+    def geometry(self) -> Geometry:
+        """Where the windows stand on an image of the usual size."""
+        return Geometry(self.stride, sides(self.padding), self.dilation, self.groups)
 
     def check(self, shapes: tuple[Images, ...], like: Images | None) -> None:
         """Arrays that fit the channels; kernels trust them, and so does the exported C."""
@@ -77,11 +85,11 @@ class IntegerConv2d(IntegerAffine):
 
     def forward(self, xs: Sequence[Array], size: Pair | None = None) -> Array:
         """uint8, or int32 logits."""
-        geometry = (self.stride, self.padding, self.dilation, self.groups)
+        geometry = fitted(self.geometry, self.same, xs[0], self.kernel)
         scaling = (self.weight, self.bias, self.multiplier, self.shift)
         if self.logits:
-            return ops.integer_logits(xs[0], *scaling, self.zeros[0], *geometry)
-        return ops.integer_conv2d(xs[0], *scaling, self.zeros, self.low, *geometry, self.pool, self.high)
+            return ops.integer_logits(xs[0], *scaling, self.zeros[0], geometry)
+        return ops.integer_conv2d(xs[0], *scaling, self.zeros, self.low, geometry, self.pool, self.high)
 
     @property
     def multiply_adds(self) -> int:
@@ -99,23 +107,17 @@ class IntegerConvTranspose2d(IntegerAffine):
     def forward(self, xs: Sequence[Array], size: Pair | None = None) -> Array:
         """uint8, or int32 logits."""
         x = xs[0]
-        geometry = (self.stride, self.padding, self.dilation, self.groups)
         scaling = (self.weight, self.bias, self.multiplier, self.shift, self.grown((x.shape[2], x.shape[3])))
         if self.logits:
-            return ops.integer_transposed_logits(x, *scaling, self.zeros[0], *geometry)
-        return ops.integer_conv_transpose2d(x, *scaling, self.zeros, self.low, *geometry, self.pool, self.high)
+            return ops.integer_transposed_logits(x, *scaling, self.zeros[0], self.geometry)
+        return ops.integer_conv_transpose2d(x, *scaling, self.zeros, self.low, self.geometry, self.pool, self.high)
 
     def grown(self, size: Pair) -> Pair:
         """Height and width of what comes of an image of that size, before the pool."""
-        P, Q = (
-            (size[i] - 1) * self.stride[i]
-            - 2 * self.padding[i]
-            + self.dilation[i] * (self.kernel[i] - 1)
-            + 1
-            + self.output_padding[i]
-            for i in (0, 1)
-        )
-        return P, Q
+        (down, across), span = self.stride, self.geometry.span(self.kernel)
+        top, bottom, left, right = self.geometry.padding
+        P = (size[0] - 1) * down - top - bottom + span[0] + self.output_padding[0]
+        return P, (size[1] - 1) * across - left - right + span[1] + self.output_padding[1]
 
     def check(self, shapes: tuple[Images, ...], like: Images | None) -> None:
         """The output's size too."""

@@ -8,14 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from math import prod
 
 import numpy as np
 
 from pellucid import ops
 from pellucid.layers.resize import rows_after, with_edges
+from pellucid.layers.sliding import SAME_LOWER
 from pellucid.layers.window import Window
 from pellucid.ops.arrays import Array, Pair
+from pellucid.ops.geometry import Geometry, Sides, sides
 from pellucid.ops.memory import channels_last
 
 Images = tuple[int, int, int]
@@ -67,18 +70,28 @@ class IntegerStep:
 
 @dataclass(frozen=True, eq=False)
 class IntegerPool2d(IntegerStep):
-    """Max-pool or average over windows; see ops.integer_max_pool2d and ops.integer_avg_pool2d."""
+    """Max-pool or average over windows; see ops.integer_max_pool2d and ops.integer_avg_pool2d.
+
+    padding: (rows, columns), or by side. same: "same" or "same-lower" where it follows from the image's size.
+    """
 
     average: bool
     kernel: Pair
     stride: Pair
-    padding: Pair = (0, 0)
+    padding: Pair | Sides = (0, 0)
     ceil: bool = False
+    dilation: Pair = (1, 1)
+    same: str = ""
+
+    @cached_property
+    def geometry(self) -> Geometry:
+        """Where the windows stand on an image of the usual size."""
+        return Geometry(self.stride, sides(self.padding), self.dilation)
 
     def forward(self, xs: Sequence[Array], size: Pair | None = None) -> Array:
         """uint8."""
         pool = ops.integer_avg_pool2d if self.average else ops.integer_max_pool2d
-        return pool(xs[0], self.kernel, self.stride, self.padding, self.ceil)
+        return pool(xs[0], self.kernel, fitted(self.geometry, self.same, xs[0], self.kernel), self.ceil)
 
 
 @dataclass(frozen=True, eq=False)
@@ -223,6 +236,11 @@ class IntegerRepeatEdges(IntegerStep):
     logits: bool = False
 
     @property
+    def grows(self) -> Window:
+        """The window of what grows it."""
+        return Window(self.kernel, Geometry(self.stride, sides(self.padding)))
+
+    @property
     def sized_by(self) -> str:
         """What it covers."""
         return self.like
@@ -234,16 +252,15 @@ class IntegerRepeatEdges(IntegerStep):
 
     def forward(self, xs: Sequence[Array], size: Pair | None = None) -> Array:
         """The map in its frame."""
-        (x,), grows = xs, Window(self.kernel, self.stride, self.padding)
+        x = xs[0]
         assert size is not None
-        return with_edges(x, self.before, rows_after(grows, self.before, (x.shape[2], x.shape[3]), size))
+        return with_edges(x, self.before, rows_after(self.grows, self.before, (x.shape[2], x.shape[3]), size))
 
     def check(self, shapes: tuple[Images, ...], like: Images | None) -> None:
         """A map and an image to cover."""
         super().check(shapes, like)
         assert like is not None
-        grows = Window(self.kernel, self.stride, self.padding)
-        after = rows_after(grows, self.before, shapes[0][1:], like[1:])
+        after = rows_after(self.grows, self.before, shapes[0][1:], like[1:])
         size = (self.before[i] + shapes[0][1 + i] + after[i] for i in (0, 1))
         if self.output_shape != (shapes[0][0], *size):
             raise ValueError(f"{shapes[0]} with its edges is not {self.output_shape}")
@@ -277,6 +294,11 @@ class IntegerCropLike(IntegerStep):
         assert like is not None
         if self.output_shape != (shapes[0][0], *like[1:]) or shapes[0][1] < like[1] or shapes[0][2] < like[2]:
             raise ValueError(f"{shapes[0]} like {like} is not {self.output_shape}")
+
+
+def fitted(geometry: Geometry, same: str, x: Array, kernel: Pair) -> Geometry:
+    """Where windows stand on images x, whose padding follows from their size where `same` says so."""
+    return geometry.same((x.shape[2], x.shape[3]), kernel, lower=same == SAME_LOWER) if same else geometry
 
 
 def _check_elementwise(step: IntegerStep, shapes: tuple[Images, ...], count: int) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from math import prod
 
 import numpy as np
@@ -24,7 +25,7 @@ ALIGNMENT = 4  # of numbers of 32 bits
 
 @dataclass(frozen=True)
 class MemoryPlan:
-    """offsets: of the input and of each step's output but the last's, which lies elsewhere. size: of the block. Bytes."""
+    """In bytes. offsets: of the input and of each step's output but the last's, which lies elsewhere. size: of all."""
 
     offsets: tuple[int, ...]
     size: int
@@ -34,8 +35,8 @@ class MemoryPlan:
 class Buffer:
     """A value in memory: so many bytes from step `first`, which writes it, to step `last`, which reads it last.
 
-    The network's input is there from -1 on. into: number of the buffer that it may grow into, if it begins `gap` bytes
-    before it.
+    The network's input is there from -1 on. into: number of the buffer that it may grow into, if it begins `gap`
+    bytes before it.
     """
 
     size: int
@@ -49,9 +50,9 @@ class Buffer:
 def plan_memory(steps: Sequence[IntegerStep]) -> MemoryPlan:
     """A small block in which the steps' buffers find places.
 
-    Of a chain, the smallest among those that a search looks at: a buffer goes to the block's start or end, or as close
-    before or behind its input as it may. Of a graph, each buffer in turn, the largest first, goes to the lowest place
-    that no other needs at the same time.
+    Of a chain, the smallest among those that a search looks at: a buffer goes to the block's start or end, or as
+    close before or behind its input as it may. Of a graph, each buffer in turn, the largest first, goes to the lowest
+    place that no other needs at the same time.
     """
     found = buffers(steps)
     chain = all(buffer.into == i - 1 and buffer.last == i for i, buffer in enumerate(found) if i)
@@ -74,13 +75,11 @@ def buffers(steps: Sequence[IntegerStep]) -> list[Buffer]:
 
 def _grown(step: IntegerStep, found: Sequence[Buffer], dying: Sequence[int]) -> tuple[int | None, int]:
     """Which of the inputs that end with it, by number, a step's output may grow into, and by what gap."""
-    if isinstance(step, IntegerAdd | IntegerMultiply):  # element by element, in place
+    if isinstance(step, IntegerAdd | IntegerMultiply):
         dying = [number for number in dying if found[number].size == step.output_bytes]
     elif not isinstance(step, IntegerConv2d | IntegerPool2d | IntegerTable):
         dying = ()
-    if step.wide or not dying:
-        return None, 0
-    return dying[0], 0 if isinstance(step, IntegerAdd | IntegerMultiply) else overlap_gap(step)
+    return (dying[0], overlap_gap(step)) if dying and not step.wide else (None, 0)
 
 
 def _chain(found: Sequence[Buffer]) -> MemoryPlan:
@@ -100,7 +99,7 @@ def _chain(found: Sequence[Buffer]) -> MemoryPlan:
 def _place(found: Sequence[Buffer], block: int) -> tuple[int, ...] | None:
     """Offsets of all buffers of a chain in a block of that size; None where some find no place."""
     reached: dict[int, tuple[int, ...]] = {start: (start,) for start in (0, block - found[0].size)}
-    for before, buffer in zip(found[:-1], found[1:], strict=True):
+    for before, buffer in pairwise(found):
         now: dict[int, tuple[int, ...]] = {}
         for start, path in reached.items():
             for offset in (0, start - buffer.gap, start + before.size, block - buffer.size):
@@ -136,15 +135,15 @@ def forbidden(found: Sequence[Buffer], i: int, j: int, at: int) -> tuple[int, in
     return at - before, at + behind
 
 
-def overlap_gap(step: IntegerConv2d | IntegerPool2d | IntegerTable) -> int:
+def overlap_gap(step: IntegerStep) -> int:
     """Bytes by which the output must begin before the input where the two overlap."""
-    if isinstance(step, IntegerTable):
-        return 0  # a table replaces each byte in its place
+    if not isinstance(step, IntegerConv2d | IntegerPool2d):
+        return 0  # a table, a sum or a product replaces each byte in its place
     side = step.pool if isinstance(step, IntegerConv2d) else 1
     (C, H, W), (K, P, Q) = step.input_shape, step.output_shape
     row, column = (
         np.clip(np.arange(count) * side * stride - padding, 0, size - 1)
-        for count, stride, padding, size in zip((P, Q), step.stride, step.padding, (H, W), strict=True)
+        for count, stride, padding, size in zip((P, Q), step.stride, step.geometry.before, (H, W), strict=True)
     )
     first_read = ((row[:, None] * W + column) * C).reshape(-1)
     still_needed = np.minimum.accumulate(first_read[::-1])[::-1]

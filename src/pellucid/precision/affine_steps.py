@@ -9,13 +9,14 @@ import numpy as np
 from pellucid.errors import PellucidError
 from pellucid.graph.fold import Affine, channel_factors, filters, norm_factors
 from pellucid.layers import BatchNorm2d, ConvTranspose2d, Layer, Linear, MaxPool2d
+from pellucid.layers.sliding import Sliding
 from pellucid.ops.arrays import Array
 from pellucid.plan.integer_affine import IntegerAffine, IntegerConv2d, IntegerConvTranspose2d
 from pellucid.plan.scale import Scale
 from pellucid.plan.weight_levels import fitted_steps, nearest_levels
 from pellucid.precision.fixed_point import fixed_point
 from pellucid.precision.integer_graph import Part
-from pellucid.precision.steps import At, bounds
+from pellucid.precision.steps import At, bounds, window_padding
 
 LARGEST_TOTAL = (1 << 31) - 1
 LARGEST_BIAS = 1 << 29
@@ -73,11 +74,11 @@ def _geometry(layer: Layer, at: At) -> dict[str, Any]:
         return {}
     if isinstance(layer, BatchNorm2d):
         return {"groups": at.input_shape[0]}
-    names = ["stride", "padding", "dilation", "groups"]
-    return {name: getattr(layer, name) for name in [*names, *_GROWN * isinstance(layer, ConvTranspose2d)]}
-
-
-_GROWN = ("output_padding",)
+    assert isinstance(layer, Sliding)
+    padding, same = window_padding(layer, at)
+    grown = {"output_padding": layer.output_padding} if isinstance(layer, ConvTranspose2d) else {}
+    settings = {"stride": layer.stride, "dilation": layer.dilation, "groups": layer.groups}
+    return {**settings, "padding": padding, "same": same, **grown}
 
 
 def _levels(weight: Array, bits: int) -> tuple[Array, Array]:

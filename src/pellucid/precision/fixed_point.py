@@ -39,7 +39,7 @@ def common_fixed_point(factors: Sequence[float]) -> tuple[tuple[int, ...], int]:
     """
     bits = COMMON_BITS - len(factors).bit_length()
     largest = max(factors)
-    if not 0 <= min(factors) or not largest < 2.0 ** (bits - 1):
+    if not min(factors) >= 0 or not largest < 2.0 ** (bits - 1):
         raise PellucidError(f"scale of an integer layer: expected 0 to below 2^{bits - 1}, got {largest}")
     shift = min(LARGEST_COMMON_SHIFT, bits - int(np.frexp(largest)[1]))
     return tuple(round(factor * 2**shift) for factor in factors), shift

@@ -1,12 +1,12 @@
 """A network's nodes as the parts that integer arithmetic knows, each of which becomes one step.
 
-    Conv2d, ConvTranspose2d, Linear [BatchNorm2d] [ReLU] [MaxPool2d]  sums of products, scaled once, clipped, pooled
-    BatchNorm2d [ReLU] [MaxPool2d]                                    the same, one product a channel
-    Add, Multiply [ReLU]                                              rescaled once, clipped
+    Conv2d, ConvTranspose2d, Linear [BatchNorm2d] [clip] [MaxPool2d]  sums of products, scaled once, clipped, pooled
+    BatchNorm2d [clip] [MaxPool2d]                                    the same, one product a channel
+    Add, Multiply [clip]                                              rescaled once, clipped
     Concat, pools, activations, RepeatEdges, CropLike                 a part each
     Flatten, Dropout, Identity                                        nothing: they lay out anew, or act in training
 
-A layer joins the part before it where it alone sees what that gives.
+A clip is ReLU or Clip, as ReLU6 is. A layer joins the part before it where it alone sees what that gives.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from pellucid.layers import (
     Add,
     AvgPool2d,
     BatchNorm2d,
+    Clip,
     Conv2d,
     ConvTranspose2d,
     Dropout,
@@ -40,9 +41,10 @@ from pellucid.layers import (
 )
 from pellucid.layers.joins import Concat
 from pellucid.layers.resize import CropLike, RepeatEdges
+from pellucid.ops.geometry import Geometry
 from pellucid.precision.rounding import RoundedWeights, Rounding
 
-CLIPS = (ReLU,)
+CLIPS = (ReLU, Clip)
 ACTIVATIONS = (*CLIPS, LeakyReLU, Sigmoid, Tanh, SiLU)
 POOLS = (MaxPool2d, AvgPool2d, GlobalAvgPool2d)
 MOVES = (RepeatEdges, CropLike)
@@ -57,8 +59,8 @@ class Part:
     """Nodes that are one step of the integer network.
 
     layer: the first one's; of a layer with rounded weights the layer itself. name: the first one's. inputs: names of
-    the values it sees. value: of the one it gives. ranged: of the one whose range its scale has to hold, which is what
-    a joined pool sees. sized_by: of a value that it takes only the height and width of. rounding: what training
+    the values it sees. value: of the one it gives. ranged: of the one whose range its scale has to hold, which is
+    what a joined pool sees. sized_by: of a value that it takes only the height and width of. rounding: what training
     learnt of the range, if it did.
     """
 
@@ -105,7 +107,8 @@ class Part:
 
     def _pools(self, pool: MaxPool2d) -> bool:
         """Whether a pool can be taken before rounding: its windows are whole squares side by side."""
-        squares = pool.kernel == pool.stride == (pool.kernel[0],) * 2 and pool.padding == (0, 0) and not pool.ceil
+        side = pool.kernel[0]
+        squares = pool.kernel == (side, side) and pool.geometry == Geometry(stride=(side, side)) and not pool.ceil
         return squares and self.pool is None and isinstance(self.layer, Affine | BatchNorm2d)
 
 

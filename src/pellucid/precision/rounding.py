@@ -14,8 +14,8 @@ import numpy as np
 from pellucid import ops
 from pellucid.graph.fold import Affine, filters, weight_of
 from pellucid.layers import INFERENCE, Context, Layer, Parameter, Window
-from pellucid.layers.initializers import constant
-from pellucid.ops.arrays import Array, Shape
+from pellucid.layers.initializers import Constant
+from pellucid.ops.arrays import Array, Pair, Shape
 from pellucid.plan.scale import Scale
 from pellucid.plan.weight_levels import checked_bits, nearest_levels, plain_steps
 
@@ -61,9 +61,7 @@ class RoundedWeights(Layer):
     def forward(self, x: Array, context: Context = INFERENCE) -> Array:
         """With the rounded weights."""
         levels, steps = self.levels()
-        value = weight_of(
-            self.inner, levels.astype(x.dtype) * np.expand_dims(steps, tuple(range(1, levels.ndim)))
-        )
+        value = weight_of(self.inner, levels.astype(x.dtype) * np.expand_dims(steps, tuple(range(1, levels.ndim))))
         if context.keep:
             self.value = value
         with self._rounded(value):
@@ -79,6 +77,10 @@ class RoundedWeights(Layer):
     def window(self) -> Window:
         """That of the layer itself."""
         return self.inner.window
+
+    def window_for(self, size: Pair) -> Window:
+        """That of the layer itself."""
+        return self.inner.window_for(size)
 
     def multiply_adds(self, input_shape: Shape) -> int:
         """As the layer itself."""
@@ -98,7 +100,7 @@ class Rounding(Layer):
     def build(self, input_shape: Shape) -> Shape:
         """One range for the whole tensor."""
         if not hasattr(self, "range"):
-            self.range = Parameter((2,), constant(0), trained=False)
+            self.range = Parameter((2,), Constant(0), trained=False)
         return input_shape
 
     def parameters(self) -> dict[str, Parameter]:

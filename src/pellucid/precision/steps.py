@@ -9,9 +9,11 @@ from typing import NamedTuple
 import numpy as np
 
 from pellucid import ops
-from pellucid.layers import Add, AvgPool2d, Layer, MaxPool2d, Multiply, ReLU
+from pellucid.layers import AvgPool2d, Clip, Layer, MaxPool2d
 from pellucid.layers.resize import RepeatEdges
-from pellucid.ops.arrays import Array
+from pellucid.layers.sliding import Sliding
+from pellucid.ops.arrays import Pair
+from pellucid.ops.geometry import Sides
 from pellucid.plan.integer_steps import (
     Images,
     IntegerAdd,
@@ -43,7 +45,10 @@ def pool_step(pool: Layer, at: At) -> IntegerPool2d:
     """A pool over windows, or over the whole map."""
     if isinstance(pool, MaxPool2d | AvgPool2d):
         average = isinstance(pool, AvgPool2d)
-        return IntegerPool2d(*at, average, pool.kernel, pool.stride, pool.padding, pool.ceil)
+        if isinstance(pool, AvgPool2d) and pool.count_padding:
+            raise pool.error("a pool that doesn't count its padding, in integers", pool.describe())
+        padding, same = window_padding(pool, at)
+        return IntegerPool2d(*at, average, pool.kernel, pool.stride, padding, pool.ceil, pool.dilation, same)
     size = at.input_shape[1:]
     return IntegerPool2d(*at, average=True, kernel=size, stride=size)
 
@@ -84,9 +89,16 @@ def moved_step(layer: Layer, at: At, like: str, logits: bool) -> IntegerStep:
     if isinstance(layer, RepeatEdges):
         grows = layer.grows
         return IntegerRepeatEdges(
-            *at, like, layer.before, grows.kernel, grows.stride, grows.padding, logits
+            *at, like, layer.before, grows.kernel, grows.geometry.stride, grows.geometry.before, logits
         )
     return IntegerCropLike(*at, like, logits)
+
+
+def window_padding(layer: Sliding, at: At) -> tuple[Pair | Sides, str]:
+    """(padding, "same" or "same-lower" if it follows from the image's size): of a window on the usual image."""
+    geometry = layer.geometry_for((at.input_shape[1], at.input_shape[2]))
+    padding = geometry.before if geometry.symmetric else geometry.padding
+    return padding, layer.same if layer.sized else ""
 
 
 def bounds(clip: Layer | None, output: Scale) -> tuple[int, int]:
@@ -99,5 +111,4 @@ def bounds(clip: Layer | None, output: Scale) -> tuple[int, int]:
 
 def limits(clip: Layer) -> tuple[float, float]:
     """Between which numbers the layer clips."""
-    assert isinstance(clip, ReLU)
-    return 0.0, inf
+    return (clip.low, clip.high) if isinstance(clip, Clip) else (0.0, inf)

@@ -49,9 +49,12 @@ KINDS: dict[str, type[IntegerStep]] = {
         IntegerTable,
     )
 }
-FIRST_KINDS = ("IntegerConv2d", "IntegerPool2d", "IntegerTable")
-NEWER = {"high": 255}
-"""Fields that version 0.1 doesn't know, with what stands for them where they are left out."""
+NEWER: dict[str, dict[str, Any]] = {
+    "IntegerConv2d": {"high": 255, "same": ""},
+    "IntegerPool2d": {"dilation": (1, 1), "same": ""},
+    "IntegerTable": {},
+}
+"""Fields of version 0.1's kinds that it doesn't know, with what stands for them where they are left out."""
 
 
 def save_integer(path: Path, network: IntegerNetwork, notes: Mapping[str, str] | None = None) -> None:
@@ -60,19 +63,20 @@ def save_integer(path: Path, network: IntegerNetwork, notes: Mapping[str, str] |
     steps: list[dict[str, Any]] = []
     before = INPUT
     for i, step in enumerate(network.steps):
-        values = {field.name: getattr(step, field.name) for field in fields(step)}
+        kind, values = type(step).__name__, {field.name: getattr(step, field.name) for field in fields(step)}
         if values["inputs"] == (before,):
             del values["inputs"]  # the step before it: as in every chain
-        for name in [name for name, value in NEWER.items() if values.get(name) == value]:
-            del values[name]
+        for name, value in NEWER.get(kind, {}).items():
+            if values[name] == value:
+                del values[name]
         for name in [name for name, value in values.items() if isinstance(value, np.ndarray)]:
             arrays[f"{i}.{name}"] = values.pop(name)
         if isinstance(step, IntegerAffine):
             values["filters"] = step.weight.shape
             arrays[f"{i}.weight"] = pack(step.weight, step.bits)
-        steps.append({"kind": type(step).__name__, **values})
+        steps.append({"kind": kind, **values})
         before = step.name
-    newer = any(step["kind"] not in FIRST_KINDS or {"inputs", *NEWER} & set(step) for step in steps)
+    newer = any(s["kind"] not in NEWER or {"inputs", *NEWER[s["kind"]]} & set(s) for s in steps)
     about = {
         "steps": steps,
         "input_shape": network.input_shape,
@@ -107,7 +111,7 @@ def load_integer(path: Path) -> tuple[IntegerNetwork, dict[str, str]]:
 
 
 def _checked(steps: list[IntegerStep], about: Mapping[str, Any]) -> list[IntegerStep]:
-    """The steps. Raises ValueError where they don't fit each other: kernels trust them, and so does the exported C."""
+    """The steps. Raises ValueError where they don't fit: kernels trust them, and so does the exported C."""
     if not steps:
         raise ValueError("no steps")
     shapes = {INPUT: images_shape(tuple(about["input_shape"]))}

@@ -7,7 +7,7 @@ from pellucid.data.boxed import load_boxed
 from pellucid.data.loader import IGNORED
 from pellucid.data.masked import load_masked
 from pellucid.errors import PellucidError
-from pellucid.precision import float_type
+from pellucid.ops.formats import float_type
 from pellucid.recipes.schema import Recipe
 
 EVALUATION_BATCH = 128  # images at least; a training batch may be smaller

@@ -7,9 +7,10 @@ from pathlib import Path
 
 from pellucid.data import Data
 from pellucid.errors import PellucidError
+from pellucid.ops.formats import FORMATS
 from pellucid.plan import AnyNetwork, IntegerNetwork
 from pellucid.plan.weight_levels import WIDTHS
-from pellucid.precision import FORMATS, quantize
+from pellucid.precision import quantize
 from pellucid.recipes.data import build_data, build_loader
 from pellucid.recipes.format_report import FormatRow, compare_formats, in_formats
 from pellucid.recipes.model import Model, open_model

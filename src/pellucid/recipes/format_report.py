@@ -17,8 +17,8 @@ from pellucid.layers import INFERENCE
 from pellucid.network import Network
 from pellucid.ops import memory
 from pellucid.ops.arrays import Array
+from pellucid.ops.formats import float_type
 from pellucid.plan import AnyNetwork, IntegerNetwork
-from pellucid.precision.formats import float_type
 from pellucid.precision.integer_graph import integer_graph
 from pellucid.task import Task
 

@@ -6,7 +6,8 @@ from pellucid.data import Boxes, Dataset
 from pellucid.errors import PellucidError
 from pellucid.network import Network
 from pellucid.ops.arrays import Shape
-from pellucid.precision import float_type, with_rounding
+from pellucid.ops.formats import float_type
+from pellucid.precision import with_rounding
 from pellucid.recipes.choices import make
 from pellucid.recipes.schema import Recipe
 from pellucid.task import Task

@@ -166,7 +166,10 @@ class Trainer:
             raise self._diagnose(batch, total)
         if 0 < self.clip < norm:
             gradient *= gradient.dtype.type(self.clip / norm)
-        self.weights.update(partial(self.optimizer.update, scale=self.schedule(self.state.step)), gradient)
+        parts = self.network.parts if self.network.groups else None
+        self.weights.update(
+            partial(self.optimizer.update, scale=self.schedule(self.state.step), parts=parts), gradient
+        )
         if self.average is not None:
             self.average.update(self.weights.vector, self.network.statistics, self.state.step)
         self.metrics.update(outputs, batch.targets)

@@ -22,7 +22,8 @@ Bound = Callable[..., list[float]]
 def call(op: Callable[..., Any], arguments: list[Any], written: tuple[int, ...]) -> list[Array]:
     """All results of an op: what it returns, then the arguments that it writes."""
     returned = op(*arguments)
-    results = list(returned) if isinstance(returned, tuple) else [] if returned is None else [returned]
+    several = isinstance(returned, tuple | list)
+    results = list(returned) if several else [] if returned is None else [returned]
     return [np.asarray(result) for result in results] + [arguments[place] for place in written]
 
 
@@ -165,6 +166,8 @@ ELEMENTWISE: dict[str, Maker] = {
     "relu_backward": elementwise(2, bound=exact),
     "leaky_relu": elementwise(1, 0.1),
     "leaky_relu_backward": elementwise(2, 0.1),
+    "clip": elementwise(1, -1.5, 2.5, bound=exact),
+    "clip_backward": elementwise(2, -1.5, 2.5, bound=exact),
     "sigmoid": elementwise(1),
     "sigmoid_backward": elementwise(2),
     "tanh": elementwise(1),

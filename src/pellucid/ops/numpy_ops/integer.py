@@ -17,14 +17,16 @@ Sums and products of activations rescale all their inputs at once and round once
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import reduce
 
 import numpy as np
 
 from pellucid.ops.arrays import Array, Pair
+from pellucid.ops.geometry import PLAIN, Geometry
 from pellucid.ops.memory import channels_last, empty_images, padded
 from pellucid.ops.numpy_ops.convolution import conv2d, conv2d_input_gradient
-from pellucid.ops.numpy_ops.pooling import _counts, _output, _places, max_pool2d
+from pellucid.ops.numpy_ops.pooling import counts, max_pool2d, places
 
 HIGHEST = 255  # of an activation
 EXACT_FLOAT32 = 1 << 24  # below this float32 holds every whole number
@@ -48,16 +50,7 @@ def requantize(
     return y
 
 
-def integer_sums(
-    x: Array,
-    w: Array,
-    b: Array,
-    zero: int = 0,
-    stride: Pair = (1, 1),
-    padding: Pair = (0, 0),
-    dilation: Pair = (1, 1),
-    groups: int = 1,
-) -> Array:
+def integer_sums(x: Array, w: Array, b: Array, zero: int = 0, geometry: Geometry = PLAIN) -> Array:
     """Convolution of x (N, C, H, W) uint8, framed with `zero`, with w (K, C/groups, R, S) int8, plus b (K,) int32.
 
     Returns (N, K, P, Q) int32. The caller sees to it that no total passes 32 bits. Matrix products of floats are
@@ -65,8 +58,8 @@ def integer_sums(
     """
     largest = HIGHEST * int(np.abs(w.astype(np.int64)).sum(axis=(1, 2, 3)).max(initial=0))
     kind = np.float32 if largest < EXACT_FLOAT32 else np.float64
-    framed = padded(x, padding, zero).astype(kind)
-    total = conv2d(framed, w.astype(kind), None, stride, (0, 0), dilation, groups)
+    framed = padded(x, geometry.padding, zero).astype(kind)
+    total = conv2d(framed, w.astype(kind), None, replace(geometry, padding=PLAIN.padding))
     y = empty_images((total.shape[0], total.shape[1], total.shape[2], total.shape[3]), np.int32)
     y[...] = total
     y += b[:, None, None]
@@ -81,10 +74,7 @@ def integer_conv2d(
     shift: Array,
     zeros: Pair = (0, 0),
     low: int = 0,
-    stride: Pair = (1, 1),
-    padding: Pair = (0, 0),
-    dilation: Pair = (1, 1),
-    groups: int = 1,
+    geometry: Geometry = PLAIN,
     pool: int = 1,
     high: int = HIGHEST,
 ) -> Array:
@@ -93,7 +83,7 @@ def integer_conv2d(
     pool: side of a square of totals, without overlap or ragged rest, of which the largest is taken: the max-pool
     of the result, because rounding keeps the order.
     """
-    total = integer_sums(x, w, b, zeros[0], stride, padding, dilation, groups)
+    total = integer_sums(x, w, b, zeros[0], geometry)
     if pool > 1:
         total = _largest(total, pool)
     rows = requantize(total.transpose(0, 2, 3, 1), multiplier, shift, zeros[1], low, high)
@@ -101,19 +91,10 @@ def integer_conv2d(
 
 
 def integer_logits(
-    x: Array,
-    w: Array,
-    b: Array,
-    multiplier: Array,
-    shift: Array,
-    zero: int = 0,
-    stride: Pair = (1, 1),
-    padding: Pair = (0, 0),
-    dilation: Pair = (1, 1),
-    groups: int = 1,
+    x: Array, w: Array, b: Array, multiplier: Array, shift: Array, zero: int = 0, geometry: Geometry = PLAIN
 ) -> Array:
     """The last layer: round(total * factor), not clipped: (N, K, P, Q) int32. Its factors are at most 1."""
-    total = integer_sums(x, w, b, zero, stride, padding, dilation, groups)
+    total = integer_sums(x, w, b, zero, geometry)
     rows = rescale(total.transpose(0, 2, 3, 1), multiplier, shift).astype(np.int32)
     return rows.transpose(0, 3, 1, 2)
 
@@ -124,10 +105,7 @@ def integer_transposed_sums(
     b: Array,
     size: Pair,
     zero: int = 0,
-    stride: Pair = (1, 1),
-    padding: Pair = (0, 0),
-    dilation: Pair = (1, 1),
-    groups: int = 1,
+    geometry: Geometry = PLAIN,
 ) -> Array:
     """Transposed convolution of x - zero, x (N, C, H, W) uint8, plus b (K,) int32: (N, K, *size) int32.
 
@@ -136,10 +114,11 @@ def integer_transposed_sums(
     """
     largest = HIGHEST * int(np.abs(w.astype(np.int64)).sum(axis=(1, 2, 3)).max(initial=0))
     kind = np.float32 if largest < EXACT_FLOAT32 else np.float64
-    K, C, R, S = w.shape
+    (K, C, R, S), groups = w.shape, geometry.groups
     adjoint = w.reshape(groups, K // groups, C, R, S).swapaxes(1, 2).reshape(groups * C, K // groups, R, S)
-    centred = channels_last(x).astype(kind) - kind(zero)
-    total = conv2d_input_gradient(centred, adjoint.astype(kind), size, stride, padding, dilation, groups)
+    centred: Array = channels_last(x).astype(kind)
+    centred -= zero
+    total = conv2d_input_gradient(centred, adjoint.astype(kind), size, geometry)
     y = empty_images((len(x), K, *size), np.int32)
     y[...] = total
     y += b[:, None, None]
@@ -155,15 +134,12 @@ def integer_conv_transpose2d(
     size: Pair,
     zeros: Pair = (0, 0),
     low: int = 0,
-    stride: Pair = (1, 1),
-    padding: Pair = (0, 0),
-    dilation: Pair = (1, 1),
-    groups: int = 1,
+    geometry: Geometry = PLAIN,
     pool: int = 1,
     high: int = HIGHEST,
 ) -> Array:
     """The transposed convolution's totals as activations, pooled: uint8; see integer_conv2d."""
-    total = integer_transposed_sums(x, w, b, size, zeros[0], stride, padding, dilation, groups)
+    total = integer_transposed_sums(x, w, b, size, zeros[0], geometry)
     if pool > 1:
         total = _largest(total, pool)
     rows = requantize(total.transpose(0, 2, 3, 1), multiplier, shift, zeros[1], low, high)
@@ -178,13 +154,10 @@ def integer_transposed_logits(
     shift: Array,
     size: Pair,
     zero: int = 0,
-    stride: Pair = (1, 1),
-    padding: Pair = (0, 0),
-    dilation: Pair = (1, 1),
-    groups: int = 1,
+    geometry: Geometry = PLAIN,
 ) -> Array:
     """A last layer that is a transposed convolution: round(total * factor), not clipped: (N, K, *size) int32."""
-    total = integer_transposed_sums(x, w, b, size, zero, stride, padding, dilation, groups)
+    total = integer_transposed_sums(x, w, b, size, zero, geometry)
     rows = rescale(total.transpose(0, 2, 3, 1), multiplier, shift).astype(np.int32)
     return rows.transpose(0, 3, 1, 2)
 
@@ -210,7 +183,8 @@ def integer_add(
     """The sum of images, each with a scale of its own: zero + round(integer_sum / 2^shift), clipped, uint8."""
     total = integer_sum(xs, zeros, multipliers)
     rounded = (total + np.int32(1 << (shift - 1))) >> np.int32(shift)
-    return np.clip(rounded + np.int32(zero), low, high).astype(np.uint8)
+    y: Array = np.clip(rounded + np.int32(zero), low, high).astype(np.uint8)
+    return y
 
 
 def integer_multiply(
@@ -243,19 +217,20 @@ def integer_concat(xs: Sequence[Array], tables: Array) -> Array:
     return y
 
 
-def integer_max_pool2d(x: Array, kernel: Pair, stride: Pair, padding: Pair = (0, 0), ceil: bool = False) -> Array:
-    """Largest value of each window of uint8 images; padding takes no part."""
-    largest, _ = max_pool2d(x.astype(np.float32), kernel, stride, padding, ceil)
-    return largest.astype(np.uint8)
+def integer_max_pool2d(x: Array, kernel: Pair, geometry: Geometry = PLAIN, ceil: bool = False) -> Array:
+    """Largest value of each window of uint8 images; padding takes no part, and a window of nothing else gives 0."""
+    largest, _ = max_pool2d(x.astype(np.float32), kernel, geometry, ceil)
+    return np.maximum(largest, np.float32(0)).astype(np.uint8)
 
 
-def integer_avg_pool2d(x: Array, kernel: Pair, stride: Pair, padding: Pair = (0, 0), ceil: bool = False) -> Array:
+def integer_avg_pool2d(x: Array, kernel: Pair, geometry: Geometry = PLAIN, ceil: bool = False) -> Array:
     """Mean of the pixels that each window covers, halves rounded upwards: (2 sum + count) // (2 count), uint8."""
-    size, output = (x.shape[2], x.shape[3]), _output(x, kernel, stride, padding, ceil)
+    size = (x.shape[2], x.shape[3])
+    output = geometry.output_size(size, kernel, ceil)
     total = np.zeros((*x.shape[:2], *output), np.int32)
-    for _, windows, pixels in _places(size, output, kernel, stride, padding):
+    for _, windows, pixels in places(size, output, kernel, geometry):
         total[:, :, *windows] += x[:, :, *pixels]
-    count = _counts(size, output, kernel, stride, padding, total)
+    count = counts(size, output, kernel, geometry, np.int32)
     y = empty_images((*x.shape[:2], *output), np.uint8)
     y[...] = (2 * total + count) // (2 * count)
     return y
