@@ -21,7 +21,7 @@ def build_network(recipe: Recipe, image_shape: Shape, classes: int) -> Network:
     settings = recipe.training
     layer = make(recipe.network, networks_with(recipe.network["name"], NETWORKS), classes)
     if settings.weight_bits:
-        layer = with_rounding(layer, image_shape, settings.weight_bits)
+        layer = with_rounding(layer, settings.weight_bits)
     return Network(layer, image_shape, dtype=float_type(settings.precision), seed=settings.seed)
 
 
