@@ -13,7 +13,7 @@ from pellucid.analysis.gradient_check import TOLERANCE, check_gradients
 from pellucid.graph import Branches, Concat, Graph, Node, Residual, Sequential
 from pellucid.layers import INFERENCE, Add, AvgPool2d, BatchNorm2d, Conv2d, Join, Layer, Multiply, Sigmoid, SiLU, Tanh
 from pellucid.layers.base import Parameter
-from pellucid.layers.initializers import normal
+from pellucid.layers.initializers import Normal
 from pellucid.network import Network
 from pellucid.ops.arrays import Array, Shape
 
@@ -38,7 +38,7 @@ class Drawn:
         self.input_shape = (self.whole(1, 3), self.whole(2, 4), self.whole(2, 4))
         self.values = [Value("input", self.input_shape)]
         self.nodes: dict[str, Node] = {}
-        self.shared = Parameter((1,), normal(1.0))
+        self.shared = Parameter((1,), Normal(1.0))
         for _ in range(self.whole(2, 8)):
             self.draw(st.sampled_from([self.unary, self.unary, self.container, self.join, self.join, self.join]))()
         ends = [value.name for value in self.values if not value.used]
