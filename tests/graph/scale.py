@@ -3,7 +3,7 @@
 import numpy as np
 
 from pellucid.layers import INFERENCE, Context, Layer, Parameter
-from pellucid.layers.initializers import normal
+from pellucid.layers.initializers import Normal
 from pellucid.ops.arrays import Array
 
 
@@ -13,7 +13,7 @@ class Scale(Layer):
     keeps = ("x",)
 
     def __init__(self, factor: Parameter | None = None) -> None:
-        self.factor = Parameter((1,), normal(1.0)) if factor is None else factor
+        self.factor = Parameter((1,), Normal(1.0)) if factor is None else factor
 
     def parameters(self) -> dict[str, Parameter]:
         return {"factor": self.factor}

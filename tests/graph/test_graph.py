@@ -32,7 +32,7 @@ from pellucid.layers import (
     training,
 )
 from pellucid.layers.base import Parameter
-from pellucid.layers.initializers import normal
+from pellucid.layers.initializers import Normal
 from pellucid.network import Network
 from pellucid.ops.arrays import Array
 from pellucid.training.optimizers import Adam
@@ -220,7 +220,7 @@ def test_no_gradient_at_all_is_zero() -> None:
 
 
 def test_a_shared_parameter_is_there_once_and_its_gradients_add_up() -> None:
-    factor = Parameter((1,), normal(1.0))
+    factor = Parameter((1,), Normal(1.0))
     layer = Sequential(Scale(factor), Residual(Scale(factor)), Scale())
     network = Network(layer, (3,), dtype=np.float64)
     assert list(network.parameters) == ["0.factor", "2.factor"] == list(network.state())
@@ -448,7 +448,7 @@ def test_gradients_of_another_shape_or_number_are_refused() -> None:
 
 
 def small() -> Sequential:
-    factor = Parameter((1,), normal(1.0))
+    factor = Parameter((1,), Normal(1.0))
     body = Sequential(Conv2d(4, 3, padding=1), BatchNorm2d(), ReLU(), Dropout(0.2), Scale(factor))
     return Sequential(
         Conv2d(4, 3, padding=1), ReLU(), Residual(body), Concat(Scale(factor), Identity()),

@@ -13,7 +13,7 @@ from pellucid.analysis.gradient_check import TOLERANCE, check_gradients
 from pellucid.graph import Branches, Concat, Graph, Node, Residual, Sequential
 from pellucid.layers import INFERENCE, Add, AvgPool2d, BatchNorm2d, Conv2d, Join, Layer, Multiply, Sigmoid, SiLU, Tanh
 from pellucid.layers.base import Parameter
-from pellucid.layers.initializers import normal
+from pellucid.layers.initializers import Normal
 from pellucid.network import Network
 from pellucid.ops.arrays import Array, Shape
 
@@ -38,7 +38,7 @@ class Drawn:
         self.input_shape = (self.whole(1, 3), self.whole(2, 4), self.whole(2, 4))
         self.values = [Value("input", self.input_shape)]
         self.nodes: dict[str, Node] = {}
-        self.shared = Parameter((1,), normal(1.0))
+        self.shared = Parameter((1,), Normal(1.0))
         for _ in range(self.whole(2, 8)):
             self.draw(st.sampled_from([self.unary, self.unary, self.container, self.join, self.join, self.join]))()
         ends = [value.name for value in self.values if not value.used]
@@ -63,7 +63,7 @@ class Drawn:
         value = self.pick(self.values)
         channels = self.whole(1, 3)
         kind = self.draw(st.sampled_from(["tanh", "silu", "conv", "point", "norm", "scale", "shared", "mean"]))
-        layer: Layer = {
+        layers: dict[str, Callable[[], Layer]] = {
             "tanh": Tanh,
             "silu": SiLU,
             "conv": lambda: Conv2d(channels, 3, padding=1, initial="xavier"),
@@ -72,7 +72,8 @@ class Drawn:
             "scale": Scale,
             "shared": lambda: Scale(self.shared),
             "mean": lambda: AvgPool2d((value.shape[1], value.shape[2])),
-        }[kind]()
+        }
+        layer = layers[kind]()
         shape = value.shape
         if kind in {"conv", "point"}:
             shape = (channels, *shape[1:])
