@@ -63,7 +63,7 @@ class Drawn:
         value = self.pick(self.values)
         channels = self.whole(1, 3)
         kind = self.draw(st.sampled_from(["tanh", "silu", "conv", "point", "norm", "scale", "shared", "mean"]))
-        layer: Layer = {
+        layers: dict[str, Callable[[], Layer]] = {
             "tanh": Tanh,
             "silu": SiLU,
             "conv": lambda: Conv2d(channels, 3, padding=1, initial="xavier"),
@@ -72,7 +72,8 @@ class Drawn:
             "scale": Scale,
             "shared": lambda: Scale(self.shared),
             "mean": lambda: AvgPool2d((value.shape[1], value.shape[2])),
-        }[kind]()
+        }
+        layer = layers[kind]()
         shape = value.shape
         if kind in {"conv", "point"}:
             shape = (channels, *shape[1:])

@@ -12,6 +12,8 @@ which choices it made (Layer.pattern), and the step shrinks until all four point
 An element that a kink touches at every step is left out and counted; it is never compared loosely.
 """
 
+from __future__ import annotations
+
 import copy
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -111,6 +113,48 @@ def check_gradients(
         reference.start(x)
         floor = _root_mean_square(tested.gradient) * (1e-4 if np.dtype(dtype) == np.float64 else 1e-2)
         return [reference.check(name, tensors[name], gradients[name], samples, floor, rng) for name in tensors]
+
+
+def check_directions(network: Network, loss: Loss, x: Array, *, directions: int = 4, seed: int = 0) -> float:
+    """Largest relative error in float64 along random directions: a quick check of a network of many tensors.
+
+    Each direction leads through all tensors at once, as far through each as to change the loss as much as through any
+    other; so a gradient of which a part p is wrong, in one of n tensors, is an error of about p / sqrt(n). As many
+    directions lead through the input. Raises PellucidError where all through one of them meet a kink.
+    """
+    rng = np.random.default_rng([seed, _CHECK])
+    reference = _Reference(network.astype(np.float64, fuse=False), loss, seed, None)
+    tested, x = network.astype(np.float64), np.array(x, np.float64)
+    with ops.use_backend("numpy"):
+        dx = _gradient(tested, loss, x, seed)
+        reference.start(x)
+        gradients = [p.gradient for p in tested.parameters.values() if p.trained]
+        through = [_Through("input", reference.x, [dx])]
+        if gradients:
+            through.append(_Through("the parameters", reference.network.vector, gradients))
+        return float(np.max([reference.check_through(tensors, directions, rng) for tensors in through]))
+
+
+@dataclass(frozen=True)
+class _Through:
+    """Tensors that a direction leads through: one behind the other in `values`, and the gradient of each."""
+
+    name: str
+    values: Array
+    gradients: list[Array]
+
+    @property
+    def gradient(self) -> Array:
+        return np.concatenate([g.reshape(-1) for g in self.gradients]).reshape(self.values.shape)
+
+    def direction(self, rng: np.random.Generator) -> Array:
+        """A random unit vector, in each tensor the shorter, the larger its gradient is."""
+        sizes = [float(np.linalg.norm(gradient)) for gradient in self.gradients]
+        floor = max(1e-3 * max(sizes), float(np.finfo(float).tiny))
+        parts = [rng.standard_normal(g.size) / max(s, floor) for g, s in zip(self.gradients, sizes, strict=True)]
+        whole = np.concatenate(parts).reshape(self.values.shape)
+        unit: Array = whole / np.linalg.norm(whole)
+        return unit
 
 
 def _context(seed: int) -> Context:
@@ -221,6 +265,21 @@ class _Reference:
             float(np.max(errors)),
             self._along(name, tensor, exact, scale, rng),
         )
+
+    def check_through(self, tensors: _Through, directions: int, rng: np.random.Generator) -> float:
+        """Largest error along so many directions through all the tensors."""
+        errors, gradient = [], tensors.gradient
+        for _ in range(directions):
+            direction = tensors.direction(rng)
+            numerical = self.derivative("input", tensors.values, direction)
+            if numerical is not None:
+                scale = float(np.linalg.norm(gradient * direction))
+                errors.append(_relative(float((gradient * direction).sum()), numerical, scale))
+        if not errors:
+            raise PellucidError(
+                f"gradient check: all directions through {tensors.name} meet a kink; try another seed"
+            )
+        return float(np.max(errors))
 
     def _along(
         self, name: str, tensor: Array, gradient: Array, scale: float, rng: np.random.Generator
