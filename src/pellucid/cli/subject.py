@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from pellucid.data import Data
     from pellucid.network import Network
     from pellucid.ops.arrays import Shape
-    from pellucid.recipes import Model, Recipe
+    from pellucid.recipes import AnyModel, Recipe
     from pellucid.task import Task
 
 LAST = "runs/last"
@@ -141,7 +141,7 @@ def few_scenes(recipe: Recipe) -> Recipe:
     return msgspec.structs.replace(recipe, data=msgspec.structs.replace(recipe.data, scenes=scenes))
 
 
-def data_for(model: Model, source: str | None) -> Data:
+def data_for(model: AnyModel, source: str | None) -> Data:
     """The data that a model was trained on, or other data of the same classes.
 
     Raises PellucidError where the classes are others.

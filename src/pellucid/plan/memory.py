@@ -25,7 +25,7 @@ ALIGNMENT = 4  # of numbers of 32 bits
 
 @dataclass(frozen=True)
 class MemoryPlan:
-    """In bytes. offsets: of the input and of the steps' outputs but the last, which lies elsewhere. size: of all."""
+    """In bytes. offsets: of the input and each step's output but the last's, which lies elsewhere. size: of all."""
 
     offsets: tuple[int, ...]
     size: int

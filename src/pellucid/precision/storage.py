@@ -88,6 +88,11 @@ def save_integer(path: Path, network: IntegerNetwork, notes: Mapping[str, str] |
     write_arrays(path, arrays, {**(notes or {}), "format": FORMATS[newer], "network": json.dumps(about)})
 
 
+def is_integer(path: Path) -> bool:
+    """Whether a file, of arrays with notes, says that it is an integer network's."""
+    return read_arrays(path)[1].get("format") in FORMATS
+
+
 def load_integer(path: Path) -> tuple[IntegerNetwork, dict[str, str]]:
     """The network of a file and the notes. Raises PellucidError where the file is missing, damaged or another's."""
     arrays, notes = read_arrays(path)
