@@ -13,6 +13,7 @@ from benchmarks.cpu import images, our_convolution
 from benchmarks.measure import alternate, clean_environment, machine
 from pellucid.ops import numpy_ops
 from pellucid.ops.arrays import Array
+from pellucid.ops.geometry import Geometry, sides
 
 # Batch, input channels, filters, side: DeepConvNet's layers at batch 128, then larger ones.
 SHAPES = (
@@ -31,7 +32,7 @@ def error(x: Array, w: Array, b: Array) -> float:
     """Largest difference from float64, relative to the largest output; of the first image, for its memory."""
     some = x[:1, :, :64, :64]
     wide, weights, bias = (a.astype(np.float64) for a in (some, w, b))
-    exact = numpy_ops.conv2d_relu(wide, weights, bias, (1, 1), (1, 1))
+    exact = numpy_ops.conv2d_relu(wide, weights, bias, Geometry(padding=sides(1)))
     ours = our_convolution(some, w, b, None)()
     return float(np.abs(np.asarray(ours) - exact).max() / np.abs(exact).max())
 

@@ -19,6 +19,7 @@ from pellucid import ops
 from pellucid.layers import SoftmaxCrossEntropy, training
 from pellucid.network import Network
 from pellucid.ops.arrays import Array
+from pellucid.ops.geometry import Geometry, sides
 from pellucid.zoo import create
 
 BATCH = 128
@@ -47,11 +48,11 @@ def our_training_step(x: Array, labels: Array) -> Work:
 
 
 def our_convolution(x: Array, w: Array, b: Array, dy: Array | None) -> Work:
-    dw, db = np.empty_like(w), np.empty_like(b)
+    dw, db, geometry = np.empty_like(w), np.empty_like(b), Geometry(padding=sides(1))
 
     def run() -> Array:
-        y = ops.conv2d_relu(x, w, b, (1, 1), (1, 1))
-        return y if dy is None else ops.conv2d_relu_backward(dy, y, x, w, dw, db, (1, 1), (1, 1))
+        y = ops.conv2d_relu(x, w, b, geometry)
+        return y if dy is None else ops.conv2d_relu_backward(dy, y, x, w, dw, db, geometry)
 
     return run
 

@@ -9,6 +9,7 @@ import numpy as np
 from benchmarks.measure import Timing, alternate, machine
 from pellucid.ops import numba_ops, numpy_ops
 from pellucid.ops.arrays import Array
+from pellucid.ops.geometry import Geometry, sides
 
 N = 128
 PARAMETERS = 123_552
@@ -24,8 +25,8 @@ def images(rng: np.random.Generator, channels: int, size: int, count: int = N) -
 
 def calls(rng: np.random.Generator) -> Calls:
     """Arguments of each op; what follows a name after a blank says which case it is."""
-    x, y = images(rng, 16, 28), images(rng, 16, 28)
-    pooled, winner = numpy_ops.max_pool2d(x, (2, 2), (2, 2))
+    x, y, halved = images(rng, 16, 28), images(rng, 16, 28), Geometry(stride=(2, 2))
+    pooled, winner = numpy_ops.max_pool2d(x, (2, 2), halved)
     a, b = rng.standard_normal((2, 16), dtype=np.float32)
     w, g, m, v = np.abs(rng.standard_normal((4, PARAMETERS), dtype=np.float32))
     features, weights = images(rng, 64, 4).reshape(N, -1), rng.standard_normal((50, 1024), dtype=np.float32)
@@ -43,10 +44,10 @@ def calls(rng: np.random.Generator) -> Calls:
         "channel_dot": (x, y),
         "channel_affine": (x, a, b),
         "channel_combination": (x, a, y, b, a),
-        "max_pool2d": (x, (2, 2), (2, 2)),
-        "max_pool2d_backward": (pooled, winner, (28, 28), (2, 2), (2, 2)),
-        "avg_pool2d": (x, (2, 2), (2, 2)),
-        "avg_pool2d_backward": (pooled, (28, 28), (2, 2), (2, 2)),
+        "max_pool2d": (x, (2, 2), halved),
+        "max_pool2d_backward": (pooled, winner, (28, 28), (2, 2), halved),
+        "avg_pool2d": (x, (2, 2), halved),
+        "avg_pool2d_backward": (pooled, (28, 28), (2, 2), halved),
         "global_avg_pool2d": (x,),
         "linear_relu": (features, weights, weights[:, 0].copy()),
         "softmax_cross_entropy": (features[:, :10].copy(), rng.integers(0, 10, N)),
@@ -70,11 +71,11 @@ def convolutions(rng: np.random.Generator) -> Calls:
         ("3x3 depthwise", 64, 64, 28, 3, 1, 64),
     ):
         x, w = images(rng, C, size, 16), rng.standard_normal((K, C // groups, kernel, kernel), dtype=np.float32)
-        geometry = ((stride, stride), (kernel // 2, kernel // 2), (1, 1), groups)
-        dy = numpy_ops.conv2d(x, w, None, *geometry)
-        found[f"conv2d {name}"] = (x, w, None, *geometry)
-        found[f"conv2d_input_gradient {name}"] = (dy, w, (size, size), *geometry)
-        found[f"conv2d_weight_gradient {name}"] = (dy, x, (kernel, kernel), *geometry)
+        geometry = Geometry((stride, stride), sides(kernel // 2), groups=groups)
+        dy = numpy_ops.conv2d(x, w, None, geometry)
+        found[f"conv2d {name}"] = (x, w, None, geometry)
+        found[f"conv2d_input_gradient {name}"] = (dy, w, (size, size), geometry)
+        found[f"conv2d_weight_gradient {name}"] = (dy, x, (kernel, kernel), geometry)
     return found
 
 

@@ -164,22 +164,23 @@ def test_impossible_number_of_threads_is_refused(count: int) -> None:
 WIDTH = """
 import numpy as np
 from pellucid.ops import numba_ops, numpy_ops
+from pellucid.ops.geometry import Geometry
 from pellucid.ops.numba_ops.vectors import LANES
 rng = np.random.default_rng(0)
 worst = 0.0
 for C, K, size, stride in ((5, 18, 3, 1), (16, 16, 3, 1), (3, 17, 5, 2), (19, 4, 1, 1)):
     x = rng.standard_normal((2, C, 11, 10)).astype(np.float32)
     w = rng.standard_normal((K, C, size, size)).astype(np.float32)
-    geometry = ((stride, stride), (1, 1))
-    y = numpy_ops.conv2d(x.astype(float), w.astype(float), None, *geometry)
+    geometry = Geometry((stride, stride), (1, 1, 1, 1))
+    y = numpy_ops.conv2d(x.astype(float), w.astype(float), None, geometry)
     dy = y.astype(np.float32)
     for name, arguments in (
         ("conv2d", (x, w, None)), ("conv2d_input_gradient", (dy, w, (11, 10))),
         ("conv2d_weight_gradient", (dy, x, (size, size))),
     ):
         wide = [a.astype(float) if isinstance(a, np.ndarray) else a for a in arguments]
-        expected = getattr(numpy_ops, name)(*wide, *geometry)
-        got = getattr(numba_ops, name)(*arguments, *geometry)
+        expected = getattr(numpy_ops, name)(*wide, geometry)
+        got = getattr(numba_ops, name)(*arguments, geometry)
         worst = max(worst, np.abs(got - expected).max() / np.abs(expected).max())
 print(LANES, worst)
 """

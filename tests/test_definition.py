@@ -10,23 +10,25 @@ from pellucid.layers import AvgPool2d, Conv2d, ConvTranspose2d, GlobalAvgPool2d,
 from pellucid.network import Network
 from pellucid.ops import numpy_ops
 from pellucid.ops.arrays import Array, Pair
+from pellucid.ops.geometry import Geometry, Sides
 
 pairs = st.tuples(st.integers(1, 3), st.integers(1, 3))
-paddings = st.tuples(st.integers(0, 2), st.integers(0, 2))
+paddings = st.tuples(*[st.integers(0, 2)] * 4)
 
 
 def convolution_by_loops(
-    x: Array, w: Array, b: Array, stride: Pair, padding: Pair, dilation: Pair, groups: int
+    x: Array, w: Array, b: Array, stride: Pair, padding: Sides, dilation: Pair, groups: int
 ) -> Array:
     N, _, H, W = x.shape
     K, C, R, S = w.shape
-    P = (H + 2 * padding[0] - dilation[0] * (R - 1) - 1) // stride[0] + 1
-    Q = (W + 2 * padding[1] - dilation[1] * (S - 1) - 1) // stride[1] + 1
+    top, bottom, left, right = padding
+    P = (H + top + bottom - dilation[0] * (R - 1) - 1) // stride[0] + 1
+    Q = (W + left + right - dilation[1] * (S - 1) - 1) // stride[1] + 1
     y = np.zeros((N, K, P, Q))
     for n, k, p, q in product(range(N), range(K), range(P), range(Q)):
         y[n, k, p, q] = b[k]
         for c, r, s in product(range(C), range(R), range(S)):
-            i, j = p * stride[0] + r * dilation[0] - padding[0], q * stride[1] + s * dilation[1] - padding[1]
+            i, j = p * stride[0] + r * dilation[0] - top, q * stride[1] + s * dilation[1] - left
             if 0 <= i < H and 0 <= j < W:
                 y[n, k, p, q] += x[n, k // (K // groups) * C + c, i, j] * w[k, c, r, s]
     return y
@@ -38,19 +40,19 @@ def convolution_by_loops(
     st.integers(0, 4), st.integers(0, 4), st.integers(0, 9),
 )  # fmt: skip
 def test_convolution(
-    N: int, groups: int, C: int, K: int, kernel: Pair, stride: Pair, padding: Pair, dilation: Pair,
+    N: int, groups: int, C: int, K: int, kernel: Pair, stride: Pair, padding: Sides, dilation: Pair,
     more_rows: int, more_columns: int, seed: int,
 ) -> None:  # fmt: skip
     rng = np.random.default_rng(seed)
-    H = max(1, dilation[0] * (kernel[0] - 1) + 1 - 2 * padding[0]) + more_rows
-    W = max(1, dilation[1] * (kernel[1] - 1) + 1 - 2 * padding[1]) + more_columns
+    H = max(1, dilation[0] * (kernel[0] - 1) + 1 - padding[0] - padding[1]) + more_rows
+    W = max(1, dilation[1] * (kernel[1] - 1) + 1 - padding[2] - padding[3]) + more_columns
     layer = Conv2d(K * groups, kernel, stride=stride, padding=padding, dilation=dilation, groups=groups)
     network = Network(layer, (C * groups, H, W), dtype=np.float64, seed=seed)
     network.vector[:] = rng.standard_normal(network.vector.size)
     x = rng.standard_normal((N, C * groups, H, W))
     w, b = network.state()["weight"], network.state()["bias"]
     expected = convolution_by_loops(x, w, b, stride, padding, dilation, groups)
-    y = numpy_ops.conv2d(x, w, b, stride, padding, dilation, groups)
+    y = numpy_ops.conv2d(x, w, b, Geometry(stride, padding, dilation, groups))
     assert y.shape[1:] == network.output_shape
     np.testing.assert_allclose(y, expected, rtol=1e-12, atol=1e-12)
 
@@ -113,9 +115,9 @@ def test_global_average() -> None:
 
 
 def test_the_first_of_equal_values_wins() -> None:
-    y, winner = numpy_ops.max_pool2d(np.ones((1, 1, 2, 2)), (2, 2), (2, 2))
+    y, winner = numpy_ops.max_pool2d(np.ones((1, 1, 2, 2)), (2, 2))
     assert (y.item(), winner.item()) == (1, 0)
-    assert numpy_ops.max_pool2d_backward(y, winner, (2, 2), (2, 2), (2, 2)).ravel().tolist() == [1, 0, 0, 0]
+    assert numpy_ops.max_pool2d_backward(y, winner, (2, 2), (2, 2)).ravel().tolist() == [1, 0, 0, 0]
 
 
 def test_cross_entropy_of_a_known_case() -> None:

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from pellucid.ops import numba_ops, numpy_ops
 from pellucid.ops.arrays import Array
+from pellucid.ops.geometry import Geometry, sides
 from pellucid.ops.memory import channels_last
 
 FEW = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -61,15 +62,15 @@ def test_one_filter_a_channel(
     rng = np.random.default_rng(N * C + H * W)
     x, dy = images(rng, N, C, H, W), images(rng, N, C, P, Q)
     w, b = images(rng, C, 1, *kernel), images(rng, C, 1, 1, 1).reshape(C)
-    how = (stride, padding, dilation, C)
-    exact = numpy_ops.conv2d(wide(x), wide(w), wide(b), *how)
-    agree(numba_ops.conv2d(x, w, b, *how), exact)
-    agree(numba_ops.conv2d_relu(x, w, b, *how), np.maximum(exact, 0))
+    how = Geometry(stride, sides(padding), dilation, C)
+    exact = numpy_ops.conv2d(wide(x), wide(w), wide(b), how)
+    agree(numba_ops.conv2d(x, w, b, how), exact)
+    agree(numba_ops.conv2d_relu(x, w, b, how), np.maximum(exact, 0))
     agree(
-        numba_ops.conv2d_input_gradient(dy, w, (H, W), *how),
-        numpy_ops.conv2d_input_gradient(wide(dy), wide(w), (H, W), *how),
+        numba_ops.conv2d_input_gradient(dy, w, (H, W), how),
+        numpy_ops.conv2d_input_gradient(wide(dy), wide(w), (H, W), how),
     )
     agree(
-        numba_ops.conv2d_weight_gradient(dy, x, kernel, *how),
-        numpy_ops.conv2d_weight_gradient(wide(dy), wide(x), kernel, *how),
+        numba_ops.conv2d_weight_gradient(dy, x, kernel, how),
+        numpy_ops.conv2d_weight_gradient(wide(dy), wide(x), kernel, how),
     )

@@ -11,23 +11,25 @@ from pellucid import ops
 from pellucid.errors import PellucidError
 from pellucid.ops import numpy_ops
 from pellucid.ops.arrays import Array, Pair
+from pellucid.ops.geometry import Geometry, Sides, sides
 from pellucid.ops.numpy_ops.integer import rescale
 from pellucid.precision.fixed_point import fixed_point
 
 
 def wide_totals(
-    x: Array, w: Array, b: Array, zero: int, stride: Pair, padding: Pair, dilation: Pair, groups: int
+    x: Array, w: Array, b: Array, zero: int, stride: Pair, padding: Sides, dilation: Pair, groups: int
 ) -> Array:
     """Convolution in Python's own unbounded integers, padded with `zero`."""
     N, _, H, W = x.shape
     K, C, R, S = w.shape
-    P = (H + 2 * padding[0] - dilation[0] * (R - 1) - 1) // stride[0] + 1
-    Q = (W + 2 * padding[1] - dilation[1] * (S - 1) - 1) // stride[1] + 1
+    top, bottom, left, right = padding
+    P = (H + top + bottom - dilation[0] * (R - 1) - 1) // stride[0] + 1
+    Q = (W + left + right - dilation[1] * (S - 1) - 1) // stride[1] + 1
     y = np.zeros((N, K, P, Q), object)
     for n, k, p, q in product(range(N), range(K), range(P), range(Q)):
         total = int(b[k])
         for c, r, s in product(range(C), range(R), range(S)):
-            i, j = p * stride[0] + r * dilation[0] - padding[0], q * stride[1] + s * dilation[1] - padding[1]
+            i, j = p * stride[0] + r * dilation[0] - top, q * stride[1] + s * dilation[1] - left
             inside = 0 <= i < H and 0 <= j < W
             pixel = int(x[n, k // (K // groups) * C + c, i, j]) if inside else zero
             total += pixel * int(w[k, c, r, s])
@@ -47,7 +49,7 @@ def test_convolution_is_exact_on_every_path(data: st.DataObject) -> None:
     K = draw(st.sampled_from([1, 2, 3, 9, 17]))  # fewer filters than lanes, and more
     kernel, padding = (
         draw(st.tuples(st.integers(1, 3), st.integers(1, 3))),
-        draw(st.tuples(st.integers(0, 2), st.integers(0, 2))),
+        draw(st.tuples(*[st.integers(0, 2)] * 4)),
     )
     stride, dilation = (draw(st.sampled_from([(1, 1), (1, 1), (2, 1), (2, 3)])) for _ in range(2))
     pool = draw(st.sampled_from([1, 1, 2, 3]))
@@ -67,13 +69,13 @@ def test_convolution_is_exact_on_every_path(data: st.DataObject) -> None:
         k = place[1]
         rounded = zeros[1] + wide_rounded(best[place], int(multiplier[k]), int(shift[k]))
         expected[place] = min(max(rounded, low), 255)
-    settings_ = (stride, padding, dilation, groups)
+    geometry = Geometry(stride, padding, dilation, groups)
     for backend in ("numpy", "numba"):
         with ops.use_backend(backend):
-            y = ops.integer_conv2d(x, w, b, multiplier, shift, zeros, low, *settings_, pool)
+            y = ops.integer_conv2d(x, w, b, multiplier, shift, zeros, low, geometry, pool)
             assert y.dtype == np.uint8
             np.testing.assert_array_equal(y, expected)
-            logits = ops.integer_logits(x, w, b, multiplier, shift, zeros[0], *settings_)
+            logits = ops.integer_logits(x, w, b, multiplier, shift, zeros[0], geometry)
             assert logits.dtype == np.int32
     rows = rescale(total.astype(np.int32).transpose(0, 2, 3, 1), multiplier, shift).transpose(0, 3, 1, 2)
     np.testing.assert_array_equal(logits, rows)
@@ -120,17 +122,18 @@ def test_pools_are_exact_on_every_path(data: st.DataObject) -> None:
     draw = data.draw
     kernel = draw(st.tuples(st.integers(1, 3), st.integers(1, 3)))
     stride = draw(st.tuples(st.integers(1, 3), st.integers(1, 3)))
-    padding = draw(st.sampled_from([(0, 0), (kernel[0] // 2, kernel[1] // 2)]))
+    padding = draw(st.sampled_from([sides(0), sides((kernel[0] // 2, kernel[1] // 2)), (kernel[0] - 1, 0, 0, 0)]))
+    geometry = Geometry(stride, padding, draw(st.sampled_from([(1, 1), (1, 1), (2, 1)])))
     ceil = draw(st.booleans())
     rng = np.random.default_rng(draw(st.integers(0, 99)))
-    size = (draw(st.integers(kernel[0], 7)), draw(st.integers(kernel[1], 7)))
+    size = (draw(st.integers(2 * kernel[0] - 1, 7)), draw(st.integers(kernel[1], 7)))
     x = rng.integers(0, 256, (2, 3, *size)).astype(np.uint8)
-    mean = numpy_ops.avg_pool2d(x.astype(np.float64), kernel, stride, padding, ceil)
-    largest = numpy_ops.max_pool2d(x.astype(np.float64), kernel, stride, padding, ceil)[0]
+    mean = numpy_ops.avg_pool2d(x.astype(np.float64), kernel, geometry, ceil)
+    largest = numpy_ops.max_pool2d(x.astype(np.float64), kernel, geometry, ceil)[0]
     for backend in ("numpy", "numba"):
         with ops.use_backend(backend):
-            y = ops.integer_max_pool2d(x, kernel, stride, padding, ceil)
-            average = ops.integer_avg_pool2d(x, kernel, stride, padding, ceil)
+            y = ops.integer_max_pool2d(x, kernel, geometry, ceil)
+            average = ops.integer_avg_pool2d(x, kernel, geometry, ceil)
         assert y.dtype == average.dtype == np.uint8
         np.testing.assert_array_equal(y, largest)
         np.testing.assert_array_equal(average, np.floor(mean + 0.5 + 1e-9))

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from pellucid.ops import numba_ops, numpy_ops
+from pellucid.ops.geometry import Geometry
 
 
 @pytest.mark.parametrize("layout", ["first", "last"])
@@ -20,7 +21,9 @@ def test_as_the_definition(
         dy = np.ascontiguousarray(dy.transpose(0, 2, 3, 1)).transpose(0, 3, 1, 2)
     w = rng.standard_normal((K, C, *window)).astype(np.float32)
     size = (places[0] * window[0], places[1] * window[1])
-    expected = numpy_ops.conv2d_input_gradient(dy.astype(np.float64), w.astype(np.float64), size, window)
-    found = numba_ops.conv2d_input_gradient(dy, w, size, window)
+    expected = numpy_ops.conv2d_input_gradient(
+        dy.astype(np.float64), w.astype(np.float64), size, Geometry(stride=window)
+    )
+    found = numba_ops.conv2d_input_gradient(dy, w, size, Geometry(stride=window))
     assert found.shape == expected.shape and found.dtype == np.float32
     np.testing.assert_allclose(found, expected, atol=1e-5 * K)

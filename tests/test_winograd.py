@@ -10,7 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pellucid.ops import cores, numba_ops, numpy_ops
-from pellucid.ops.arrays import Array, Pair
+from pellucid.ops.arrays import Array
+from pellucid.ops.geometry import Geometry, Sides
 from pellucid.ops.memory import channels_last, empty_images
 from pellucid.ops.numba_ops import few_channels, few_channels_gradient, winograd
 from pellucid.ops.numba_ops.winograd import transforms
@@ -65,45 +66,47 @@ def test_coefficients_of_data_and_output_are_exact_in_float32() -> None:
         np.testing.assert_array_equal(matrix, matrix.astype(np.float32))
 
 
+PADDED, HALVED = Geometry(padding=(1, 1, 1, 1)), Geometry(stride=(2, 2))
+
 SHAPES = st.tuples(
     st.integers(1, 3),  # images
     st.integers(5, 40),  # input channels
     st.integers(5, 40),  # filters
     st.integers(1, 13),  # height
     st.integers(1, 13),  # width
-    st.tuples(st.integers(0, 3), st.integers(0, 3)),  # padding
-).filter(lambda s: s[3] + 2 * s[5][0] >= 3 and s[4] + 2 * s[5][1] >= 3)
+    st.tuples(*[st.integers(0, 3)] * 4),  # padding
+).filter(lambda s: s[3] + sum(s[5][:2]) >= 3 and s[4] + sum(s[5][2:]) >= 3)
 
 FEW = settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 
 
 @FEW
 @given(SHAPES, st.integers(0, 2**32 - 1), st.booleans())
-def test_forward_of_any_shape(shape: tuple[int, int, int, int, int, Pair], seed: int, bias: bool) -> None:
+def test_forward_of_any_shape(shape: tuple[int, int, int, int, int, Sides], seed: int, bias: bool) -> None:
     N, C, K, H, W, padding = shape
     rng = np.random.default_rng(seed)
     x, w, b = images(rng, N, C, H, W), filters(rng, K, C), rng.standard_normal(K).astype(np.float32)
-    exact = numpy_ops.conv2d(wide(x), wide(w), wide(b) if bias else None, padding=padding)
+    exact = numpy_ops.conv2d(wide(x), wide(w), wide(b) if bias else None, Geometry(padding=padding))
     given_bias = b if bias else None
     assert error(winograd.convolution(x, w, given_bias, padding, relu=False), exact) < LARGEST_ERROR
     exact = np.maximum(exact, 0)
     P, Q = exact.shape[2:]
     assert error(winograd.convolution(x, w, given_bias, padding, relu=True), exact) < LARGEST_ERROR
     y, winner = winograd.pooled_convolution(x, w, given_bias, padding)
-    pooled, _ = numpy_ops.max_pool2d(exact, (2, 2), (2, 2))
+    pooled, _ = numpy_ops.max_pool2d(exact, (2, 2), HALVED)
     if pooled.size:
         assert error(y, pooled) < LARGEST_ERROR
-        won = numpy_ops.max_pool2d_backward(np.ones_like(pooled), winner, (P, Q), (2, 2), (2, 2)) == 1
+        won = numpy_ops.max_pool2d_backward(np.ones_like(pooled), winner, (P, Q), (2, 2), HALVED) == 1
         largest = np.abs(exact).max()
         np.testing.assert_allclose(np.sort(exact[won]), np.sort(pooled.ravel()), atol=LARGEST_ERROR * largest)
 
 
 @FEW
 @given(SHAPES, st.integers(0, 2**32 - 1), st.sampled_from(["plain", "relu", "pool"]))
-def test_gradients_of_any_shape(shape: tuple[int, int, int, int, int, Pair], seed: int, kind: str) -> None:
+def test_gradients_of_any_shape(shape: tuple[int, int, int, int, int, Sides], seed: int, kind: str) -> None:
     N, C, K, H, W, padding = shape
     rng = np.random.default_rng(seed)
-    P, Q = H + 2 * padding[0] - 2, W + 2 * padding[1] - 2
+    P, Q = Geometry(padding=padding).output_size((H, W), (3, 3))
     x, w, dz = images(rng, N, C, H, W), filters(rng, K, C), images(rng, N, K, P, Q)
     gradient, exact = winograd.Gradient(dz, (P, Q)), dz.astype(np.float64)
     if kind == "relu":
@@ -113,12 +116,12 @@ def test_gradients_of_any_shape(shape: tuple[int, int, int, int, int, Pair], see
         y, dy = images(rng, N, K, P // 2, Q // 2), images(rng, N, K, P // 2, Q // 2)
         winner = channels_last(rng.integers(0, 4, y.shape, np.uint8))
         gradient = winograd.Gradient(dy, (P, Q), y, winner)
-        exact = numpy_ops.max_pool2d_backward(dy * (y > 0).astype(np.float64), winner, (P, Q), (2, 2), (2, 2))
+        exact = numpy_ops.max_pool2d_backward(dy * (y > 0).astype(np.float64), winner, (P, Q), (2, 2), HALVED)
     dw, db = np.full_like(w, np.nan), np.full(K, np.nan, np.float32)
     dx = winograd.backward(gradient, x, w, dw, db, padding, wanted=True)
     x, w = wide(x), wide(w)
-    assert error(dx, numpy_ops.conv2d_input_gradient(exact, w, (H, W), padding=padding)) < LARGEST_ERROR
-    assert error(dw, numpy_ops.conv2d_weight_gradient(exact, x, (3, 3), padding=padding)) < LARGEST_ERROR
+    assert error(dx, numpy_ops.conv2d_input_gradient(exact, w, (H, W), Geometry(padding=padding))) < LARGEST_ERROR
+    assert error(dw, numpy_ops.conv2d_weight_gradient(exact, x, (3, 3), Geometry(padding=padding))) < LARGEST_ERROR
     assert error(db, exact.sum(axis=(0, 2, 3))) < LARGEST_ERROR
 
 
@@ -127,25 +130,26 @@ def test_error_of_networks_sizes(channels: int) -> None:
     """Three times closer to the exact result than what a training run needs, also with many channels."""
     rng = np.random.default_rng(channels)
     x, w = images(rng, 2, channels, 28, 28), filters(rng, channels, channels)
-    exact = numpy_ops.conv2d(wide(x), wide(w), padding=(1, 1))
-    assert error(winograd.convolution(x, w, None, (1, 1), relu=False), exact) < 3e-6
+    exact = numpy_ops.conv2d(wide(x), wide(w), None, PADDED)
+    assert error(winograd.convolution(x, w, None, PADDED.padding, relu=False), exact) < 3e-6
 
 
+@pytest.mark.parametrize("padding", [(1, 1, 2, 2), (0, 2, 1, 3), (2, 0, 3, 0)])
 @pytest.mark.parametrize("C", [1, 3])
-def test_first_layers_kernels(C: int) -> None:
-    rng = np.random.default_rng(C)
+def test_first_layers_kernels(C: int, padding: Sides) -> None:
+    rng, geometry = np.random.default_rng(C), Geometry(padding=padding)
     width = ROWS + 1  # with the padding a row of the output is a block and a part of one
     x, w, b = images(rng, 3, C, 9, width), filters(rng, 16, C), rng.standard_normal(16).astype(np.float32)
-    assert few_channels.suits(x, w, (1, 1), (1, 1), 1)
-    assert few_channels.wide_enough(x, (1, 2))
-    y = few_channels.convolution(x, w, b, (1, 2), relu=True)
-    exact = np.maximum(numpy_ops.conv2d(wide(x), wide(w), wide(b), padding=(1, 2)), 0)
+    assert few_channels.suits(x, w, geometry)
+    assert few_channels.wide_enough(x, padding)
+    y = few_channels.convolution(x, w, b, padding, relu=True)
+    exact = np.maximum(numpy_ops.conv2d(wide(x), wide(w), wide(b), geometry), 0)
     assert error(y, exact) < 1e-6
     dy, dw, db = images(rng, *y.shape), np.empty_like(w), np.empty_like(b)
     for mask in (None, y):
-        few_channels_gradient.weight_gradient(dy, mask, x, (1, 2), dw, db)
+        few_channels_gradient.weight_gradient(dy, mask, x, padding, dw, db)
         dz = dy.astype(np.float64) * (1 if mask is None else mask > 0)
-        assert error(dw, numpy_ops.conv2d_weight_gradient(dz, x.astype(np.float64), (3, 3), padding=(1, 2))) < 1e-5
+        assert error(dw, numpy_ops.conv2d_weight_gradient(dz, x.astype(np.float64), (3, 3), geometry)) < 1e-5
         assert error(db, dz.sum(axis=(0, 2, 3))) < 1e-5
 
 
@@ -155,11 +159,11 @@ def test_any_strides_and_read_only_arrays() -> None:
     odd = np.ascontiguousarray(x)[:, :, ::2, ::-1]
     odd.flags.writeable = False
     weights = np.asfortranarray(w)
-    exact = numpy_ops.conv2d(wide(odd), wide(w), padding=(1, 1))
-    assert error(numba_ops.conv2d(odd, weights, padding=(1, 1)), exact) < LARGEST_ERROR
+    exact = numpy_ops.conv2d(wide(odd), wide(w), None, PADDED)
+    assert error(numba_ops.conv2d(odd, weights, None, PADDED), exact) < LARGEST_ERROR
     dw = np.empty((8, 3, 3, 8), np.float32).transpose(0, 3, 1, 2)  # not contiguous
-    numba_ops.conv2d_weight_gradient(odd, odd, (3, 3), padding=(1, 1), out=dw)
-    exact = numpy_ops.conv2d_weight_gradient(wide(odd), wide(odd), (3, 3), padding=(1, 1))
+    numba_ops.conv2d_weight_gradient(odd, odd, (3, 3), PADDED, out=dw)
+    exact = numpy_ops.conv2d_weight_gradient(wide(odd), wide(odd), (3, 3), PADDED)
     assert error(dw, exact) < LARGEST_ERROR
 
 
@@ -168,9 +172,9 @@ def test_what_is_not_finite_surfaces(bad: float) -> None:
     rng = np.random.default_rng(0)
     x, w = images(rng, 1, 8, 8, 8), filters(rng, 8, 8)
     x[0, 3, 4, 4] = bad
-    y = numba_ops.conv2d(x, w, padding=(1, 1))
+    y = numba_ops.conv2d(x, w, None, PADDED)
     assert not np.isfinite(y[0, :, 3:6, 3:6]).any()
-    dw = numba_ops.conv2d_weight_gradient(np.ones_like(y), x, (3, 3), padding=(1, 1))
+    dw = numba_ops.conv2d_weight_gradient(np.ones_like(y), x, (3, 3), PADDED)
     assert not np.isfinite(dw[:, 3]).any()
 
 
@@ -183,7 +187,7 @@ def test_same_bits_again() -> None:
         results = []
         for _ in range(3):
             dw, db = np.empty_like(w), np.empty(16, np.float32)
-            dx = numba_ops.conv2d_backward(dy, x, w, dw, db, padding=(1, 1))
+            dx = numba_ops.conv2d_backward(dy, x, w, dw, db, PADDED)
             results.append((dx.copy(), dw, db))
         for again in results[1:]:
             for first, second in zip(results[0], again, strict=True):
@@ -200,16 +204,18 @@ def run(program: str, width: int) -> subprocess.CompletedProcess[str]:
 WIDTH_PROGRAM = """
 import numpy as np
 from pellucid.ops import numba_ops, numpy_ops
+from pellucid.ops.geometry import Geometry
 from pellucid.ops.numba_ops.vectors import LANES
+PADDED = Geometry(padding=(1, 1, 1, 1))
 assert LANES == {width}
 rng = np.random.default_rng(0)
 x, w = rng.standard_normal((2, 9, 7, 7), np.float32), rng.standard_normal((21, 9, 3, 3), np.float32)
 b, dy = rng.standard_normal(21, np.float32), rng.standard_normal((2, 21, 7, 7), np.float32)
-exact = numpy_ops.conv2d_relu(*(a.astype(np.float64) for a in (x, w, b)), padding=(1, 1))
-assert np.abs(numba_ops.conv2d_relu(x, w, b, padding=(1, 1)) - exact).max() < 1e-5 * exact.max()
+exact = numpy_ops.conv2d_relu(*(a.astype(np.float64) for a in (x, w, b)), PADDED)
+assert np.abs(numba_ops.conv2d_relu(x, w, b, PADDED) - exact).max() < 1e-5 * exact.max()
 x, dy, wide = x[:, :8], dy[:, :16], np.float64
-dw = numba_ops.conv2d_weight_gradient(dy, x, (3, 3), padding=(1, 1))
-exact = numpy_ops.conv2d_weight_gradient(dy.astype(wide), x.astype(wide), (3, 3), padding=(1, 1))
+dw = numba_ops.conv2d_weight_gradient(dy, x, (3, 3), PADDED)
+exact = numpy_ops.conv2d_weight_gradient(dy.astype(wide), x.astype(wide), (3, 3), PADDED)
 assert np.abs(dw - exact).max() < 1e-5 * np.abs(exact).max()
 """
 

@@ -22,7 +22,8 @@ Bound = Callable[..., list[float]]
 def call(op: Callable[..., Any], arguments: list[Any], written: tuple[int, ...]) -> list[Array]:
     """All results of an op: what it returns, then the arguments that it writes."""
     returned = op(*arguments)
-    results = list(returned) if isinstance(returned, tuple) else [] if returned is None else [returned]
+    several = isinstance(returned, tuple | list)
+    results = list(returned) if several else [] if returned is None else [returned]
     return [np.asarray(result) for result in results] + [arguments[place] for place in written]
 
 

@@ -222,8 +222,10 @@ def _before(region: Region, layer: Layer, input_shape: Shape, bounded: bool) -> 
         return region
     if layer.sees_all:
         return Region((_everything(input_shape),)) if bounded else WHOLE
-    limits = _everything(input_shape) if bounded and len(input_shape) == 3 else None
-    return _through_window(region, layer.window, limits)
+    if len(input_shape) != 3:
+        return _through_window(region, layer.window, None)
+    window = layer.window_for((input_shape[1], input_shape[2]))
+    return _through_window(region, window, _everything(input_shape) if bounded else None)
 
 
 def _everything(input_shape: Shape) -> Box:
@@ -245,7 +247,8 @@ def _through_window(region: Region, window: Window, limits: Box | None) -> Regio
 
 
 def _along(window: Window, axis: int) -> tuple[int, int, int, int]:
-    return window.kernel[axis], window.stride[axis], window.padding[axis], window.dilation[axis]
+    geometry = window.geometry
+    return window.kernel[axis], geometry.stride[axis], geometry.before[axis], geometry.dilation[axis]
 
 
 @lru_cache(4096)  # many units share their rows
@@ -272,7 +275,7 @@ def _after(pace: _Pace, layer: Layer, axis: int) -> _Pace:
         paces = [_after(pace, branch, axis) for branch in layer.branches]
         agreed = paces[0].stride if len({p.stride for p in paces}) == 1 else None
         return _Pace(agreed, lcm(*(p.period for p in paces)))
-    stride = layer.window.stride[axis]
+    stride = layer.window.geometry.stride[axis]
     if layer.window.transposed:
         return _Pace(pace.stride and pace.stride / stride, pace.period * stride)
     return _Pace(pace.stride and pace.stride * stride, pace.period // gcd(pace.period, stride))

@@ -9,6 +9,8 @@ from pellucid.ops.arrays import Array
 class ReLU(Layer):
     """y = max(x, 0)."""
 
+    keeps = ("y",)
+
     def forward(self, x: Array, context: Context = INFERENCE) -> Array:
         """Positive elements pass."""
         y = ops.relu(x)
@@ -27,6 +29,8 @@ class ReLU(Layer):
 
 class LeakyReLU(Layer):
     """y = x where x > 0, else slope * x (Maas, Hannun, Ng 2013)."""
+
+    keeps = ("x",)
 
     def __init__(self, slope: float = 0.01) -> None:
         self.slope = slope
@@ -53,6 +57,8 @@ class LeakyReLU(Layer):
 class Sigmoid(Layer):
     """y = 1 / (1 + exp(-x))."""
 
+    keeps = ("y",)
+
     def forward(self, x: Array, context: Context = INFERENCE) -> Array:
         """From the real line to (0, 1)."""
         y = ops.sigmoid(x)
@@ -68,6 +74,8 @@ class Sigmoid(Layer):
 class Tanh(Layer):
     """y = tanh(x)."""
 
+    keeps = ("y",)
+
     def forward(self, x: Array, context: Context = INFERENCE) -> Array:
         """From the real line to (-1, 1)."""
         y = ops.tanh(x)
@@ -82,6 +90,8 @@ class Tanh(Layer):
 
 class SiLU(Layer):
     """y = x sigmoid(x) (Elfwing, Uchibe, Doya 2018)."""
+
+    keeps = ("x",)
 
     def forward(self, x: Array, context: Context = INFERENCE) -> Array:
         """Smooth, and close to ReLU away from 0."""

@@ -10,7 +10,7 @@ import numpy as np
 from pellucid.errors import PellucidError
 from pellucid.layers.context import INFERENCE, Context
 from pellucid.layers.window import POINT, Window
-from pellucid.ops.arrays import Array, Shape
+from pellucid.ops.arrays import Array, Pair, Shape
 
 Initializer = Callable[[np.random.Generator, Shape], Array]
 
@@ -20,11 +20,13 @@ class Parameter:
     """A named tensor of a layer. Its value and gradient are views of the network's two flat vectors.
 
     trained: it has a gradient and is moved by the optimizer. Otherwise it is a statistic that the layer keeps.
+    learns: whether it still is moved, or stays as it is for a while; see the layers' backward.
     """
 
     shape: Shape
     initializer: Initializer
     trained: bool = True
+    learns: bool = True
     value: Array = field(default_factory=lambda: np.empty(0), repr=False)
     gradient: Array = field(default_factory=lambda: np.empty(0), repr=False)
 
@@ -47,6 +49,9 @@ class Layer:
 
     input_gradient: bool = True
     """Whether backward has to work out the input's gradient; if not, layers may return an empty array."""
+
+    keeps: tuple[str, ...] = ()
+    """Names of the attributes that a kept forward pass stores for backward; dropped once backward has used them."""
 
     sees_all: bool = False
     """Whether one output sees the whole image, whatever its size."""
@@ -92,6 +97,10 @@ class Layer:
     def window(self) -> Window:
         """What part of the input one place of the output sees."""
         return POINT
+
+    def window_for(self, size: Pair) -> Window:
+        """The window on an image (H, W); differs from `window` only where the padding follows from the size."""
+        return self.window
 
     def multiply_adds(self, input_shape: Shape) -> int:
         """Multiplications of a weight with an input, for one sample (0 for what has no weights)."""

@@ -1,14 +1,17 @@
 """Convolution and transposed convolution: each is the other's adjoint, over one pair of functions."""
 
+import numpy as np
+
 from pellucid import ops
-from pellucid.layers.base import Layer, Parameter
+from pellucid.layers.base import Parameter
 from pellucid.layers.context import INFERENCE, Context
-from pellucid.layers.initializers import constant, weight_initializer
+from pellucid.layers.initializers import Constant, weight_initializer
+from pellucid.layers.sliding import Padding, Sliding
 from pellucid.layers.window import Window
 from pellucid.ops.arrays import Array, Pair, Shape, pair
 
 
-class Convolution(Layer):
+class Convolution(Sliding):
     """What the two have in common: their settings and parameters."""
 
     def __init__(
@@ -17,32 +20,28 @@ class Convolution(Layer):
         kernel: int | Pair = 3,
         *,
         stride: int | Pair = 1,
-        padding: int | Pair = 0,
+        padding: Padding = 0,
         dilation: int | Pair = 1,
         groups: int = 1,
         bias: bool = True,
         initial: str = "he",
+        weight: Parameter | None = None,
     ) -> None:
-        self.channels = channels
-        self.kernel, self.stride = pair(kernel), pair(stride)
-        self.padding, self.dilation = pair(padding), pair(dilation)
-        self.groups, self.bias_wanted, self.initial = groups, bias, initial
+        self.channels, self.bias_wanted, self.initial = channels, bias, initial
         if channels < 1 or groups < 1 or channels % groups:
             raise self.error("channels to be a positive multiple of groups", f"channels={channels}, groups={groups}")
-        for setting in ("kernel", "stride", "dilation"):
-            if min(getattr(self, setting)) < 1:
-                raise self.error(f"{setting} of at least 1", getattr(self, setting))
-        if min(self.padding) < 0:
-            raise self.error("padding of at least 0", self.padding)
-        self.weight: Parameter | None = None
+        super().__init__(kernel, stride, padding, dilation, groups)
+        self.weight = weight
         self.bias: Parameter | None = None
 
-    def _declare(self, input_shape: Shape, weight_shape: Shape, fan_in: int) -> Shape:
-        """Create the parameters, or check that those there are fit."""
+    def _declare(self, weight_shape: Shape, fan_in: int) -> None:
+        """Create the parameters that are not there yet; check the shape of a weight that is."""
         if self.weight is None:
             self.weight = Parameter(weight_shape, weight_initializer(self.initial, max(fan_in, 1), self.groups))
-            self.bias = Parameter((self.channels,), constant(0)) if self.bias_wanted else None
-        return self.output_shape(input_shape)
+        elif self.weight.shape != weight_shape:
+            raise self.error(f"a weight of shape {weight_shape}", self.weight.shape)
+        if self.bias is None and self.bias_wanted:
+            self.bias = Parameter((self.channels,), Constant(0))
 
     def parameters(self) -> dict[str, Parameter]:
         """Weight and, unless switched off, bias."""
@@ -56,24 +55,25 @@ class Convolution(Layer):
             raise self.error("to be built before use", "a layer without parameters")
         return self.weight
 
+    @property
+    def learns(self) -> bool:
+        """Whether the optimizer moves any of its parameters."""
+        return self.built_weight.learns or (self.bias is not None and self.bias.learns)
+
     def describe(self) -> str:
         """Channels, kernel and whatever differs from its default."""
-        text = [f"{self.channels}", "x".join(map(str, self.kernel))]
-        for setting, default in (("stride", (1, 1)), ("padding", (0, 0)), ("dilation", (1, 1))):
-            value = getattr(self, setting)
-            if value != default:
-                text.append(f"{setting} {value[0] if value[0] == value[1] else value}")
-        if self.groups > 1:
-            text.append(f"groups {self.groups}")
-        return ", ".join(text)
+        return ", ".join([str(self.channels), "x".join(map(str, self.kernel)), *self._phrases()])
 
 
 class Conv2d(Convolution):
     """Convolution of images (C, H, W) with `channels` filters: (channels, P, Q).
 
     weight: (channels, C / groups, R, S), bias: (channels,). One output is the sum over a window of the image
-    times a filter, plus the filter's bias; see ops.numpy_ops.convolution for the formula.
+    times a filter, plus the filter's bias; see ops.numpy_ops.convolution for the formula. A weight given here is
+    shared with another layer.
     """
+
+    keeps = ("x",)
 
     def build(self, input_shape: Shape) -> Shape:
         """Fix the number of input channels."""
@@ -81,17 +81,15 @@ class Conv2d(Convolution):
         if C % self.groups:
             raise self.error(f"input channels in a multiple of groups={self.groups}", C)
         fan_in = C // self.groups * self.kernel[0] * self.kernel[1]
-        return self._declare(input_shape, (self.channels, C // self.groups, *self.kernel), fan_in)
+        self._declare((self.channels, C // self.groups, *self.kernel), fan_in)
+        return self.output_shape(input_shape)
 
     def output_shape(self, input_shape: Shape) -> Shape:
         """(channels, P, Q)."""
         C, H, W = self.image_shape(input_shape)
         if self.weight is not None and self.weight.shape[1] * self.groups != C:
             raise self.error(f"{self.weight.shape[1] * self.groups} input channels", f"{C} (shape {input_shape})")
-        size = [
-            (s + 2 * p - d * (r - 1) - 1) // t + 1
-            for s, p, d, r, t in zip((H, W), self.padding, self.dilation, self.kernel, self.stride, strict=True)
-        ]
+        size = self.geometry_for((H, W)).output_size((H, W), self.kernel)
         if min(size) < 1:
             raise self.error(f"an image of at least its {self.kernel[0]}x{self.kernel[1]} window", f"{H}x{W}")
         return (self.channels, *size)
@@ -102,28 +100,17 @@ class Conv2d(Convolution):
         if context.keep:
             self.x = x
         bias = self.bias.value if self.bias is not None else None
-        return ops.conv2d(x, self.built_weight.value, bias, self.stride, self.padding, self.dilation, self.groups)
+        return ops.conv2d(x, self.built_weight.value, bias, self.geometry_for((x.shape[2], x.shape[3])))
 
     def backward(self, dy: Array) -> Array:
-        """Dw and db written; dx by the adjoint."""
-        weight = self.built_weight
-        return ops.conv2d_backward(
-            dy,
-            self.x,
-            weight.value,
-            weight.gradient,
-            self.bias.gradient if self.bias is not None else None,
-            self.stride,
-            self.padding,
-            self.dilation,
-            self.groups,
-            self.input_gradient,
-        )
-
-    @property
-    def window(self) -> Window:
-        """The window that is slid."""
-        return Window(self.kernel, self.stride, self.padding, self.dilation)
+        """Gradients dw and db written; dx by the adjoint. Nothing is written where nothing learns."""
+        weight, x, size = self.built_weight, self.x, (self.x.shape[2], self.x.shape[3])
+        geometry = self.geometry_for(size)
+        if not self.learns:
+            wanted = self.input_gradient
+            return ops.conv2d_input_gradient(dy, weight.value, size, geometry) if wanted else np.empty(0, dy.dtype)
+        db = self.bias.gradient if self.bias is not None else None
+        return ops.conv2d_backward(dy, x, weight.value, weight.gradient, db, geometry, self.input_gradient)
 
     def multiply_adds(self, input_shape: Shape) -> int:
         """One per weight and place."""
@@ -134,10 +121,13 @@ class Conv2d(Convolution):
 class ConvTranspose2d(Convolution):
     """Transposed convolution: the adjoint of a Conv2d of the same settings, from (C, H, W) to (channels, P, Q).
 
-    Each input spreads over a window of the output, times a filter; P = (H - 1) stride - 2 padding +
-    dilation (R - 1) + 1 + output_padding. weight: (C, channels / groups, R, S), as that Conv2d would have it.
+    Each input spreads over a window of the output, times a filter; P = (H - 1) stride - top - bottom +
+    dilation (R - 1) + 1 + output_padding; with padding="same" P = H stride.
+    weight: (C, channels / groups, R, S), as that Conv2d would have it; one given here is shared with another layer.
     initial="bilinear" interpolates; frozen=True keeps it so.
     """
+
+    keeps = ("x",)
 
     def __init__(
         self,
@@ -145,13 +135,14 @@ class ConvTranspose2d(Convolution):
         kernel: int | Pair = 3,
         *,
         stride: int | Pair = 1,
-        padding: int | Pair = 0,
+        padding: Padding = 0,
         output_padding: int | Pair = 0,
         dilation: int | Pair = 1,
         groups: int = 1,
         bias: bool = True,
         initial: str = "he",
         frozen: bool = False,
+        weight: Parameter | None = None,
     ) -> None:
         super().__init__(
             channels,
@@ -162,10 +153,22 @@ class ConvTranspose2d(Convolution):
             groups=groups,
             bias=bias,
             initial=initial,
+            weight=weight,
         )
-        self.output_padding, self.frozen = pair(output_padding), frozen
+        self.output_padding = pair(output_padding)
+        self.frozen = frozen
         if min(self.output_padding) < 0 or any(o >= s for o, s in zip(self.output_padding, self.stride, strict=True)):
             raise self.error(f"output_padding from 0 to below the stride {self.stride}", self.output_padding)
+        if self.same:
+            self._pad_alike()
+
+    def _pad_alike(self) -> None:
+        """The input is what a "same" convolution makes of an image of whole strides; the output is as large."""
+        if any(self.output_padding):
+            raise self.error(f"no output_padding, which padding {self.same!r} sets", self.output_padding)
+        self.geometry, self.sized = self._fitted(self.stride), False
+        span = self.geometry.span(self.kernel)
+        self.output_padding = max(0, self.stride[0] - span[0]), max(0, self.stride[1] - span[1])
 
     def build(self, input_shape: Shape) -> Shape:
         """Fix the number of input channels."""
@@ -174,55 +177,57 @@ class ConvTranspose2d(Convolution):
             raise self.error(f"input channels in a multiple of groups={self.groups}", C)
         taps = self.kernel[0] * self.kernel[1] / (self.stride[0] * self.stride[1])  # inputs that meet in an output
         fan_in = max(1, round(C // self.groups * taps))
-        shape = self._declare(input_shape, (C, self.channels // self.groups, *self.kernel), fan_in)
-        self.built_weight.trained = not self.frozen
-        return shape
+        self._declare((C, self.channels // self.groups, *self.kernel), fan_in)
+        if self.frozen:
+            self.built_weight.trained = False
+        return self.output_shape(input_shape)
 
     def output_shape(self, input_shape: Shape) -> Shape:
         """(channels, P, Q)."""
         C, H, W = self.image_shape(input_shape)
         if self.weight is not None and self.weight.shape[0] != C:
             raise self.error(f"{self.weight.shape[0]} input channels", f"{C} (shape {input_shape})")
-        P, Q = (
-            (s - 1) * t - 2 * p + d * (r - 1) + 1 + o
-            for s, t, p, d, r, o in zip(
-                (H, W),
-                self.stride,
-                self.padding,
-                self.dilation,
-                self.kernel,
-                self.output_padding,
-                strict=True,
-            )
-        )
+        P, Q = self._spread((H, W))
         if min(P, Q) < 1:
             raise self.error("an image that leaves an output", f"{H}x{W}")
         return (self.channels, P, Q)
 
+    def _spread(self, size: Pair) -> Pair:
+        """(P, Q) of an input of that size."""
+        (down, across), span = self.stride, self.geometry.span(self.kernel)
+        top, bottom, left, right = self.geometry.padding
+        P = (size[0] - 1) * down - top - bottom + span[0] + self.output_padding[0]
+        return P, (size[1] - 1) * across - left - right + span[1] + self.output_padding[1]
+
     def forward(self, x: Array, context: Context = INFERENCE) -> Array:
         """The convolution's adjoint, then the bias."""
-        _, P, Q = self.output_shape(x.shape[1:])
+        self.check(x)
         if context.keep:
             self.x = x
-        settings = (self.stride, self.padding, self.dilation, self.groups)
-        y = ops.conv2d_input_gradient(x, self.built_weight.value, (P, Q), *settings)
+        size = self._spread((x.shape[2], x.shape[3]))
+        y = ops.conv2d_input_gradient(x, self.built_weight.value, size, self.geometry)
         if self.bias is not None:
             y += self.bias.value[:, None, None]
         return y
 
     def backward(self, dy: Array) -> Array:
         """The adjoint's adjoint is the convolution."""
-        weight, settings = self.built_weight, (self.stride, self.padding, self.dilation, self.groups)
-        if weight.trained:
-            ops.conv2d_weight_gradient(self.x, dy, self.kernel, *settings, out=weight.gradient)
-        if self.bias is not None:
-            self.bias.gradient[...] = ops.channel_sum(dy)
-        return ops.conv2d(dy, weight.value, None, *settings)
+        weight = self.built_weight
+        if self.learns:
+            if weight.trained:
+                ops.conv2d_weight_gradient(self.x, dy, self.kernel, self.geometry, out=weight.gradient)
+            if self.bias is not None:
+                self.bias.gradient[...] = ops.channel_sum(dy)
+        return ops.conv2d(dy, weight.value, None, self.geometry)
 
     @property
     def window(self) -> Window:
         """The window of the convolution whose adjoint this is."""
-        return Window(self.kernel, self.stride, self.padding, self.dilation, True, self.output_padding)
+        return Window(self.kernel, self.geometry, True, self.output_padding)
+
+    def window_for(self, size: Pair) -> Window:
+        """The same for every size."""
+        return self.window
 
     def multiply_adds(self, input_shape: Shape) -> int:
         """One per weight and place of the input."""

@@ -14,6 +14,8 @@ class Dropout(Layer):
     Srivastava et al. 2014, in the form that leaves inference as it is.
     """
 
+    keeps = ("keep",)
+
     def __init__(self, rate: float = 0.5) -> None:
         self.rate = rate
         if not 0 <= rate < 1:
@@ -22,15 +24,18 @@ class Dropout(Layer):
 
     def forward(self, x: Array, context: Context = INFERENCE) -> Array:
         """Keep by chance, anew for each element of each sample."""
-        self.keep = None
         if not context.training or self.rate == 0:
+            if context.keep:
+                self.keep = None
             return x
         if context.rng is None:
             raise self.error("a random generator in the context of a training pass", None)
         total = len(x) if context.total is None else context.total
         draws = context.rng.random((total, *x.shape[1:]), dtype=np.float32)
-        self.keep = draws[context.first : context.first + len(x)] >= self.rate
-        return ops.dropout(x, self.keep, self.rate)
+        keep = draws[context.first : context.first + len(x)] >= self.rate
+        if context.keep:
+            self.keep = keep
+        return ops.dropout(x, keep, self.rate)
 
     def backward(self, dy: Array) -> Array:
         """The same elements, the same scale."""

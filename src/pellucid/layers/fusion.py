@@ -20,6 +20,7 @@ from pellucid.layers.linear import Linear
 from pellucid.layers.pooling import MaxPool2d
 from pellucid.layers.resize import Upsampled
 from pellucid.ops.arrays import Array, Shape
+from pellucid.ops.geometry import Geometry
 
 
 class _Fused(Layer):
@@ -55,7 +56,7 @@ class ConvReLU(_Fused):
         """relu(x * w + b)."""
         conv = self.conv
         conv.check(x)
-        y = ops.conv2d_relu(x, *self._weights(), conv.stride, conv.padding, conv.dilation, conv.groups)
+        y = ops.conv2d_relu(x, *self._weights(), conv.geometry_for((x.shape[2], x.shape[3])))
         if context.keep:
             self.x, self.y = x, y
         return y
@@ -68,13 +69,11 @@ class ConvReLU(_Fused):
         conv = self.conv
         return conv.built_weight.value, conv.bias.value if conv.bias is not None else None
 
-    def _gradients(
-        self,
-    ) -> tuple[Array, Array, Array | None, tuple[int, int], tuple[int, int], tuple[int, int], int, bool]:
+    def _gradients(self) -> tuple[Array, Array, Array | None, Geometry, bool]:
         conv = self.conv
         db = conv.bias.gradient if conv.bias is not None else None
-        settings = (conv.stride, conv.padding, conv.dilation, conv.groups)
-        return conv.built_weight.value, conv.built_weight.gradient, db, *settings, self.input_gradient
+        geometry = conv.geometry_for((self.x.shape[2], self.x.shape[3]))
+        return conv.built_weight.value, conv.built_weight.gradient, db, geometry, self.input_gradient
 
 
 class ConvReLUMaxPool(ConvReLU):
@@ -84,9 +83,8 @@ class ConvReLUMaxPool(ConvReLU):
         """The pooled output, and which place of each window won."""
         conv = self.conv
         conv.check(x)
-        y, winner = ops.conv2d_relu_max_pool2d(
-            x, *self._weights(), conv.stride, conv.padding, conv.dilation, conv.groups
-        )
+        geometry = conv.geometry_for((x.shape[2], x.shape[3]))
+        y, winner = ops.conv2d_relu_max_pool2d(x, *self._weights(), geometry)
         if context.keep:
             _, P, Q = conv.output_shape(x.shape[1:])
             self.x, self.y, self.winner, self.convolved = x, y, winner, (P, Q)
@@ -125,7 +123,7 @@ class LinearReLU(_Fused):
 def _is_plain_pool(layer: Layer) -> bool:
     if not isinstance(layer, MaxPool2d):
         return False
-    return layer.kernel == layer.stride == (2, 2) and layer.padding == (0, 0) and not layer.ceil
+    return layer.kernel == (2, 2) and layer.geometry == Geometry(stride=(2, 2)) and not layer.ceil
 
 
 def fuse(layer: Layer) -> Layer:

@@ -1,7 +1,8 @@
 """Where the places of a layer's output lie on its input, and how much of it they see.
 
 Along each axis, place i of the output has its centre at `start + i * step` of the input, in pixels whose middles
-are whole numbers, and sees what is within `reach` of it. A window of R taps, stride t, padding p, dilation d has
+are whole numbers, and sees what is within `reach` of it. A window of R taps, stride t, dilation d, with a padding
+of p before the image, has
 
     convolution              step t      start  d (R - 1) / 2 - p         reach d (R - 1) / 2
     transposed convolution   step 1 / t  start (p - d (R - 1) / 2) / t    reach d (R - 1) / (2 t)
@@ -73,6 +74,8 @@ def grid(layer: Layer) -> Grid:
         grids = [grid(branch) for branch in layer.branches]
         return _merged(layer, [g[0] for g in grids]), _merged(layer, [g[1] for g in grids])
     reach = math.inf if layer.sees_all else None
+    if not layer.window.fixed:
+        raise layer.error("the same padding for images of every size", layer.describe())
     return _axis(layer.window, 0, reach), _axis(layer.window, 1, reach)
 
 
@@ -86,8 +89,9 @@ def _merged(layer: Layer, axes: list[Axis]) -> Axis:
 
 
 def _axis(window: Window, axis: int, reach: float | None) -> Axis:
-    half = Fraction(window.dilation[axis] * (window.kernel[axis] - 1), 2)
-    stride, padding = window.stride[axis], window.padding[axis]
+    geometry = window.geometry
+    half = Fraction(geometry.dilation[axis] * (window.kernel[axis] - 1), 2)
+    stride, padding = geometry.stride[axis], geometry.before[axis]
     if window.transposed:
         start, step, half = (padding - half) / stride, Fraction(1, stride), half / stride
     else:

@@ -1,6 +1,7 @@
 """How weights start. The scale comes from the layer's own fan-in, the number of inputs of one output."""
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -9,41 +10,51 @@ from pellucid.layers.base import Initializer
 from pellucid.ops.arrays import Array, Shape
 
 
-def normal(deviation: float) -> Initializer:
+@dataclass(frozen=True)
+class Normal:
     """N(0, deviation^2)."""
 
-    def draw(rng: np.random.Generator, shape: Shape) -> Array:
-        return rng.standard_normal(shape) * deviation
+    deviation: float
 
-    return draw
+    def __call__(self, rng: np.random.Generator, shape: Shape) -> Array:
+        """Drawn numbers."""
+        return rng.standard_normal(shape) * self.deviation
 
 
-def constant(value: float) -> Initializer:
+@dataclass(frozen=True)
+class Constant:
     """The same value everywhere."""
-    return lambda rng, shape: np.full(shape, value)
+
+    value: float
+
+    def __call__(self, rng: np.random.Generator, shape: Shape) -> Array:
+        """Nothing is drawn."""
+        return np.full(shape, self.value)
 
 
-def bilinear(groups: int = 1) -> Initializer:
+@dataclass(frozen=True)
+class Bilinear:
     """Filters (C, K / groups, R, S) of a transposed convolution that interpolates each channel bilinearly.
 
     Long, Shelhamer, Darrell 2015, section 3.3. Channel c goes to channel c of its group and to no other; the filter
     of size R is a triangle of half-width ceil(R / 2) about the centre, so that stride = ceil(R / 2) interpolates.
     """
-    return lambda rng, shape: _triangles(shape, groups)
 
+    groups: int = 1
 
-def _triangles(shape: Shape, groups: int) -> Array:
-    C, K, R, S = shape
-    triangles = []
-    for size in (R, S):
-        half = math.ceil(size / 2)
-        centre = half - 1 if size % 2 else half - 0.5
-        triangles.append(1 - np.abs(np.arange(size) - centre) / half)
-    filters = np.zeros(shape)
-    channel, of_group = np.arange(C), np.arange(C) % (C // groups)
-    paired = of_group < K
-    filters[channel[paired], of_group[paired]] = np.outer(*triangles)
-    return filters
+    def __call__(self, rng: np.random.Generator, shape: Shape) -> Array:
+        """Nothing is drawn."""
+        C, K, R, S = shape
+        triangles = []
+        for size in (R, S):
+            half = math.ceil(size / 2)
+            centre = half - 1 if size % 2 else half - 0.5
+            triangles.append(1 - np.abs(np.arange(size) - centre) / half)
+        filters = np.zeros(shape)
+        channel, of_group = np.arange(C), np.arange(C) % (C // self.groups)
+        paired = of_group < K
+        filters[channel[paired], of_group[paired]] = np.outer(*triangles)
+        return filters
 
 
 def weight_initializer(name: str, fan_in: int, groups: int = 1) -> Initializer:
@@ -54,11 +65,11 @@ def weight_initializer(name: str, fan_in: int, groups: int = 1) -> Initializer:
     "zero": 0. "bilinear": the interpolating filters above.
     """
     if name == "he":
-        return normal(math.sqrt(2 / fan_in))
+        return Normal(math.sqrt(2 / fan_in))
     if name == "xavier":
-        return normal(math.sqrt(1 / fan_in))
+        return Normal(math.sqrt(1 / fan_in))
     if name == "zero":
-        return constant(0)
+        return Constant(0)
     if name == "bilinear":
-        return bilinear(groups)
+        return Bilinear(groups)
     raise PellucidError(f"unknown initializer {name!r}: expected he, xavier, zero or bilinear")

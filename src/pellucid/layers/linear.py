@@ -1,32 +1,42 @@
 """The affine layer."""
 
+import numpy as np
+
 from pellucid import ops
 from pellucid.layers.base import Layer, Parameter
 from pellucid.layers.context import INFERENCE, Context
-from pellucid.layers.initializers import constant, weight_initializer
+from pellucid.layers.initializers import Constant, weight_initializer
 from pellucid.ops.arrays import Array, Shape
 
 
 class Linear(Layer):
-    """y = W x + b for feature vectors x (F,): (features,). weight: (features, F), bias: (features,)."""
+    """y = W x + b for feature vectors x (F,): (features,). weight: (features, F), bias: (features,).
+
+    A weight given here is shared with another layer.
+    """
 
     sees_all = True
+    keeps = ("x",)
 
-    def __init__(self, features: int, *, bias: bool = True, initial: str = "he") -> None:
+    def __init__(
+        self, features: int, *, bias: bool = True, initial: str = "he", weight: Parameter | None = None
+    ) -> None:
         self.features, self.bias_wanted, self.initial = features, bias, initial
         if features < 1:
             raise self.error("at least 1 feature", features)
-        self.weight: Parameter | None = None
+        self.weight = weight
         self.bias: Parameter | None = None
 
     def build(self, input_shape: Shape) -> Shape:
         """Fix the number of input features."""
-        shape = self.output_shape(input_shape)
+        output_shape, F = self.output_shape(input_shape), input_shape[0]
         if self.weight is None:
-            F = input_shape[0]
             self.weight = Parameter((self.features, F), weight_initializer(self.initial, F))
-            self.bias = Parameter((self.features,), constant(0)) if self.bias_wanted else None
-        return shape
+        elif self.weight.shape != (self.features, F):
+            raise self.error(f"a weight of shape {(self.features, F)}", self.weight.shape)
+        if self.bias is None and self.bias_wanted:
+            self.bias = Parameter((self.features,), Constant(0))
+        return output_shape
 
     def parameters(self) -> dict[str, Parameter]:
         """Weight and, unless switched off, bias."""
@@ -56,9 +66,11 @@ class Linear(Layer):
         return ops.linear(x, self.built_weight.value, self.bias.value if self.bias is not None else None)
 
     def backward(self, dy: Array) -> Array:
-        """dW = dy^T x, db = sum of dy, dx = dy W."""
-        weight = self.built_weight
-        db = self.bias.gradient if self.bias is not None else None
+        """dW = dy^T x, db = sum of dy, dx = dy W. Only the last where nothing learns."""
+        weight, bias = self.built_weight, self.bias
+        if not (weight.learns or (bias is not None and bias.learns)):
+            return ops.linear(dy, weight.value.T) if self.input_gradient else np.empty(0, dy.dtype)
+        db = bias.gradient if bias is not None else None
         return ops.linear_backward(dy, self.x, weight.value, weight.gradient, db, self.input_gradient)
 
     def multiply_adds(self, input_shape: Shape) -> int:

@@ -5,7 +5,7 @@ import numpy as np
 from pellucid import ops
 from pellucid.layers.base import Layer, Parameter
 from pellucid.layers.context import INFERENCE, Context
-from pellucid.layers.initializers import constant
+from pellucid.layers.initializers import Constant
 from pellucid.ops.arrays import Array, Shape
 
 
@@ -17,6 +17,8 @@ class BatchNorm2d(Layer):
     the newest batch; the variance unbiased, as inference wants it). In inference the running ones are used.
     """
 
+    keeps = ("context", "x", "mean", "inverse", "count")
+
     def __init__(self, *, momentum: float = 0.1, epsilon: float = 1e-5) -> None:
         self.momentum, self.epsilon = momentum, epsilon
 
@@ -24,9 +26,9 @@ class BatchNorm2d(Layer):
         """One gamma, beta, mean and variance a channel."""
         shape = (self.image_shape(input_shape)[0],)
         if not hasattr(self, "weight"):
-            self.weight, self.bias = Parameter(shape, constant(1)), Parameter(shape, constant(0))
-            self.running_mean = Parameter(shape, constant(0), trained=False)
-            self.running_variance = Parameter(shape, constant(1), trained=False)
+            self.weight, self.bias = Parameter(shape, Constant(1)), Parameter(shape, Constant(0))
+            self.running_mean = Parameter(shape, Constant(0), trained=False)
+            self.running_variance = Parameter(shape, Constant(1), trained=False)
         return input_shape
 
     def parameters(self) -> dict[str, Parameter]:
@@ -46,28 +48,28 @@ class BatchNorm2d(Layer):
         self.check(x)
         gamma, beta = self.weight.value, self.bias.value
         if context.training:
-            mean, variance = self._batch_statistics(x, context)
+            mean, variance, count = self._batch_statistics(x, context)
         else:
-            mean, variance = self.running_mean.value, self.running_variance.value
+            mean, variance, count = self.running_mean.value, self.running_variance.value, 1
         inverse = 1 / np.sqrt(variance + variance.dtype.type(self.epsilon))
         if context.keep:
-            self.context, self.x, self.mean, self.inverse = context, x, mean, inverse
+            self.context, self.x, self.mean, self.inverse, self.count = context, x, mean, inverse, count
         return ops.channel_affine(x, gamma * inverse, beta - gamma * inverse * mean)
 
-    def _batch_statistics(self, x: Array, context: Context) -> tuple[Array, Array]:
-        """Mean and variance of the batch; the running averages take them in."""
-        count = self._total(np.array([x.size // x.shape[1]], np.float64), context)[0]
-        self.count = max(count, 1)
+    def _batch_statistics(self, x: Array, context: Context) -> tuple[Array, Array, float]:
+        """Mean and variance of the batch, and of how many pixels; the running averages take them in."""
+        seen = float(self._total(np.array([x.size // x.shape[1]], np.float64), context)[0])
+        count = max(seen, 1)
         kind = self.running_mean.value.dtype  # float32 where x has 16 bits
-        mean = (self._total(ops.channel_sum(x), context) / self.count).astype(kind)
+        mean = (self._total(ops.channel_sum(x), context) / count).astype(kind)
         centred = ops.channel_affine(x, np.ones_like(mean), -mean)
-        variance = (self._total(ops.channel_dot(centred, centred), context) / self.count).astype(kind)
-        if not count:  # an empty batch tells nothing
-            return mean, variance
-        unbiased = variance * kind.type(self.count / max(self.count - 1, 1))
+        variance = (self._total(ops.channel_dot(centred, centred), context) / count).astype(kind)
+        if not seen:  # an empty batch tells nothing
+            return mean, variance, count
+        unbiased = variance * kind.type(count / max(count - 1, 1))
         for running, new in ((self.running_mean, mean), (self.running_variance, unbiased)):
             running.value += running.value.dtype.type(self.momentum) * (new - running.value)
-        return mean, variance
+        return mean, variance, count
 
     @staticmethod
     def _total(part: Array, context: Context) -> Array:

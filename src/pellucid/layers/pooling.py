@@ -3,11 +3,11 @@
 from pellucid import ops
 from pellucid.layers.base import Layer
 from pellucid.layers.context import INFERENCE, Context
-from pellucid.layers.window import Window
-from pellucid.ops.arrays import Array, Pair, Shape, pair
+from pellucid.layers.sliding import Padding, Sliding
+from pellucid.ops.arrays import Array, Pair, Shape
 
 
-class _Pooling(Layer):
+class _Pooling(Sliding):
     """Settings of a pooling window; `ceil` keeps a last, ragged window instead of dropping what it covers."""
 
     def __init__(
@@ -15,61 +15,47 @@ class _Pooling(Layer):
         kernel: int | Pair = 2,
         *,
         stride: int | Pair | None = None,
-        padding: int | Pair = 0,
+        padding: Padding = 0,
+        dilation: int | Pair = 1,
         ceil: bool = False,
     ) -> None:
-        self.kernel = pair(kernel)
-        self.stride = self.kernel if stride is None else pair(stride)
-        self.padding, self.ceil = pair(padding), ceil
-        if min(self.kernel) < 1 or min(self.stride) < 1:
-            raise self.error("kernel and stride of at least 1", f"kernel {self.kernel}, stride {self.stride}")
-        if min(self.padding) < 0 or any(2 * p > r for p, r in zip(self.padding, self.kernel, strict=True)):
-            raise self.error(f"padding from 0 to half the kernel {self.kernel}", self.padding)
+        super().__init__(kernel, kernel if stride is None else stride, padding, dilation)
+        self.ceil = ceil
+        span = self.geometry.span(self.kernel)
+        if any(p >= s for p, s in zip(self.geometry.padding, (span[0], span[0], span[1], span[1]), strict=True)):
+            raise self.error(f"padding from 0 to below the window's {span[0]}x{span[1]}", padding)
 
     def output_shape(self, input_shape: Shape) -> Shape:
         """(C, P, Q)."""
         C, H, W = self.image_shape(input_shape)
-        size = []
-        for s, r, t, p in zip((H, W), self.kernel, self.stride, self.padding, strict=True):
-            count = -(-(s + 2 * p - r) // t) + 1 if self.ceil else (s + 2 * p - r) // t + 1
-            if self.ceil and (count - 1) * t >= s + p:  # the last window would cover only padding
-                count -= 1
-            size.append(count)
+        size = self.geometry_for((H, W)).output_size((H, W), self.kernel, self.ceil)
         if min(size) < 1:
             raise self.error(f"an image of at least its {self.kernel[0]}x{self.kernel[1]} window", f"{H}x{W}")
         return (C, *size)
 
-    @property
-    def window(self) -> Window:
-        """The window that is slid."""
-        return Window(self.kernel, self.stride, self.padding)
-
     def describe(self) -> str:
         """Window, and whatever differs from its default."""
-        text = ["x".join(map(str, self.kernel))]
-        if self.stride != self.kernel:
-            text.append(f"stride {self.stride[0] if self.stride[0] == self.stride[1] else self.stride}")
-        if self.padding != (0, 0):
-            text.append(f"padding {self.padding[0] if self.padding[0] == self.padding[1] else self.padding}")
-        if self.ceil:
-            text.append("ceil")
-        return ", ".join(text)
+        text = ["x".join(map(str, self.kernel)), *self._phrases(stride=self.kernel)]
+        return ", ".join([*text, "ceil"] if self.ceil else text)
 
 
 class MaxPool2d(_Pooling):
     """Largest value of each window; of equal ones the first. Padding takes no part."""
 
+    keeps = ("size", "winner")
+
     def forward(self, x: Array, context: Context = INFERENCE) -> Array:
         """The winners, and which they are."""
         self.check(x)
-        y, winner = ops.max_pool2d(x, self.kernel, self.stride, self.padding, self.ceil)
+        size = (x.shape[2], x.shape[3])
+        y, winner = ops.max_pool2d(x, self.kernel, self.geometry_for(size), self.ceil)
         if context.keep:
-            self.size, self.winner = (x.shape[2], x.shape[3]), winner
+            self.size, self.winner = size, winner
         return y
 
     def backward(self, dy: Array) -> Array:
         """Each gradient goes to the winner."""
-        return ops.max_pool2d_backward(dy, self.winner, self.size, self.kernel, self.stride, self.padding)
+        return ops.max_pool2d_backward(dy, self.winner, self.size, self.kernel, self.geometry_for(self.size))
 
     def pattern(self) -> Array | None:
         """Which element of each window won."""
@@ -77,24 +63,49 @@ class MaxPool2d(_Pooling):
 
 
 class AvgPool2d(_Pooling):
-    """Mean of the pixels of the image that each window covers; padding isn't counted."""
+    """Mean of what each window covers: of the image, or with `count_padding` of its padding too, which is 0.
+
+    What a ragged window covers beyond the padding is never counted.
+    """
+
+    keeps = ("size",)
+
+    def __init__(
+        self,
+        kernel: int | Pair = 2,
+        *,
+        stride: int | Pair | None = None,
+        padding: Padding = 0,
+        dilation: int | Pair = 1,
+        ceil: bool = False,
+        count_padding: bool = False,
+    ) -> None:
+        super().__init__(kernel, stride=stride, padding=padding, dilation=dilation, ceil=ceil)
+        self.count_padding = count_padding
 
     def forward(self, x: Array, context: Context = INFERENCE) -> Array:
         """The means."""
         self.check(x)
+        size = (x.shape[2], x.shape[3])
         if context.keep:
-            self.size = (x.shape[2], x.shape[3])
-        return ops.avg_pool2d(x, self.kernel, self.stride, self.padding, self.ceil)
+            self.size = size
+        return ops.avg_pool2d(x, self.kernel, self.geometry_for(size), self.ceil, self.count_padding)
 
     def backward(self, dy: Array) -> Array:
         """Each gradient is shared equally."""
-        return ops.avg_pool2d_backward(dy, self.size, self.kernel, self.stride, self.padding)
+        geometry = self.geometry_for(self.size)
+        return ops.avg_pool2d_backward(dy, self.size, self.kernel, geometry, self.count_padding)
+
+    def describe(self) -> str:
+        """Window, and whatever differs from its default."""
+        return f"{super().describe()}, padding counted" if self.count_padding else super().describe()
 
 
 class GlobalAvgPool2d(Layer):
     """Mean of each channel over the whole image, of whatever size: from (C, H, W) to (C,)."""
 
     sees_all = True
+    keeps = ("size",)
 
     def output_shape(self, input_shape: Shape) -> Shape:
         """(C,)."""

@@ -12,6 +12,7 @@ class Flatten(Layer):
     """Images (C, H, W) as feature vectors (C*H*W,), in the order C, H, W, however they are stored."""
 
     sees_all = True
+    keeps = ("shape",)
 
     def output_shape(self, input_shape: Shape) -> Shape:
         """(C*H*W,)."""

@@ -10,6 +10,7 @@ from pellucid.layers.convolution import ConvTranspose2d
 from pellucid.layers.grid import Aligned, Axis, grid
 from pellucid.layers.window import Window
 from pellucid.ops.arrays import Array, Pair, Shape
+from pellucid.ops.geometry import Geometry, sides
 from pellucid.ops.memory import empty_images
 
 
@@ -77,7 +78,7 @@ class Upsampled(Aligned):
         """
         up = self.up
         needed = [
-            -((up.kernel[i] - 2 * up.padding[i] - image[i]) // up.stride[i]) + 1 - self.before[i] - mapped[i]
+            -((up.kernel[i] - 2 * up.geometry.before[i] - image[i]) // up.stride[i]) + 1 - self.before[i] - mapped[i]
             for i in (0, 1)
         ]
         return max(0, needed[0]), max(0, needed[1])
@@ -109,7 +110,7 @@ class Upsampled(Aligned):
     def window(self) -> Window:
         """What a pixel may see of the image: its reach, in whole pixels."""
         rows, columns = (math.ceil(axis.reach) for axis in self.grid)
-        return Window((2 * rows + 1, 2 * columns + 1), padding=(rows, columns))
+        return Window((2 * rows + 1, 2 * columns + 1), Geometry(padding=sides((rows, columns))))
 
     def describe(self) -> str:
         """By how much it grows."""

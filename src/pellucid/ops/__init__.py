@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from pellucid.errors import PellucidError
 from pellucid.ops import memory  # here, lest __getattr__ takes the name for an op and loads the backend
 from pellucid.ops.cores import set_threads, threads
-from pellucid.ops.half import at_the_door
+from pellucid.ops.half import taking_halves
 
 if TYPE_CHECKING:  # every backend has the definition's signatures
     from pellucid.ops.numpy_ops import *  # noqa: F403
@@ -75,4 +75,4 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     if _active is None:
         backend()
-    return at_the_door(_active, name)
+    return taking_halves(_active, name)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pellucid.ops.arrays import Pair
 
@@ -55,13 +55,39 @@ class Geometry:
         """Pixels from the first to the last that a window covers, (rows, columns)."""
         return self.dilation[0] * (kernel[0] - 1) + 1, self.dilation[1] * (kernel[1] - 1) + 1
 
-    def output_size(self, size: Pair, kernel: Pair) -> Pair:
-        """(P, Q): windows that stand wholly on an image (H, W) with its padding; less than 1 where none does."""
+    def output_size(self, size: Pair, kernel: Pair, ceil: bool = False) -> Pair:
+        """(P, Q): windows that stand wholly on an image (H, W) with its padding; less than 1 where none does.
+
+        ceil: also a last, ragged window for rows or columns that would be left over, unless it would start beyond
+        the image, on padding alone.
+        """
         top, bottom, left, right = self.padding
         span = self.span(kernel)
-        P = (size[0] + top + bottom - span[0]) // self.stride[0] + 1
-        Q = (size[1] + left + right - span[1]) // self.stride[1] + 1
+        P = _windows(size[0], top, bottom, span[0], self.stride[0], ceil)
+        Q = _windows(size[1], left, right, span[1], self.stride[1], ceil)
         return P, Q
+
+    def same(self, size: Pair, kernel: Pair, lower: bool = False) -> Geometry:
+        """With the padding that gives an image of that size ceil(size / stride) windows.
+
+        What can't be halved goes after the image (below, to the right), or with `lower` before it.
+        """
+        span, padding = self.span(kernel), []
+        for axis in (0, 1):
+            last = (-(-size[axis] // self.stride[axis]) - 1) * self.stride[axis]
+            total = max(0, last + span[axis] - size[axis])
+            less, more = total // 2, total - total // 2
+            padding += [more, less] if lower else [less, more]
+        return replace(self, padding=sides((padding[0], padding[1], padding[2], padding[3])))
+
+
+def _windows(size: int, before: int, after: int, span: int, stride: int, ceil: bool) -> int:
+    """How many there are along one axis."""
+    room = size + before + after - span
+    if not ceil:
+        return room // stride + 1
+    count = -(-room // stride) + 1
+    return count - 1 if (count - 1) * stride >= size + before else count
 
 
 PLAIN = Geometry()

@@ -41,8 +41,11 @@ UPDATED: dict[str, Sequence[str]] = {
 BY_SAMPLE = ("x", "y", "dy", "keep", "winner")
 """Arguments with one entry a sample."""
 
-WHOLE = ("conv2d_weight_gradient", "mean_squared_error", "channel_sum", "channel_dot")
+WHOLE = ("conv2d_weight_gradient", "mean_squared_error", "channel_sum", "channel_dot", "unbroadcast")
 """Ops whose result belongs to the whole batch."""
+
+MOVING = ("concat", "split")
+"""Ops that move numbers and compute nothing."""
 
 FLOAT32_RESULT = ("squared_norm", "channel_sum", "channel_dot")
 """Ops whose result is a sum that would lose too much in 16 bits."""
@@ -55,10 +58,10 @@ def is_half(dtype: np.dtype[Any]) -> bool:
 
 
 @functools.cache
-def at_the_door(backend: ModuleType, name: str) -> Callable[..., Any]:
+def taking_halves(backend: ModuleType, name: str) -> Callable[..., Any]:
     """The backend's op, taking 16-bit floats too. Any other type goes straight through."""
     function = getattr(backend, name)
-    if name in {"widen", "narrow"} or name.startswith("integer_") or not callable(function):
+    if name in {"widen", "narrow", *MOVING} or name.startswith("integer_") or not callable(function):
         return function  # type: ignore[no-any-return]
     names = tuple(inspect.signature(function).parameters)
     in_half = getattr(backend, "IN_HALF", {}).get(name)

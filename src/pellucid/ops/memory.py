@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pellucid.ops.arrays import Array, Pair, Shape
+from pellucid.ops.geometry import Sides, sides
 
 ALIGNMENT = 64  # bytes: a cache line, and the widest vector register
 POOLED_FROM = 1 << 14  # bytes: below this the system's allocator is as fast
@@ -81,13 +82,16 @@ def channels_last(x: Array) -> Array:
     return y
 
 
-def padded(x: Array, padding: Pair, value: float = 0.0) -> Array:
-    """Images (N, C, H, W) with a frame of `value` around them: (N, C, H + 2 padding, W + 2 padding)."""
+def padded(x: Array, padding: int | Pair | Sides, value: float = 0.0) -> Array:
+    """Images (N, C, H, W) with a frame of `value` around them: (N, C, top + H + bottom, left + W + right).
+
+    padding: one number, (rows, columns) or (top, bottom, left, right).
+    """
     N, C, H, W = x.shape
-    top, left = padding
-    if top == 0 and left == 0:
+    top, bottom, left, right = sides(padding)
+    if not (top or bottom or left or right):
         return channels_last(x)
-    frame = empty_images((N, C, H + 2 * top, W + 2 * left), x.dtype)
+    frame = empty_images((N, C, top + H + bottom, left + W + right), x.dtype)
     frame[:, :, :top] = value
     frame[:, :, top + H :] = value
     frame[:, :, top : top + H, :left] = value

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 
 from pellucid import ops
 from pellucid.ops.arrays import Array, Pair
+from pellucid.ops.geometry import Geometry, sides
 from pellucid.precision.levels import pack
 
 
@@ -54,11 +56,15 @@ class IntegerConv2d(IntegerStep):
 
     def forward(self, x: Array) -> Array:
         """uint8, or int32 logits."""
-        geometry = (self.stride, self.padding, self.dilation, self.groups)
         scaling = (self.weight, self.bias, self.multiplier, self.shift)
         if self.logits:
-            return ops.integer_logits(x, *scaling, self.zeros[0], *geometry)
-        return ops.integer_conv2d(x, *scaling, self.zeros, self.low, *geometry, self.pool)
+            return ops.integer_logits(x, *scaling, self.zeros[0], self.geometry)
+        return ops.integer_conv2d(x, *scaling, self.zeros, self.low, self.geometry, self.pool)
+
+    @cached_property
+    def geometry(self) -> Geometry:
+        """Where the windows stand."""
+        return Geometry(self.stride, sides(self.padding), self.dilation, self.groups)
 
     @property
     def kernel(self) -> Pair:
@@ -87,10 +93,15 @@ class IntegerPool2d(IntegerStep):
     padding: Pair = (0, 0)
     ceil: bool = False
 
+    @cached_property
+    def geometry(self) -> Geometry:
+        """Where the windows stand."""
+        return Geometry(self.stride, sides(self.padding))
+
     def forward(self, x: Array) -> Array:
         """uint8."""
         pool = ops.integer_avg_pool2d if self.average else ops.integer_max_pool2d
-        return pool(x, self.kernel, self.stride, self.padding, self.ceil)
+        return pool(x, self.kernel, self.geometry, self.ceil)
 
 
 @dataclass(frozen=True, eq=False)

@@ -58,6 +58,8 @@ def _pool(pool: Layer, stage: Stage) -> IntegerPool2d:
     shapes = (stage.input_shape, stage.output_shape)
     if isinstance(pool, MaxPool2d | AvgPool2d):
         average = isinstance(pool, AvgPool2d)
+        if pool.dilation != (1, 1) or (isinstance(pool, AvgPool2d) and pool.count_padding):
+            raise pool.error("a pool without dilation that doesn't count its padding", pool.describe())
         return IntegerPool2d(pool.name, *shapes, average, pool.kernel, pool.stride, pool.padding, pool.ceil)
     size = stage.input_shape[1:]
     return IntegerPool2d(pool.name, *shapes, average=True, kernel=size, stride=size)

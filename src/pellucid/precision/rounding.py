@@ -13,7 +13,7 @@ import numpy as np
 
 from pellucid import ops
 from pellucid.layers import INFERENCE, Context, Conv2d, Layer, Linear, Parameter, Window
-from pellucid.layers.initializers import constant
+from pellucid.layers.initializers import Constant
 from pellucid.ops.arrays import Array, Shape
 from pellucid.precision.levels import checked_bits, nearest_levels, plain_steps
 from pellucid.precision.scale import Scale
@@ -95,7 +95,7 @@ class Rounding(Layer):
     def build(self, input_shape: Shape) -> Shape:
         """One range for the whole tensor."""
         if not hasattr(self, "range"):
-            self.range = Parameter((2,), constant(0), trained=False)
+            self.range = Parameter((2,), Constant(0), trained=False)
         return input_shape
 
     def parameters(self) -> dict[str, Parameter]:

@@ -31,6 +31,7 @@ from pellucid.layers import (
 )
 from pellucid.network import Network
 from pellucid.ops.arrays import Shape
+from pellucid.ops.geometry import Geometry
 from pellucid.precision.rounding import RoundedWeights, Rounding
 
 ACTIVATIONS = (ReLU, LeakyReLU, Sigmoid, Tanh, SiLU)
@@ -135,4 +136,5 @@ def _begun(layer: Layer, shape: Images) -> Stage:
 
 def _squares(pool: MaxPool2d) -> bool:
     """Whether the windows are whole squares side by side, which can be taken before rounding."""
-    return pool.kernel == pool.stride == (pool.kernel[0],) * 2 and pool.padding == (0, 0) and not pool.ceil
+    side = pool.kernel[0]
+    return pool.kernel == (side, side) and pool.geometry == Geometry(stride=(side, side)) and not pool.ceil

@@ -54,7 +54,7 @@ def forward_each(network: Network, images: Sequence[Array], period: Pair | None 
 
 def _overhangs(layer: Layer) -> bool:
     """Whether a pool's windows stand over an image's edge: they leave out what lies there, zeros or not."""
-    return isinstance(layer, MaxPool2d | AvgPool2d) and (layer.padding != (0, 0) or layer.ceil)
+    return isinstance(layer, MaxPool2d | AvgPool2d) and (any(layer.geometry.padding) or layer.ceil)
 
 
 def periods(network: Network) -> Pair:

@@ -14,11 +14,13 @@ Source: Long, Shelhamer, Darrell 2015, "Fully Convolutional Networks for Semanti
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from pellucid.errors import PellucidError
 from pellucid.layers import AvgPool2d, Conv2d, Layer, MaxPool2d, ReLU, Sequential, Sum, Upsampled
 from pellucid.layers.grid import grid
 from pellucid.network import Network
+from pellucid.ops.geometry import sides
 from pellucid.zoo.convolutionalize import convolutional
 
 _NEW = ("score", "up")  # parts that no classifier has
@@ -122,8 +124,8 @@ def _backbone_stages(classes: int, backbone: str, size: int) -> list[list[Named]
 
 def _cover(layer: Layer) -> None:
     """Let a window that nothing pads stand over the map's rim, so that its places reach the image's corners."""
-    if isinstance(layer, Conv2d | AvgPool2d) and layer.stride == (1, 1) and layer.padding == (0, 0):
-        layer.padding = (layer.kernel[0] // 2, layer.kernel[1] // 2)
+    if isinstance(layer, Conv2d | AvgPool2d) and layer.stride == (1, 1) and not any(layer.geometry.padding):
+        layer.geometry = replace(layer.geometry, padding=sides((layer.kernel[0] // 2, layer.kernel[1] // 2)))
 
 
 def adopt(network: Network, classifier: Network, source: str = "the classifier") -> None:

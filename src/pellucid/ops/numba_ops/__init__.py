@@ -27,6 +27,7 @@ from pellucid.ops.numba_ops.convolution import (
 )
 from pellucid.ops.numba_ops.half import narrow, widen
 from pellucid.ops.numba_ops.integer import integer_avg_pool2d, integer_conv2d, integer_logits, integer_max_pool2d
+from pellucid.ops.numba_ops.joins import add, concat, multiply, split, unbroadcast
 from pellucid.ops.numba_ops.linear import linear, linear_backward, linear_relu, linear_relu_backward
 from pellucid.ops.numba_ops.loss import mean_squared_error, softmax, softmax_cross_entropy
 from pellucid.ops.numba_ops.pooling import (
@@ -51,6 +52,7 @@ from pellucid.ops.numba_ops.update import (
 __all__ = [
     "adagrad_update",
     "adam_update",
+    "add",
     "average_update",
     "avg_pool2d",
     "avg_pool2d_backward",
@@ -58,6 +60,7 @@ __all__ = [
     "channel_combination",
     "channel_dot",
     "channel_sum",
+    "concat",
     "conv2d",
     "conv2d_backward",
     "conv2d_input_gradient",
@@ -83,6 +86,7 @@ __all__ = [
     "max_pool2d_backward",
     "mean_squared_error",
     "momentum_update",
+    "multiply",
     "narrow",
     "relu",
     "relu_backward",
@@ -95,9 +99,11 @@ __all__ = [
     "silu_backward",
     "softmax",
     "softmax_cross_entropy",
+    "split",
     "squared_norm",
     "tanh",
     "tanh_backward",
+    "unbroadcast",
     "widen",
 ]
 

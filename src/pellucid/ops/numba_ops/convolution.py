@@ -6,6 +6,7 @@ The functions are those of `numpy_ops`; shapes and arguments are told there.
 import numpy as np
 
 from pellucid.ops.arrays import Array, Pair
+from pellucid.ops.geometry import PLAIN, Geometry
 from pellucid.ops.memory import empty_images
 from pellucid.ops.numba_ops import few_channels, few_channels_gradient, pointwise, winograd
 from pellucid.ops.numba_ops.activation import relu_backward
@@ -14,87 +15,62 @@ from pellucid.ops.numba_ops.direct import direct_conv2d, direct_input_gradient, 
 from pellucid.ops.numba_ops.pooling import max_pool2d, max_pool2d_backward
 
 POOL: Pair = (2, 2)
+POOL_GEOMETRY = Geometry(stride=POOL)
 
 
-def conv2d(
-    x: Array,
-    w: Array,
-    b: Array | None = None,
-    stride: Pair = (1, 1),
-    padding: Pair = (0, 0),
-    dilation: Pair = (1, 1),
-    groups: int = 1,
-) -> Array:
+def conv2d(x: Array, w: Array, b: Array | None = None, geometry: Geometry = PLAIN) -> Array:
     """Convolution of x (N, C, H, W) with w (K, C/groups, R, S), plus b (K,): (N, K, P, Q)."""
-    if winograd.suits(x, w, stride, dilation, groups):
-        return winograd.convolution(x, w, b, padding, relu=False)
-    if few_channels.suits(x, w, stride, dilation, groups) and few_channels.wide_enough(x, padding):
-        return few_channels.convolution(x, w, b, padding, relu=False)
-    if pointwise.suits(x, w, stride, padding, groups):
+    if winograd.suits(x, w, geometry):
+        return winograd.convolution(x, w, b, geometry.padding, relu=False)
+    if few_channels.suits(x, w, geometry) and few_channels.wide_enough(x, geometry.padding):
+        return few_channels.convolution(x, w, b, geometry.padding, relu=False)
+    if pointwise.suits(x, w, geometry):
         return pointwise.convolution(x, w, b)
-    return direct_conv2d(x, w, b, stride, padding, dilation, groups)
+    return direct_conv2d(x, w, b, geometry)
 
 
-def conv2d_relu(
-    x: Array,
-    w: Array,
-    b: Array | None = None,
-    stride: Pair = (1, 1),
-    padding: Pair = (0, 0),
-    dilation: Pair = (1, 1),
-    groups: int = 1,
-) -> Array:
+def conv2d_relu(x: Array, w: Array, b: Array | None = None, geometry: Geometry = PLAIN) -> Array:
     """relu(conv2d(x, w, b)): (N, K, P, Q)."""
-    if winograd.suits(x, w, stride, dilation, groups):
-        return winograd.convolution(x, w, b, padding, relu=True)
-    if few_channels.suits(x, w, stride, dilation, groups) and few_channels.wide_enough(x, padding):
-        return few_channels.convolution(x, w, b, padding, relu=True)
-    if pointwise.suits(x, w, stride, padding, groups):
+    if winograd.suits(x, w, geometry):
+        return winograd.convolution(x, w, b, geometry.padding, relu=True)
+    if few_channels.suits(x, w, geometry) and few_channels.wide_enough(x, geometry.padding):
+        return few_channels.convolution(x, w, b, geometry.padding, relu=True)
+    if pointwise.suits(x, w, geometry):
         return pointwise.convolution(x, w, b, relu=True)
-    return direct_conv2d(x, w, b, stride, padding, dilation, groups, relu=True)
+    return direct_conv2d(x, w, b, geometry, relu=True)
 
 
 def conv2d_relu_max_pool2d(
-    x: Array,
-    w: Array,
-    b: Array | None = None,
-    stride: Pair = (1, 1),
-    padding: Pair = (0, 0),
-    dilation: Pair = (1, 1),
-    groups: int = 1,
+    x: Array, w: Array, b: Array | None = None, geometry: Geometry = PLAIN
 ) -> tuple[Array, Array]:
     """The 2x2 max-pool of relu(conv2d(x, w, b)): y (N, K, P//2, Q//2) and `winner` as max_pool2d gives them."""
-    if winograd.suits(x, w, stride, dilation, groups):
-        return winograd.pooled_convolution(x, w, b, padding)
-    return max_pool2d(conv2d_relu(x, w, b, stride, padding, dilation, groups), POOL, POOL)
+    if winograd.suits(x, w, geometry):
+        return winograd.pooled_convolution(x, w, b, geometry.padding)
+    return max_pool2d(conv2d_relu(x, w, b, geometry), POOL, POOL_GEOMETRY)
 
 
-def conv2d_input_gradient(
-    dy: Array,
-    w: Array,
-    input_size: Pair,
-    stride: Pair = (1, 1),
-    padding: Pair = (0, 0),
-    dilation: Pair = (1, 1),
-    groups: int = 1,
-) -> Array:
+def conv2d_input_gradient(dy: Array, w: Array, input_size: Pair, geometry: Geometry = PLAIN) -> Array:
     """Adjoint of conv2d in x: from dy (N, K, P, Q) to dx (N, C, H, W) with (H, W) = input_size."""
-    if winograd.suits(dy, w, stride, dilation, groups):
-        return winograd.input_gradient(winograd.Gradient(dy, (dy.shape[2], dy.shape[3])), w, input_size, padding)
-    if pointwise.suits(dy, w, stride, padding, groups) and dy.shape[2:] == tuple(input_size):
+    if winograd.suits(dy, w, geometry):
+        return winograd.input_gradient(
+            winograd.Gradient(dy, (dy.shape[2], dy.shape[3])), w, input_size, geometry.padding
+        )
+    if pointwise.suits(dy, w, geometry) and dy.shape[2:] == tuple(input_size):
         return pointwise.convolution(dy, w.transpose(1, 0, 2, 3), None)
-    if _tile(dy, w, input_size, stride, padding, dilation, groups):
+    if _tile(dy, w, input_size, geometry):
         return _tiles_gradient(dy, w)
-    return direct_input_gradient(dy, w, input_size, stride, padding, dilation, groups)
+    return direct_input_gradient(dy, w, input_size, geometry)
 
 
-def _tile(dy: Array, w: Array, input_size: Pair, stride: Pair, padding: Pair, dilation: Pair, groups: int) -> bool:
+def _tile(dy: Array, w: Array, input_size: Pair, geometry: Geometry) -> bool:
     """Whether the windows lie side by side and cover the input, so that each pixel belongs to one place."""
-    size = (dy.shape[2] * stride[0], dy.shape[3] * stride[1])
+    stride = geometry.stride
     return bool(
-        tuple(stride) == w.shape[2:]
-        and size == tuple(input_size)
-        and (*padding, *dilation, groups) == (0, 0, 1, 1, 1)
+        stride == w.shape[2:]
+        and (dy.shape[2] * stride[0], dy.shape[3] * stride[1]) == tuple(input_size)
+        and geometry.padding == (0, 0, 0, 0)
+        and geometry.dilation == (1, 1)
+        and geometry.groups == 1
         and dy.dtype == w.dtype == np.float32
         and dy.size > 0
     )
@@ -111,24 +87,17 @@ def _tiles_gradient(dy: Array, w: Array) -> Array:
 
 
 def conv2d_weight_gradient(
-    dy: Array,
-    x: Array,
-    kernel: Pair,
-    stride: Pair = (1, 1),
-    padding: Pair = (0, 0),
-    dilation: Pair = (1, 1),
-    groups: int = 1,
-    out: Array | None = None,
+    dy: Array, x: Array, kernel: Pair, geometry: Geometry = PLAIN, out: Array | None = None
 ) -> Array:
     """Adjoint of conv2d in w: from dy (N, K, P, Q) and x (N, C, H, W) to dw (K, C/groups, R, S), into `out`."""
-    dw = np.empty((dy.shape[1], x.shape[1] // groups, *kernel), dy.dtype) if out is None else out
-    if winograd.suits(x, dw, stride, dilation, groups) and dy.dtype == np.float32:
-        winograd.weight_gradient(winograd.Gradient(dy, (dy.shape[2], dy.shape[3])), x, padding, dw, None)
+    dw = np.empty((dy.shape[1], x.shape[1] // geometry.groups, *kernel), dy.dtype) if out is None else out
+    if winograd.suits(x, dw, geometry) and dy.dtype == np.float32:
+        winograd.weight_gradient(winograd.Gradient(dy, (dy.shape[2], dy.shape[3])), x, geometry.padding, dw, None)
         return dw
-    if few_channels.suits(x, dw, stride, dilation, groups) and dy.dtype == np.float32:
-        few_channels_gradient.weight_gradient(dy, None, x, padding, dw, None)
+    if few_channels.suits(x, dw, geometry) and dy.dtype == np.float32:
+        few_channels_gradient.weight_gradient(dy, None, x, geometry.padding, dw, None)
         return dw
-    return direct_weight_gradient(dy, x, kernel, stride, padding, dilation, groups, out=dw)
+    return direct_weight_gradient(dy, x, kernel, geometry, out=dw)
 
 
 def conv2d_backward(
@@ -137,25 +106,22 @@ def conv2d_backward(
     w: Array,
     dw: Array,
     db: Array | None,
-    stride: Pair = (1, 1),
-    padding: Pair = (0, 0),
-    dilation: Pair = (1, 1),
-    groups: int = 1,
+    geometry: Geometry = PLAIN,
     input_gradient: bool = True,
 ) -> Array:
     """Both gradients of conv2d: writes dw and db, returns dx (an empty array if not `input_gradient`)."""
-    if winograd.suits(x, w, stride, dilation, groups) and dy.dtype == np.float32:
+    if winograd.suits(x, w, geometry) and dy.dtype == np.float32:
         gradient = winograd.Gradient(dy, (dy.shape[2], dy.shape[3]))
-        return winograd.backward(gradient, x, w, dw, db, padding, input_gradient)
-    if few_channels.suits(x, w, stride, dilation, groups) and dy.dtype == np.float32:
-        few_channels_gradient.weight_gradient(dy, None, x, padding, dw, db)
+        return winograd.backward(gradient, x, w, dw, db, geometry.padding, input_gradient)
+    if few_channels.suits(x, w, geometry) and dy.dtype == np.float32:
+        few_channels_gradient.weight_gradient(dy, None, x, geometry.padding, dw, db)
     else:
-        direct_weight_gradient(dy, x, (w.shape[2], w.shape[3]), stride, padding, dilation, groups, out=dw)
+        direct_weight_gradient(dy, x, (w.shape[2], w.shape[3]), geometry, out=dw)
         if db is not None:
             db[...] = channel_sum(dy)
     if not input_gradient:
         return np.empty(0, dy.dtype)
-    return direct_input_gradient(dy, w, (x.shape[2], x.shape[3]), stride, padding, dilation, groups)
+    return direct_input_gradient(dy, w, (x.shape[2], x.shape[3]), geometry)
 
 
 def conv2d_relu_backward(
@@ -165,21 +131,18 @@ def conv2d_relu_backward(
     w: Array,
     dw: Array,
     db: Array | None,
-    stride: Pair = (1, 1),
-    padding: Pair = (0, 0),
-    dilation: Pair = (1, 1),
-    groups: int = 1,
+    geometry: Geometry = PLAIN,
     input_gradient: bool = True,
 ) -> Array:
     """Gradients of conv2d_relu from its output y: writes dw and db, returns dx (empty if not wanted)."""
-    if winograd.suits(x, w, stride, dilation, groups) and dy.dtype == np.float32:
+    if winograd.suits(x, w, geometry) and dy.dtype == np.float32:
         gradient = winograd.Gradient(dy, (dy.shape[2], dy.shape[3]), y)
-        return winograd.backward(gradient, x, w, dw, db, padding, input_gradient)
-    if few_channels.suits(x, w, stride, dilation, groups) and dy.dtype == np.float32 and not input_gradient:
-        few_channels_gradient.weight_gradient(dy, y, x, padding, dw, db)
+        return winograd.backward(gradient, x, w, dw, db, geometry.padding, input_gradient)
+    if few_channels.suits(x, w, geometry) and dy.dtype == np.float32 and not input_gradient:
+        few_channels_gradient.weight_gradient(dy, y, x, geometry.padding, dw, db)
         return np.empty(0, dy.dtype)
     dz = relu_backward(dy, y)
-    return conv2d_backward(dz, x, w, dw, db, stride, padding, dilation, groups, input_gradient)
+    return conv2d_backward(dz, x, w, dw, db, geometry, input_gradient)
 
 
 def conv2d_relu_max_pool2d_backward(
@@ -191,15 +154,12 @@ def conv2d_relu_max_pool2d_backward(
     w: Array,
     dw: Array,
     db: Array | None,
-    stride: Pair = (1, 1),
-    padding: Pair = (0, 0),
-    dilation: Pair = (1, 1),
-    groups: int = 1,
+    geometry: Geometry = PLAIN,
     input_gradient: bool = True,
 ) -> Array:
     """Gradients of conv2d_relu_max_pool2d; `convolved` is (P, Q), the size before the pool."""
-    if winograd.suits(x, w, stride, dilation, groups) and dy.dtype == np.float32:
+    if winograd.suits(x, w, geometry) and dy.dtype == np.float32:
         gradient = winograd.Gradient(dy, convolved, y, winner)
-        return winograd.backward(gradient, x, w, dw, db, padding, input_gradient)
-    dz = max_pool2d_backward(relu_backward(dy, y), winner, convolved, POOL, POOL)
-    return conv2d_backward(dz, x, w, dw, db, stride, padding, dilation, groups, input_gradient)
+        return winograd.backward(gradient, x, w, dw, db, geometry.padding, input_gradient)
+    dz = max_pool2d_backward(relu_backward(dy, y), winner, convolved, POOL, POOL_GEOMETRY)
+    return conv2d_backward(dz, x, w, dw, db, geometry, input_gradient)

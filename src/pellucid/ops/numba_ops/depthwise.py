@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from numba import prange
 
-from pellucid.ops.arrays import Array, Pair
+from pellucid.ops.arrays import Array
+from pellucid.ops.geometry import Geometry
 from pellucid.ops.memory import empty
 from pellucid.ops.numba_ops import depthwise_lines
 from pellucid.ops.numba_ops.depthwise_lines import LINES
@@ -21,27 +22,29 @@ def fits(w: Array, groups: int) -> bool:
     return w.shape[0] == groups and w.shape[1] == 1 and groups > 1
 
 
-def forward(x: Array, w: Array, b: Array, y: Array, stride: Pair, padding: Pair, dilation: Pair, relu: bool) -> None:
+def forward(x: Array, w: Array, b: Array, y: Array, geometry: Geometry, relu: bool) -> None:
     """Write y (N, P, Q, C) from x (N, H, W, C), w (C, 1, R, S) and b (C,)."""
     kernel = depthwise_lines.forward if y.dtype == np.float32 else _forward
-    kernel(x, _by_tap(w), b, y, *stride, *padding, *dilation, relu)
+    kernel(x, _by_tap(w), b, y, *geometry.stride, *geometry.before, *geometry.dilation, relu)
 
 
-def input_gradient(dy: Array, w: Array, dx: Array, stride: Pair, padding: Pair, dilation: Pair) -> None:
+def input_gradient(dy: Array, w: Array, dx: Array, geometry: Geometry) -> None:
     """Write dx (N, H, W, C) from dy (N, P, Q, C) and w (C, 1, R, S)."""
     if dx.dtype == np.float32:
         zero = np.zeros(dx.shape[3], np.float32)
-        depthwise_lines.input_gradient(dy, _by_tap(w), zero, dx, *stride, *padding, *dilation)
+        depthwise_lines.input_gradient(
+            dy, _by_tap(w), zero, dx, *geometry.stride, *geometry.before, *geometry.dilation
+        )
     else:
-        _input_gradient(dy, _by_tap(w), dx, *stride, *padding, *dilation)
+        _input_gradient(dy, _by_tap(w), dx, *geometry.stride, *geometry.before, *geometry.dilation)
 
 
-def weight_gradient(dy: Array, x: Array, dw: Array, stride: Pair, padding: Pair, dilation: Pair) -> None:
+def weight_gradient(dy: Array, x: Array, dw: Array, geometry: Geometry) -> None:
     """Write dw (C, 1, R, S) from dy (N, P, Q, C) and x (N, H, W, C)."""
     C, _, R, S = dw.shape
     partial = empty((-(-dy.shape[0] * dy.shape[1] // LINES), R, S, C), dy.dtype)
     kernel = depthwise_lines.weight_gradient if dy.dtype == np.float32 else _weight_gradient
-    kernel(dy, x, partial, *stride, *padding, *dilation)
+    kernel(dy, x, partial, *geometry.stride, *geometry.before, *geometry.dilation)
     dw[:, 0] = partial.sum(axis=0, dtype=np.float64).transpose(2, 0, 1)
 
 

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from pellucid.ops.arrays import Array, Pair
+from pellucid.ops.geometry import Geometry
 from pellucid.ops.memory import empty
 from pellucid.ops.numba_ops import activation, depthwise
 from pellucid.ops.numba_ops.layout import contiguous, images, rows
@@ -29,31 +30,22 @@ from pellucid.ops.numba_ops.winograd.product import PANEL, ROWS
 from pellucid.ops.numpy_ops import convolution as definition
 
 
-def direct_conv2d(
-    x: Array,
-    w: Array,
-    b: Array | None,
-    stride: Pair,
-    padding: Pair,
-    dilation: Pair,
-    groups: int,
-    relu: bool = False,
-) -> Array:
+def direct_conv2d(x: Array, w: Array, b: Array | None, geometry: Geometry, relu: bool = False) -> Array:
     """Convolution of x (N, C, H, W) with w (K, C/groups, R, S), plus b (K,), then ReLU if asked: (N, K, P, Q)."""
-    own = depthwise.fits(w, groups)
+    own = depthwise.fits(w, geometry.groups)
     if x.dtype != np.float32 and not own:
-        y = definition.conv2d(x, w, b, stride, padding, dilation, groups)
+        y = definition.conv2d(x, w, b, geometry)
         return activation.relu(y) if relu else y
     (N, C, H, W), (K, _, R, S) = x.shape, w.shape
-    P = definition.convolved_size(H, R, stride[0], padding[0], dilation[0])
-    Q = definition.convolved_size(W, S, stride[1], padding[1], dilation[1])
+    P, Q = geometry.output_size((H, W), (R, S))
     y = empty((N, P, Q, K), x.dtype)
     bias = np.zeros(K, x.dtype) if b is None else contiguous(b)
     if own:
-        depthwise.forward(rows(x), w, bias, y, stride, padding, dilation, relu)
+        depthwise.forward(rows(x), w, bias, y, geometry, relu)
         return images(y)
-    taps = [np.arange(size) * d - p for size, d, p in zip((R, S), dilation, padding, strict=True)]
-    around, places = runs(taps, groups == 1), source(rows(x), (P, Q), stride)
+    groups = geometry.groups
+    taps = [np.arange(size) * d - p for size, d, p in zip((R, S), geometry.dilation, geometry.before, strict=True)]
+    around, places = runs(taps, groups == 1), source(rows(x), (P, Q), geometry.stride)
     for channels, filters in _groups(w, groups):
         panels = packed(w[filters].transpose(2, 3, 1, 0).reshape(-1, K // groups))
         target, block = Target(P * Q * K, Q * K, K, filters.start), block_size(N * P * Q, panels.shape[1])
@@ -74,18 +66,17 @@ def direct_conv2d(
     return images(y)
 
 
-def direct_input_gradient(
-    dy: Array, w: Array, input_size: Pair, stride: Pair, padding: Pair, dilation: Pair, groups: int
-) -> Array:
+def direct_input_gradient(dy: Array, w: Array, input_size: Pair, geometry: Geometry) -> Array:
     """Adjoint of direct_conv2d in x: from dy (N, K, P, Q) to dx (N, C, H, W) with (H, W) = input_size."""
-    own = depthwise.fits(w, groups)
+    own = depthwise.fits(w, geometry.groups)
     if dy.dtype != np.float32 and not own:
-        return definition.conv2d_input_gradient(dy, w, input_size, stride, padding, dilation, groups)
+        return definition.conv2d_input_gradient(dy, w, input_size, geometry)
+    stride, padding, dilation, groups = geometry.stride, geometry.before, geometry.dilation, geometry.groups
     N, C = dy.shape[0], w.shape[1] * groups
     lines = rows(dy)
     dx = empty((N, *input_size, C), dy.dtype)
     if own:
-        depthwise.input_gradient(lines, w, dx, stride, padding, dilation)
+        depthwise.input_gradient(lines, w, dx, geometry)
         return images(dx)
     for phase in np.ndindex(min(stride[0], input_size[0]), min(stride[1], input_size[1])):
         place = dx[:, phase[0] :: stride[0], phase[1] :: stride[1]]
@@ -122,27 +113,18 @@ def _phase_gradient(
         convolve(lines.reshape(-1), places, around, start, count, panels, bias, dx.reshape(-1), target, False, block)
 
 
-def direct_weight_gradient(
-    dy: Array,
-    x: Array,
-    kernel: Pair,
-    stride: Pair,
-    padding: Pair,
-    dilation: Pair,
-    groups: int,
-    out: Array | None = None,
-) -> Array:
+def direct_weight_gradient(dy: Array, x: Array, kernel: Pair, geometry: Geometry, out: Array | None = None) -> Array:
     """Adjoint of direct_conv2d in w: from dy (N, K, P, Q) and x to dw (K, C/groups, R, S), into `out`."""
-    (N, K, P, Q), C = dy.shape, x.shape[1]
+    (N, K, P, Q), C, groups = dy.shape, x.shape[1], geometry.groups
     dw = np.empty((K, C // groups, *kernel), dy.dtype) if out is None else out
     own = depthwise.fits(dw, groups)
     if dy.dtype != np.float32 and not own:
-        return definition.conv2d_weight_gradient(dy, x, kernel, stride, padding, dilation, groups, out=dw)
+        return definition.conv2d_weight_gradient(dy, x, kernel, geometry, out=dw)
     if own:
-        depthwise.weight_gradient(rows(dy), rows(x), dw, stride, padding, dilation)
+        depthwise.weight_gradient(rows(dy), rows(x), dw, geometry)
         return dw
-    taps = [np.arange(size) * d - p for size, d, p in zip(kernel, dilation, padding, strict=True)]
-    around, places = runs(taps, groups == 1), source(rows(x), (P, Q), stride)
+    taps = [np.arange(size) * d - p for size, d, p in zip(kernel, geometry.dilation, geometry.before, strict=True)]
+    around, places = runs(taps, groups == 1), source(rows(x), (P, Q), geometry.stride)
     depth, count = kernel[0] * kernel[1] * (C // groups), K // groups
     block = block_size(N * P * Q, depth)
     parts = min(PARTS, -(-N * P * Q // block))

@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from pellucid.ops.arrays import Array, Pair
+from pellucid.ops.arrays import Array
+from pellucid.ops.geometry import Geometry, Sides
 from pellucid.ops.memory import channels_last, empty, empty_images
 from pellucid.ops.numba_ops.parts import inner, parted, places, read, share, thread_count
 from pellucid.ops.numba_ops.vectors import (
@@ -69,25 +70,28 @@ class _Source(NamedTuple):
 _IMAGE, _SOURCE = places(Image, _Source)
 
 
-def suits(images: Array, w: Array, stride: Pair, dilation: Pair, groups: int) -> bool:
+def suits(images: Array, w: Array, geometry: Geometry) -> bool:
     """Whether these kernels do the convolution of such images with w, or its weight gradient."""
-    return images.dtype == w.dtype == np.float32 and fits(images, w, stride, dilation, groups)
+    return images.dtype == w.dtype == np.float32 and fits(images, w, geometry)
 
 
-def fits(images: Array, w: Array, stride: Pair, dilation: Pair, groups: int) -> bool:
+def fits(images: Array, w: Array, geometry: Geometry) -> bool:
     """The same, whatever the types of the numbers."""
     K, C, R, S = w.shape
     return bool(
-        (R, S, *stride, *dilation, groups) == (SIDE, SIDE, 1, 1, 1, 1, 1)
+        R == S == SIDE
+        and geometry.stride == (1, 1)
+        and geometry.dilation == (1, 1)
+        and geometry.groups == 1
         and C <= MOST_CHANNELS
         and K % PANEL == 0
         and images.size > 0
     )
 
 
-def wide_enough(x: Array, padding: Pair) -> bool:
+def wide_enough(x: Array, padding: Sides) -> bool:
     """Whether a row of the output fills a block of the forward kernel."""
-    return bool(x.shape[3] + 2 * padding[1] - 2 >= ROWS)
+    return bool(x.shape[3] + padding[2] + padding[3] - 2 >= ROWS)
 
 
 def _write_pixels(
@@ -192,6 +196,7 @@ def _frame_lines(image: Image, source: _Source, first: int, last: int) -> None:
     """Lines of the images with their border: (N, P + 2, Q + 2, C)."""
     C, height = image.channels, image.height + 2
     line, before, pixels = (image.width + 2) * C, source.left * C, source.width * C
+    after = line - before - pixels
     for number in range(first, last):
         n, i = number // height, number % height - source.above
         out = image.frame + number * line * FLOAT
@@ -199,7 +204,7 @@ def _frame_lines(image: Image, source: _Source, first: int, last: int) -> None:
             _clear(out, before // LANES, before % LANES)
             start = source.images + (n * source.height + i) * pixels * FLOAT
             _copy(start, out + before * FLOAT, pixels // LANES, pixels % LANES)
-            _clear(out + (before + pixels) * FLOAT, before // LANES, before % LANES)
+            _clear(out + (before + pixels) * FLOAT, after // LANES, after % LANES)
         else:
             _clear(out, line // LANES, line % LANES)
 
@@ -260,7 +265,7 @@ def _convolve(arguments: int, stage: int, part: int) -> None:
 
 
 def convolution(
-    x: Array, w: Array, b: Array | None, padding: Pair, relu: bool, dtype: np.dtype[Any] = _FLOAT32
+    x: Array, w: Array, b: Array | None, padding: Sides, relu: bool, dtype: np.dtype[Any] = _FLOAT32
 ) -> Array:
     """Convolution of x (N, C, H, W) with w (K, C, 3, 3), plus b (K,), through ReLU if asked for: (N, K, P, Q).
 
@@ -268,7 +273,8 @@ def convolution(
     """
     x, w = channels_last(x), np.ascontiguousarray(w)
     (N, C, H, W), K = x.shape, w.shape[0]
-    P, Q = H + 2 * padding[0] - 2, W + 2 * padding[1] - 2
+    top, bottom, left, right = padding
+    P, Q = H + top + bottom - 2, W + left + right - 2
     y = empty_images((N, K, P, Q), dtype)
     frame = empty((N, P + 2, Q + 2, C), np.float32)
     weights = empty((TAPS * C * K + K,), np.float32)
@@ -277,6 +283,6 @@ def convolution(
     image = Image(
         address(frame), address(as_bits(y)), 0, address(weights), int(relu), N, P, Q, C, K, parts, FORMS[dtype.name]
     )
-    source = _Source(address(x), H, W, *padding, address(w), 0 if bias is None else address(bias))
+    source = _Source(address(x), H, W, top, left, address(w), 0 if bias is None else address(bias))
     _convolve(parts, image, source)
     return y

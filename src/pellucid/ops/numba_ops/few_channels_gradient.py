@@ -5,7 +5,8 @@ The nine taps of one channel and LANES filters stay in registers while the kerne
 
 import numpy as np
 
-from pellucid.ops.arrays import Array, Pair
+from pellucid.ops.arrays import Array
+from pellucid.ops.geometry import Sides
 from pellucid.ops.memory import channels_last, padded
 from pellucid.ops.numba_ops.few_channels import SIDE, TAPS, Image
 from pellucid.ops.numba_ops.parts import parted, read, share, thread_count
@@ -87,7 +88,7 @@ def _correlate(arguments: int, stage: int, part: int) -> None:
                     _taps(start, frame_row, pixel, image.height, image.width, dy_pixel, dy, sums)
 
 
-def weight_gradient(dy: Array, y: Array | None, x: Array, padding: Pair, dw: Array, db: Array | None) -> None:
+def weight_gradient(dy: Array, y: Array | None, x: Array, padding: Sides, dw: Array, db: Array | None) -> None:
     """Dw (K, C, 3, 3) and, unless None, db (K,), written; y is the output of a ReLU that masks dy, or None."""
     dy, y, frame = channels_last(dy), None if y is None else channels_last(y), padded(x, padding)
     (N, C), (K, P, Q) = x.shape[:2], dy.shape[1:]

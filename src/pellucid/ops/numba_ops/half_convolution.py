@@ -5,60 +5,37 @@ their 16-bit arrays through `ops.half`, widened in parts; so does what returns N
 """
 
 from pellucid.ops.arrays import Array, Pair
+from pellucid.ops.geometry import PLAIN, Geometry
 from pellucid.ops.numba_ops import few_channels, winograd
 from pellucid.ops.numba_ops.half import widen
 
 POOL: Pair = (2, 2)
 
 
-def conv2d(
-    x: Array,
-    w: Array,
-    b: Array | None = None,
-    stride: Pair = (1, 1),
-    padding: Pair = (0, 0),
-    dilation: Pair = (1, 1),
-    groups: int = 1,
-) -> Array | None:
+def conv2d(x: Array, w: Array, b: Array | None = None, geometry: Geometry = PLAIN) -> Array | None:
     """As the op, of 16-bit arrays; None where it can't be done here."""
-    return _convolution(x, w, b, stride, padding, dilation, groups, relu=False)
+    return _convolution(x, w, b, geometry, relu=False)
 
 
-def conv2d_relu(
-    x: Array,
-    w: Array,
-    b: Array | None = None,
-    stride: Pair = (1, 1),
-    padding: Pair = (0, 0),
-    dilation: Pair = (1, 1),
-    groups: int = 1,
-) -> Array | None:
+def conv2d_relu(x: Array, w: Array, b: Array | None = None, geometry: Geometry = PLAIN) -> Array | None:
     """As the op, of 16-bit arrays; None where it can't be done here."""
-    return _convolution(x, w, b, stride, padding, dilation, groups, relu=True)
+    return _convolution(x, w, b, geometry, relu=True)
 
 
 def conv2d_relu_max_pool2d(
-    x: Array,
-    w: Array,
-    b: Array | None = None,
-    stride: Pair = (1, 1),
-    padding: Pair = (0, 0),
-    dilation: Pair = (1, 1),
-    groups: int = 1,
+    x: Array, w: Array, b: Array | None = None, geometry: Geometry = PLAIN
 ) -> tuple[Array, Array] | None:
     """As the op, of 16-bit arrays; None where it can't be done here."""
-    if not winograd.suits_half(x, w, stride, dilation, groups):
+    if not winograd.suits_half(x, w, geometry):
         return None
-    return winograd.pooled_convolution(x, widen(w), _wide(b), padding)
+    return winograd.pooled_convolution(x, widen(w), _wide(b), geometry.padding)
 
 
-def _convolution(
-    x: Array, w: Array, b: Array | None, stride: Pair, padding: Pair, dilation: Pair, groups: int, relu: bool
-) -> Array | None:
-    if winograd.suits_half(x, w, stride, dilation, groups):
-        return winograd.convolution(x, widen(w), _wide(b), padding, relu)
-    if few_channels.fits(x, w, stride, dilation, groups) and few_channels.wide_enough(x, padding):
-        return few_channels.convolution(widen(x), widen(w), _wide(b), padding, relu, x.dtype)
+def _convolution(x: Array, w: Array, b: Array | None, geometry: Geometry, relu: bool) -> Array | None:
+    if winograd.suits_half(x, w, geometry):
+        return winograd.convolution(x, widen(w), _wide(b), geometry.padding, relu)
+    if few_channels.fits(x, w, geometry) and few_channels.wide_enough(x, geometry.padding):
+        return few_channels.convolution(widen(x), widen(w), _wide(b), geometry.padding, relu, x.dtype)
     return None
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from numba import prange
 
 from pellucid.ops.arrays import Array, Pair
+from pellucid.ops.geometry import PLAIN, Geometry
 from pellucid.ops.memory import empty
 from pellucid.ops.numba_ops.integer_code import (
     ACTIVATION,
@@ -30,7 +31,6 @@ from pellucid.ops.numba_ops.jit import jit
 from pellucid.ops.numba_ops.layout import images, rows
 from pellucid.ops.numba_ops.vectors import LANES, VECTOR, address
 from pellucid.ops.numpy_ops import integer as definition
-from pellucid.ops.numpy_ops.convolution import convolved_size
 from pellucid.ops.numpy_ops.integer import integer_avg_pool2d
 
 __all__ = ["integer_avg_pool2d", "integer_conv2d", "integer_logits", "integer_max_pool2d"]
@@ -49,47 +49,33 @@ def integer_conv2d(
     shift: Array,
     zeros: Pair = (0, 0),
     low: int = 0,
-    stride: Pair = (1, 1),
-    padding: Pair = (0, 0),
-    dilation: Pair = (1, 1),
-    groups: int = 1,
+    geometry: Geometry = PLAIN,
     pool: int = 1,
 ) -> Array:
     """The convolution's totals as activations, pooled: (N, K, P/pool, Q/pool) uint8; see the definition."""
-    if groups > 1 or dilation != (1, 1):
-        return definition.integer_conv2d(
-            x, w, b, multiplier, shift, zeros, low, stride, padding, dilation, groups, pool
-        )
+    if geometry.groups > 1 or geometry.dilation != (1, 1):
+        return definition.integer_conv2d(x, w, b, multiplier, shift, zeros, low, geometry, pool)
     limits = (zeros[1], low, definition.HIGHEST)
-    return _run(np.uint8, x, w, (b, multiplier, shift), zeros[0], limits, stride, padding, pool)
+    return _run(np.uint8, x, w, (b, multiplier, shift), zeros[0], limits, geometry, pool)
 
 
 def integer_logits(
-    x: Array,
-    w: Array,
-    b: Array,
-    multiplier: Array,
-    shift: Array,
-    zero: int = 0,
-    stride: Pair = (1, 1),
-    padding: Pair = (0, 0),
-    dilation: Pair = (1, 1),
-    groups: int = 1,
+    x: Array, w: Array, b: Array, multiplier: Array, shift: Array, zero: int = 0, geometry: Geometry = PLAIN
 ) -> Array:
     """The last layer: round(total * factor), not clipped: (N, K, P, Q) int32."""
-    if groups > 1 or dilation != (1, 1):
-        return definition.integer_logits(x, w, b, multiplier, shift, zero, stride, padding, dilation, groups)
+    if geometry.groups > 1 or geometry.dilation != (1, 1):
+        return definition.integer_logits(x, w, b, multiplier, shift, zero, geometry)
     limits = (0, -(1 << 31), (1 << 31) - 1)
-    return _run(np.int32, x, w, (b, multiplier, shift), zero, limits, stride, padding, 1)
+    return _run(np.int32, x, w, (b, multiplier, shift), zero, limits, geometry, 1)
 
 
-def integer_max_pool2d(x: Array, kernel: Pair, stride: Pair, padding: Pair = (0, 0), ceil: bool = False) -> Array:
-    """Largest value of each window of uint8 images; padding takes no part."""
-    if padding != (0, 0) or ceil:
-        return definition.integer_max_pool2d(x, kernel, stride, padding, ceil)
-    P, Q = (convolved_size(x.shape[2 + a], kernel[a], stride[a], 0, 1) for a in (0, 1))
+def integer_max_pool2d(x: Array, kernel: Pair, geometry: Geometry = PLAIN, ceil: bool = False) -> Array:
+    """Largest value of each window of uint8 images; padding takes no part, and a window of nothing else gives 0."""
+    if geometry.padding != (0, 0, 0, 0) or geometry.dilation != (1, 1) or ceil:
+        return definition.integer_max_pool2d(x, kernel, geometry, ceil)
+    P, Q = geometry.output_size((x.shape[2], x.shape[3]), kernel)
     y = empty((x.shape[0], P, Q, x.shape[1]), np.uint8)
-    _max_pool(rows(x), y, *kernel, *stride)
+    _max_pool(rows(x), y, *kernel, *geometry.stride)
     return images(y)
 
 
@@ -100,15 +86,19 @@ def _run(
     scaling: tuple[Array, Array, Array],
     zero: int,
     limits: tuple[int, int, int],
-    stride: Pair,
-    padding: Pair,
+    geometry: Geometry,
     pool: int,
 ) -> Array:
     (N, C, H, W), (K, _, R, S) = x.shape, w.shape
-    P, Q = (convolved_size(x.shape[2 + a], w.shape[2 + a], stride[a], padding[a], 1) // pool for a in (0, 1))
+    P, Q = (places // pool for places in geometry.output_size((H, W), (R, S)))
     y = empty((N, P, Q, K), kind)
-    source, out, window = rows(x), y, (R, S)
-    if window == (H, W) and padding == (0, 0):  # one place an image: let the images be the places of one row
+    source, out, window, stride = rows(x), y, (R, S), geometry.stride
+    if window == (H, W) and geometry.padding == (
+        0,
+        0,
+        0,
+        0,
+    ):  # one place an image: let the images be the places of one row
         source, out = source.reshape(1, 1, N, H * W * C), y.reshape(1, 1, N, K)
         window = stride = (1, 1)
     packed = _pack(w, window[0])
@@ -117,7 +107,7 @@ def _run(
     b, multiplier, shift = scaling
     half = np.left_shift(1, shift.astype(np.int64) - 1)
     factors = (b, multiplier, shift.astype(np.int64), half)
-    _convolve(source, packed, *factors, zero, limits, (*stride, *padding, *window, pool, height), out)
+    _convolve(source, packed, *factors, zero, limits, (*stride, *geometry.before, *window, pool, height), out)
     return images(y)
 
 
@@ -156,7 +146,7 @@ def _convolve(
     places, channels = max(Q * pool, 4), w.shape[0] * LANES
     tasks = -(-P // height)
     lines = (height * pool - 1) * down + R
-    columns = max(W + 2 * left, (places - 1) * right + S)
+    columns = max(left + W, (places - 1) * right + S)
     for task in prange(N * tasks):
         n, first = task // tasks, task % tasks * height
         frame = np.empty(lines * columns * C + NUMBERS - 1, ACTIVATION)  # a place's last word may reach that far

@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from pellucid.ops.arrays import Array, Pair
+from pellucid.ops.arrays import Array
+from pellucid.ops.geometry import Geometry
 from pellucid.ops.memory import empty
 from pellucid.ops.numba_ops.layout import contiguous, images, rows
 from pellucid.ops.numba_ops.parts import inner, parted, read, share, thread_count
@@ -35,10 +36,13 @@ class _Work(NamedTuple):
     parts: int
 
 
-def suits(x: Array, w: Array, stride: Pair, padding: Pair, groups: int) -> bool:
+def suits(x: Array, w: Array, geometry: Geometry) -> bool:
     """Whether this kernel does the convolution of x with w."""
     return bool(
-        (*w.shape[2:], *stride, *padding, groups) == (1, 1, 1, 1, 0, 0, 1)
+        w.shape[2] == w.shape[3] == 1
+        and geometry.stride == (1, 1)
+        and geometry.padding == (0, 0, 0, 0)
+        and geometry.groups == 1
         and x.dtype == w.dtype == np.float32
         and x.size > 0
     )

@@ -1,56 +1,82 @@
 """Pooling in one pass over memory, on all cores.
 
 Kernels see (N, H, W, C). Forward, a thread takes a row of windows; backward, a row of pixels, for which it collects
-the gradients of the windows above it, so that no two threads write to the same place.
+the gradients of the windows above it, so that no two threads write to the same place. Dilated windows are rare, and
+left to the definition.
 """
 
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
 from numba import prange
 
 from pellucid.ops.arrays import Array, Pair
+from pellucid.ops.geometry import PLAIN, Geometry
 from pellucid.ops.memory import empty
 from pellucid.ops.numba_ops.jit import jit
 from pellucid.ops.numba_ops.layout import contiguous, images, rows
-from pellucid.ops.numpy_ops.pooling import pooled_size
+from pellucid.ops.numpy_ops import pooling as definition
 
 
-def max_pool2d(
-    x: Array, kernel: Pair, stride: Pair, padding: Pair = (0, 0), ceil: bool = False
-) -> tuple[Array, Array]:
+def max_pool2d(x: Array, kernel: Pair, geometry: Geometry = PLAIN, ceil: bool = False) -> tuple[Array, Array]:
     """Largest value of each window: y (N, C, P, Q), and its place in the window, row by row, as `winner`.
 
     Of equal values the first wins. `winner` is uint8 for windows of up to 256 elements, else int32.
     """
-    source, shape = rows(x), _output(x, kernel, stride, padding, ceil)
+    if geometry.dilation != (1, 1):
+        return definition.max_pool2d(x, kernel, geometry, ceil)
+    source, shape = rows(x), _output(x, kernel, geometry, ceil)
     y = empty(shape, x.dtype)
     winner = empty(shape, np.uint8 if kernel[0] * kernel[1] <= 256 else np.int32)
-    _max(source, y, winner, *kernel, *stride, *padding)
+    _max(source, y, winner, *kernel, *geometry.stride, *geometry.before)
     return images(y), images(winner)
 
 
 def max_pool2d_backward(
-    dy: Array, winner: Array, input_size: Pair, kernel: Pair, stride: Pair, padding: Pair = (0, 0)
+    dy: Array, winner: Array, input_size: Pair, kernel: Pair, geometry: Geometry = PLAIN
 ) -> Array:
     """Each window's gradient goes to its winner: dx (N, C, H, W) with (H, W) = input_size."""
+    if geometry.dilation != (1, 1):
+        return definition.max_pool2d_backward(dy, winner, input_size, kernel, geometry)
     dx = empty((dy.shape[0], *input_size, dy.shape[1]), dy.dtype)
-    _max_backward(rows(dy), rows(winner), dx, *kernel, *stride, *padding)
+    _max_backward(rows(dy), rows(winner), dx, *kernel, *geometry.stride, *geometry.before)
     return images(dx)
 
 
-def avg_pool2d(x: Array, kernel: Pair, stride: Pair, padding: Pair = (0, 0), ceil: bool = False) -> Array:
-    """Mean over the pixels of the image that each window covers: (N, C, P, Q)."""
-    y = empty(_output(x, kernel, stride, padding, ceil), x.dtype)
-    _mean(rows(x), y, *kernel, *stride, *padding)
+def avg_pool2d(
+    x: Array, kernel: Pair, geometry: Geometry = PLAIN, ceil: bool = False, count_padding: bool = False
+) -> Array:
+    """Mean over the pixels of the image that each window covers, or with its padding: (N, C, P, Q)."""
+    if geometry.dilation != (1, 1):
+        return definition.avg_pool2d(x, kernel, geometry, ceil, count_padding)
+    y = empty(_output(x, kernel, geometry, ceil), x.dtype)
+    _mean(rows(x), y, *kernel, *geometry.stride, *geometry.before)
+    if count_padding and geometry.padding != (0, 0, 0, 0):
+        y *= _covered((x.shape[2], x.shape[3]), (y.shape[1], y.shape[2]), kernel, geometry, y.dtype)
     return images(y)
 
 
-def avg_pool2d_backward(dy: Array, input_size: Pair, kernel: Pair, stride: Pair, padding: Pair = (0, 0)) -> Array:
-    """Each window's gradient is shared equally by its pixels: dx (N, C, H, W) with (H, W) = input_size."""
+def avg_pool2d_backward(
+    dy: Array, input_size: Pair, kernel: Pair, geometry: Geometry = PLAIN, count_padding: bool = False
+) -> Array:
+    """Each window's gradient is shared equally by what it counts: dx (N, C, H, W) with (H, W) = input_size."""
+    if geometry.dilation != (1, 1):
+        return definition.avg_pool2d_backward(dy, input_size, kernel, geometry, count_padding)
     dx = empty((dy.shape[0], *input_size, dy.shape[1]), dy.dtype)
-    _mean_backward(rows(dy), dx, *kernel, *stride, *padding)
+    lines = rows(dy)
+    if count_padding and geometry.padding != (0, 0, 0, 0):
+        lines = lines * _covered(input_size, (dy.shape[2], dy.shape[3]), kernel, geometry, dy.dtype)
+    _mean_backward(lines, dx, *kernel, *geometry.stride, *geometry.before)
     return images(dx)
+
+
+@lru_cache(maxsize=64)
+def _covered(size: Pair, output: Pair, kernel: Pair, geometry: Geometry, kind: np.dtype[Any]) -> Array:
+    """What part of its image and padding is image, for each window: (P, Q, 1)."""
+    count = partial(definition.counts, size, output, kernel, geometry, np.float64)
+    part: Array = (count() / count(count_padding=True)).astype(kind)[:, :, None]
+    return part
 
 
 def global_avg_pool2d(x: Array) -> Array:
@@ -67,8 +93,8 @@ def global_avg_pool2d_backward(dy: Array, input_size: Pair) -> Array:
     return images(dx)
 
 
-def _output(x: Array, kernel: Pair, stride: Pair, padding: Pair, ceil: bool) -> tuple[int, int, int, int]:
-    P, Q = (pooled_size(x.shape[2 + a], kernel[a], stride[a], padding[a], ceil) for a in (0, 1))
+def _output(x: Array, kernel: Pair, geometry: Geometry, ceil: bool) -> tuple[int, int, int, int]:
+    P, Q = geometry.output_size((x.shape[2], x.shape[3]), kernel, ceil)
     return x.shape[0], P, Q, x.shape[1]
 
 
@@ -144,7 +170,7 @@ def _mean(x: Any, y: Any, R: int, S: int, down: int, right: int, top: int, left:
                 for v in range(v0, v1):
                     for c in range(C):
                         y[n, p, q, c] += x[n, i + u, j + v, c]
-            count = x.dtype.type((u1 - u0) * (v1 - v0))
+            count = x.dtype.type(max(1, (u1 - u0) * (v1 - v0)))
             for c in range(C):
                 y[n, p, q, c] /= count
 

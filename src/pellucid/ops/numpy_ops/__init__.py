@@ -35,6 +35,7 @@ from pellucid.ops.numpy_ops.integer import (
     integer_logits,
     integer_max_pool2d,
 )
+from pellucid.ops.numpy_ops.joins import add, concat, multiply, split, unbroadcast
 from pellucid.ops.numpy_ops.linear import linear, linear_backward
 from pellucid.ops.numpy_ops.loss import mean_squared_error, softmax, softmax_cross_entropy
 from pellucid.ops.numpy_ops.pooling import (
@@ -59,6 +60,7 @@ from pellucid.ops.numpy_ops.update import (
 __all__ = [
     "adagrad_update",
     "adam_update",
+    "add",
     "average_update",
     "avg_pool2d",
     "avg_pool2d_backward",
@@ -66,6 +68,7 @@ __all__ = [
     "channel_combination",
     "channel_dot",
     "channel_sum",
+    "concat",
     "conv2d",
     "conv2d_backward",
     "conv2d_input_gradient",
@@ -91,6 +94,7 @@ __all__ = [
     "max_pool2d_backward",
     "mean_squared_error",
     "momentum_update",
+    "multiply",
     "narrow",
     "relu",
     "relu_backward",
@@ -103,8 +107,10 @@ __all__ = [
     "silu_backward",
     "softmax",
     "softmax_cross_entropy",
+    "split",
     "squared_norm",
     "tanh",
     "tanh_backward",
+    "unbroadcast",
     "widen",
 ]

@@ -11,12 +11,15 @@ differ from 0 needs nothing here: the frame of a padded image holds `zero`, and 
 of the weights. ReLU is low = zero. Nothing in it is rounded but the one product, half upwards, in 64 bits.
 """
 
+from dataclasses import replace
+
 import numpy as np
 
 from pellucid.ops.arrays import Array, Pair
+from pellucid.ops.geometry import PLAIN, Geometry
 from pellucid.ops.memory import empty_images, padded
 from pellucid.ops.numpy_ops.convolution import conv2d
-from pellucid.ops.numpy_ops.pooling import _counts, _output, _places, max_pool2d
+from pellucid.ops.numpy_ops.pooling import counts, max_pool2d, places
 
 HIGHEST = 255  # of an activation
 EXACT_FLOAT32 = 1 << 24  # below this float32 holds every whole number
@@ -38,16 +41,7 @@ def requantize(total: Array, multiplier: Array, shift: Array, zero: int = 0, low
     return y
 
 
-def integer_sums(
-    x: Array,
-    w: Array,
-    b: Array,
-    zero: int = 0,
-    stride: Pair = (1, 1),
-    padding: Pair = (0, 0),
-    dilation: Pair = (1, 1),
-    groups: int = 1,
-) -> Array:
+def integer_sums(x: Array, w: Array, b: Array, zero: int = 0, geometry: Geometry = PLAIN) -> Array:
     """Convolution of x (N, C, H, W) uint8, framed with `zero`, with w (K, C/groups, R, S) int8, plus b (K,) int32.
 
     Returns (N, K, P, Q) int32. The caller sees to it that no total passes 32 bits. Matrix products of floats are
@@ -55,8 +49,8 @@ def integer_sums(
     """
     largest = HIGHEST * int(np.abs(w.astype(np.int64)).sum(axis=(1, 2, 3)).max(initial=0))
     kind = np.float32 if largest < EXACT_FLOAT32 else np.float64
-    framed = padded(x, padding, zero).astype(kind)
-    total = conv2d(framed, w.astype(kind), None, stride, (0, 0), dilation, groups)
+    framed = padded(x, geometry.padding, zero).astype(kind)
+    total = conv2d(framed, w.astype(kind), None, replace(geometry, padding=PLAIN.padding))
     y = empty_images((total.shape[0], total.shape[1], total.shape[2], total.shape[3]), np.int32)
     y[...] = total
     y += b[:, None, None]
@@ -71,10 +65,7 @@ def integer_conv2d(
     shift: Array,
     zeros: Pair = (0, 0),
     low: int = 0,
-    stride: Pair = (1, 1),
-    padding: Pair = (0, 0),
-    dilation: Pair = (1, 1),
-    groups: int = 1,
+    geometry: Geometry = PLAIN,
     pool: int = 1,
 ) -> Array:
     """The convolution's totals as activations: (N, K, P, Q) uint8; zeros: of input and output.
@@ -82,7 +73,7 @@ def integer_conv2d(
     pool: side of a square of totals, without overlap or ragged rest, of which the largest is taken: the max-pool
     of the result, because rounding keeps the order.
     """
-    total = integer_sums(x, w, b, zeros[0], stride, padding, dilation, groups)
+    total = integer_sums(x, w, b, zeros[0], geometry)
     if pool > 1:
         total = _largest(total, pool)
     rows = requantize(total.transpose(0, 2, 3, 1), multiplier, shift, zeros[1], low)
@@ -90,36 +81,28 @@ def integer_conv2d(
 
 
 def integer_logits(
-    x: Array,
-    w: Array,
-    b: Array,
-    multiplier: Array,
-    shift: Array,
-    zero: int = 0,
-    stride: Pair = (1, 1),
-    padding: Pair = (0, 0),
-    dilation: Pair = (1, 1),
-    groups: int = 1,
+    x: Array, w: Array, b: Array, multiplier: Array, shift: Array, zero: int = 0, geometry: Geometry = PLAIN
 ) -> Array:
     """The last layer: round(total * factor), not clipped: (N, K, P, Q) int32. Its factors are at most 1."""
-    total = integer_sums(x, w, b, zero, stride, padding, dilation, groups)
+    total = integer_sums(x, w, b, zero, geometry)
     rows = rescale(total.transpose(0, 2, 3, 1), multiplier, shift).astype(np.int32)
     return rows.transpose(0, 3, 1, 2)
 
 
-def integer_max_pool2d(x: Array, kernel: Pair, stride: Pair, padding: Pair = (0, 0), ceil: bool = False) -> Array:
-    """Largest value of each window of uint8 images; padding takes no part."""
-    largest, _ = max_pool2d(x.astype(np.float32), kernel, stride, padding, ceil)
-    return largest.astype(np.uint8)
+def integer_max_pool2d(x: Array, kernel: Pair, geometry: Geometry = PLAIN, ceil: bool = False) -> Array:
+    """Largest value of each window of uint8 images; padding takes no part, and a window of nothing else gives 0."""
+    largest, _ = max_pool2d(x.astype(np.float32), kernel, geometry, ceil)
+    return np.maximum(largest, np.float32(0)).astype(np.uint8)
 
 
-def integer_avg_pool2d(x: Array, kernel: Pair, stride: Pair, padding: Pair = (0, 0), ceil: bool = False) -> Array:
+def integer_avg_pool2d(x: Array, kernel: Pair, geometry: Geometry = PLAIN, ceil: bool = False) -> Array:
     """Mean of the pixels that each window covers, halves rounded upwards: (2 sum + count) // (2 count), uint8."""
-    size, output = (x.shape[2], x.shape[3]), _output(x, kernel, stride, padding, ceil)
+    size = (x.shape[2], x.shape[3])
+    output = geometry.output_size(size, kernel, ceil)
     total = np.zeros((*x.shape[:2], *output), np.int32)
-    for _, windows, pixels in _places(size, output, kernel, stride, padding):
+    for _, windows, pixels in places(size, output, kernel, geometry):
         total[:, :, *windows] += x[:, :, *pixels]
-    count = _counts(size, output, kernel, stride, padding, total)
+    count = counts(size, output, kernel, geometry, np.int32)
     y = empty_images((*x.shape[:2], *output), np.uint8)
     y[...] = (2 * total + count) // (2 * count)
     return y

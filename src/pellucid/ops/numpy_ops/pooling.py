@@ -1,41 +1,30 @@
 """Pooling: one number for each window of a channel.
 
-Windows are laid out as in convolution, without dilation. A window never reads beyond the image: padding and
-ragged edges only let windows hang over the rim, and what hangs over takes no part, neither in a maximum nor in
-an average. With `ceil` a last, ragged window is kept for the rows and columns that would otherwise be dropped.
+Windows are laid out as in convolution. A window never reads beyond the image: padding and ragged edges only let
+windows hang over the rim. What hangs over takes no part in a maximum, nor in an average unless its padding is
+counted, as zeros. With `ceil` a last, ragged window is kept for the rows and columns that would otherwise be dropped.
 """
 
-import math
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
+import numpy.typing as npt
 
 from pellucid.ops.arrays import Array, Pair
+from pellucid.ops.geometry import PLAIN, Geometry
 from pellucid.ops.memory import empty_images
 
 
-def pooled_size(size: int, kernel: int, stride: int, padding: int, ceil: bool) -> int:
-    """Number of windows on one axis; with `ceil`, one that only covers padding is not counted."""
-    span = size + 2 * padding - kernel
-    if not ceil:
-        return span // stride + 1
-    count = math.ceil(span / stride) + 1
-    return count - 1 if (count - 1) * stride >= size + padding else count
-
-
-def _output(x: Array, kernel: Pair, stride: Pair, padding: Pair, ceil: bool) -> Pair:
-    (R, S), (H, W) = kernel, x.shape[2:]
-    return pooled_size(H, R, stride[0], padding[0], ceil), pooled_size(W, S, stride[1], padding[1], ceil)
-
-
-def _places(
-    size: Pair, output: Pair, kernel: Pair, stride: Pair, padding: Pair
+def places(
+    size: Pair, output: Pair, kernel: Pair, geometry: Geometry
 ) -> Iterator[tuple[int, tuple[slice, slice], tuple[slice, slice]]]:
     """For each element of the window: its number, the windows in which it is inside the image, and where."""
+    stride, before = geometry.stride, geometry.before
     for element in range(kernel[0] * kernel[1]):
         windows, pixels = [], []
         for axis, offset in enumerate(divmod(element, kernel[1])):
-            start = offset - padding[axis]
+            start = offset * geometry.dilation[axis] - before[axis]
             first = max(0, -(start // stride[axis])) if start < 0 else 0
             last = min(output[axis], (size[axis] - 1 - start) // stride[axis] + 1)
             windows.append(slice(first, max(first, last)))
@@ -47,19 +36,18 @@ def _places(
         yield element, (windows[0], windows[1]), (pixels[0], pixels[1])
 
 
-def max_pool2d(
-    x: Array, kernel: Pair, stride: Pair, padding: Pair = (0, 0), ceil: bool = False
-) -> tuple[Array, Array]:
+def max_pool2d(x: Array, kernel: Pair, geometry: Geometry = PLAIN, ceil: bool = False) -> tuple[Array, Array]:
     """Largest value of each window: y (N, C, P, Q), and its place in the window, row by row, as `winner`.
 
     Of equal values the first wins. `winner` is uint8 for windows of up to 256 elements, else int32.
     """
-    P, Q = _output(x, kernel, stride, padding, ceil)
-    y = empty_images((*x.shape[:2], P, Q), x.dtype)
+    size = (x.shape[2], x.shape[3])
+    output = geometry.output_size(size, kernel, ceil)
+    y = empty_images((*x.shape[:2], *output), x.dtype)
     y[...] = -np.inf
     winner = empty_images(y.shape, np.uint8 if kernel[0] * kernel[1] <= 256 else np.int32)
     winner[...] = 0
-    for element, windows, pixels in _places((x.shape[2], x.shape[3]), (P, Q), kernel, stride, padding):
+    for element, windows, pixels in places(size, output, kernel, geometry):
         candidate, best, number = x[:, :, *pixels], y[:, :, *windows], winner[:, :, *windows]
         np.copyto(number, element, where=candidate > best)
         np.maximum(best, candidate, out=best)
@@ -67,43 +55,58 @@ def max_pool2d(
 
 
 def max_pool2d_backward(
-    dy: Array, winner: Array, input_size: Pair, kernel: Pair, stride: Pair, padding: Pair = (0, 0)
+    dy: Array, winner: Array, input_size: Pair, kernel: Pair, geometry: Geometry = PLAIN
 ) -> Array:
     """Each window's gradient goes to its winner: dx (N, C, H, W) with (H, W) = input_size."""
     dx = empty_images((*dy.shape[:2], *input_size), dy.dtype)
     dx[...] = 0
-    output = (dy.shape[2], dy.shape[3])
-    for element, windows, pixels in _places(input_size, output, kernel, stride, padding):
+    for element, windows, pixels in places(input_size, (dy.shape[2], dy.shape[3]), kernel, geometry):
         dx[:, :, *pixels] += dy[:, :, *windows] * (winner[:, :, *windows] == element)
     return dx
 
 
-def _counts(size: Pair, output: Pair, kernel: Pair, stride: Pair, padding: Pair, like: Array) -> Array:
-    """How many pixels of the image each window covers: (P, Q)."""
-    counts = np.zeros(output, like.dtype)
-    for _, windows, _ in _places(size, output, kernel, stride, padding):
-        counts[windows] += 1
-    return counts
+def counts(
+    size: Pair, output: Pair, kernel: Pair, geometry: Geometry, kind: npt.DTypeLike, count_padding: bool = False
+) -> Array:
+    """What each window's sum is divided by: (P, Q).
+
+    The pixels of the image that it covers, or with `count_padding` of the image with its padding, but nothing that
+    a ragged window covers beyond; at least 1.
+    """
+    if count_padding:
+        top, bottom, left, right = geometry.padding
+        size = (top + size[0] + bottom, left + size[1] + right)
+        geometry = replace(geometry, padding=PLAIN.padding)
+    count = np.zeros(output, kind)
+    for _, windows, _ in places(size, output, kernel, geometry):
+        count[windows] += 1
+    count[count == 0] = 1
+    return count
 
 
-def avg_pool2d(x: Array, kernel: Pair, stride: Pair, padding: Pair = (0, 0), ceil: bool = False) -> Array:
-    """Mean over the pixels of the image that each window covers: (N, C, P, Q)."""
-    size, output = (x.shape[2], x.shape[3]), _output(x, kernel, stride, padding, ceil)
+def avg_pool2d(
+    x: Array, kernel: Pair, geometry: Geometry = PLAIN, ceil: bool = False, count_padding: bool = False
+) -> Array:
+    """Mean over the pixels of the image that each window covers, or with its padding: (N, C, P, Q)."""
+    size = (x.shape[2], x.shape[3])
+    output = geometry.output_size(size, kernel, ceil)
     y = empty_images((*x.shape[:2], *output), x.dtype)
     y[...] = 0
-    for _, windows, pixels in _places(size, output, kernel, stride, padding):
+    for _, windows, pixels in places(size, output, kernel, geometry):
         y[:, :, *windows] += x[:, :, *pixels]
-    y /= _counts(size, output, kernel, stride, padding, x)
+    y /= counts(size, output, kernel, geometry, x.dtype, count_padding)
     return y
 
 
-def avg_pool2d_backward(dy: Array, input_size: Pair, kernel: Pair, stride: Pair, padding: Pair = (0, 0)) -> Array:
-    """Each window's gradient is shared equally by its pixels: dx (N, C, H, W) with (H, W) = input_size."""
+def avg_pool2d_backward(
+    dy: Array, input_size: Pair, kernel: Pair, geometry: Geometry = PLAIN, count_padding: bool = False
+) -> Array:
+    """Each window's gradient is shared equally by what it counts: dx (N, C, H, W) with (H, W) = input_size."""
     output = (dy.shape[2], dy.shape[3])
-    share = dy / _counts(input_size, output, kernel, stride, padding, dy)
+    share = dy / counts(input_size, output, kernel, geometry, dy.dtype, count_padding)
     dx = empty_images((*dy.shape[:2], *input_size), dy.dtype)
     dx[...] = 0
-    for _, windows, pixels in _places(input_size, output, kernel, stride, padding):
+    for _, windows, pixels in places(input_size, output, kernel, geometry):
         dx[:, :, *pixels] += share[:, :, *windows]
     return dx
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pellucid.ops.arrays import Array, Pair
+from pellucid.ops.geometry import Geometry, Sides
 from pellucid.ops.memory import channels_last, empty_images
 from pellucid.ops.numba_ops.parts import thread_count
 from pellucid.ops.numba_ops.vectors import BFLOAT16, FLOAT16, FLOAT32, LANES, address
@@ -53,21 +54,24 @@ class Gradient:
         return Gradient(channels_last(self.dy), self.size, y, winner)
 
 
-def suits(images: Array, w: Array, stride: Pair, dilation: Pair, groups: int) -> bool:
+def suits(images: Array, w: Array, geometry: Geometry) -> bool:
     """Whether Winograd's algorithm does the convolution with w of such images, or its gradients."""
-    return images.dtype == w.dtype == np.float32 and _suit(images, w, stride, dilation, groups)
+    return images.dtype == w.dtype == np.float32 and _suit(images, w, geometry)
 
 
-def suits_half(x: Array, w: Array, stride: Pair, dilation: Pair, groups: int) -> bool:
+def suits_half(x: Array, w: Array, geometry: Geometry) -> bool:
     """Whether the convolution with w can read the images as 16-bit numbers, and write such."""
     whole_registers = x.shape[1] % LANES == 0 and w.shape[0] % LANES == 0
-    return whole_registers and x.dtype.name in FORMS and _suit(x, w, stride, dilation, groups)
+    return whole_registers and x.dtype.name in FORMS and _suit(x, w, geometry)
 
 
-def _suit(images: Array, w: Array, stride: Pair, dilation: Pair, groups: int) -> bool:
+def _suit(images: Array, w: Array, geometry: Geometry) -> bool:
     K, C, R, S = w.shape
     return (
-        (R, S, *stride, *dilation, groups) == (3, 3, 1, 1, 1, 1, 1)
+        R == S == 3
+        and geometry.stride == (1, 1)
+        and geometry.dilation == (1, 1)
+        and geometry.groups == 1
         and min(C, K) >= LEAST_CHANNELS
         and images.size > 0
     )
@@ -87,11 +91,15 @@ def _images(x: Array) -> Images:
     return Images(PLAIN, address(as_bits(x)), 0, 0, N, H, W, C, FORMS[x.dtype.name])
 
 
-def _convolve(images: Images, w: Array, strides: Pair, rotated: bool, target: Target, padding: Pair) -> None:
-    """Run it; `strides` lead in w from input to input and from output to output, in filters."""
+def _convolve(images: Images, w: Array, strides: Pair, rotated: bool, target: Target, before: Pair) -> None:
+    """Run it; `strides` lead in w from input to input and from output to output, in filters.
+
+    before: rows above and columns to the left of the images; what lies below and to the right follows from the
+    size of the target.
+    """
     size = (target.height, target.width)
     multiply_adds = images.number * target.height * target.width * target.channels * images.channels * FILTER_SIZE
-    cut = cut_convolution(images.number, images.channels, target.channels, size, padding, thread_count(multiply_adds))
+    cut = cut_convolution(images.number, images.channels, target.channels, size, before, thread_count(multiply_adds))
     scratch = _scratch(cut.scratch + cut.result)
     filters = Filters(address(w), strides[0] * FILTER, strides[1] * FILTER, int(rotated), scratch + cut.scratch)
     convolve(cut.work.parts, images, target, filters, cut.grid, cut.work._replace(scratch=scratch))
@@ -107,20 +115,26 @@ def _whole_panels(b: Array | None, channels: int) -> Array:
     return full
 
 
-def convolution(x: Array, w: Array, b: Array | None, padding: Pair, relu: bool) -> Array:
+def _size(x: Array, padding: Sides) -> Pair:
+    """(P, Q) of the convolution."""
+    top, bottom, left, right = padding
+    return x.shape[2] + top + bottom - 2, x.shape[3] + left + right - 2
+
+
+def convolution(x: Array, w: Array, b: Array | None, padding: Sides, relu: bool) -> Array:
     """Convolution of x (N, C, H, W) with w (K, C, 3, 3), plus b (K,), through ReLU if asked for: (N, K, P, Q).
 
     The result has the type of x; w and b are float32.
     """
-    P, Q = x.shape[2] + 2 * padding[0] - 2, x.shape[3] + 2 * padding[1] - 2
+    P, Q = _size(x, padding)
     y = empty_images((x.shape[0], w.shape[0], P, Q), x.dtype)
     _forward(x, w, b, padding, relu, y, None, (P, Q))
     return y
 
 
-def pooled_convolution(x: Array, w: Array, b: Array | None, padding: Pair) -> tuple[Array, Array]:
+def pooled_convolution(x: Array, w: Array, b: Array | None, padding: Sides) -> tuple[Array, Array]:
     """The 2x2 max-pool of the convolution's ReLU: y (N, K, P//2, Q//2) and the winner of each window."""
-    P, Q = x.shape[2] + 2 * padding[0] - 2, x.shape[3] + 2 * padding[1] - 2
+    P, Q = _size(x, padding)
     shape = (x.shape[0], w.shape[0], P // 2, Q // 2)
     y, winner = empty_images(shape, x.dtype), empty_images(shape, np.uint8)
     if y.size:
@@ -129,30 +143,30 @@ def pooled_convolution(x: Array, w: Array, b: Array | None, padding: Pair) -> tu
 
 
 def _forward(
-    x: Array, w: Array, b: Array | None, padding: Pair, relu: bool, y: Array, winner: Array | None, size: Pair
+    x: Array, w: Array, b: Array | None, padding: Sides, relu: bool, y: Array, winner: Array | None, size: Pair
 ) -> None:
     x, w, bias = channels_last(x), np.ascontiguousarray(w), _whole_panels(b, w.shape[0])
     winners = 0 if winner is None else address(winner)
     form = FORMS[y.dtype.name]
     target = Target(address(as_bits(y)), winners, address(bias), int(relu), *size, w.shape[0], form)
-    _convolve(_images(x), w, (1, w.shape[1]), False, target, padding)
+    _convolve(_images(x), w, (1, w.shape[1]), False, target, (padding[0], padding[2]))
 
 
-def input_gradient(gradient: Gradient, w: Array, input_size: Pair, padding: Pair) -> Array:
+def input_gradient(gradient: Gradient, w: Array, input_size: Pair, padding: Sides) -> Array:
     """Dx (N, C, H, W): the convolution of the gradient with the filters rotated by half a turn."""
     gradient, w, zero = gradient.channels_last(), np.ascontiguousarray(w), _whole_panels(None, w.shape[1])
     C = w.shape[1]
     dx = empty_images((gradient.dy.shape[0], C, *input_size), np.float32)
     target = Target(address(dx), 0, address(zero), 0, *input_size, C, FLOAT32)
-    _convolve(gradient.images(), w, (C, 1), True, target, (2 - padding[0], 2 - padding[1]))
+    _convolve(gradient.images(), w, (C, 1), True, target, (2 - padding[0], 2 - padding[2]))
     return dx
 
 
-def weight_gradient(gradient: Gradient, x: Array, padding: Pair, dw: Array, db: Array | None) -> None:
+def weight_gradient(gradient: Gradient, x: Array, padding: Sides, dw: Array, db: Array | None) -> None:
     """Dw (K, C, 3, 3) and, unless None, db (K,), written."""
     gradient, x = gradient.channels_last(), channels_last(x)
     (N, K), C = gradient.dy.shape[:2], x.shape[1]
-    cut = cut_weight_gradient(N, C, K, gradient.size, padding, thread_count())
+    cut = cut_weight_gradient(N, C, K, gradient.size, (padding[0], padding[2]), thread_count())
     scratch = _scratch(cut.scratch + cut.result)
     totals = scratch + cut.scratch
     weights, bias = _written(dw, dw.shape), _written(db, (K,))
@@ -172,7 +186,7 @@ def _written(array: Array | None, shape: tuple[int, ...]) -> Array:
 
 
 def backward(
-    gradient: Gradient, x: Array, w: Array, dw: Array, db: Array | None, padding: Pair, wanted: bool
+    gradient: Gradient, x: Array, w: Array, dw: Array, db: Array | None, padding: Sides, wanted: bool
 ) -> Array:
     """Dw and db written; dx if `wanted`, else an empty array."""
     gradient = gradient.channels_last()

@@ -31,14 +31,14 @@ def _up(size: int, unit: int) -> int:
     return -(-size // unit) * unit
 
 
-def _grid(size: Pair, padding: Pair) -> Grid:
-    return Grid(-(-size[0] // TILE), -(-size[1] // TILE), *padding)
+def _grid(size: Pair, before: Pair) -> Grid:
+    return Grid(-(-size[0] // TILE), -(-size[1] // TILE), *before)
 
 
 @lru_cache(maxsize=1024)
-def cut_convolution(number: int, inputs: int, outputs: int, size: Pair, padding: Pair, threads: int) -> Cut:
+def cut_convolution(number: int, inputs: int, outputs: int, size: Pair, before: Pair, threads: int) -> Cut:
     """`number` images of `inputs` channels to `outputs` channels of `size` pixels."""
-    grid = _grid(size, padding)
+    grid = _grid(size, before)
     tiles, panels = number * grid.rows * grid.columns, -(-outputs // PANEL)
     units, group = -(-tiles // ROWS), min(GROUP, panels)
     # Parts of panels repeat each other's input transforms, but share out a few tiles more evenly.
@@ -55,9 +55,9 @@ def cut_convolution(number: int, inputs: int, outputs: int, size: Pair, padding:
 
 
 @lru_cache(maxsize=1024)
-def cut_weight_gradient(number: int, inputs: int, outputs: int, size: Pair, padding: Pair, threads: int) -> Cut:
+def cut_weight_gradient(number: int, inputs: int, outputs: int, size: Pair, before: Pair, threads: int) -> Cut:
     """The same for the gradient of the filters; every part has a tile."""
-    grid = _grid(size, padding)
+    grid = _grid(size, before)
     tiles = number * grid.rows * grid.columns
     parts = min(threads, tiles)
     rows, columns = _up(inputs, ROWS), _up(outputs, PANEL)
