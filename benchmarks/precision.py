@@ -22,7 +22,7 @@ from pellucid.layers import Layer, SoftmaxCrossEntropy, training
 from pellucid.network import Network
 from pellucid.ops import memory
 from pellucid.ops.arrays import Array
-from pellucid.precision import FORMATS, float_type
+from pellucid.ops.formats import FORMATS, float_type
 from pellucid.precision.trained import trained_weights
 from pellucid.recipes.shrink import open_shrunk
 from pellucid.zoo import create

@@ -14,15 +14,15 @@ import pellucid
 from pellucid import ops
 from pellucid.errors import PellucidError
 from pellucid.ops import numba_ops, numpy_ops
-from pellucid.ops.numba_ops.vectors import LANES
+from pellucid.ops.numba_ops.compile.vectors import LANES
 
 PACKAGE = Path(pellucid.__file__).parent
 ANNOUNCEMENT = "compiling kernels for this machine"
 
 SIGMOID = """
 import sys, numpy as np
-from pellucid.ops.numba_ops.activation import sigmoid
-from pellucid.ops.numba_ops.jit import cache_folder
+from pellucid.ops.numba_ops.elementwise.activation import sigmoid
+from pellucid.ops.numba_ops.compile.jit import cache_folder
 print(sigmoid(np.zeros(3, sys.argv[1]))[0], cache_folder())
 """
 
@@ -70,7 +70,7 @@ def test_two_processes_compile_at_once_and_a_third_finds_both_results(package: P
 def test_an_edit_in_a_file_that_a_kernel_calls_is_noticed(package: Path, tmp_path: Path) -> None:
     env = environment(package, tmp_path)
     assert finish(start(SIGMOID, env, "float32"))[0][0] == "0.5"
-    called = package / "pellucid" / "ops" / "numba_ops" / "exponential.py"
+    called = package / "pellucid" / "ops" / "numba_ops" / "elementwise" / "exponential.py"
     source = called.read_text()
     edited = source.replace("else p * power", "else p * power * 3")
     assert edited != source
@@ -165,7 +165,7 @@ WIDTH = """
 import numpy as np
 from pellucid.ops import numba_ops, numpy_ops
 from pellucid.ops.geometry import Geometry
-from pellucid.ops.numba_ops.vectors import LANES
+from pellucid.ops.numba_ops.compile.vectors import LANES
 rng = np.random.default_rng(0)
 worst = 0.0
 for C, K, size, stride in ((5, 18, 3, 1), (16, 16, 3, 1), (3, 17, 5, 2), (19, 4, 1, 1)):

@@ -88,7 +88,7 @@ def test_op(backend: str, name: str, dtype: Real) -> None:
 @pytest.mark.parametrize("dtype", [np.float32, np.float64], ids=["float32", "float64"])
 @pytest.mark.parametrize("name", ["conv2d", "conv2d_input_gradient", "conv2d_weight_gradient"])
 def test_direct_convolution_where_others_are_faster(name: str, dtype: Real) -> None:
-    direct = importlib.import_module("pellucid.ops.numba_ops.direct")
+    direct = importlib.import_module("pellucid.ops.numba_ops.convolution.direct")
     check_drawn(getattr(direct, name.replace("conv2d", "direct", 1) if "_" in name else "direct_conv2d"), name, dtype)
 
 

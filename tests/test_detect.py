@@ -14,8 +14,8 @@ from pellucid.errors import PellucidError
 from pellucid.layers import AvgPool2d, Conv2d, Layer, MaxPool2d, Sequential
 from pellucid.network import Network
 from pellucid.ops.arrays import Array
+from pellucid.ops.formats import float_type
 from pellucid.ops.memory import channels_last
-from pellucid.precision import float_type
 from pellucid.recipes import build_trainer, load_recipe
 from pellucid.tasks.box_overlap import MEASURES, Overlap, pairwise_iou
 from pellucid.tasks.detect import Detect

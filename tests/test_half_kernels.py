@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from pellucid.ops import half, numba_ops
 from pellucid.ops.arrays import Array
+from pellucid.ops.formats import float_type
 from pellucid.ops.geometry import Geometry, Sides
 from pellucid.ops.memory import channels_last
-from pellucid.precision import float_type
 
 SIZES = st.integers(1, 21)
 CHANNELS = st.sampled_from([1, 3, 16, 32, 48])

@@ -33,7 +33,7 @@ from pellucid.layers import (
 from pellucid.network import Network
 from pellucid.ops import half
 from pellucid.ops.arrays import Array
-from pellucid.precision import FORMATS, float_type
+from pellucid.ops.formats import FORMATS, float_type
 from pellucid.precision.loss_scale import GROWTH_STEPS, LARGEST, SMALLEST, START, LossScale
 from pellucid.precision.trained import HalfWeights, trained_weights
 from pellucid.training import load_checkpoint, save_checkpoint

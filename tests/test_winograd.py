@@ -13,7 +13,8 @@ from pellucid.ops import cores, numba_ops, numpy_ops
 from pellucid.ops.arrays import Array
 from pellucid.ops.geometry import Geometry, Sides
 from pellucid.ops.memory import channels_last, empty_images
-from pellucid.ops.numba_ops import few_channels, few_channels_gradient, winograd
+from pellucid.ops.numba_ops import winograd
+from pellucid.ops.numba_ops.convolution import few_channels, few_channels_gradient
 from pellucid.ops.numba_ops.winograd import transforms
 from pellucid.ops.numba_ops.winograd.product import ROWS
 
@@ -205,7 +206,7 @@ WIDTH_PROGRAM = """
 import numpy as np
 from pellucid.ops import numba_ops, numpy_ops
 from pellucid.ops.geometry import Geometry
-from pellucid.ops.numba_ops.vectors import LANES
+from pellucid.ops.numba_ops.compile.vectors import LANES
 PADDED = Geometry(padding=(1, 1, 1, 1))
 assert LANES == {width}
 rng = np.random.default_rng(0)
@@ -232,5 +233,5 @@ def test_other_register_widths(width: int) -> None:
 
 
 def test_an_unknown_register_width_is_told() -> None:
-    told = run("import pellucid.ops.numba_ops.vectors", 12).stderr
+    told = run("import pellucid.ops.numba_ops.compile.vectors", 12).stderr
     assert "PELLUCID_VECTOR_WIDTH: expected 4, 8 or 16 lanes of float32, got '12'" in told

@@ -17,7 +17,7 @@ from pellucid.layers import INFERENCE
 from pellucid.network import Network
 from pellucid.ops import memory
 from pellucid.ops.arrays import Array
-from pellucid.precision.formats import float_type
+from pellucid.ops.formats import float_type
 from pellucid.precision.integer_network import IntegerNetwork
 from pellucid.precision.stages import stages
 from pellucid.training.task import Task

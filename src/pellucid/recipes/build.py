@@ -18,7 +18,8 @@ from pellucid.data.randomness import generator
 from pellucid.errors import PellucidError
 from pellucid.network import Network
 from pellucid.ops.arrays import Shape
-from pellucid.precision import float_type, quantization_aware, with_rounding
+from pellucid.ops.formats import float_type
+from pellucid.precision import quantization_aware, with_rounding
 from pellucid.recipes.choices import check_choice, make
 from pellucid.recipes.schema import Recipe
 from pellucid.tasks import TASKS, Detect, Segment

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from pellucid.data import Data
 from pellucid.errors import PellucidError
-from pellucid.precision import FORMATS, IntegerNetwork, quantize
+from pellucid.ops.formats import FORMATS
+from pellucid.precision import IntegerNetwork, quantize
 from pellucid.precision.levels import WIDTHS
 from pellucid.precision.report import AnyNetwork, FormatRow, compare_formats, in_formats
 from pellucid.recipes.build import build_data, build_loader

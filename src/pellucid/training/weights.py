@@ -10,7 +10,7 @@ from pellucid.errors import PellucidError
 from pellucid.files import read_whole, write_whole
 from pellucid.network import Network
 from pellucid.ops.arrays import Array
-from pellucid.precision.formats import float_type
+from pellucid.ops.formats import float_type
 
 
 def write_arrays(path: Path, arrays: Mapping[str, Array], metadata: Mapping[str, str]) -> None:

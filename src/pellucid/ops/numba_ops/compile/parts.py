@@ -30,7 +30,7 @@ from numba import prange, types
 from numba.extending import intrinsic
 
 from pellucid.ops.cores import threads
-from pellucid.ops.numba_ops.jit import jit
+from pellucid.ops.numba_ops.compile.jit import jit
 
 _INDEX = ir.IntType(64)
 

@@ -12,9 +12,9 @@ from numba import prange
 from pellucid.ops.arrays import Array
 from pellucid.ops.geometry import Geometry
 from pellucid.ops.memory import empty
-from pellucid.ops.numba_ops import depthwise_lines
-from pellucid.ops.numba_ops.depthwise_lines import LINES
-from pellucid.ops.numba_ops.jit import jit
+from pellucid.ops.numba_ops.compile.jit import jit
+from pellucid.ops.numba_ops.convolution import depthwise_lines
+from pellucid.ops.numba_ops.convolution.depthwise_lines import LINES
 
 
 def fits(w: Array, groups: int) -> bool:

@@ -11,9 +11,9 @@ import numpy as np
 from numba import prange
 
 from pellucid.ops.arrays import Array
-from pellucid.ops.numba_ops.jit import jit
-from pellucid.ops.numba_ops.vectors import FLOAT, LANES, address
-from pellucid.ops.numba_ops.windows import Source, copy_window
+from pellucid.ops.numba_ops.compile.jit import jit
+from pellucid.ops.numba_ops.compile.vectors import FLOAT, LANES, address
+from pellucid.ops.numba_ops.convolution.windows import Source, copy_window
 from pellucid.ops.numba_ops.winograd.product import PANEL, ROWS, multiply, multiply_transposed
 
 BLOCK = 48 * 1024  # numbers in a block of windows: with the filters beside them, a second-level cache's content

@@ -15,7 +15,9 @@ from numba import prange
 from pellucid.ops.arrays import Array, Pair
 from pellucid.ops.geometry import PLAIN, Geometry
 from pellucid.ops.memory import empty
-from pellucid.ops.numba_ops.integer_code import (
+from pellucid.ops.numba_ops.compile.jit import jit
+from pellucid.ops.numba_ops.compile.vectors import LANES, VECTOR, address
+from pellucid.ops.numba_ops.integer.products import (
     ACTIVATION,
     NUMBERS,
     WEIGHT,
@@ -27,9 +29,7 @@ from pellucid.ops.numba_ops.integer_code import (
     totals_of_4,
     totals_of_6,
 )
-from pellucid.ops.numba_ops.jit import jit
 from pellucid.ops.numba_ops.layout import images, rows
-from pellucid.ops.numba_ops.vectors import LANES, VECTOR, address
 from pellucid.ops.numpy_ops import integer as definition
 from pellucid.ops.numpy_ops.integer import integer_avg_pool2d
 

@@ -14,10 +14,9 @@ import numpy as np
 from pellucid.ops.arrays import Array, Pair
 from pellucid.ops.geometry import Geometry
 from pellucid.ops.memory import empty
-from pellucid.ops.numba_ops import activation, depthwise
-from pellucid.ops.numba_ops.layout import contiguous, images, rows
-from pellucid.ops.numba_ops.windows import runs, source
-from pellucid.ops.numba_ops.windows_product import (
+from pellucid.ops.numba_ops.convolution import depthwise
+from pellucid.ops.numba_ops.convolution.windows import runs, source
+from pellucid.ops.numba_ops.convolution.windows_product import (
     PARTS,
     Target,
     block_size,
@@ -26,6 +25,8 @@ from pellucid.ops.numba_ops.windows_product import (
     packed,
     up_to,
 )
+from pellucid.ops.numba_ops.elementwise import activation
+from pellucid.ops.numba_ops.layout import contiguous, images, rows
 from pellucid.ops.numba_ops.winograd.product import PANEL, ROWS
 from pellucid.ops.numpy_ops import convolution as definition
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numba
 
-PACKAGE = __name__.rpartition(".")[0]
-FOLDER = Path(__file__).parent
+PACKAGE = __name__.rsplit(".", 2)[0]
+FOLDER = Path(__file__).parents[1]
 
 
 @cache

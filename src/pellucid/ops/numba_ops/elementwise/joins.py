@@ -8,7 +8,7 @@ from numba import prange
 
 from pellucid.ops.arrays import Array, Shape
 from pellucid.ops.memory import empty
-from pellucid.ops.numba_ops.jit import jit
+from pellucid.ops.numba_ops.compile.jit import jit
 from pellucid.ops.numba_ops.layout import elementwise, from_places, images, places, rows
 from pellucid.ops.numpy_ops import joins as definition
 

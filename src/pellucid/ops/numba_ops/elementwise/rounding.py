@@ -7,7 +7,7 @@ from numba import prange
 
 from pellucid.ops.arrays import Array
 from pellucid.ops.memory import empty
-from pellucid.ops.numba_ops.jit import jit
+from pellucid.ops.numba_ops.compile.jit import jit
 from pellucid.ops.numba_ops.layout import contiguous, memory_order, real
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from llvmlite import binding, ir
 from numba.core import cgutils
 
-from pellucid.ops.numba_ops.vectors import LANES, VECTOR, Code, Integer, vector_code
+from pellucid.ops.numba_ops.compile.vectors import LANES, VECTOR, Code, Integer, vector_code
 
 WORD = 4  # bytes
 BYTES_IN_WORDS = LANES == 16 and bool(binding.get_host_cpu_features().get("avx512vnni"))

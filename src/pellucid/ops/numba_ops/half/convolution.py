@@ -6,8 +6,9 @@ their 16-bit arrays through `ops.half`, widened in parts; so does what returns N
 
 from pellucid.ops.arrays import Array, Pair
 from pellucid.ops.geometry import PLAIN, Geometry
-from pellucid.ops.numba_ops import few_channels, winograd
-from pellucid.ops.numba_ops.half import widen
+from pellucid.ops.numba_ops import winograd
+from pellucid.ops.numba_ops.convolution import few_channels
+from pellucid.ops.numba_ops.half.conversion import widen
 
 POOL: Pair = (2, 2)
 

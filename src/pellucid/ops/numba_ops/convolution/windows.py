@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from pellucid.ops.arrays import Array, Pair
-from pellucid.ops.numba_ops.jit import jit
-from pellucid.ops.numba_ops.vectors import FLOAT, LANES, VECTOR, vector_code
+from pellucid.ops.numba_ops.compile.jit import jit
+from pellucid.ops.numba_ops.compile.vectors import FLOAT, LANES, VECTOR, vector_code
 
 
 class Source(NamedTuple):

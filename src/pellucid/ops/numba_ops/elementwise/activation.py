@@ -5,8 +5,8 @@ from typing import Any
 from numba import prange
 
 from pellucid.ops.arrays import Array
-from pellucid.ops.numba_ops.exponential import decay
-from pellucid.ops.numba_ops.jit import jit
+from pellucid.ops.numba_ops.compile.jit import jit
+from pellucid.ops.numba_ops.elementwise.exponential import decay
 from pellucid.ops.numba_ops.layout import elementwise, real
 from pellucid.ops.numpy_ops.activation import tanh  # NumPy's is made of vector instructions already
 

@@ -14,7 +14,7 @@ import numpy as np
 from numba import types
 from numba.extending import overload
 
-from pellucid.ops.numba_ops.jit import jit
+from pellucid.ops.numba_ops.compile.jit import jit
 
 EXACT = {"contract"}  # the two-part subtraction must not be reordered
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from numba import prange
 
-from pellucid.ops.numba_ops.jit import jit
-from pellucid.ops.numba_ops.vectors import FLOAT, LANES, VECTOR, Code, Integer, Vector, address, vector_code
+from pellucid.ops.numba_ops.compile.jit import jit
+from pellucid.ops.numba_ops.compile.vectors import FLOAT, LANES, VECTOR, Code, Integer, Vector, address, vector_code
 
 LINES = 8  # output lines whose products one sum of the weight gradient takes
 

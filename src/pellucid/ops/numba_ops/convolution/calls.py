@@ -8,10 +8,11 @@ import numpy as np
 from pellucid.ops.arrays import Array, Pair
 from pellucid.ops.geometry import PLAIN, Geometry
 from pellucid.ops.memory import empty_images
-from pellucid.ops.numba_ops import few_channels, few_channels_gradient, pointwise, winograd
-from pellucid.ops.numba_ops.activation import relu_backward
-from pellucid.ops.numba_ops.channels import channel_sum
-from pellucid.ops.numba_ops.direct import direct_conv2d, direct_input_gradient, direct_weight_gradient
+from pellucid.ops.numba_ops import winograd
+from pellucid.ops.numba_ops.convolution import few_channels, few_channels_gradient, pointwise
+from pellucid.ops.numba_ops.convolution.direct import direct_conv2d, direct_input_gradient, direct_weight_gradient
+from pellucid.ops.numba_ops.elementwise.activation import relu_backward
+from pellucid.ops.numba_ops.elementwise.channels import channel_sum
 from pellucid.ops.numba_ops.pooling import max_pool2d, max_pool2d_backward
 
 POOL: Pair = (2, 2)

@@ -29,8 +29,8 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 from pellucid.ops.arrays import Array
-from pellucid.ops.numba_ops.jit import jit
-from pellucid.ops.numba_ops.registers import (
+from pellucid.ops.numba_ops.compile.jit import jit
+from pellucid.ops.numba_ops.compile.registers import (
     BFLOAT16,
     BYTES,
     FLOAT,

@@ -8,9 +8,9 @@ import numpy as np
 from pellucid.ops.arrays import Array
 from pellucid.ops.geometry import Sides
 from pellucid.ops.memory import channels_last, padded
-from pellucid.ops.numba_ops.few_channels import SIDE, TAPS, Image
-from pellucid.ops.numba_ops.parts import parted, read, share, thread_count
-from pellucid.ops.numba_ops.vectors import FLOAT, FLOAT32, LANES, VECTOR, Code, Integer, address, vector_code
+from pellucid.ops.numba_ops.compile.parts import parted, read, share, thread_count
+from pellucid.ops.numba_ops.compile.vectors import FLOAT, FLOAT32, LANES, VECTOR, Code, Integer, address, vector_code
+from pellucid.ops.numba_ops.convolution.few_channels import SIDE, TAPS, Image
 
 
 def _parts(units: int) -> int:

@@ -23,8 +23,8 @@ import numba
 from numba.core.caching import CompileResultCacheImpl, FunctionCache, _CacheLocator
 from numba.core.serialize import dumps
 
-from pellucid.ops.numba_ops import threads
-from pellucid.ops.numba_ops.sources import source_stamp
+from pellucid.ops.numba_ops.compile import threads
+from pellucid.ops.numba_ops.compile.sources import source_stamp
 
 # Sums may be reordered and products joined with sums; NaN and infinity keep their meaning.
 FASTMATH = {"contract", "nsz", "arcp", "reassoc"}
@@ -75,7 +75,7 @@ def _compiled(function: Callable[..., Any], options: dict[str, Any]) -> Any:
 def cache_folder() -> Path | None:
     """The first usable one in NUMBA_CACHE_DIR, beside the package, in the user's cache, among temporary files."""
     roots = [Path(numba.config.CACHE_DIR) / "pellucid"] if numba.config.CACHE_DIR else []
-    roots.append(Path(__file__).parent / "__pycache__")
+    roots.append(Path(__file__).parents[1] / "__pycache__")
     home = os.environ.get("XDG_CACHE_HOME") or os.environ.get("LOCALAPPDATA") or Path("~/.cache").expanduser()
     roots.append(Path(home) / "pellucid")
     user = str(os.getuid()) if hasattr(os, "getuid") else os.environ.get("USERNAME", "")

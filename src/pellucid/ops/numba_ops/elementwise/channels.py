@@ -11,7 +11,7 @@ from numba import prange
 
 from pellucid.ops.arrays import Array
 from pellucid.ops.memory import empty
-from pellucid.ops.numba_ops.jit import jit
+from pellucid.ops.numba_ops.compile.jit import jit
 from pellucid.ops.numba_ops.layout import contiguous, from_places, places
 
 CHUNK = 256  # places

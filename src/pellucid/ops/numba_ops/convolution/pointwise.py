@@ -11,10 +11,10 @@ import numpy as np
 from pellucid.ops.arrays import Array
 from pellucid.ops.geometry import Geometry
 from pellucid.ops.memory import empty
+from pellucid.ops.numba_ops.compile.parts import inner, parted, read, share, thread_count
+from pellucid.ops.numba_ops.compile.vectors import FLOAT, LANES, VECTOR, Code, Integer, address, vector_code
+from pellucid.ops.numba_ops.convolution.windows_product import packed
 from pellucid.ops.numba_ops.layout import contiguous, images, rows
-from pellucid.ops.numba_ops.parts import inner, parted, read, share, thread_count
-from pellucid.ops.numba_ops.vectors import FLOAT, LANES, VECTOR, Code, Integer, address, vector_code
-from pellucid.ops.numba_ops.windows_product import packed
 from pellucid.ops.numba_ops.winograd.product import PANEL, ROWS, multiply
 
 BLOCK = 4 * ROWS  # pixels

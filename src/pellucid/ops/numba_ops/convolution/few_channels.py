@@ -13,8 +13,8 @@ import numpy as np
 from pellucid.ops.arrays import Array
 from pellucid.ops.geometry import Geometry, Sides
 from pellucid.ops.memory import channels_last, empty, empty_images
-from pellucid.ops.numba_ops.parts import inner, parted, places, read, share, thread_count
-from pellucid.ops.numba_ops.vectors import (
+from pellucid.ops.numba_ops.compile.parts import inner, parted, places, read, share, thread_count
+from pellucid.ops.numba_ops.compile.vectors import (
     BFLOAT16,
     BYTES,
     FLOAT,
