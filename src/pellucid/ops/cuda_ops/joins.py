@@ -36,13 +36,20 @@ def _joined(same: Kernel, by_image: Kernel, x: DeviceArray, y: DeviceArray) -> D
 
 
 def unbroadcast(dy: DeviceArray, shape: Shape) -> DeviceArray:
-    """The adjoint of broadcasting from (N, C, 1, 1): dy summed over pixels, in that shape."""
-    if dy.shape == tuple(shape):
+    """Adjoint of repeating an array of that shape along its axes of length 1: the sum of dy along them."""
+    repeated = [axis for axis, size in enumerate(shape) if size == 1 and dy.shape[axis] != 1]
+    if not repeated:
         return dy
+    total = empty(shape, dy.dtype)
     N, C = dy.shape[:2]
-    total = empty((N, C), dy.dtype)
-    launch(_sum_pixels.of(dy.dtype.name), blocks(total.size), THREADS, places(dy).reshape(N, -1, C), total)
-    return total.reshape(shape)
+    if repeated == [2, 3]:  # each channel over its pixels, side by side as they are stored
+        values, sums = places(dy).reshape(N, -1, C), total.reshape(N, C)
+    else:
+        order = [axis for axis in range(dy.ndim) if axis not in repeated] + repeated
+        rows = contiguous(dy.transpose(order))
+        values, sums = rows.reshape(total.size, -1, 1), total.reshape(-1, 1)
+    launch(_sum_pixels.of(dy.dtype.name), blocks(total.size), THREADS, values, sums)
+    return total
 
 
 def concat(*arrays: DeviceArray) -> DeviceArray:
