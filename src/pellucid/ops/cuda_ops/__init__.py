@@ -19,7 +19,13 @@ from pellucid.ops.cuda_ops.activation import (
     tanh_backward,
 )
 from pellucid.ops.cuda_ops.arrays import array, channels_last, empty, empty_images, host, padded, zeros
-from pellucid.ops.cuda_ops.channels import channel_affine, channel_combination, channel_dot, channel_sum
+from pellucid.ops.cuda_ops.channels import (
+    add_bias,
+    channel_affine,
+    channel_combination,
+    channel_dot,
+    channel_sum,
+)
 from pellucid.ops.cuda_ops.convolution import (
     conv2d,
     conv2d_backward,
@@ -61,9 +67,13 @@ __all__ = [
     "adagrad_update",
     "adam_update",
     "add",
+    "add_bias",
     "average_update",
     "avg_pool2d",
     "avg_pool2d_backward",
+    "batch_norm",
+    "batch_norm_backward",
+    "batch_norm_inference",
     "channel_affine",
     "channel_combination",
     "channel_dot",
@@ -78,6 +88,7 @@ __all__ = [
     "conv2d_relu_max_pool2d_backward",
     "conv2d_weight_gradient",
     "dropout",
+    "dropout_keep",
     "global_avg_pool2d",
     "global_avg_pool2d_backward",
     "integer_avg_pool2d",
@@ -114,3 +125,6 @@ __all__ = [
     "unbroadcast",
     "widen",
 ]
+
+TAKES_HALVES = True
+"""Every op takes 16-bit arrays as they are; see `ops.half`."""

@@ -62,7 +62,12 @@ def relu_backward_sum(dy: DeviceArray, y: DeviceArray, db: DeviceArray) -> Devic
     return from_places(dz, dy.shape)
 
 
-def add_bias(y: DeviceArray, b: DeviceArray | None, relu: bool = False) -> DeviceArray:
+def add_bias(y: DeviceArray, b: DeviceArray) -> None:
+    """Add b (K,) to each channel of y (N, K, P, Q), in place."""
+    bias_relu(y, b, relu=False)
+
+
+def bias_relu(y: DeviceArray, b: DeviceArray | None, relu: bool) -> DeviceArray:
     """Images y, changed: b of each channel added where there is one, then ReLU if wanted. Returns y."""
     values = places(y)
     if values.size:

@@ -21,7 +21,7 @@ import numpy as np
 from pellucid.ops.arrays import Pair, Shape
 from pellucid.ops.cuda_ops import blas
 from pellucid.ops.cuda_ops.arrays import DeviceArray, channels_last, contiguous, empty, empty_images
-from pellucid.ops.cuda_ops.channels import add_bias
+from pellucid.ops.cuda_ops.channels import bias_relu
 from pellucid.ops.cuda_ops.device import device
 from pellucid.ops.cuda_ops.tiles import tiled_conv2d, tiled_conv2d_input_gradient, tiled_conv2d_weight_gradient
 from pellucid.ops.cuda_ops.types import SIMULATED
@@ -74,14 +74,14 @@ class Case:
 class Plan:
     """A graph that cuDNN knows how to do, and its arguments in order, the result last."""
 
-    def __init__(self, graph: Any, tensors: list[Any]) -> None:
-        self.graph, self.tensors = graph, tensors
+    def __init__(self, graph: Any) -> None:
+        self.graph = graph
         self.workspace = int(graph.get_workspace_size())
 
     def run(self, *arrays: DeviceArray) -> None:
         """Do it."""
         workspace = empty(max(self.workspace, 1), np.uint8)
-        addresses = {tensor: x.address for tensor, x in zip(self.tensors, arrays, strict=True)}
+        addresses = {uid + 1: x.address for uid, x in enumerate(arrays)}
         self.graph.execute(addresses, workspace.address, handle=_handle())
 
 
@@ -96,6 +96,8 @@ def plan(case: Case) -> Plan | None:
     )
     try:
         tensors = MAKERS[case.direction](graph, case)
+        for uid, tensor in enumerate(tensors):
+            tensor.set_uid(uid + 1)
         tensors[-1].set_output(True)
         tensors[-1].set_data_type(kind)
         graph.validate()
@@ -108,7 +110,7 @@ def plan(case: Case) -> Plan | None:
         if not (case.biased or case.relu):  # else it is done in two steps
             print(f"cuDNN has no {case.direction} for {case}: {_line(error)}; a slower kernel does it", file=sys.stderr)
         return None
-    return Plan(graph, tensors)
+    return Plan(graph)
 
 
 def _line(error: Exception) -> str:
@@ -219,7 +221,7 @@ def conv2d(
     if alone is None:
         return tiled_conv2d(x, w, b, geometry, relu)
     alone.run(images, filters, y)
-    return add_bias(y, b, relu)
+    return bias_relu(y, b, relu)
 
 
 def conv2d_input_gradient(

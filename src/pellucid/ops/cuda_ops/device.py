@@ -74,7 +74,9 @@ _current: Device | None = None
 def set_device(number: int) -> None:
     """Make the card of that number the one that everything runs on. Raises PellucidError where it can't."""
     global _current
-    if _current is not None and _current.number == number:
+    if _current is not None:
+        if _current.number != number:
+            raise PellucidError(f"GPU {number}: this process uses GPU {_current.number}; another one needs another process")
         return
     if SIMULATED:
         if number:
