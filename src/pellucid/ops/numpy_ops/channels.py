@@ -17,6 +17,11 @@ def channel_dot(x: Array, y: Array) -> Array:
     return total
 
 
+def add_bias(y: Array, b: Array) -> None:
+    """Add b (K,) to each channel of y (N, K, P, Q), in place."""
+    y += b[:, None, None]
+
+
 def channel_affine(x: Array, a: Array, b: Array) -> Array:
     """Affine map a x + b with one a and one b a channel."""
     y: Array = x * a[:, None, None] + b[:, None, None]
