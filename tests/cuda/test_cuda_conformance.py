@@ -7,13 +7,13 @@ import pytest
 
 pytest.importorskip("numba_cuda")
 
+from cases import KINDS, SOURCE, check
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from test_conformance import CASES
 
-from cases import KINDS, SOURCE, check
 from pellucid.ops import cuda_ops, numpy_ops
 from pellucid.ops.cuda_ops.types import SIMULATED
-from test_conformance import CASES
 
 EXAMPLES = 6 if SIMULATED else 25
 

@@ -90,7 +90,13 @@ class DeviceArray:
         """For other libraries on the device (bfloat16 as two bytes, which few know)."""
         strides = None if self.flags.c_contiguous else self.strides
         typestr = "<V2" if self.dtype == BFLOAT16 else self.dtype.str
-        return {"shape": self.shape, "typestr": typestr, "data": (self.address, False), "strides": strides, "version": 3}
+        return {
+            "shape": self.shape,
+            "typestr": typestr,
+            "data": (self.address, False),
+            "strides": strides,
+            "version": 3,
+        }
 
     def __len__(self) -> int:
         return len(self.layout)

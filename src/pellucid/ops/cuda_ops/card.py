@@ -44,7 +44,9 @@ class Card:
             raise PellucidError(f"backend 'cuda': no usable NVIDIA GPU ({started.name})")
         version = int(check("asking for the driver's version", cu.cuDriverGetVersion()))
         if version < OLDEST_DRIVER:
-            raise PellucidError(f"GPU driver: expected CUDA 13.0 or later, got {version // 1000}.{version % 1000 // 10}")
+            raise PellucidError(
+                f"GPU driver: expected CUDA 13.0 or later, got {version // 1000}.{version % 1000 // 10}"
+            )
         count = int(check("counting GPUs", cu.cuDeviceGetCount()))
         if not 0 <= number < count:
             raise PellucidError(f"GPU {number}: this machine has {count}, counted from 0")
@@ -52,8 +54,16 @@ class Card:
         self.name = check("asking for its name", cu.cuDeviceGetName(128, handle)).decode().strip("\0 ")
         attribute = cu.CUdevice_attribute
         self.capability: Pair = (
-            int(check("asking", cu.cuDeviceGetAttribute(attribute.CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR, handle))),
-            int(check("asking", cu.cuDeviceGetAttribute(attribute.CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR, handle))),
+            int(
+                check(
+                    "asking", cu.cuDeviceGetAttribute(attribute.CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR, handle)
+                )
+            ),
+            int(
+                check(
+                    "asking", cu.cuDeviceGetAttribute(attribute.CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR, handle)
+                )
+            ),
         )
         if self.capability < OLDEST_CAPABILITY:
             raise PellucidError(
@@ -107,7 +117,9 @@ class Card:
         """Zeros."""
         check("clearing memory", cu.cuMemsetD8Async(address, 0, size, self.stream))
 
-    def launch(self, compiled: Compiled, grid: int | tuple[int, ...], block: int | tuple[int, ...], arguments: Any) -> None:
+    def launch(
+        self, compiled: Compiled, grid: int | tuple[int, ...], block: int | tuple[int, ...], arguments: Any
+    ) -> None:
         """Run a kernel, which is compiled and loaded when it first runs."""
         if compiled.entry is None:
             compiled.entry = _Entry(compiled, self.capability)

@@ -84,7 +84,9 @@ def channel_affine(x: DeviceArray, a: DeviceArray, b: DeviceArray) -> DeviceArra
     values = places(x)
     y = empty(values.shape, x.dtype)
     if y.size:
-        launch(_affine.of(x.dtype.name, a.dtype.name), blocks(y.size), THREADS, values, contiguous(a), contiguous(b), y)
+        launch(
+            _affine.of(x.dtype.name, a.dtype.name), blocks(y.size), THREADS, values, contiguous(a), contiguous(b), y
+        )
     return from_places(y, x.shape)
 
 

@@ -28,7 +28,9 @@ ENTRY = re.compile(r"\.visible \.entry ([\w$]+)\(")
 def folder() -> Path:
     """Where compiled kernels are kept."""
     named = os.environ.get("PELLUCID_PTX")
-    return Path(named) if named else Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "pellucid" / "ptx"
+    return (
+        Path(named) if named else Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "pellucid" / "ptx"
+    )
 
 
 @cache
