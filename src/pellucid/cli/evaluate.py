@@ -11,7 +11,7 @@ from cyclopts import Parameter
 from pellucid.cli.flags import switch
 from pellucid.cli.machine import DEFAULT, Machine
 from pellucid.cli.output import print_json, print_note, print_table
-from pellucid.cli.subject import LAST, RUN_HELP, data_for
+from pellucid.cli.subject import LAST, RUN_HELP, data_for, trained
 from pellucid.errors import PellucidError
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def evaluate(
     from pellucid.recipes.shrink import open_any
 
     machine.use()
-    model = open_any(Path(run), best=best)
+    model = open_any(trained(run), best=best)
     test = data_for(model, data).test
     loader = build_loader(model.recipe, test, training=False)
     written = _write_report(model, loader) if report else None

@@ -13,7 +13,7 @@ from pellucid.cli.flags import Count, switch
 from pellucid.cli.machine import DEFAULT, Machine
 from pellucid.cli.masks import draw_masks
 from pellucid.cli.output import print_json, print_table
-from pellucid.cli.subject import LAST
+from pellucid.cli.subject import LAST, trained
 from pellucid.errors import PellucidError
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def predict(
 
     run, images = parted(paths)
     machine.use()
-    model = open_any(run, best=best)
+    model = open_any(trained(run), best=best)
     draw = {"segment": draw_masks, "detect": draw_detections}.get(model.recipe.task["name"])
     if draw is not None:
         draw(model, images, model.path.parent / "predictions" if out is None else Path(out), json)

@@ -7,6 +7,7 @@ Whoever asks sees ordinary NumPy arrays and needs to give nothing back.
 
 import threading
 from collections import defaultdict
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -70,6 +71,21 @@ def empty_images(shape: Shape, dtype: npt.DTypeLike) -> Array:
     """Undefined images of logical shape (N, C, H, W), stored channels last."""
     N, C, H, W = shape
     return empty((N, H, W, C), dtype).transpose(0, 3, 1, 2)
+
+
+def zeros(shape: int | Shape, dtype: npt.DTypeLike) -> Array:
+    """Array of zeros, C-contiguous; its memory is given when it is first written."""
+    return np.zeros(shape, dtype)
+
+
+def array(x: Any, dtype: npt.DTypeLike | None = None) -> Array:
+    """What the ops of a host backend take: x as a NumPy array, itself if it is one of that type."""
+    return np.asarray(x, dtype)
+
+
+def host(x: Any) -> Array:
+    """A NumPy array of the same numbers: of a host backend's array, itself."""
+    return np.asarray(x)
 
 
 def channels_last(x: Array) -> Array:

@@ -1,0 +1,130 @@
+"""The functions of `numpy_ops` on an NVIDIA GPU.
+
+Arrays live in the card's memory (arrays.py), from a pool (pool.py). Kernels are written in Python (jit.py), compiled
+to PTX (ptx.py) and started by the driver (device.py, card.py); with NUMBA_ENABLE_CUDASIM=1 they run in Numba's
+simulator on any machine. Convolutions are cuDNN's and matrix products cuBLAS's where those are installed.
+"""
+
+from pellucid.ops.cuda_ops.activation import (
+    dropout,
+    leaky_relu,
+    leaky_relu_backward,
+    relu,
+    relu_backward,
+    sigmoid,
+    sigmoid_backward,
+    silu,
+    silu_backward,
+    tanh,
+    tanh_backward,
+)
+from pellucid.ops.cuda_ops.arrays import array, channels_last, empty, empty_images, host, padded, zeros
+from pellucid.ops.cuda_ops.channels import (
+    add_bias,
+    channel_affine,
+    channel_combination,
+    channel_dot,
+    channel_sum,
+)
+from pellucid.ops.cuda_ops.convolution import (
+    conv2d,
+    conv2d_backward,
+    conv2d_input_gradient,
+    conv2d_relu,
+    conv2d_relu_backward,
+    conv2d_relu_max_pool2d,
+    conv2d_relu_max_pool2d_backward,
+    conv2d_weight_gradient,
+)
+from pellucid.ops.cuda_ops.device import device, set_device
+from pellucid.ops.cuda_ops.half import narrow, widen
+from pellucid.ops.cuda_ops.integer import integer_avg_pool2d, integer_conv2d, integer_logits, integer_max_pool2d
+from pellucid.ops.cuda_ops.joins import add, concat, multiply, split, unbroadcast
+from pellucid.ops.cuda_ops.linear import linear, linear_backward, linear_relu, linear_relu_backward
+from pellucid.ops.cuda_ops.loss import mean_squared_error, softmax, softmax_cross_entropy
+from pellucid.ops.cuda_ops.normalization import batch_norm, batch_norm_backward, batch_norm_inference
+from pellucid.ops.cuda_ops.pooling import (
+    avg_pool2d,
+    avg_pool2d_backward,
+    global_avg_pool2d,
+    global_avg_pool2d_backward,
+    max_pool2d,
+    max_pool2d_backward,
+)
+from pellucid.ops.cuda_ops.random import dropout_keep
+from pellucid.ops.cuda_ops.rounding import round_to_scale
+from pellucid.ops.cuda_ops.sums import squared_norm
+from pellucid.ops.cuda_ops.update import (
+    adagrad_update,
+    adam_update,
+    average_update,
+    momentum_update,
+    rmsprop_update,
+    sgd_update,
+)
+
+__all__ = [
+    "adagrad_update",
+    "adam_update",
+    "add",
+    "add_bias",
+    "average_update",
+    "avg_pool2d",
+    "avg_pool2d_backward",
+    "batch_norm",
+    "batch_norm_backward",
+    "batch_norm_inference",
+    "channel_affine",
+    "channel_combination",
+    "channel_dot",
+    "channel_sum",
+    "concat",
+    "conv2d",
+    "conv2d_backward",
+    "conv2d_input_gradient",
+    "conv2d_relu",
+    "conv2d_relu_backward",
+    "conv2d_relu_max_pool2d",
+    "conv2d_relu_max_pool2d_backward",
+    "conv2d_weight_gradient",
+    "dropout",
+    "dropout_keep",
+    "global_avg_pool2d",
+    "global_avg_pool2d_backward",
+    "integer_avg_pool2d",
+    "integer_conv2d",
+    "integer_logits",
+    "integer_max_pool2d",
+    "leaky_relu",
+    "leaky_relu_backward",
+    "linear",
+    "linear_backward",
+    "linear_relu",
+    "linear_relu_backward",
+    "max_pool2d",
+    "max_pool2d_backward",
+    "mean_squared_error",
+    "momentum_update",
+    "multiply",
+    "narrow",
+    "relu",
+    "relu_backward",
+    "rmsprop_update",
+    "round_to_scale",
+    "sgd_update",
+    "sigmoid",
+    "sigmoid_backward",
+    "silu",
+    "silu_backward",
+    "softmax",
+    "softmax_cross_entropy",
+    "split",
+    "squared_norm",
+    "tanh",
+    "tanh_backward",
+    "unbroadcast",
+    "widen",
+]
+
+TAKES_HALVES = True
+"""Every op takes 16-bit arrays as they are; see `ops.half`."""

@@ -1,0 +1,446 @@
+"""Arrays in device memory, with as much of NumPy's manners as layers and training need.
+
+An array is a block of memory and a `layout`: a NumPy array whose address is the device's, which says where each
+number lies and is never read. Views (slices, transposed, reshaped) are views of the layout over the same block.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import ml_dtypes
+import numpy as np
+import numpy.typing as npt
+from numba import cuda
+
+from pellucid.errors import PellucidError
+from pellucid.ops.arrays import Array, Pair, Shape
+from pellucid.ops.cuda_ops.device import device, launch
+from pellucid.ops.cuda_ops.jit import THREADS, blocks, kernel, narrow, real, wide, wide_source
+from pellucid.ops.cuda_ops.pool import Block, pool
+from pellucid.ops.cuda_ops.types import FLOATS, NUMBERS
+
+MOST_AXES = 5  # of a copy between two memory orders
+KINDS = tuple(NUMBERS)
+BFLOAT16 = np.dtype(ml_dtypes.bfloat16)
+
+
+class _Layout:
+    def __init__(self, shape: Shape, kind: np.dtype[Any], address: int) -> None:
+        typestr = "<V2" if kind == BFLOAT16 else kind.str
+        self.__array_interface__ = {"shape": shape, "typestr": typestr, "data": (address, False), "version": 3}
+
+
+class DeviceArray:
+    """Numbers in device memory; see the module. Reading one (float, numpy.asarray, host) waits for the device."""
+
+    __slots__ = ("address", "block", "layout")
+    __hash__ = None  # type: ignore[assignment]
+    __array_priority__ = 1000
+
+    def __init__(self, layout: Array, block: Block) -> None:
+        self.layout, self.block = layout, block
+        self.address = layout.ctypes.data
+
+    # What it is.
+
+    @property
+    def shape(self) -> Shape:
+        """Length of each axis."""
+        return self.layout.shape
+
+    @property
+    def strides(self) -> Shape:
+        """Bytes from one number to the next along each axis."""
+        return self.layout.strides
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Type of the numbers."""
+        return self.layout.dtype
+
+    @property
+    def ndim(self) -> int:
+        """Number of axes."""
+        return self.layout.ndim
+
+    @property
+    def size(self) -> int:
+        """How many numbers."""
+        return self.layout.size
+
+    @property
+    def itemsize(self) -> int:
+        """Bytes of a number."""
+        return self.layout.itemsize
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all numbers."""
+        return self.layout.nbytes
+
+    @property
+    def flags(self) -> Any:
+        """NumPy's, such as flags.c_contiguous."""
+        return self.layout.flags
+
+    @property
+    def __cuda_array_interface__(self) -> dict[str, Any]:
+        """For other libraries on the device (bfloat16 as two bytes, which few know)."""
+        strides = None if self.flags.c_contiguous else self.strides
+        typestr = "<V2" if self.dtype == BFLOAT16 else self.dtype.str
+        return {
+            "shape": self.shape,
+            "typestr": typestr,
+            "data": (self.address, False),
+            "strides": strides,
+            "version": 3,
+        }
+
+    def __len__(self) -> int:
+        return len(self.layout)
+
+    def __repr__(self) -> str:
+        return f"DeviceArray({self.shape}, {self.dtype})"
+
+    # Views.
+
+    def _view(self, layout: Array) -> DeviceArray:
+        return DeviceArray(layout, self.block)
+
+    def __getitem__(self, key: Any) -> DeviceArray:
+        view = self.layout[(*key, ...) if isinstance(key, tuple) and Ellipsis not in key else _with_rest(key)]
+        return self._view(view)
+
+    def transpose(self, *axes: Any) -> DeviceArray:
+        """With the axes in another order."""
+        return self._view(self.layout.transpose(*axes))
+
+    @property
+    def T(self) -> DeviceArray:  # noqa: N802
+        """With the axes reversed."""
+        return self._view(self.layout.T)
+
+    def swapaxes(self, first: int, second: int) -> DeviceArray:
+        """With two axes exchanged."""
+        return self._view(self.layout.swapaxes(first, second))
+
+    def view(self, dtype: npt.DTypeLike) -> DeviceArray:
+        """The same bytes as numbers of another type."""
+        return self._view(self.layout.view(dtype))
+
+    def reshape(self, *shape: Any) -> DeviceArray:
+        """Of another shape, in C order: a view where one can be, else a copy."""
+        wanted = shape[0] if len(shape) == 1 and not isinstance(shape[0], int) else shape
+        if self.flags.c_contiguous:
+            return self._view(self.layout.reshape(wanted))
+        try:
+            return self._view(np.reshape(self.layout, wanted, copy=False))
+        except ValueError:
+            return contiguous(self).reshape(wanted)
+
+    def ravel(self) -> DeviceArray:
+        """As one axis."""
+        return self.reshape(-1)
+
+    # Values.
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        target = self if key is Ellipsis else self[key]
+        if isinstance(value, DeviceArray):
+            assign(target, value)
+        elif np.ndim(value) == 0:
+            fill(target, value)
+        else:
+            assign(target, array(value))
+
+    def fill(self, value: float) -> None:
+        """Set every number."""
+        fill(self, value)
+
+    def __imul__(self, factor: float) -> DeviceArray:
+        if not self.flags.c_contiguous:
+            raise PellucidError("GPU array: expected a contiguous one to scale in place")
+        flat = self.reshape(-1)
+        launch(_scale.of(self.dtype.name), blocks(self.size), THREADS, flat, factor)
+        return self
+
+    def copy(self) -> DeviceArray:
+        """The same numbers elsewhere, in the same memory order."""
+        new = empty_like(self)
+        assign(new, self)
+        return new
+
+    def astype(self, dtype: npt.DTypeLike, copy: bool = True) -> DeviceArray:
+        """As numbers of another type, in the same memory order."""
+        if self.dtype == dtype and not copy:
+            return self
+        new = empty_like(self, dtype)
+        assign(new, self)
+        return new
+
+    def host(self) -> Array:
+        """A copy on the host, in the same memory order."""
+        order = memory_order(self)
+        dense = contiguous(self.transpose(order))
+        values = np.empty(dense.shape, self.dtype)
+        if values.size:
+            device().download(values, dense.address)
+        return values.transpose(np.argsort(order))
+
+    def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> Array:
+        values = self.host()
+        return values if dtype is None else values.astype(dtype)
+
+    def item(self) -> Any:
+        """The one number."""
+        return self.host().item()
+
+    def tolist(self) -> Any:
+        """As nested lists."""
+        return self.host().tolist()
+
+    def tobytes(self) -> bytes:
+        """Bytes of the numbers in C order."""
+        return self.host().tobytes()
+
+    def __float__(self) -> float:
+        return float(self.item())
+
+    def __int__(self) -> int:
+        return int(self.item())
+
+    def __bool__(self) -> bool:
+        return bool(self.item())
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return array, (self.host(),)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> DeviceArray:
+        return self.copy()
+
+
+def _with_rest(key: Any) -> Any:
+    """The key, so that it makes a view also where it picks a single number."""
+    return key if isinstance(key, tuple) or key is Ellipsis or key is None else (key, ...)
+
+
+# Where arrays are made.
+
+
+def empty(shape: int | Shape, dtype: npt.DTypeLike = np.float32) -> DeviceArray:
+    """Array of undefined contents, C-contiguous, from the pool."""
+    kind = np.dtype(dtype)
+    if kind.name not in NUMBERS:
+        raise PellucidError(f"GPU array: expected numbers of type {', '.join(KINDS)}, got {kind}")
+    sizes = (shape,) if isinstance(shape, int) else tuple(shape)
+    block = pool().take(math.prod(sizes) * kind.itemsize)
+    layout = np.asarray(_Layout(sizes, kind, block.address))
+    return DeviceArray(layout if layout.dtype == kind else layout.view(kind), block)
+
+
+def empty_images(shape: Shape, dtype: npt.DTypeLike) -> DeviceArray:
+    """Undefined images of logical shape (N, C, H, W), stored channels last."""
+    N, C, H, W = shape
+    return empty((N, H, W, C), dtype).transpose(0, 3, 1, 2)
+
+
+def zeros(shape: int | Shape, dtype: npt.DTypeLike = np.float32) -> DeviceArray:
+    """Array of zeros, C-contiguous."""
+    x = empty(shape, dtype)
+    fill(x, 0)
+    return x
+
+
+def empty_like(x: DeviceArray, dtype: npt.DTypeLike | None = None) -> DeviceArray:
+    """Undefined contents, in the shape and memory order of x, without gaps."""
+    order = memory_order(x)
+    new = empty(tuple(x.shape[axis] for axis in order), x.dtype if dtype is None else dtype)
+    return new.transpose(np.argsort(order))
+
+
+def array(x: Any, dtype: npt.DTypeLike | None = None) -> DeviceArray:
+    """The array itself if it is on the device, else a copy there, in the same memory order."""
+    if isinstance(x, DeviceArray):
+        return x if dtype is None else x.astype(dtype, copy=False)
+    values = np.asarray(x, dtype)
+    order = memory_order(values)
+    dense = np.ascontiguousarray(values.transpose(order))
+    new = empty(tuple(values.shape[axis] for axis in order), values.dtype)
+    if dense.size:
+        device().upload(new.address, dense)
+    return new.transpose(np.argsort(order))
+
+
+def host(x: Any) -> Array:
+    """A NumPy array of the same numbers."""
+    return x.host() if isinstance(x, DeviceArray) else np.asarray(x)
+
+
+def channels_last(x: DeviceArray) -> DeviceArray:
+    """The images themselves where they are stored channels last, else a copy that is."""
+    if x.transpose(0, 2, 3, 1).flags.c_contiguous:
+        return x
+    y = empty_images(x.shape, x.dtype)
+    assign(y, x)
+    return y
+
+
+def padded(x: DeviceArray, padding: tuple[int, int, int, int] | Pair, value: float = 0.0) -> DeviceArray:
+    """Images with a frame of `value` around them: padding is (top, bottom, left, right), or (rows, columns)."""
+    top, bottom, left, right = padding if len(padding) == 4 else (padding[0],) * 2 + (padding[1],) * 2
+    if not (top or bottom or left or right):
+        return channels_last(x)
+    N, C, H, W = x.shape
+    frame = empty_images((N, C, H + top + bottom, W + left + right), x.dtype)
+    fill(frame, value)
+    frame[:, :, top : top + H, left : left + W] = x
+    return frame
+
+
+# Memory orders.
+
+
+def memory_order(x: DeviceArray | Array) -> Shape:
+    """Axes from the one farthest apart in memory to the closest."""
+    if x.flags.c_contiguous:
+        return tuple(range(x.ndim))
+    return tuple(sorted(range(x.ndim), key=lambda axis: (-abs(x.strides[axis]), axis)))
+
+
+def contiguous(x: DeviceArray) -> DeviceArray:
+    """The array itself where it is C-contiguous, else a copy that is."""
+    if x.flags.c_contiguous:
+        return x
+    y = empty(x.shape, x.dtype)
+    assign(y, x)
+    return y
+
+
+def flat(*arrays: DeviceArray) -> tuple[list[DeviceArray], Any]:
+    """Arrays of one shape as vectors in the memory order of the first, and how a vector gets back to the shape.
+
+    Where an array lies in another order, or with gaps, a copy takes its place.
+    """
+    first = arrays[0]
+    order = memory_order(first)
+    vectors = [contiguous(x.transpose(order)).reshape(-1) for x in arrays]
+    shape = tuple(first.shape[axis] for axis in order)
+    back = tuple(int(axis) for axis in np.argsort(order))
+    return vectors, lambda vector: vector.reshape(shape).transpose(back)
+
+
+def places(x: DeviceArray) -> DeviceArray:
+    """Images (N, C, ...) as one row of channels a place: (N * ..., C), C-contiguous."""
+    rows = contiguous(x.transpose(0, *range(2, x.ndim), 1))
+    return rows.reshape(-1, x.shape[1]) if x.size else rows.reshape(0, x.shape[1])
+
+
+def from_places(rows: DeviceArray, shape: Shape) -> DeviceArray:
+    """Rows of channels as images of shape (N, C, ...), stored channels last."""
+    return rows.reshape(shape[0], *shape[2:], rows.shape[1]).transpose(0, len(shape) - 1, *range(1, len(shape) - 1))
+
+
+# Copies.
+
+
+def fill(x: DeviceArray, value: float) -> None:
+    """Set every number to `value`."""
+    order = memory_order(x)
+    dense = x.transpose(order)
+    if not x.size:
+        return
+    if not dense.flags.c_contiguous:
+        assign(x, array(np.array(value, x.dtype)))
+    elif value == 0 and math.copysign(1, value) > 0:
+        device().clear(x.address, x.nbytes)
+    else:
+        launch(_fill.of(x.dtype.name), blocks(x.size), THREADS, dense.reshape(-1), value)
+
+
+def assign(target: DeviceArray, source: DeviceArray) -> None:
+    """Copy, between any two memory orders and types; `source` is broadcast to the target's shape."""
+    if not target.size:
+        return
+    if source.shape != target.shape:
+        source = DeviceArray(np.broadcast_to(source.layout, target.shape), source.block)
+    if source.strides == target.strides and (dense := target.transpose(memory_order(target))).flags.c_contiguous:
+        if source.dtype == target.dtype:
+            device().copy(target.address, source.address, target.nbytes)
+            return
+        vectors = dense.reshape(-1), source.transpose(memory_order(target)).reshape(-1)
+        launch(_convert.of(target.dtype.name, source.dtype.name), blocks(target.size), THREADS, *vectors)
+        return
+    if source.dtype == target.dtype and target.itemsize == 2:  # as they are, bit for bit
+        target, source = target.view(np.uint16), source.view(np.uint16)
+    shape, to, by = _merged(target, source)
+    (t, to_start), (s, by_start) = _from_lowest(target, shape, to), _from_lowest(source, shape, by)
+    numbers = (*shape, *to, *by, to_start, by_start)
+    launch(_copy.of(target.dtype.name, source.dtype.name), blocks(target.size), THREADS, t, s, *numbers)
+
+
+def _merged(target: DeviceArray, source: DeviceArray) -> tuple[list[int], list[int], list[int]]:
+    """Lengths of MOST_AXES axes and both arrays' strides in numbers; axes that run on in both are one."""
+    shape: list[int] = []
+    to: list[int] = []
+    by: list[int] = []
+    for axis in memory_order(target):
+        n = target.shape[axis]
+        a, b = target.strides[axis] // target.itemsize, source.strides[axis] // source.itemsize
+        if n == 1:
+            continue
+        if shape and to[-1] == a * n and by[-1] == b * n:
+            shape[-1], to[-1], by[-1] = shape[-1] * n, a, b
+        else:
+            shape.append(n), to.append(a), by.append(b)
+    if len(shape) > MOST_AXES:
+        raise PellucidError(f"GPU array: expected at most {MOST_AXES} axes to copy, got shape {target.shape}")
+    rest = MOST_AXES - len(shape)
+    return [1] * rest + shape, [0] * rest + to, [0] * rest + by
+
+
+def _from_lowest(x: DeviceArray, shape: list[int], strides: list[int]) -> tuple[DeviceArray, int]:
+    """The memory that x lies in, as a vector from its lowest address, and where in it x begins."""
+    below = -sum((n - 1) * stride for n, stride in zip(shape, strides, strict=True) if stride < 0)
+    above = sum((n - 1) * stride for n, stride in zip(shape, strides, strict=True) if stride > 0)
+    layout = np.asarray(_Layout((below + above + 1,), x.dtype, x.address - below * x.itemsize))
+    return DeviceArray(layout if layout.dtype == x.dtype else layout.view(x.dtype), x.block), below
+
+
+EVERY = tuple(NUMBERS)
+
+
+@kernel("T1 r", EVERY)
+def _fill(x: Any, value: Any) -> None:
+    for i in range(cuda.grid(1), x.size, cuda.gridsize(1)):
+        x[i] = narrow(value)
+
+
+@kernel("T1 r", FLOATS)
+def _scale(x: Any, factor: Any) -> None:
+    for i in range(cuda.grid(1), x.size, cuda.gridsize(1)):
+        x[i] = narrow(wide(x[i]) * factor)
+
+
+@kernel("T1 S1", EVERY)
+def _convert(target: Any, source: Any) -> None:
+    for i in range(cuda.grid(1), target.size, cuda.gridsize(1)):
+        target[i] = narrow(real(wide_source(source[i])))
+
+
+@kernel("T1 S1 n n n n n n n n n n n n n n n n n", EVERY)
+def _copy(
+    target: Any, source: Any,
+    n0: int, n1: int, n2: int, n3: int, n4: int,
+    t0: int, t1: int, t2: int, t3: int, t4: int,
+    s0: int, s1: int, s2: int, s3: int, s4: int,
+    to: int, by: int,
+) -> None:  # fmt: skip
+    for i in range(cuda.grid(1), n0 * n1 * n2 * n3 * n4, cuda.gridsize(1)):
+        i4, rest = i % n4, i // n4
+        i3, rest = rest % n3, rest // n3
+        i2, rest = rest % n2, rest // n2
+        i1, i0 = rest % n1, rest // n1
+        value = source[by + i0 * s0 + i1 * s1 + i2 * s2 + i3 * s3 + i4 * s4]
+        target[to + i0 * t0 + i1 * t1 + i2 * t2 + i3 * t3 + i4 * t4] = narrow(real(wide_source(value)))

@@ -1,0 +1,118 @@
+"""The card that everything runs on: memory, copies, launches. In the simulator it is this machine.
+
+All work goes in order onto one stream, so memory that was given back may be used again at once.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from pellucid.errors import PellucidError
+from pellucid.ops.arrays import Array, Pair
+from pellucid.ops.cuda_ops.jit import Compiled
+from pellucid.ops.cuda_ops.types import SIMULATED
+
+if TYPE_CHECKING:
+    from pellucid.ops.cuda_ops.arrays import DeviceArray
+
+Grid = int | tuple[int, ...]
+
+
+class Graph(Protocol):
+    """Work that was recorded."""
+
+    def replay(self) -> None:
+        """Do it again."""
+
+
+class Device(Protocol):
+    """What a card does."""
+
+    number: int
+    name: str
+    capability: Pair
+
+    def allocate(self, size: int) -> int | None:
+        """Address of so many bytes; None where there aren't."""
+
+    def free(self, address: int) -> None:
+        """Give memory back to the system."""
+
+    def memory(self) -> Pair:
+        """Bytes free, and in all."""
+
+    def upload(self, address: int, x: Array) -> None:
+        """Copy a C-contiguous host array to the device."""
+
+    def download(self, x: Array, address: int) -> None:
+        """Copy from the device into a C-contiguous host array; waits for it."""
+
+    def copy(self, target: int, source: int, size: int) -> None:
+        """Copy bytes within the device."""
+
+    def clear(self, address: int, size: int) -> None:
+        """Set bytes to 0."""
+
+    def launch(self, compiled: Compiled, grid: Grid, block: Grid, arguments: tuple[Any, ...]) -> None:
+        """Run a kernel."""
+
+    def synchronize(self) -> None:
+        """Wait until all work is done."""
+
+    def begin_capture(self) -> None:
+        """From here on record work instead of doing it."""
+
+    def end_capture(self) -> Graph:
+        """What was recorded."""
+
+
+_current: Device | None = None
+
+
+def set_device(number: int) -> None:
+    """Make the card of that number the one that everything runs on. Raises PellucidError where it can't."""
+    global _current
+    if _current is not None:
+        if _current.number != number:
+            raise PellucidError(
+                f"GPU {number}: this process uses GPU {_current.number}; another one needs another process"
+            )
+        return
+    if SIMULATED:
+        if number:
+            raise PellucidError(f"GPU {number}: the simulator has GPU 0 only")
+        from pellucid.ops.cuda_ops.simulator import Simulated
+
+        _current = Simulated()
+        return
+    from pellucid.ops.cuda_ops.card import Card
+
+    _current = Card(number)
+
+
+def device() -> Device:
+    """The card that everything runs on."""
+    if _current is None:
+        set_device(0)
+    assert _current is not None
+    return _current
+
+
+def launch(compiled: Compiled, grid: Grid, block: Grid, *arguments: Any) -> None:
+    """Run a kernel on arrays and numbers; arrays as its words say: contiguous, of that type and rank."""
+    for word, x in zip(compiled.words, arguments, strict=True):
+        if len(word) > 1:
+            _check(compiled, word, x)
+    device().launch(compiled, grid, block, arguments)
+
+
+def _check(compiled: Compiled, word: str, x: DeviceArray) -> None:
+    stored = {"T": compiled.number.name, "S": compiled.source.name}.get(word[0])
+    name = stored or np.dtype(compiled.type_of(word)).name
+    fits = x.dtype.name == name or (x.dtype.name == "bool" and name == "uint8")
+    if not fits or x.ndim != int(word[1:]) or not x.flags.c_contiguous:
+        raise PellucidError(
+            f"GPU kernel {compiled.name}: expected {word[1:]} axes of {name}, contiguous, got {x.dtype} {x.shape}"
+        )

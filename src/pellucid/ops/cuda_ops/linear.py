@@ -1,0 +1,100 @@
+"""Affine map of feature vectors: y = x w^T + b, with x (N, F), w (G, F), b (G,), y (N, G).
+
+Matrix products are cuBLAS's where it is installed, else those of the kernel here.
+"""
+
+from typing import Any
+
+from numba import cuda
+
+from pellucid.ops.cuda_ops import blas
+from pellucid.ops.cuda_ops.activation import relu, relu_backward
+from pellucid.ops.cuda_ops.arrays import DeviceArray, contiguous, empty
+from pellucid.ops.cuda_ops.channels import channel_sum
+from pellucid.ops.cuda_ops.device import launch
+from pellucid.ops.cuda_ops.jit import kernel, narrow, real, wide
+from pellucid.ops.cuda_ops.types import SIMULATED
+
+TILE = 2 if SIMULATED else 16
+"""Side of the square of products that a block works out."""
+
+
+def product(a: DeviceArray, b: DeviceArray, out: DeviceArray | None = None, add: bool = False) -> DeviceArray:
+    """Matrix product (M, J) @ (J, N): (M, N), or with `add` onto what is in `out`.
+
+    Sums are float32, or float64 of float64, and rounded once.
+    """
+    y = empty((a.shape[0], b.shape[1]), a.dtype) if out is None else out
+    if not y.size:
+        return y
+    if not y.flags.c_contiguous:
+        y[...] = product(a, b)
+        return y
+    if blas.available(a.dtype):
+        blas.product(a, b, y, add)
+        return y
+    grid = (-(-y.shape[1] // TILE), -(-y.shape[0] // TILE))
+    launch(_product.of(a.dtype.name), grid, (TILE, TILE), contiguous(a), contiguous(b), int(add), y)
+    return y
+
+
+def linear(x: DeviceArray, w: DeviceArray, b: DeviceArray | None = None) -> DeviceArray:
+    """y = x w^T + b: (N, G)."""
+    if b is None:
+        return product(x, w.T)
+    y = empty((len(x), len(w)), x.dtype)
+    y[...] = b
+    return product(x, w.T, out=y, add=True)
+
+
+def linear_relu(x: DeviceArray, w: DeviceArray, b: DeviceArray | None = None) -> DeviceArray:
+    """relu(linear(x, w, b)): (N, G)."""
+    return relu(linear(x, w, b))
+
+
+def linear_backward(
+    dy: DeviceArray,
+    x: DeviceArray,
+    w: DeviceArray,
+    dw: DeviceArray,
+    db: DeviceArray | None,
+    input_gradient: bool = True,
+) -> DeviceArray:
+    """dw = dy^T x and db = sum of dy, written; dx = dy w returned (an empty array if not `input_gradient`)."""
+    product(dy.T, x, out=dw)
+    if db is not None:
+        db[...] = channel_sum(dy[:, :, None, None])
+    return product(dy, w) if input_gradient else empty(0, dy.dtype)
+
+
+def linear_relu_backward(
+    dy: DeviceArray,
+    y: DeviceArray,
+    x: DeviceArray,
+    w: DeviceArray,
+    dw: DeviceArray,
+    db: DeviceArray | None,
+    input_gradient: bool = True,
+) -> DeviceArray:
+    """Gradients of linear_relu from its output y: writes dw and db, returns dx (empty if not wanted)."""
+    return linear_backward(relu_backward(dy, y), x, w, dw, db, input_gradient)
+
+
+@kernel("T2 T2 n T2")
+def _product(a: Any, b: Any, add: int, y: Any) -> None:
+    """Tiles of a and b go through shared memory, so each number is read once a tile, not once a product."""
+    left = cuda.shared.array((TILE, TILE), real)
+    right = cuda.shared.array((TILE, TILE), real)
+    i, j = cuda.threadIdx.y, cuda.threadIdx.x
+    row, column = cuda.blockIdx.y * TILE + i, cuda.blockIdx.x * TILE + j
+    inner = a.shape[1]
+    total = real(0)
+    for start in range(0, inner, TILE):
+        left[i, j] = wide(a[row, start + j]) if row < a.shape[0] and start + j < inner else real(0)
+        right[i, j] = wide(b[start + i, column]) if start + i < inner and column < b.shape[1] else real(0)
+        cuda.syncthreads()
+        for k in range(TILE):
+            total += left[i, k] * right[k, j]
+        cuda.syncthreads()
+    if row < y.shape[0] and column < y.shape[1]:
+        y[row, column] = narrow(total + wide(y[row, column]) if add else total)

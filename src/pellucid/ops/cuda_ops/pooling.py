@@ -1,0 +1,257 @@
+"""Pooling: one thread an output, or one an input on the way back, so that no two threads write one number."""
+
+import math
+from typing import Any
+
+import numpy as np
+from numba import cuda
+
+from pellucid.ops.arrays import Pair
+from pellucid.ops.cuda_ops.arrays import DeviceArray, channels_last, empty, empty_images, places
+from pellucid.ops.cuda_ops.device import launch
+from pellucid.ops.cuda_ops.jit import THREADS, blocks, helper, kernel, narrow, narrow_source, real, wide
+from pellucid.ops.geometry import PLAIN, Geometry
+
+
+def rows(x: DeviceArray) -> DeviceArray:
+    """Images as they are stored: (N, H, W, C), C-contiguous."""
+    return channels_last(x).transpose(0, 2, 3, 1)
+
+
+def window_numbers(kernel: Pair, geometry: Geometry) -> tuple[int, ...]:
+    """What kernels are told of a window: its size, stride, padding before and dilation."""
+    return (*kernel, *geometry.stride, *geometry.before, *geometry.dilation)
+
+
+def max_pool2d(
+    x: DeviceArray, kernel: Pair, geometry: Geometry = PLAIN, ceil: bool = False
+) -> tuple[DeviceArray, DeviceArray]:
+    """Largest value of each window, and its place in the window; of equal values the first."""
+    (N, C), size = x.shape[:2], geometry.output_size((x.shape[2], x.shape[3]), kernel, ceil)
+    y = empty_images((N, C, *size), x.dtype)
+    winner = empty_images(y.shape, np.uint8 if kernel[0] * kernel[1] <= 256 else np.int32)
+    if y.size:
+        one = _max_pool.of(x.dtype.name, winner.dtype.name)
+        launch(one, blocks(y.size), THREADS, rows(x), *window_numbers(kernel, geometry), rows(y), rows(winner))
+    return y, winner
+
+
+def max_pool2d_backward(
+    dy: DeviceArray, winner: DeviceArray, input_size: Pair, kernel: Pair, geometry: Geometry = PLAIN
+) -> DeviceArray:
+    """Each window's gradient goes to its winner: dx (N, C, H, W) with (H, W) = input_size."""
+    dx = empty_images((*dy.shape[:2], *input_size), dy.dtype)
+    if dx.size:
+        numbers = window_numbers(kernel, geometry)
+        one = _max_pool_backward.of(dy.dtype.name, winner.dtype.name)
+        launch(one, blocks(dx.size), THREADS, rows(dy), rows(winner), *numbers, rows(dx))
+    return dx
+
+
+def relu_max_pool2d_backward(
+    dy: DeviceArray, y: DeviceArray, winner: DeviceArray, input_size: Pair, kernel: Pair, geometry: Geometry
+) -> DeviceArray:
+    """As max_pool2d_backward of dy where the pooled y is positive, else 0, in one pass."""
+    dx = empty_images((*dy.shape[:2], *input_size), dy.dtype)
+    if dx.size:
+        numbers = window_numbers(kernel, geometry)
+        one = _relu_max_pool_backward.of(dy.dtype.name, winner.dtype.name)
+        launch(one, blocks(dx.size), THREADS, rows(dy), rows(y), rows(winner), *numbers, rows(dx))
+    return dx
+
+
+def avg_pool2d(
+    x: DeviceArray, kernel: Pair, geometry: Geometry = PLAIN, ceil: bool = False, count_padding: bool = False
+) -> DeviceArray:
+    """Mean over the pixels that each window covers, those of the padding too with `count_padding`."""
+    size = geometry.output_size((x.shape[2], x.shape[3]), kernel, ceil)
+    y = empty_images((*x.shape[:2], *size), x.dtype)
+    if y.size:
+        numbers = (*window_numbers(kernel, geometry), *_counted(geometry, count_padding))
+        launch(_avg_pool.of(x.dtype.name), blocks(y.size), THREADS, rows(x), *numbers, rows(y))
+    return y
+
+
+def avg_pool2d_backward(
+    dy: DeviceArray, input_size: Pair, kernel: Pair, geometry: Geometry = PLAIN, count_padding: bool = False
+) -> DeviceArray:
+    """Each window's gradient is shared equally by its pixels: dx (N, C, H, W) with (H, W) = input_size."""
+    dx = empty_images((*dy.shape[:2], *input_size), dy.dtype)
+    if dx.size:
+        numbers = (*window_numbers(kernel, geometry), *_counted(geometry, count_padding))
+        launch(_avg_pool_backward.of(dy.dtype.name), blocks(dx.size), THREADS, rows(dy), *numbers, rows(dx))
+    return dx
+
+
+def _counted(geometry: Geometry, count_padding: bool) -> tuple[int, int, int, int]:
+    """Rows and columns around the image whose pixels count in a mean."""
+    return geometry.padding if count_padding else (0, 0, 0, 0)
+
+
+def global_avg_pool2d(x: DeviceArray) -> DeviceArray:
+    """Mean of each channel of each image: (N, C)."""
+    N, C = x.shape[:2]
+    y = empty((N, C), x.dtype)
+    if y.size:
+        values = places(x).reshape(N, -1, C) if x.size else empty((N, 0, C), x.dtype)
+        launch(_global_mean.of(x.dtype.name), blocks(y.size), THREADS, values, y)
+    return y
+
+
+def global_avg_pool2d_backward(dy: DeviceArray, input_size: Pair) -> DeviceArray:
+    """The mean's gradient (N, C), shared equally by the pixels: dx (N, C, H, W)."""
+    N, C = dy.shape
+    dx = empty_images((N, C, *input_size), dy.dtype)
+    if dx.size:
+        values = rows(dx).reshape(N, -1, C)
+        launch(_spread.of(dy.dtype.name), blocks(dx.size), THREADS, places(dy[:, :, None, None]), values)
+    return dx
+
+
+@helper
+def covering(place: int, size: int, stride: int, windows: int) -> Any:
+    """First and last of the windows that may hold a place, which lies `place` from where the first begins."""
+    first = max(0, (place - size) // stride + 1)
+    return first, min(windows - 1, place // stride)
+
+
+@helper
+def inside(start: int, dilation: int, kernel: int, low: int, high: int) -> int:
+    """How many of the elements start, start + dilation ... of a window lie from low to below high."""
+    count = 0
+    for r in range(kernel):
+        place = start + r * dilation
+        if low <= place < high:
+            count += 1
+    return count
+
+
+@kernel("T4 n n n n n n n n T4 S4", ("float32", "float64", "float16", "bfloat16"))
+def _max_pool(
+    x: Any, R: int, S: int, down: int, across: int, top: int, left: int, tall: int, broad: int, y: Any, winner: Any
+) -> None:
+    _, H, W, C = x.shape
+    _, P, Q, _ = y.shape
+    for i in range(cuda.grid(1), y.size, cuda.gridsize(1)):
+        c, place = i % C, i // C
+        q, p, n = place % Q, place // Q % P, place // Q // P
+        best, number = real(-math.inf), 0
+        for r in range(R):
+            h = p * down - top + r * tall
+            if 0 <= h < H:
+                for s in range(S):
+                    w = q * across - left + s * broad
+                    if 0 <= w < W:
+                        value = wide(x[n, h, w, c])
+                        if value > best:
+                            best, number = value, r * S + s
+                        elif math.isnan(value):
+                            best = value  # and stays, since nothing is larger than NaN
+        y[n, p, q, c] = narrow(best)
+        winner[n, p, q, c] = narrow_source(number)
+
+
+@kernel("T4 S4 n n n n n n n n T4")
+def _max_pool_backward(
+    dy: Any, winner: Any, R: int, S: int, down: int, across: int, top: int, left: int, tall: int, broad: int, dx: Any
+) -> None:
+    _, H, W, C = dx.shape
+    _, P, Q, _ = dy.shape
+    for i in range(cuda.grid(1), dx.size, cuda.gridsize(1)):
+        c, place = i % C, i // C
+        w, h, n = place % W, place // W % H, place // W // H
+        first_p, last_p = covering(h + top, (R - 1) * tall + 1, down, P)
+        first_q, last_q = covering(w + left, (S - 1) * broad + 1, across, Q)
+        total = real(0)
+        for p in range(first_p, last_p + 1):
+            for q in range(first_q, last_q + 1):
+                r, s = h + top - p * down, w + left - q * across
+                if r % tall == 0 and s % broad == 0 and winner[n, p, q, c] == r // tall * S + s // broad:
+                    total += wide(dy[n, p, q, c])
+        dx[n, h, w, c] = narrow(total)
+
+
+@kernel("T4 T4 S4 n n n n n n n n T4")
+def _relu_max_pool_backward(
+    dy: Any, y: Any, winner: Any, R: int, S: int, down: int, across: int, top: int, left: int, tall: int,
+    broad: int, dx: Any,
+) -> None:  # fmt: skip
+    _, H, W, C = dx.shape
+    _, P, Q, _ = dy.shape
+    for i in range(cuda.grid(1), dx.size, cuda.gridsize(1)):
+        c, place = i % C, i // C
+        w, h, n = place % W, place // W % H, place // W // H
+        first_p, last_p = covering(h + top, (R - 1) * tall + 1, down, P)
+        first_q, last_q = covering(w + left, (S - 1) * broad + 1, across, Q)
+        total = real(0)
+        for p in range(first_p, last_p + 1):
+            for q in range(first_q, last_q + 1):
+                r, s = h + top - p * down, w + left - q * across
+                won = r % tall == 0 and s % broad == 0 and winner[n, p, q, c] == r // tall * S + s // broad
+                if won and wide(y[n, p, q, c]) > 0:
+                    total += wide(dy[n, p, q, c])
+        dx[n, h, w, c] = narrow(total)
+
+
+@kernel("T4 n n n n n n n n n n n n T4")
+def _avg_pool(
+    x: Any, R: int, S: int, down: int, across: int, top: int, left: int, tall: int, broad: int,
+    above: int, below: int, before: int, after: int, y: Any,
+) -> None:  # fmt: skip
+    _, H, W, C = x.shape
+    _, P, Q, _ = y.shape
+    for i in range(cuda.grid(1), y.size, cuda.gridsize(1)):
+        c, place = i % C, i // C
+        q, p, n = place % Q, place // Q % P, place // Q // P
+        total = real(0)
+        for r in range(R):
+            h = p * down - top + r * tall
+            if 0 <= h < H:
+                for s in range(S):
+                    w = q * across - left + s * broad
+                    if 0 <= w < W:
+                        total += wide(x[n, h, w, c])
+        count = inside(p * down - top, tall, R, -above, H + below)
+        count *= inside(q * across - left, broad, S, -before, W + after)
+        y[n, p, q, c] = narrow(total / real(max(count, 1)))
+
+
+@kernel("T4 n n n n n n n n n n n n T4")
+def _avg_pool_backward(
+    dy: Any, R: int, S: int, down: int, across: int, top: int, left: int, tall: int, broad: int,
+    above: int, below: int, before: int, after: int, dx: Any,
+) -> None:  # fmt: skip
+    _, H, W, C = dx.shape
+    _, P, Q, _ = dy.shape
+    for i in range(cuda.grid(1), dx.size, cuda.gridsize(1)):
+        c, place = i % C, i // C
+        w, h, n = place % W, place // W % H, place // W // H
+        first_p, last_p = covering(h + top, (R - 1) * tall + 1, down, P)
+        first_q, last_q = covering(w + left, (S - 1) * broad + 1, across, Q)
+        total = real(0)
+        for p in range(first_p, last_p + 1):
+            for q in range(first_q, last_q + 1):
+                if (h + top - p * down) % tall == 0 and (w + left - q * across) % broad == 0:
+                    count = inside(p * down - top, tall, R, -above, H + below)
+                    count *= inside(q * across - left, broad, S, -before, W + after)
+                    total += wide(dy[n, p, q, c]) / real(count)
+        dx[n, h, w, c] = narrow(total)
+
+
+@kernel("T3 T2")
+def _global_mean(x: Any, y: Any) -> None:
+    channels, pixels = y.shape[1], x.shape[1]
+    for i in range(cuda.grid(1), y.size, cuda.gridsize(1)):
+        n, c = i // channels, i % channels
+        total = real(0)
+        for pixel in range(pixels):
+            total += wide(x[n, pixel, c])
+        y[n, c] = narrow(total / real(pixels))
+
+
+@kernel("T2 T3")
+def _spread(dy: Any, dx: Any) -> None:
+    pixels, channels = dx.shape[1], dx.shape[2]
+    for i in range(cuda.grid(1), dx.size, cuda.gridsize(1)):
+        c, place = i % channels, i // channels
+        dx[place // pixels, place % pixels, c] = narrow(wide(dy[place // pixels, c]) / real(pixels))
