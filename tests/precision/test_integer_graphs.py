@@ -230,14 +230,14 @@ def test_damaged_graphs_are_refused(tmp_path: Path) -> None:
     affine = next(i for i, step in enumerate(shrunk.steps) if isinstance(step, IntegerAffine) and i)
     joint = next(i for i, step in enumerate(shrunk.steps) if isinstance(step, IntegerConcat))
     add = quantize(trained(residuals()), images(4))
-    place = next(i for i, step in enumerate(add.steps) if isinstance(step, IntegerAdd))
+    place, sum_ = next((i, step) for i, step in enumerate(add.steps) if isinstance(step, IntegerAdd))
     cases: list[tuple[IntegerNetwork, int, IntegerStep, str]] = [
         (shrunk, affine, replace(shrunk.steps[affine], inputs=("nobody",)), "sees nobody"),
         (shrunk, affine, replace(shrunk.steps[affine], inputs=()), "sees nothing"),
         (shrunk, affine, replace(shrunk.steps[affine], name=shrunk.steps[0].name), "no name of a layer of its own"),
         (shrunk, joint, replace(shrunk.steps[joint], inputs=shrunk.steps[joint].inputs[:1]), "tables"),
-        (add, place, replace(add.steps[place], inputs=add.steps[place].inputs[:1]), "expected 2 inputs, got 1"),
-        (add, place, replace(add.steps[place], shift=90), "sums of 32 bits"),
+        (add, place, replace(sum_, inputs=sum_.inputs[:1]), "expected 2 inputs, got 1"),
+        (add, place, replace(sum_, shift=90), "sums of 32 bits"),
     ]
     for network, i, step, message in cases:
         steps = [*network.steps[:i], step, *network.steps[i + 1 :]]
