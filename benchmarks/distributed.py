@@ -19,8 +19,9 @@ from pellucid import ops
 from pellucid.data import Data, mnist_dataset
 from pellucid.ops.arrays import Array
 from pellucid.recipes import build_trainer, load_recipe
-from pellucid.training import Alone, Communicator, Trainer, TrainingState, read_arrays, write_arrays
+from pellucid.training import Alone, Communicator, Trainer, TrainingState
 from pellucid.training.distributed import join_ranks
+from pellucid.weights import read_arrays, write_arrays
 
 BATCH = 256  # images of a step, of all ranks together, where speed is measured
 STEPS = 4  # of a turn

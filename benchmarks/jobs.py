@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from pellucid.data import mnist_dataset, write_idx
-from pellucid.training import read_arrays
 from pellucid.training.folder import RunFolder
+from pellucid.weights import read_arrays
 
 MPIEXEC = Path(sys.executable).parent / "mpiexec"
 CLOCKS = ("seconds", "images_per_second")

@@ -18,13 +18,14 @@ import numpy as np
 from pellucid import ops
 from pellucid.data import mnist_dataset
 from pellucid.export import export_c
+from pellucid.graph import fuse
 from pellucid.layers import Layer, SoftmaxCrossEntropy, training
 from pellucid.network import Network
 from pellucid.ops import memory
 from pellucid.ops.arrays import Array
-from pellucid.precision import FORMATS, float_type
-from pellucid.precision.trained import trained_weights
+from pellucid.ops.formats import FORMATS, float_type
 from pellucid.recipes.shrink import open_shrunk
+from pellucid.training.master_weights import trained_weights
 from pellucid.zoo import create
 
 BATCH = 128
@@ -64,7 +65,7 @@ def training_step_bytes(name: str, batch: int) -> tuple[int, int, int]:
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     forward()
-    activations = sum(kept_arrays(network._running.walk()).values())
+    activations = sum(kept_arrays(node.layer for node in fuse(network.nodes)).values())
     copy = weights.vector.nbytes if weights.vector is not network.vector else 0
     return activations, network.vector.nbytes + network.gradient.nbytes + copy, peak
 

@@ -29,10 +29,10 @@ from pellucid.data import Data
 from pellucid.network import Network
 from pellucid.ops.arrays import Array
 from pellucid.precision import quantize
-from pellucid.precision.trained import HalfWeights, Update
 from pellucid.recipes import Recipe, build_data, build_loader, build_trainer, load_recipe, start_run
 from pellucid.recipes.shrink import calibration_images, shrink_run
 from pellucid.training import Trainer
+from pellucid.training.master_weights import HalfWeights, Update
 
 Result = dict[str, Any]
 

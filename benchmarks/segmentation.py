@@ -12,8 +12,8 @@ from benchmarks.cpu import report
 from benchmarks.measure import Work, alternate, clean_environment, machine
 from benchmarks.torch_twin import torch_twin
 from pellucid import ops
-from pellucid.layers import Conv2d, Flatten, Layer, Linear, MaxPool2d, ReLU, Sequential
-from pellucid.layers.grid import grid
+from pellucid.graph import Sequential, grid
+from pellucid.layers import Conv2d, Flatten, Layer, Linear, MaxPool2d, ReLU
 from pellucid.network import Network
 from pellucid.ops.arrays import Array
 from pellucid.zoo import convolutionalize, create
@@ -51,7 +51,7 @@ def compare_dense(rounds: int) -> None:
     for pools in (3, 2):
         classifier = Network(unpadded(pools), (1, PATCH, PATCH))
         dense = convolutionalize(classifier)
-        stride = int(grid(dense.layer)[0].step)
+        stride = int(grid(dense.nodes)[0].step)
         slow, fast = by_patches(classifier, x, stride), dense.forward(x)[0]
         np.testing.assert_allclose(fast, slow, rtol=2e-3, atol=2e-4)
         sides: dict[str, Work] = {
@@ -67,7 +67,7 @@ def torch_inference(network: Network, x: Array, *, channels_last: bool, compiled
     import torch
 
     format_ = torch.channels_last if channels_last else torch.contiguous_format
-    module = torch_twin(network.layer).to(memory_format=format_).eval()
+    module = torch_twin(network).to(memory_format=format_).eval()
     given = torch.from_numpy(np.ascontiguousarray(x)).to(memory_format=format_)
     run = torch.compile(module) if compiled else module
 

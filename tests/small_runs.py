@@ -10,8 +10,9 @@ import numpy as np
 
 from pellucid import ops
 from pellucid.data import Data, mnist_dataset
-from pellucid.data.idx import write_idx
-from pellucid.layers import BatchNorm2d, Conv2d, Dropout, Flatten, Layer, Linear, ReLU, Sequential
+from pellucid.data.formats.idx import write_idx
+from pellucid.graph import Sequential
+from pellucid.layers import BatchNorm2d, Conv2d, Dropout, Flatten, Layer, Linear, ReLU
 from pellucid.network import Network
 from pellucid.recipes import Recipe, build_trainer, load_recipe
 from pellucid.training import Trainer

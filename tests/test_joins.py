@@ -6,7 +6,7 @@ import pytest
 from pellucid import ops
 from pellucid.ops import BACKENDS
 from pellucid.ops.arrays import Array
-from pellucid.precision import float_type
+from pellucid.ops.formats import float_type
 
 HALVES = ["float16", "bfloat16"]
 

@@ -1,28 +1,33 @@
-"""A network: layers whose parameters are one contiguous vector, and so is their gradient."""
+"""A network: a graph of layers whose parameters are one contiguous vector, and so is their gradient."""
 
 from __future__ import annotations
 
 import copy
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from pellucid.errors import PellucidError
-from pellucid.layers import INFERENCE, Context, Layer, Parameter, Sequential, Upsampled, fuse
+from pellucid.graph import Executor, Nodes, fuse, unroll
+from pellucid.layers import INFERENCE, Context, Layer, Parameter
 from pellucid.ops.arrays import Array, Shape
 from pellucid.ops.half import is_half
+from pellucid.parameter_groups import ParameterGroup, VectorPart, checked_groups, group_of, vector_parts
 
 
 class Network:
     """Layers built for one input shape, with all trained parameters in `vector` and their gradient in `gradient`.
 
-    layer: the network as written. input_shape: that of one sample, (C, H, W) or (F,). dtype: float32 or float64; or
-    float16 or bfloat16, in which weights, activations and gradients are then stored, while sums and statistics
-    are float32.
-    seed: of the weights' start. fuse: run adjacent layers as one op where there is one (see layers.fusion).
-    `statistics` is a third vector, of what layers keep without training it (running means).
+    layer: the network as written, a layer or a container. input_shape: that of one sample, (C, H, W) or (F,).
+    dtype: float32 or float64; or float16 or bfloat16, in which weights, activations and gradients are then stored,
+    while sums and statistics are float32.
+    seed: of the weights' start. fuse: run adjacent layers as one op where there is one (see graph.fuse).
+    `nodes` are the layers as they were written, in order; `statistics` is a third vector, of what layers keep without
+    training it (running means).
+    Raises PellucidError, naming the layer, where the layers don't fit together, or belong to another network.
     """
 
     def __init__(
@@ -34,35 +39,62 @@ class Network:
         seed: int = 0,
         fuse: bool = True,
     ) -> None:
-        self.layer, self.input_shape, self.dtype, self.fused = (
-            layer,
-            tuple(input_shape),
-            np.dtype(dtype),
-            fuse,
-        )
-        name_layers(layer)
-        self.output_shape = layer.build(self.input_shape)
+        self.layer, self.input_shape, self.dtype, self.fused = layer, tuple(input_shape), np.dtype(dtype), fuse
+        self.groups: tuple[ParameterGroup, ...] = ()
+        self._unroll()
+        for node in self.nodes:
+            if node.layer.built:
+                raise node.layer.error("a layer of no network so far (copy.deepcopy makes one)", "another network's")
+        shapes = self.nodes.build(self.input_shape)
+        outputs = [shapes[name] for name in self.nodes.outputs]
+        self.output_shape: Any = outputs[0] if len(outputs) == 1 else tuple(outputs)
+        for node in self.nodes:
+            node.layer.built = True
         self._bind()
         self.initialize(seed)
 
-    def _bind(self) -> None:
-        """Lay all parameters out in the vectors, in the order of the layers."""
-        self.parameters = dict(_named_parameters(self.layer))
+    def _unroll(self) -> None:
+        self.nodes: Nodes = unroll(self.layer)
+
+    def _bind(self, *, keep: bool = False) -> None:
+        """Lay all parameters out in the vectors, in the order of the layers. keep: with the values that they have."""
+        self.parameters = _named_parameters(self.nodes)
         trained = [p for p in self.parameters.values() if p.trained]
         kept = [p for p in self.parameters.values() if not p.trained]
-        self.vector = np.zeros(sum(p.size for p in trained), self.dtype)
-        self.gradient = np.zeros_like(self.vector)
-        self.statistics = np.zeros(sum(p.size for p in kept), np.float32 if is_half(self.dtype) else self.dtype)
-        for group, values in ((trained, self.vector), (kept, self.statistics)):
+        self._vector = np.zeros(sum(p.size for p in trained), self.dtype)
+        self.gradient = np.zeros_like(self._vector)
+        self._statistics = np.zeros(sum(p.size for p in kept), np.float32 if is_half(self.dtype) else self.dtype)
+        for group, values in ((trained, self._vector), (kept, self._statistics)):
             start = 0
             for parameter in group:
                 part = slice(start, start + parameter.size)
+                if keep:
+                    values[part] = parameter.value.reshape(-1)
                 parameter.value = values[part].reshape(parameter.shape)
                 if parameter.trained:
                     parameter.gradient = self.gradient[part].reshape(parameter.shape)
                 start += parameter.size
-        self._running = fuse(self.layer) if self.fused else self.layer
+        self._plain = Executor(self.nodes)
+        self._running = Executor(fuse(self.nodes)) if self.fused else self._plain
         self._kept = self._running  # what ran last to be differentiated: as written, where it was watched
+
+    @property
+    def vector(self) -> Array:
+        """All trained parameters, one behind the other; assigning copies into it."""
+        return self._vector
+
+    @vector.setter
+    def vector(self, values: Array) -> None:
+        _copy_into(self._vector, values, "vector")
+
+    @property
+    def statistics(self) -> Array:
+        """All that layers keep without training it; assigning copies into it."""
+        return self._statistics
+
+    @statistics.setter
+    def statistics(self, values: Array) -> None:
+        _copy_into(self._statistics, values, "statistics")
 
     def initialize(self, seed: int) -> None:
         """Draw the weights anew. One seed gives the same weights in every float type, up to rounding."""
@@ -70,31 +102,57 @@ class Network:
         for parameter in self.parameters.values():
             parameter.value[...] = parameter.initializer(rng, parameter.shape)
 
+    def __call__(self, x: Array, context: Context = INFERENCE) -> Array:
+        """The output for a batch: `forward`."""
+        return self.forward(x, context)
+
     def forward(self, x: Array, context: Context = INFERENCE) -> Array:
-        """Output for a batch x (N, *input_shape); images may have another height and width if the layers allow."""
+        """Output for a batch x (N, *input_shape); images may have another height and width if the layers allow.
+
+        A network of several outputs gives a list of them.
+        """
         if x.dtype != self.dtype:
             raise PellucidError(f"network input: expected {self.dtype}, got {x.dtype}")
         if x.ndim != len(self.input_shape) + 1:
             raise PellucidError(
                 f"network input: expected (N, {', '.join(map(str, self.input_shape))}), got {x.shape}"
             )
-        tree = self._running if context.watch is None else self.layer
+        executor = self._running if context.watch is None else self._plain
         if context.keep:
-            self._kept = tree
-        y = tree.forward(x, context)
-        if context.watch is None:
-            return y
-        context.watch(self.layer, y)
+            self._kept = executor
+        y: Array = executor.forward(x, context)  # a list where there are several outputs
         return y
 
-    def backward(self, dy: Array, *, input_gradient: bool = False) -> Array:
-        """From the output's gradient to `gradient`; returns the input's (an empty array unless asked for)."""
-        first = _first_leaf(self._kept)
-        first.input_gradient = input_gradient
-        try:
-            return self._kept.backward(dy)
-        finally:
-            first.input_gradient = True
+    def backward(self, dy: Array | Sequence[Array | None], *, input_gradient: bool = False) -> Array:
+        """From the output's gradient to `gradient`; returns the input's (an empty array unless asked for).
+
+        dy: the output's gradient, or a list with one for each output, None for zeros. What forward has kept is used
+        up. Raises PellucidError before a forward pass that keeps it, and for a gradient of another shape.
+        """
+        dx = self._kept.backward(dy, input_gradient=input_gradient)
+        return np.empty(0, self.dtype) if dx is None else dx
+
+    def group(self, names: str, *, rate: float = 1.0, decay: float = 1.0, frozen: bool = False) -> None:
+        """Train the parameters of that name, path or pattern at another rate or decay, or not at all.
+
+        See `ParameterGroup`; of several that hold a parameter, the last one counts. Below the lowest layer that
+        learns, backward does nothing. Raises PellucidError where no parameter is so called.
+        """
+        self.set_groups([*self.groups, ParameterGroup(names, rate, decay, frozen)])
+
+    def set_groups(self, groups: Sequence[ParameterGroup]) -> None:
+        """Exactly these groups instead of those there are."""
+        trained = {name: p for name, p in self.parameters.items() if p.trained}
+        self.groups = checked_groups(groups, list(trained))
+        for name, parameter in trained.items():
+            parameter.learns = not group_of(name, self.groups).frozen
+        for executor in (self._plain, self._running):
+            executor.note_parameters()
+
+    @property
+    def parts(self) -> list[VectorPart]:
+        """The parts of the vector that learn, with their factors of rate and decay."""
+        return vector_parts({name: p for name, p in self.parameters.items() if p.trained}, self.groups)
 
     def state(self) -> dict[str, Array]:
         """Every parameter and statistic by name, as views."""
@@ -120,14 +178,35 @@ class Network:
 
     def astype(self, dtype: npt.DTypeLike, *, fuse: bool | None = None) -> Network:
         """A copy of this network in another float type, with the same weights; fused as this one unless given."""
-        fused = self.fused if fuse is None else fuse
-        twin = Network(copy.deepcopy(self.layer), self.input_shape, dtype=dtype, fuse=fused)
-        twin.load_state(self.state())
+        settings = {"dtype": np.dtype(dtype), "fused": self.fused if fuse is None else fuse}
+        twin = object.__new__(type(self))
+        twin.__setstate__(copy.deepcopy(self.__getstate__()) | settings)
         return twin
 
+    def __copy__(self) -> Network:
+        """With layers of its own, as a layer belongs to one network."""
+        return copy.deepcopy(self)
+
+    def _rebuild(self) -> None:
+        """Nodes and vectors anew, over the layers' present values: what a copy needs."""
+        self._unroll()
+        for node in self.nodes:
+            node.layer.built = True
+        self._bind(keep=True)
+        self.set_groups(self.groups)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """The layers, whose parameters have the values, and the settings."""
+        names = ("layer", "input_shape", "output_shape", "dtype", "fused", "groups")
+        return {name: self.__dict__[name] for name in names}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._rebuild()
+
     def layers(self) -> Iterator[Layer]:
-        """Every layer as written, outermost first."""
-        return self.layer.walk()
+        """Every container and layer as written, outermost first."""
+        return (layer for layer, _ in self.nodes.layers())
 
     def find(self, name: str) -> Layer:
         """The layer of that name. Raises PellucidError that lists those there are."""
@@ -140,29 +219,53 @@ class Network:
         """SHA-256 of all values: equal exactly where two networks' weights and statistics are."""
         return hashlib.sha256(self.vector.tobytes() + self.statistics.tobytes()).hexdigest()
 
+    def __repr__(self) -> str:
+        """A tree of the layers with their output shapes and numbers of parameters."""
+        return "\n".join(_tree(self))
+
 
 _WEIGHTS = 0x57E16475  # keeps the stream of initial weights apart from every other stream of the same seed
 
 
-def name_layers(layer: Layer) -> None:
-    """Give every layer its path, such as "3" or "5.body.1"."""
-    for name, child in layer.children().items():
-        child.name = f"{layer.name}.{name}" if layer.name else name
-        name_layers(child)
+def _copy_into(target: Array, values: Array, name: str) -> None:
+    """Copy, unless it is itself, as after `network.vector -= ...`."""
+    if values is target:
+        return
+    given = np.asarray(values)
+    if given.shape != target.shape:
+        raise PellucidError(
+            f"network.{name}: expected {target.size} numbers, shape {target.shape}, got {given.shape}"
+        )
+    target[...] = given
 
 
-def _named_parameters(layer: Layer) -> Iterator[tuple[str, Parameter]]:
-    for part in layer.walk():
-        for name, parameter in part.parameters().items():
-            yield f"{part.name}.{name}" if part.name else name, parameter
+def _named_parameters(nodes: Nodes) -> dict[str, Parameter]:
+    """Every parameter by name; one that several layers share has the first one's name."""
+    found: dict[str, Parameter] = {}
+    seen: set[int] = set()
+    for node in nodes:
+        for name, parameter in node.layer.parameters().items():
+            if id(parameter) not in seen:
+                seen.add(id(parameter))
+                found[f"{node.name}.{name}" if node.name else name] = parameter
+    return found
 
 
-def _first_leaf(layer: Layer) -> Layer:
-    """The layer that alone sees the network's input, through whatever starts with it."""
-    while True:
-        if isinstance(layer, Sequential) and layer.layers:
-            layer = layer.layers[0]
-        elif isinstance(layer, Upsampled):
-            layer = layer.body
-        else:
-            return layer
+def _tree(network: Network) -> Iterator[str]:
+    """The lines of `repr`."""
+    shapes = network.nodes.shapes(network.input_shape)
+    outputs = {group.name: group.outputs for group in network.nodes.groups} | {
+        n.name: (n.name,) for n in network.nodes
+    }
+    shape = "x".join(map(str, network.input_shape))
+    yield f"Network: input {shape}, {network.vector.size:,} parameters, {network.dtype}"
+    for layer, depth in network.nodes.layers():
+        if not layer.name and depth < 0:
+            continue
+        settings = layer.describe()
+        own = sum(parameter.size for parameter in layer.parameters().values() if parameter.trained)
+        given = " and ".join("x".join(map(str, shapes[name])) for name in outputs[layer.name])
+        title = f"{'  ' * (depth + 1)}{layer.name.rpartition('.')[2]}: {layer.kind}" + (
+            f"({settings})" if settings else ""
+        )
+        yield f"{title} -> {given}" + (f", {own:,} parameters" if own else "")

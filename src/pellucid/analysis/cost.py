@@ -3,27 +3,27 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
-from pellucid.layers import Layer, Sequential
-from pellucid.layers.containers import Branches
+from pellucid.graph import Group, Node, Nodes
+from pellucid.graph.lifetimes import live_bytes
 from pellucid.network import Network
 from pellucid.ops.arrays import Shape
 
 
 @dataclass(frozen=True)
 class LayerCost:
-    """One layer's row; a container's holds what is inside it and what the container itself adds.
+    """One layer's row; a container's adds up what is inside it.
 
     name: path in the network, such as "3" or "5.body.1". kind: name of the class. settings: a short phrase.
     depth: number of containers around it, the network itself not counted. container: whether it has layers inside.
     input_shape, output_shape: of one sample. parameters: trained elements of weights and biases.
     multiply_adds: for one sample. activation_bytes: of the outputs for one sample, which training keeps.
-    live_bytes: what inference needs for one sample while the layer runs: its input, its output, what other branches
-        hold meanwhile; a container's is the most that it needs at a time.
+    live_bytes: what inference needs for one sample while the layer runs: its inputs, its output, what others see
+        later; a container's is the most that it needs at a time.
     """
 
     name: str
@@ -76,62 +76,62 @@ def network_cost(network: Network, input_shape: Shape | None = None) -> NetworkC
 
     Raises PellucidError, naming the layer, where the network doesn't take that shape.
     """
-    return layer_cost(network.layer, input_shape or network.input_shape, network.dtype)
+    return nodes_cost(network.nodes, input_shape or network.input_shape, network.dtype)
 
 
-def layer_cost(layer: Layer, input_shape: Shape, dtype: npt.DTypeLike = np.float32) -> NetworkCost:
-    """As network_cost, for layers that are named and built, but need not have their weights in memory."""
-    rows = _rows(layer, tuple(input_shape), np.dtype(dtype).itemsize, 0, _Held())
-    return NetworkCost(tuple(input_shape), rows[1:] if rows[0].container else rows)
-
-
-@dataclass(frozen=True)
-class _Held:
-    """What inference keeps for other branches while a layer runs.
-
-    others: bytes of their outputs, and of their input where this layer doesn't see it itself. input_too: whether
-    one of them still needs the input that this layer sees.
-    """
-
-    others: int = 0
-    input_too: bool = False
-
-
-def _rows(layer: Layer, input_shape: Shape, itemsize: int, depth: int, held: _Held) -> list[LayerCost]:
-    """The layer's row, then those of the layers inside it."""
-    children, shapes = list(layer.children().values()), layer.children_inputs(input_shape)
-    output_shape = layer.output_shape(input_shape)
-    bytes_in, bytes_out = math.prod(input_shape) * itemsize, math.prod(output_shape) * itemsize
-    outputs = [math.prod(child.output_shape(shape)) * itemsize for child, shape in zip(children, shapes, strict=True)]
-    inner_depth = depth + 1 if layer.name else depth
-    inside = [
-        _rows(child, shape, itemsize, inner_depth, inner)
-        for child, shape, inner in zip(children, shapes, _kept(layer, bytes_in, outputs, held), strict=True)
+def nodes_cost(nodes: Nodes, input_shape: Shape, dtype: npt.DTypeLike = np.float32) -> NetworkCost:
+    """As network_cost, for nodes that are built, but need not have their weights in memory."""
+    shapes, itemsize = nodes.shapes(input_shape), np.dtype(dtype).itemsize
+    sizes = {name: math.prod(shape) * itemsize for name, shape in shapes.items()}
+    live = live_bytes(nodes, sizes)
+    parts: dict[str, LayerCost] = {}
+    counted: set[int] = set()
+    for node, needed in zip(nodes, live, strict=True):
+        parts[node.name] = _part(node, shapes, sizes[node.name], needed, counted)
+    wholes = {group.name: _whole(group, nodes, parts, shapes, sizes) for group in nodes.groups}
+    rows = [
+        replace((wholes if layer.name in wholes else parts)[layer.name], depth=depth)
+        for layer, depth in nodes.layers()
+        if depth >= 0
     ]
-    below = [rows[0] for rows in inside]
-    seen = sum(outputs) if isinstance(layer, Branches) else bytes_in
-    running = [] if isinstance(layer, Sequential) else [held.others + seen + bytes_out]
-    own = LayerCost(
+    return NetworkCost(tuple(input_shape), rows)
+
+
+def _part(node: Node, shapes: dict[str, Shape], written: int, needed: int, counted: set[int]) -> LayerCost:
+    """A node's row. counted: the parameters that an earlier node has too, which count once."""
+    layer, seen = node.layer, shapes[node.inputs[0]]
+    own = [p for p in layer.parameters().values() if p.trained and id(p) not in counted]
+    counted.update(map(id, own))
+    return LayerCost(
         layer.name,
         layer.kind,
         layer.describe(),
-        depth,
-        bool(children),
-        input_shape,
-        output_shape,
-        sum(p.size for p in layer.parameters().values() if p.trained) + sum(row.parameters for row in below),
-        layer.multiply_adds(input_shape) + sum(row.multiply_adds for row in below),
-        # what a sequence gives out is its last layer's output
-        (0 if isinstance(layer, Sequential) else bytes_out) + sum(row.activation_bytes for row in below),
-        max([*running, *(row.live_bytes for row in below)], default=bytes_in),
+        0,
+        False,
+        seen,
+        shapes[node.name],
+        sum(p.size for p in own),
+        layer.multiply_adds(seen),
+        written,
+        needed,
     )
-    return [own, *(row for rows in inside for row in rows)]
 
 
-def _kept(layer: Layer, bytes_in: int, outputs: list[int], held: _Held) -> list[_Held]:
-    """What is kept while each of the layers inside a container runs."""
-    if isinstance(layer, Branches):
-        last = len(outputs) - 1
-        return [_Held(held.others + sum(outputs[:i]), held.input_too or i < last) for i in range(len(outputs))]
-    later = _Held(held.others + bytes_in * held.input_too)
-    return [held, *[later] * len(outputs)][: len(outputs)]
+def _whole(
+    group: Group, nodes: Nodes, parts: dict[str, LayerCost], shapes: dict[str, Shape], sizes: dict[str, int]
+) -> LayerCost:
+    """A container's row: sums over what is inside it, and the most that is needed at a time."""
+    inside = [parts[node.name] for node in nodes[group.first : group.last]]
+    return LayerCost(
+        group.name,
+        group.container.kind,
+        group.container.describe(),
+        group.depth,
+        True,
+        shapes[group.source],
+        shapes[group.outputs[0]],
+        sum(row.parameters for row in inside),
+        sum(row.multiply_adds for row in inside),
+        sum(row.activation_bytes for row in inside),
+        max((row.live_bytes for row in inside), default=sizes[group.source]),
+    )

@@ -18,7 +18,8 @@ import numpy as np
 from pellucid.analysis.figures import PALETTE, SEQUENTIAL, figure_png, new_figure, photograph
 from pellucid.analysis.receptive_field import find_view
 from pellucid.errors import PellucidError
-from pellucid.layers import DIFFERENTIABLE, Sequential
+from pellucid.graph import Executor
+from pellucid.layers import DIFFERENTIABLE
 from pellucid.network import Network
 from pellucid.ops.arrays import Array, Pair
 
@@ -68,20 +69,19 @@ def effective_field(network: Network, layer: str, batches: Iterable[Array]) -> E
     The network is not changed. Raises PellucidError, listing those there are, for a missing layer.
     """
     twin = network.astype(network.dtype, fuse=False)
-    view = find_view(twin.layer, twin.input_shape, layer)
-    if not all(step.layer.name for step in view.steps):
-        raise PellucidError(f"layer {layer}: it sees more than the image (repeated edges); ask for the one around it")
+    view = find_view(twin.nodes, twin.input_shape, layer)
     unit = view.extent[0] // 2, view.extent[1] // 2
     theoretical = view.region(unit).mask(*twin.input_shape[1:])
     if not theoretical.any():
         raise PellucidError(f"layer {layer}: its middle unit {unit} sees nothing of the image")
-    way = Sequential(*(step.layer for step in view.steps))
+    way = Executor(view.nodes)
     total, images = np.zeros(twin.input_shape[1:]), 0
     for x in batches:
         y = way.forward(x, DIFFERENTIABLE)
         dy = np.zeros_like(y)
         dy[(slice(None), slice(None), *unit)[: y.ndim]] = 1
-        total += np.abs(way.backward(dy)).sum(axis=(0, 1))
+        dx = way.backward(dy, input_gradient=True)
+        total += 0 if dx is None else np.abs(dx).sum(axis=(0, 1))
         images += len(x)
     if not images:
         raise PellucidError(f"layer {layer}: no image to look at")

@@ -9,7 +9,7 @@ import numpy as np
 
 from pellucid.analysis.receptive_field import find_view
 from pellucid.errors import PellucidError
-from pellucid.layers import INFERENCE, Conv2d, Layer, Sequential
+from pellucid.layers import INFERENCE, Conv2d, Layer
 from pellucid.network import Network
 from pellucid.ops.arrays import Array
 
@@ -39,12 +39,12 @@ class Patch:
 def feature_maps(network: Network, image: Array) -> list[FeatureMap]:
     """Every layer's output for an image (C, H, W) in the network's float type, in the order in which they run.
 
-    Sequences are left out: what they give out is their last layer's.
+    Containers are left out: what they give out is their last layer's.
     """
     maps: list[FeatureMap] = []
 
     def watch(layer: Layer, y: Array) -> None:
-        if layer.name and not isinstance(layer, Sequential):
+        if layer.name in network.nodes.by_name:
             maps.append(FeatureMap(layer.name, layer.kind, layer.describe(), y[0].copy()))
 
     network.forward(image[None], INFERENCE.watched_by(watch))
@@ -112,7 +112,7 @@ def _patches(
     network: Network, name: str, best: _Best, channels: Sequence[int] | None, count: int
 ) -> dict[int, list[Patch]]:
     """The best places of some channels, with what each sees."""
-    view = find_view(network.layer, network.input_shape, name)
+    view = find_view(network.nodes, network.input_shape, name)
     known = best.values.shape[1]
     chosen = range(min(count, known)) if channels is None else [c for c in channels if 0 <= c < known]
     found: dict[int, list[Patch]] = {}

@@ -10,7 +10,8 @@ import numpy as np
 
 from pellucid.analysis.probe import probe
 from pellucid.errors import PellucidError
-from pellucid.layers import Conv2d, Sequential
+from pellucid.graph import Sequential
+from pellucid.layers import Conv2d
 from pellucid.network import Network
 from pellucid.ops.arrays import Array
 

@@ -12,7 +12,7 @@ Networks", Distill), extended to transposed convolutions, where neighbouring uni
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
@@ -21,9 +21,9 @@ from math import gcd, lcm
 import numpy as np
 
 from pellucid.errors import PellucidError
-from pellucid.layers import Layer, Sequential, Window
-from pellucid.layers.containers import Branches
-from pellucid.layers.resize import Upsampled
+from pellucid.graph import INPUT, Nodes
+from pellucid.layers import Join, Layer, Window
+from pellucid.layers.resize import RepeatEdges
 from pellucid.ops.arrays import Array, Pair, Shape
 
 Places = frozenset[int]
@@ -80,28 +80,22 @@ class ReceptiveField:
 
 
 @dataclass(frozen=True)
-class Step:
-    """A layer on the way from the image to a unit, and the shape that it sees."""
+class View:
+    """What the units of one layer see of an image. nodes: those that lead to its value. shapes: of all values."""
 
     layer: Layer
-    input_shape: Shape
-
-
-@dataclass(frozen=True)
-class View:
-    """What the units of one layer see of an image; the layer is the last of the `steps` that lead to it."""
-
-    steps: tuple[Step, ...]
+    nodes: Nodes
+    shapes: Mapping[str, Shape]
 
     @property
-    def layer(self) -> Layer:
-        """Whose units they are."""
-        return self.steps[-1].layer
+    def value(self) -> str:
+        """Name of the value whose units they are."""
+        return self.nodes.outputs[0]
 
     @property
     def extent(self) -> Pair:
         """Number of units (rows, columns); a vector is one."""
-        shape = self.layer.output_shape(self.steps[-1].input_shape)
+        shape = self.shapes[self.value]
         return (shape[1], shape[2]) if len(shape) == 3 else (1, 1)
 
     def region(self, unit: Pair, *, bounded: bool = True) -> Region:
@@ -113,10 +107,13 @@ class View:
         height, width = self.extent
         if not (0 <= unit[0] < height and 0 <= unit[1] < width):
             raise PellucidError(f"layer {self.layer.name}: no unit {unit}, its output is {height}x{width}")
-        region = Region(((frozenset({unit[0]}), frozenset({unit[1]})),))
-        for step in reversed(self.steps):
-            region = _before(region, step.layer, step.input_shape, bounded)
-        return region
+        regions = {self.value: Region(((frozenset({unit[0]}), frozenset({unit[1]})),))}
+        for node in reversed(self.nodes):
+            region = regions.pop(node.name, Region(()))
+            for name in node.seen:
+                seen = _before(region, node.layer, self.shapes[name], self.shapes[node.name], bounded)
+                regions[name] = regions[name] | seen if name in regions else seen
+        return regions.get(INPUT, Region(()))
 
     def field(self) -> ReceptiveField:
         """Size, stride and centre."""
@@ -138,10 +135,10 @@ class View:
         )
 
     def _pace(self, axis: int) -> _Pace:
-        pace = _Pace()
-        for step in self.steps:
-            pace = _after(pace, step.layer, axis)
-        return pace
+        paces = {INPUT: _Pace()}
+        for node in self.nodes:
+            paces[node.name] = _after([paces[name] for name in node.seen], node.layer, axis)
+        return paces[self.value]
 
 
 @dataclass(frozen=True)
@@ -152,80 +149,52 @@ class _Pace:
     period: int = 1
 
 
-def views(layer: Layer, input_shape: Shape) -> dict[str, View]:
-    """What the units of every named layer inside a built `layer` see of an image (C, H, W), by name."""
-    return {view.layer.name: view for view in _views(layer, input_shape, ()) if view.layer.name}
+def views(nodes: Nodes, input_shape: Shape) -> dict[str, View]:
+    """What the units of every named layer and container see of an image (C, H, W), by name; all are built."""
+    shapes = nodes.shapes(input_shape)
+    outputs = {node.name: node.name for node in nodes}
+    outputs |= {group.name: group.outputs[0] for group in nodes.groups if len(group.outputs) == 1}
+    return {
+        layer.name: View(layer, nodes.leading_to(outputs[layer.name]), shapes)
+        for layer, _ in nodes.layers()
+        if layer.name and layer.name in outputs
+    }
 
 
-def find_view(layer: Layer, input_shape: Shape, name: str) -> View:
+def find_view(nodes: Nodes, input_shape: Shape, name: str) -> View:
     """The view of the named layer. Raises PellucidError, listing those there are, where there is none."""
-    found = views(layer, input_shape)
+    found = views(nodes, input_shape)
     if name not in found:
         raise PellucidError(f"no layer {name!r}: expected one of {', '.join(found)}")
     return found[name]
 
 
-def _views(layer: Layer, input_shape: Shape, before: tuple[Step, ...]) -> Iterator[View]:
-    yield View((*before, Step(layer, input_shape)))
-    chain = _chain(layer, input_shape)
-    for child, shape in chain or _inside(layer, input_shape):
-        yield from _views(child, shape, before)
-        if chain:
-            before = (*before, Step(child, shape))
-
-
-class _Edges(Layer):
-    """The step of Upsampled that repeats a map's outermost rows and columns `before` it and after it."""
-
-    def __init__(self, before: Pair) -> None:
-        self.before = before
-
-    def seen(self, region: Region, input_shape: Shape, bounded: bool) -> Region:
-        """Which place of the map each repeats."""
-        boxes = []
-        for box in region.boxes:
-            moved = [frozenset(i - before for i in places) for places, before in zip(box, self.before, strict=True)]
-            if bounded:
-                ends = input_shape[1] - 1, input_shape[2] - 1
-                moved = [frozenset(min(max(i, 0), end) for i in p) for p, end in zip(moved, ends, strict=True)]
-            boxes.append((moved[0], moved[1]))
-        return Region(tuple(boxes), region.whole)
-
-
-def _inside(layer: Layer, input_shape: Shape) -> list[tuple[Layer, Shape]]:
-    """The layers inside one, each with what it sees."""
-    return list(zip(layer.children().values(), layer.children_inputs(input_shape), strict=True))
-
-
-def _chain(layer: Layer, input_shape: Shape) -> list[tuple[Layer, Shape]]:
-    """The layers that a container runs one after the other; none for any other layer."""
-    inside = _inside(layer, input_shape) if isinstance(layer, Sequential | Upsampled) else []
-    if isinstance(layer, Upsampled):
-        inside.insert(1, (_Edges(layer.before), layer.body.output_shape(input_shape)))
-    return inside
-
-
-def _before(region: Region, layer: Layer, input_shape: Shape, bounded: bool) -> Region:
-    """What places of a layer's output see of its input."""
-    if isinstance(layer, Sequential | Upsampled):
-        for child, shape in reversed(_chain(layer, input_shape)):
-            region = _before(region, child, shape, bounded)
-        return region
-    if isinstance(layer, Branches):
-        seen = Region(())
-        for child, shape in _inside(layer, input_shape):
-            seen |= _before(region, child, shape, bounded)
-        return seen
-    if isinstance(layer, _Edges):
-        return layer.seen(region, input_shape, bounded)
+def _before(region: Region, layer: Layer, input_shape: Shape, output_shape: Shape, bounded: bool) -> Region:
+    """What places of a layer's output see of one of its inputs."""
     if region.whole or not region.boxes:
         return region
+    if isinstance(layer, RepeatEdges):
+        return _repeated(region, layer.before, input_shape, bounded)
     if layer.sees_all:
         return Region((_everything(input_shape),)) if bounded else WHOLE
+    if input_shape[1:] == (1, 1) != output_shape[1:] and isinstance(layer, Join):  # its one pixel counts for all
+        return Region(((frozenset({0}), frozenset({0})),))
     if len(input_shape) != 3:
         return _through_window(region, layer.window, None)
     window = layer.window_for((input_shape[1], input_shape[2]))
     return _through_window(region, window, _everything(input_shape) if bounded else None)
+
+
+def _repeated(region: Region, before: Pair, input_shape: Shape, bounded: bool) -> Region:
+    """Which place of a map each place repeats, where the outermost ones go on `before` it and after it."""
+    boxes = []
+    for box in region.boxes:
+        moved = [frozenset(i - rows for i in places) for places, rows in zip(box, before, strict=True)]
+        if bounded:
+            ends = input_shape[1] - 1, input_shape[2] - 1
+            moved = [frozenset(min(max(i, 0), end) for i in p) for p, end in zip(moved, ends, strict=True)]
+        boxes.append((moved[0], moved[1]))
+    return Region(tuple(boxes))
 
 
 def _everything(input_shape: Shape) -> Box:
@@ -265,17 +234,11 @@ def _within(box: Box, others: tuple[Box, ...] | list[Box]) -> bool:
     return any(box[0] <= other[0] and box[1] <= other[1] for other in others)
 
 
-def _after(pace: _Pace, layer: Layer, axis: int) -> _Pace:
-    """The pace behind a layer."""
-    if isinstance(layer, Sequential | Upsampled):
-        for child in layer.children().values():
-            pace = _after(pace, child, axis)
-        return pace
-    if isinstance(layer, Branches):
-        paces = [_after(pace, branch, axis) for branch in layer.branches]
-        agreed = paces[0].stride if len({p.stride for p in paces}) == 1 else None
-        return _Pace(agreed, lcm(*(p.period for p in paces)))
+def _after(paces: Sequence[_Pace], layer: Layer, axis: int) -> _Pace:
+    """The pace behind a layer; where several values meet, their common one, if they have one."""
+    agreed = paces[0].stride if len({pace.stride for pace in paces}) == 1 else None
+    period = lcm(*(pace.period for pace in paces))
     stride = layer.window.geometry.stride[axis]
     if layer.window.transposed:
-        return _Pace(pace.stride and pace.stride / stride, pace.period * stride)
-    return _Pace(pace.stride and pace.stride * stride, pace.period // gcd(pace.period, stride))
+        return _Pace(agreed and agreed / stride, period * stride)
+    return _Pace(agreed and agreed * stride, period // gcd(period, stride))

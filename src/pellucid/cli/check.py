@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter
 
-from pellucid.cli.kinds import Count, Whole, switch
+from pellucid.cli.flags import Count, Whole, switch
 from pellucid.cli.output import dimensions, print_json, print_note, print_table, working
 from pellucid.cli.subject import NAME_HELP, Subject, few_scenes, open_subject
 

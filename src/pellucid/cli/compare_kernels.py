@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from pellucid.cli.kinds import Count, switch
+from pellucid.cli.flags import Count, switch
 from pellucid.cli.output import print_json, print_note, print_table
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
-from pellucid.cli.kinds import Count
+from pellucid.cli.flags import Count
 from pellucid.cli.output import print_note
 
 if TYPE_CHECKING:
@@ -45,7 +45,8 @@ def depth_experiment(
 
     Every finished training is kept: the same command after an interruption, or with more seeds, goes on from there.
     """
-    from pellucid.analysis.depth import BUDGETS, Experiment, Findings, Settings, run_experiment, write_report
+    from pellucid.analysis.depth import BUDGETS, Findings, Settings, write_report
+    from pellucid.recipes.depth_experiment import Experiment, run_experiment
 
     settings = Settings(budget, BUDGETS[budget] if size is None else size, steps, data=data)
     chosen, parts = depths or [3, 6, 9, 12], data_fractions or [0.005, 0.02, 0.08]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
-from pellucid.cli.kinds import switch
+from pellucid.cli.flags import switch
 from pellucid.cli.machine import DEFAULT, Machine
 from pellucid.cli.output import print_json, print_note, print_table
 from pellucid.cli.subject import LAST, RUN_HELP, data_for

@@ -8,7 +8,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from pellucid.cli.kinds import Count, Whole
+from pellucid.cli.flags import Count, Whole
 from pellucid.cli.machine import DEFAULT, Machine
 from pellucid.cli.output import print_note
 from pellucid.cli.predict import parted

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from cyclopts import Parameter
 
 from pellucid import ops
-from pellucid.cli.kinds import Count
+from pellucid.cli.flags import Count
 
 
 @Parameter(name="*")

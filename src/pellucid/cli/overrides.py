@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, get_type_hints
 
 from cyclopts import Parameter
 
-from pellucid.cli.kinds import Count, Whole
+from pellucid.cli.flags import Count, Whole
 from pellucid.errors import PellucidError
 
 

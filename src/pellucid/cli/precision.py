@@ -13,7 +13,7 @@ from pellucid.cli.output import byte_count, print_json, print_note, print_table,
 from pellucid.cli.subject import LAST
 
 if TYPE_CHECKING:
-    from pellucid.precision.report import FormatRow
+    from pellucid.recipes.format_report import FormatRow
 
 NUMBERS = ("accuracy", "weights", "activations", "images/s", "logits off by", "changed")
 
@@ -33,8 +33,8 @@ def precision(
     Integer networks that pellucid shrink has trained are compared too.
     """
     from pellucid.files import write_whole
-    from pellucid.precision.picture import draw_formats
-    from pellucid.recipes.formats import compare_run
+    from pellucid.recipes.format_comparison import compare_run
+    from pellucid.recipes.format_picture import draw_formats
 
     backend = machine.use()
     with working("each image in every format ..."):

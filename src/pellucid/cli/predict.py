@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from pellucid.cli.boxes import draw_detections
-from pellucid.cli.kinds import Count, switch
+from pellucid.cli.flags import Count, switch
 from pellucid.cli.machine import DEFAULT, Machine
 from pellucid.cli.masks import draw_masks
 from pellucid.cli.output import print_json, print_table

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from pellucid.cli.kinds import Count, switch
+from pellucid.cli.flags import Count, switch
 from pellucid.cli.machine import DEFAULT, Machine
 from pellucid.cli.output import print_json, print_note
 from pellucid.cli.subject import LAST, RUN_HELP, data_for
@@ -34,7 +34,7 @@ def receptive_field(
 
     machine.use()
     model = open_model(Path(run))
-    find_view(model.network.layer, model.network.input_shape, layer)
+    find_view(model.network.nodes, model.network.input_shape, layer)
     given = inputs(model, read_image(model, image)[None]) if image else None
     test = data_for(model, None).test
     loader = build_loader(model.recipe, test.subset(range(min(images, len(test)))), training=False)

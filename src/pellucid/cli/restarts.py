@@ -77,7 +77,7 @@ def _run(command: Sequence[str]) -> tuple[int, bool]:
 def _finished(run: RunFolder) -> bool:
     """Whether the end came when everything was done."""
     from pellucid.recipes import load_recipe
-    from pellucid.training import read_arrays
+    from pellucid.weights import read_arrays
 
     if not run.checkpoint.exists():
         return False

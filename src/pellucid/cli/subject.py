@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from pellucid.data import Data
     from pellucid.network import Network
     from pellucid.recipes import Model, Recipe
-    from pellucid.training import Task
+    from pellucid.task import Task
 
 LAST = "runs/last"
 FEW = 64

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
-from pellucid.cli.kinds import Count, switch
+from pellucid.cli.flags import Count, switch
 from pellucid.cli.output import byte_count, dimensions, print_json, print_note, print_table
 from pellucid.cli.subject import open_subject
 from pellucid.errors import PellucidError
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from pellucid.analysis.cost import NetworkCost
     from pellucid.analysis.receptive_field import ReceptiveField
+    from pellucid.graph import Nodes
     from pellucid.layers import Layer
     from pellucid.ops.arrays import Shape
 
@@ -34,7 +35,7 @@ class _Summarised:
     """A network to be summed up, built, but not necessarily in memory."""
 
     title: str
-    layer: Layer
+    nodes: Nodes
     input_shape: Shape
     dtype: np.dtype[Any] | str = "float32"
 
@@ -52,13 +53,13 @@ def summary(
     json: Annotated[bool, switch("Print JSON, with shapes, numbers and totals.")] = False,
 ) -> None:
     """List layers, output shapes, costs for one image, and receptive fields."""
-    from pellucid.analysis.cost import layer_cost
+    from pellucid.analysis.cost import nodes_cost
     from pellucid.analysis.receptive_field import views
 
     found = _find(name, _shape(input_) if input_ else None, classes)
-    cost = layer_cost(found.layer, found.input_shape, found.dtype)
+    cost = nodes_cost(found.nodes, found.input_shape, found.dtype)
     images = len(found.input_shape) == 3
-    fields = {part: view.field() for part, view in views(found.layer, found.input_shape).items()} if images else {}
+    fields = {part: view.field() for part, view in views(found.nodes, found.input_shape).items()} if images else {}
     if json:
         print_json(as_json(cost, fields))
     else:
@@ -89,17 +90,17 @@ def _find(name: str, shape: Shape | None, classes: int | None) -> _Summarised:
         raise PellucidError(f"--classes {classes}: {name} knows its own, {subject.classes}")
     network = subject.network
     if shape is None:
-        return _Summarised(subject.title, network.layer, network.input_shape, network.dtype)
+        return _Summarised(subject.title, network.nodes, network.input_shape, network.dtype)
     layer = make(subject.recipe.network, NETWORKS, subject.classes)
     return _Summarised(subject.title, _built(layer, shape), shape, network.dtype)
 
 
-def _built(layer: Layer, shape: Shape) -> Layer:
-    from pellucid.network import name_layers
+def _built(layer: Layer, shape: Shape) -> Nodes:
+    from pellucid.graph import unroll
 
-    name_layers(layer)
-    layer.build(shape)
-    return layer
+    nodes = unroll(layer)
+    nodes.build(shape)
+    return nodes
 
 
 def show(cost: NetworkCost, fields: Mapping[str, ReceptiveField], title: str) -> None:

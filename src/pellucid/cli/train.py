@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from pellucid.cli.kinds import Whole, switch
+from pellucid.cli.flags import Whole, switch
 from pellucid.cli.machine import DEFAULT, Machine
 from pellucid.cli.output import print_note
 from pellucid.cli.overrides import NONE, Overrides

@@ -4,16 +4,16 @@ from pellucid.data.augmentation import Augmentation
 from pellucid.data.boxed import load_boxed
 from pellucid.data.boxes import Boxes
 from pellucid.data.dataset import Dataset, Images, Rows
-from pellucid.data.idx import read_idx, write_idx
+from pellucid.data.formats.idx import read_idx, write_idx
+from pellucid.data.formats.mnist import load_mnist, mnist_dataset
+from pellucid.data.formats.voc import read_voc
 from pellucid.data.loader import Batch, Loader, normalized
 from pellucid.data.masked import load_masked, load_scenes
-from pellucid.data.mnist import load_mnist, mnist_dataset
 from pellucid.data.paired_augmentation import RandomCrop
 from pellucid.data.pictures import read_picture
 from pellucid.data.prepare import prepare_character
 from pellucid.data.scenes import Scenes, make_scenes, scene_settings
 from pellucid.data.sources import Data, load_data
-from pellucid.data.voc import read_voc
 
 __all__ = [
     "Augmentation",

@@ -8,14 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from pellucid.data.box_files import Outside
 from pellucid.data.boxes import PLAIN, Boxes
-from pellucid.data.coco import is_coco, read_coco
 from pellucid.data.dataset import Dataset
+from pellucid.data.formats.box_files import Outside
+from pellucid.data.formats.coco import is_coco, read_coco
+from pellucid.data.formats.voc_boxes import FOLDERS, is_voc_boxes, read_voc_boxes
 from pellucid.data.masked import load_scenes
 from pellucid.data.scenes import Scenes
 from pellucid.data.sources import Data
-from pellucid.data.voc_boxes import FOLDERS, is_voc_boxes, read_voc_boxes
 from pellucid.errors import PellucidError
 from pellucid.ops.arrays import Pair
 

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from pellucid.data.dataset import Dataset
+from pellucid.data.formats.voc import FOLDERS, is_voc, read_voc
 from pellucid.data.scenes import PRESETS, Scenes, make_scenes, scene_settings
 from pellucid.data.sources import Data, load_data
-from pellucid.data.voc import FOLDERS, is_voc, read_voc
 from pellucid.errors import PellucidError
 from pellucid.ops.arrays import Pair
 

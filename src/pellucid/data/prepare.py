@@ -182,12 +182,12 @@ def centred(ink: Array, side: int) -> Array:
     MNIST's centres of mass lie from 13.5 to 14.5, counted from the middle of the first pixel.
     """
     image = np.zeros((side, side), np.uint8)
-    places = []
+    slices = []
     for axis, length in enumerate(ink.shape):
         mass = ink.sum(1 - axis)
         centre = float(mass @ np.arange(length) / mass.sum())
         start = int(np.floor(side / 2 - centre + 0.5))
         start = min(max(start, 0), side - length)
-        places.append(slice(start, start + length))
-    image[places[0], places[1]] = np.rint(ink.clip(0, 1) * 255)
+        slices.append(slice(start, start + length))
+    image[slices[0], slices[1]] = np.rint(ink.clip(0, 1) * 255)
     return image

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pellucid.data.dataset import Dataset
-from pellucid.data.folders import has_class_folders, read_folder
-from pellucid.data.idx_sets import find_idx_set, read_idx_set
-from pellucid.data.mnist import mnist_dataset
+from pellucid.data.formats.folders import has_class_folders, read_folder
+from pellucid.data.formats.idx_sets import find_idx_set, read_idx_set
+from pellucid.data.formats.mnist import mnist_dataset
 from pellucid.errors import PellucidError
 from pellucid.ops.arrays import Pair, pair
 

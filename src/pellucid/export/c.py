@@ -15,12 +15,12 @@ from math import prod
 from pathlib import Path
 
 from pellucid.errors import PellucidError
-from pellucid.export.plan import MemoryPlan, plan_memory
 from pellucid.files import write_whole
 from pellucid.ops.arrays import Array
-from pellucid.precision import PIXELS, IntegerNetwork
-from pellucid.precision.integer_layers import IntegerConv2d, IntegerPool2d, IntegerStep, IntegerTable
-from pellucid.precision.levels import pack
+from pellucid.plan import PIXELS, IntegerNetwork
+from pellucid.plan.integer_steps import IntegerConv2d, IntegerPool2d, IntegerStep, IntegerTable
+from pellucid.plan.memory import MemoryPlan, plan_memory
+from pellucid.plan.weight_levels import pack
 
 CONVOLUTION_BYTES, POOL_BYTES = 52, 24  # of the description of a layer, with pointers of 4 bytes
 LINE = 110

@@ -1,5 +1,7 @@
 """Activation functions: applied to each element by itself."""
 
+import numpy as np
+
 from pellucid import ops
 from pellucid.layers.base import Layer
 from pellucid.layers.context import INFERENCE, Context
@@ -52,6 +54,47 @@ class LeakyReLU(Layer):
     def describe(self) -> str:
         """The slope."""
         return f"slope {self.slope:g}"
+
+
+class Clip(Layer):
+    """y = x between low and high, the nearer of the two outside."""
+
+    keeps = ("y",)
+
+    def __init__(self, low: float, high: float) -> None:
+        self.low, self.high = float(low), float(high)
+        if not self.low < self.high:
+            raise self.error("low below high", f"low {low:g}, high {high:g}")
+
+    def forward(self, x: Array, context: Context = INFERENCE) -> Array:
+        """What lies between the bounds passes."""
+        y = ops.clip(x, self.low, self.high)
+        if context.keep:
+            self.y = y
+        return y
+
+    def backward(self, dy: Array) -> Array:
+        """Where an element passed, so does its gradient."""
+        return ops.clip_backward(dy, self.y, self.low, self.high)
+
+    def pattern(self) -> Array | None:
+        """Which elements were below, between and above the bounds, as 0, 1, 2."""
+        return (self.y > self.low).astype(np.int8) + (self.y >= self.high)
+
+    def describe(self) -> str:
+        """The bounds."""
+        return f"{self.low:g} to {self.high:g}"
+
+
+class ReLU6(Clip):
+    """y = min(max(x, 0), 6) (Krizhevsky 2010, "Convolutional Deep Belief Networks on CIFAR-10")."""
+
+    def __init__(self) -> None:
+        super().__init__(0, 6)
+
+    def describe(self) -> str:
+        """The name says it."""
+        return ""
 
 
 class Sigmoid(Layer):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -20,7 +21,7 @@ class Parameter:
     """A named tensor of a layer. Its value and gradient are views of the network's two flat vectors.
 
     trained: it has a gradient and is moved by the optimizer. Otherwise it is a statistic that the layer keeps.
-    learns: whether it still is moved, or stays as it is for a while; see the layers' backward.
+    learns: whether the optimizer moves it now; a frozen one is left as it is, and its gradient is 0.
     """
 
     shape: Shape
@@ -34,6 +35,10 @@ class Parameter:
     def size(self) -> int:
         """Number of elements."""
         return int(np.prod(self.shape, dtype=np.int64))
+
+    def __getstate__(self) -> dict[str, Any]:
+        """A copy has its own value, in memory of its own; the gradient belongs to the network."""
+        return {**self.__dict__, "value": np.array(self.value), "gradient": np.empty(0)}
 
 
 class Layer:
@@ -51,7 +56,10 @@ class Layer:
     """Whether backward has to work out the input's gradient; if not, layers may return an empty array."""
 
     keeps: tuple[str, ...] = ()
-    """Names of the attributes that a kept forward pass stores for backward; dropped once backward has used them."""
+    """Names of the attributes in which a kept forward pass stores what backward needs; then they are dropped."""
+
+    built: bool = False
+    """Whether it belongs to a network."""
 
     sees_all: bool = False
     """Whether one output sees the whole image, whatever its size."""
@@ -64,14 +72,6 @@ class Layer:
         if shape != self._checked:
             self.output_shape(shape)
             self._checked = shape
-
-    def children(self) -> dict[str, Layer]:
-        """Layers inside this one, in order."""
-        return {}
-
-    def children_inputs(self, input_shape: Shape) -> list[Shape]:
-        """What each of the layers inside sees, in their order."""
-        return []
 
     def parameters(self) -> dict[str, Parameter]:
         """This layer's own parameters, in order; known once it is built."""
@@ -119,11 +119,15 @@ class Layer:
         """Name of the layer's class."""
         return type(self).__name__
 
-    def walk(self) -> Iterator[Layer]:
-        """This layer and all inside it, outermost first, in order."""
-        yield self
-        for child in self.children().values():
-            yield from child.walk()
+    def forget(self) -> None:
+        """Drop what forward kept for a backward pass."""
+        for name in self.keeps:
+            self.__dict__.pop(name, None)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """A copy belongs to no network, and keeps nothing of a pass."""
+        left = {"built", "_checked", *self.keeps}
+        return {name: value for name, value in self.__dict__.items() if name not in left}
 
     def error(self, expected: str, came: object) -> PellucidError:
         """The one-line error for an input that doesn't fit."""

@@ -102,21 +102,29 @@ class AvgPool2d(_Pooling):
 
 
 class GlobalAvgPool2d(Layer):
-    """Mean of each channel over the whole image, of whatever size: from (C, H, W) to (C,)."""
+    """Mean of each channel over the whole image, of whatever size: from (C, H, W) to (C,).
+
+    flatten=False: to (C, 1, 1) instead, an image of one pixel, by which others can be scaled.
+    """
 
     sees_all = True
     keeps = ("size",)
 
+    def __init__(self, *, flatten: bool = True) -> None:
+        self.flatten = flatten
+
     def output_shape(self, input_shape: Shape) -> Shape:
-        """(C,)."""
-        return (self.image_shape(input_shape)[0],)
+        """(C,), or (C, 1, 1)."""
+        C = self.image_shape(input_shape)[0]
+        return (C,) if self.flatten else (C, 1, 1)
 
     def forward(self, x: Array, context: Context = INFERENCE) -> Array:
         """The means."""
         if context.keep:
             self.size = (x.shape[2], x.shape[3])
-        return ops.global_avg_pool2d(x)
+        y = ops.global_avg_pool2d(x)
+        return y if self.flatten else y.reshape(*y.shape, 1, 1)
 
     def backward(self, dy: Array) -> Array:
         """Each gradient is shared equally."""
-        return ops.global_avg_pool2d_backward(dy, self.size)
+        return ops.global_avg_pool2d_backward(dy.reshape(dy.shape[:2]), self.size)

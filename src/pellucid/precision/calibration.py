@@ -10,7 +10,7 @@ from pellucid.errors import PellucidError
 from pellucid.layers import INFERENCE, Layer
 from pellucid.network import Network
 from pellucid.ops.arrays import Array
-from pellucid.precision.scale import PIXELS, Scale
+from pellucid.plan.scale import PIXELS, Scale
 
 BATCH = 128
 

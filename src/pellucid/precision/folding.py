@@ -6,8 +6,8 @@ import copy
 
 import numpy as np
 
-from pellucid.layers import BatchNorm2d, Conv2d, Identity, Layer, Linear, Sequential
-from pellucid.layers.containers import Branches
+from pellucid.graph import Branches, Sequential
+from pellucid.layers import BatchNorm2d, Conv2d, Identity, Layer, Linear
 from pellucid.network import Network
 from pellucid.ops.arrays import Array
 

@@ -9,13 +9,13 @@ from pellucid.errors import PellucidError
 from pellucid.layers import AvgPool2d, Conv2d, Layer, Linear, MaxPool2d
 from pellucid.network import Network
 from pellucid.ops.arrays import Array
+from pellucid.plan.integer_network import IntegerNetwork
+from pellucid.plan.integer_steps import IntegerConv2d, IntegerPool2d, IntegerStep, IntegerTable
+from pellucid.plan.scale import Scale
+from pellucid.plan.weight_levels import checked_bits, fitted_steps, nearest_levels
 from pellucid.precision.calibration import calibrate
 from pellucid.precision.fixed_point import fixed_point
 from pellucid.precision.folding import channel_factors
-from pellucid.precision.integer_layers import IntegerConv2d, IntegerPool2d, IntegerStep, IntegerTable
-from pellucid.precision.integer_network import IntegerNetwork
-from pellucid.precision.levels import checked_bits, fitted_steps, nearest_levels
-from pellucid.precision.scale import Scale
 from pellucid.precision.stages import Stage, stages
 
 LARGEST_TOTAL = (1 << 31) - 1

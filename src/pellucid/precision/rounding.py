@@ -15,8 +15,8 @@ from pellucid import ops
 from pellucid.layers import INFERENCE, Context, Conv2d, Layer, Linear, Parameter, Window
 from pellucid.layers.initializers import Constant
 from pellucid.ops.arrays import Array, Shape
-from pellucid.precision.levels import checked_bits, nearest_levels, plain_steps
-from pellucid.precision.scale import Scale
+from pellucid.plan.scale import Scale
+from pellucid.plan.weight_levels import checked_bits, nearest_levels, plain_steps
 
 MOMENTUM = 0.02  # weight of the newest batch in the running range of an activation
 

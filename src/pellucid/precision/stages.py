@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from pellucid.errors import PellucidError
+from pellucid.graph import Sequential
 from pellucid.layers import (
     AvgPool2d,
     BatchNorm2d,
@@ -24,7 +25,6 @@ from pellucid.layers import (
     Linear,
     MaxPool2d,
     ReLU,
-    Sequential,
     Sigmoid,
     SiLU,
     Tanh,

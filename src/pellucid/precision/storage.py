@@ -13,12 +13,12 @@ import numpy as np
 
 from pellucid.errors import PellucidError
 from pellucid.ops.arrays import Array
+from pellucid.plan.integer_network import IntegerNetwork
+from pellucid.plan.integer_steps import IntegerConv2d, IntegerPool2d, IntegerStep, IntegerTable
+from pellucid.plan.scale import Scale
+from pellucid.plan.weight_levels import checked_bits, pack, unpack
 from pellucid.precision.fixed_point import LARGEST_SHIFT
-from pellucid.precision.integer_layers import IntegerConv2d, IntegerPool2d, IntegerStep, IntegerTable
-from pellucid.precision.integer_network import IntegerNetwork
-from pellucid.precision.levels import checked_bits, pack, unpack
-from pellucid.precision.scale import Scale
-from pellucid.training.weights import read_arrays, write_arrays
+from pellucid.weights import read_arrays, write_arrays
 
 FORMAT = "pellucid integer network 1"
 KINDS: dict[str, type[IntegerStep]] = {kind.__name__: kind for kind in (IntegerConv2d, IntegerPool2d, IntegerTable)}

@@ -6,12 +6,12 @@ import msgspec
 
 from pellucid.files import write_whole
 from pellucid.network import Network
-from pellucid.recipes.build import build_network
 from pellucid.recipes.load import load_recipe
 from pellucid.recipes.model import model_notes
+from pellucid.recipes.network import build_network
 from pellucid.recipes.write import recipe_toml
-from pellucid.training import save_model
 from pellucid.training.folder import RunFolder, create_run_folder
+from pellucid.weights import save_model
 from pellucid.zoo.book import load_book_parameters
 
 CLASS_NAMES = tuple("0123456789")

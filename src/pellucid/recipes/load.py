@@ -94,7 +94,7 @@ def _override(content: dict[str, Any], key: str, value: Any) -> None:
 
 
 def _recipe(content: dict[str, Any]) -> Recipe:
-    from pellucid.recipes.build import check_choices
+    from pellucid.recipes.check import check_choices
 
     _check_keys("", content, Recipe)
     try:

@@ -7,16 +7,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pellucid.data.dataset import Dataset
-from pellucid.data.folders import has_class_folders
+from pellucid.data.formats.folders import has_class_folders
 from pellucid.errors import PellucidError
 from pellucid.network import Network
 from pellucid.ops.arrays import Shape
-from pellucid.recipes.build import build_network, build_task
 from pellucid.recipes.load import parse_recipe
+from pellucid.recipes.network import build_network, build_task
 from pellucid.recipes.schema import Recipe
 from pellucid.recipes.write import recipe_toml
-from pellucid.training import Task, read_arrays
+from pellucid.task import Task
 from pellucid.training.folder import RunFolder, open_run_folder
+from pellucid.weights import read_arrays
 
 FORMAT = "pellucid model 1"
 
@@ -41,7 +42,7 @@ class Model:
 def model_notes(
     recipe: Recipe, image_shape: Shape, class_names: tuple[str, ...], pictures: bool = False
 ) -> dict[str, str]:
-    """What a model's file says beside its weights; see `training.save_model`."""
+    """What a model's file says beside its weights; see `weights.save_model`."""
     return {
         "format": FORMAT,
         "recipe": recipe_toml(recipe),

@@ -12,7 +12,7 @@ from pellucid.data import normalized
 from pellucid.data.pictures import picture_format, read_picture
 from pellucid.errors import PellucidError
 from pellucid.files import write_whole
-from pellucid.layers.grid import grid
+from pellucid.graph import grid
 from pellucid.ops.arrays import Array
 from pellucid.recipes.model import Model
 from pellucid.tasks.mask_pictures import encoded, mask_png, overlay
@@ -53,7 +53,7 @@ def read_pixels(model: Model, path: Path) -> Array:
 
 def _check(model: Model, paths: Sequence[Path]) -> None:
     names: dict[str, Path] = {}
-    rows, columns = grid(model.network.layer)
+    rows, columns = grid(model.network.nodes)
     for path in paths:
         (H, W), _ = picture_format(path)
         stride = f"{rows.period}x{columns.period}"

@@ -8,14 +8,15 @@ from pathlib import Path
 from pellucid.data import Data
 from pellucid.errors import PellucidError
 from pellucid.files import write_whole
-from pellucid.recipes.build import build_data, build_trainer
+from pellucid.recipes.data import build_data
 from pellucid.recipes.load import load_recipe, parse_recipe
 from pellucid.recipes.model import dataset_notes
 from pellucid.recipes.schema import Recipe
+from pellucid.recipes.trainer import build_trainer
 from pellucid.recipes.write import recipe_toml
 from pellucid.training import AgreedError, Alone, Callback, Communicator, Trainer, load_checkpoint
 from pellucid.training.agreement import agree, from_first, together, versions
-from pellucid.training.callbacks import Checkpoint, Curve, History, Models, SameWeights
+from pellucid.training.callbacks import Checkpoint, Curve, History, SameWeights, SaveModels
 from pellucid.training.folder import RunFolder, create_run_folder, open_run_folder
 
 
@@ -118,6 +119,6 @@ def _keepers(recipe: Recipe, run: RunFolder, data: Data) -> list[Callback]:
         SameWeights(),
         History(run.history, settings.log_every),
         Curve(run.curve),
-        Models(run.model, run.best, dataset_notes(recipe, data.train)),
+        SaveModels(run.model, run.best, dataset_notes(recipe, data.train)),
         Checkpoint(run.checkpoint, settings.checkpoint_seconds),
     ]

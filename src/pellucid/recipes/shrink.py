@@ -16,12 +16,14 @@ from pellucid.data.randomness import generator
 from pellucid.errors import PellucidError
 from pellucid.network import Network
 from pellucid.ops.arrays import Array
-from pellucid.precision import IntegerNetwork, quantization_aware, quantize
-from pellucid.precision.levels import WIDTHS, checked_bits
+from pellucid.plan import IntegerNetwork
+from pellucid.plan.weight_levels import WIDTHS, checked_bits
+from pellucid.precision import quantization_aware, quantize
 from pellucid.precision.storage import load_integer, save_integer
-from pellucid.recipes.build import build_data, build_loader, build_trainer
+from pellucid.recipes.data import build_data, build_loader
 from pellucid.recipes.model import Model, open_model
 from pellucid.recipes.schema import Recipe
+from pellucid.recipes.trainer import build_trainer
 from pellucid.training import Callback
 
 CALIBRATION_IMAGES = 500

@@ -5,10 +5,10 @@
 
 from collections.abc import Callable
 
+from pellucid.task import Task
 from pellucid.tasks.classify import Classify, Guess
 from pellucid.tasks.detect import Detect
 from pellucid.tasks.segment import Segment
-from pellucid.training.task import Task
 
 TASKS: dict[str, Callable[..., Task]] = {"classify": Classify, "segment": Segment, "detect": Detect}
 

@@ -11,19 +11,20 @@ from pellucid.data.boxes import Boxes
 from pellucid.errors import PellucidError
 from pellucid.ops.arrays import Array, Pair, Shape
 from pellucid.ops.half import is_half
+from pellucid.tasks.box_assignment import Assignment, assign, map_shape
+from pellucid.tasks.box_code import BoxCode
 from pellucid.tasks.box_overlap import MEASURES
 from pellucid.tasks.detection_loss import LossSettings, detection_loss, loss_pattern
 from pellucid.tasks.detection_metrics import DetectionMetrics
 from pellucid.tasks.detections import DecodeSettings, Detections, decode
-from pellucid.tasks.places import Assignment, BoxCode, assign, map_shape
 
 
 @dataclass(frozen=True)
 class Detect:
     """Focal loss, a loss of the IoU's family, quality; decoding and class-aware NMS; COCO's measures.
 
-    Outputs are (n, K + 5, h, w): K class scores, dx, dy, tw, th (see tasks.places) and quality of each place; targets
-    are `Boxes`.
+    Outputs are (n, K + 5, h, w): K class scores, dx, dy, tw, th (see tasks.box_code) and quality of each place;
+    targets are `Boxes`.
 
     class_names: name of class 0, 1, ... stride: pixels from place to place, as the network has them. base: pixels of
     a box's side where tw and th are 0; log_range: a side is at most exp(log_range) times as large or small.

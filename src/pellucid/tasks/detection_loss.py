@@ -19,8 +19,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from pellucid.ops.arrays import Array
+from pellucid.tasks.box_assignment import Assignment
+from pellucid.tasks.box_code import BoxCode
 from pellucid.tasks.box_overlap import MEASURES, Overlap
-from pellucid.tasks.places import Assignment, BoxCode
 
 
 @dataclass(frozen=True)
@@ -70,10 +71,10 @@ def detection_loss(
     y = np.ascontiguousarray(outputs.transpose(0, 2, 3, 1))
     K = y.shape[3] - 5
     gradient = np.empty_like(y)
-    places = (assignment.image, assignment.row, assignment.column)
+    positive = (assignment.image, assignment.row, assignment.column)
     class_loss = _class_loss(y, gradient, labels, assignment, settings, K)
     gradient[..., K:] = 0
-    box_loss, gradient[(*places, slice(K, K + 5))] = _box_loss(y[places][:, K:], boxes, assignment, settings)
+    box_loss, gradient[(*positive, slice(K, K + 5))] = _box_loss(y[positive][:, K:], boxes, assignment, settings)
     gradient /= y.dtype.type(total)
     return (class_loss + box_loss) / total, gradient.transpose(0, 3, 1, 2)
 
@@ -82,9 +83,9 @@ def _class_loss(
     y: Array, gradient: Array, labels: Array, assignment: Assignment, settings: LossSettings, K: int
 ) -> float:
     """Sum over places and classes; writes the gradient for the class scores."""
-    places = (assignment.image, assignment.row, assignment.column)
+    positive = (assignment.image, assignment.row, assignment.column)
     absent, d_absent = focal(-y[..., :K], 1 - settings.alpha, settings.gamma)
-    there = (*places, labels[assignment.box])
+    there = (*positive, labels[assignment.box])
     present, d_present = focal(y[there], settings.alpha, settings.gamma)
     absent[there] = present
     np.negative(d_absent, out=gradient[..., :K])

@@ -116,9 +116,9 @@ def matched(found: Array, boxes: Array, kinds: Array, ious: Sequence[float] | Ar
     crowd, optional = kinds[order] == CROWD, kinds[order] != PLAIN
     overlap = pairwise_iou(found.astype(np.float64), boxes[order].astype(np.float64), crowd)
     free = np.ones((len(ious), len(boxes)), bool)
-    levels = np.minimum(np.asarray(ious), 1 - 1e-10)
+    thresholds = np.minimum(np.asarray(ious), 1 - 1e-10)
     for d in range(len(found) if len(boxes) else 0):
-        able = (free | crowd) & (overlap[d] >= levels[:, None])
+        able = (free | crowd) & (overlap[d] >= thresholds[:, None])
         plain = able & ~optional
         able = np.where(plain.any(axis=1, keepdims=True), plain, able)  # another kind only where no plain one is left
         # of equal overlaps the last one, as COCO's loop has it

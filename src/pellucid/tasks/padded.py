@@ -11,9 +11,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pellucid.errors import PellucidError
+from pellucid.graph import grid
 from pellucid.layers import INFERENCE, AvgPool2d, Layer, MaxPool2d
-from pellucid.layers.grid import grid
 from pellucid.network import Network
 from pellucid.ops import memory
 from pellucid.ops.arrays import Array, Pair, Shape
@@ -39,17 +38,15 @@ def forward_each(network: Network, images: Sequence[Array], period: Pair | None 
     if any(_overhangs(layer) for layer in network.layers()):
         rows = zip(batch, shapes, strict=True)
         return [network.forward(memory.channels_last(row[None, :, :h, :w]))[0] for row, (_, h, w) in rows]
-    parts: dict[int, list[Pair]] = {}  # of each layer's output, what part of it belongs to each image
-    for shape in shapes:
-        _record(network.layer, shape, parts)
+    parts = _parts(network, shapes)
 
     def mask(layer: Layer, y: Array) -> None:
-        for row, (h, w) in zip(y, parts[id(layer)], strict=True):
+        for row, (h, w) in zip(y, parts.get(layer.name, ()), strict=False):
             row[:, h:] = 0
             row[:, :, w:] = 0
 
     y = network.forward(batch, INFERENCE.watched_by(mask))
-    return [row[:, :h, :w] for row, (h, w) in zip(y, parts[id(network.layer)], strict=True)]
+    return [row[:, :h, :w] for row, (h, w) in zip(y, parts[network.nodes.outputs[0]], strict=True)]
 
 
 def _overhangs(layer: Layer) -> bool:
@@ -59,7 +56,7 @@ def _overhangs(layer: Layer) -> bool:
 
 def periods(network: Network) -> Pair:
     """Of rows and columns, the pixels that the sides of images are multiples of."""
-    rows, columns = grid(network.layer)
+    rows, columns = grid(network.nodes)
     return rows.period, columns.period
 
 
@@ -68,13 +65,14 @@ def _rounded(size: Shape, period: Pair) -> Pair:
     return H, W
 
 
-def _record(layer: Layer, shape: Shape, parts: dict[int, list[Pair]]) -> None:
-    """Note the output's height and width of this layer and all inside it for one sample of that shape."""
-    output = layer.output_shape(shape)
-    if len(output) != 3:
-        raise PellucidError(
-            f"layer {layer.name} ({layer.kind}): expected images, as images of various sizes share a batch"
-        )
-    parts.setdefault(id(layer), []).append((output[1], output[2]))
-    for child, seen in zip(layer.children().values(), layer.children_inputs(shape), strict=True):
-        _record(child, seen, parts)
+def _parts(network: Network, shapes: Sequence[Shape]) -> dict[str, list[Pair]]:
+    """By node, which part of its output, height and width, belongs to each image of these shapes."""
+    parts: dict[str, list[Pair]] = {node.name: [] for node in network.nodes}
+    for shape in shapes:
+        outputs = network.nodes.shapes(shape)
+        for node in network.nodes:
+            output = outputs[node.name]
+            if len(output) != 3:
+                raise node.layer.error("images, as images of various sizes share a batch", f"{output}")
+            parts[node.name].append((output[1], output[2]))
+    return parts

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pellucid.errors import PellucidError
-from pellucid.layers.grid import Axis, grid
+from pellucid.graph import Axis, grid
 from pellucid.network import Network
 from pellucid.ops.arrays import Array
 
@@ -50,7 +50,7 @@ def predicted(network: Network, image: Array, tile: int = TILE) -> Iterator[tupl
     tile: the longest side of what goes through the network at once, pixels. Raises PellucidError where the image is
     smaller than the network's period, or the network doesn't give an output for each pixel.
     """
-    rows, columns = grid(network.layer)
+    rows, columns = grid(network.nodes)
     _, H, W = image.shape
     for axis, size in ((rows, H), (columns, W)):
         if axis.start != 0 or axis.step != 1 or not math.isfinite(axis.reach):

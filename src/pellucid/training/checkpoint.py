@@ -18,7 +18,7 @@ from pellucid.ops.arrays import Array
 from pellucid.training.agreement import from_first, together
 from pellucid.training.state import TrainingState
 from pellucid.training.trainer import Trainer
-from pellucid.training.weights import unpack, write_arrays
+from pellucid.weights import unpack, write_arrays
 
 FORMAT = "pellucid checkpoint 1"
 

@@ -36,7 +36,7 @@ def _culprit(network: Network, inputs: Array, context: Context, loss_gradient: C
     found: list[Layer] = []
 
     def watch(layer: Layer, output: Array) -> None:
-        if not found and not layer.children() and not np.isfinite(output).all():
+        if not found and not np.isfinite(output).all():
             found.append(layer)
 
     with np.errstate(all="ignore"):

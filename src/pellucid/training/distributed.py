@@ -28,7 +28,7 @@ from pellucid.ops.arrays import Array
 from pellucid.ops.half import is_half
 from pellucid.training.communicator import Alone, Communicator
 from pellucid.training.cores import allowed_cores, share_of_cores, undo_binding
-from pellucid.training.weights import pack, unpack
+from pellucid.weights import pack, unpack
 
 if TYPE_CHECKING:
     from mpi4py.MPI import Comm, Request

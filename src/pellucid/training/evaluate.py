@@ -5,8 +5,8 @@ import numpy as np
 from pellucid.data import Loader
 from pellucid.layers import INFERENCE
 from pellucid.network import Network
+from pellucid.task import Metrics, Task
 from pellucid.training.communicator import Alone, Communicator
-from pellucid.training.task import Metrics, Task
 
 
 def evaluate(

@@ -6,13 +6,15 @@ The formulas stand in ops/numpy_ops/update.py. A `weight_decay` w joins the grad
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
 from pellucid import ops
 from pellucid.errors import PellucidError
 from pellucid.ops.arrays import Array
+from pellucid.parameter_groups import VectorPart
 
 
 class Optimizer:
@@ -36,14 +38,37 @@ class Optimizer:
         if not least <= value < below:
             raise PellucidError(f"{type(self).__name__}: {name} = {value}, expected {least:g} to below {below:g}")
 
-    def update(self, vector: Array, gradient: Array, scale: float = 1.0) -> None:
-        """One step with the learning rate `scale * rate`. Changes the vector in place, the gradient not."""
+    def update(
+        self, vector: Array, gradient: Array, scale: float = 1.0, parts: Sequence[VectorPart] | None = None
+    ) -> None:
+        """One step with the learning rate `scale * rate`. Changes the vector in place, the gradient not.
+
+        parts: those of the vector that learn, each with its factors of rate and decay; by default the whole vector.
+        Raises PellucidError for a gradient, or a vector, of another length than before.
+        """
         if not self.slots:
             self.slots = {name: np.zeros_like(vector) for name in self.SLOTS}
+        self._check_lengths(vector, gradient)
         self.steps += 1
-        self._update(vector, gradient, scale * self.rate)
+        for part in (VectorPart(0, vector.size),) if parts is None else parts:
+            here = slice(part.start, part.stop)
+            slots = [self.slots[name][here] for name in self.SLOTS]
+            self._update(
+                vector[here], gradient[here], *slots, scale * self.rate * part.rate, self.weight_decay * part.decay
+            )
 
-    def _update(self, w: Array, g: Array, rate: float) -> None:
+    def _check_lengths(self, vector: Array, gradient: Array) -> None:
+        """One optimizer moves one vector."""
+        lengths = {"gradient": gradient.shape, **{name: slot.shape for name, slot in self.slots.items()}}
+        for name, shape in lengths.items():
+            if shape != vector.shape:
+                raise PellucidError(
+                    f"{type(self).__name__}: expected a {name} of the weights' shape {vector.shape}, got {shape}; "
+                    "an optimizer belongs to one network"
+                )
+
+    def _update(self, w: Array, g: Array, *rest: Any) -> None:
+        """One step of a part: weights and gradient, what is kept of them (SLOTS), rate, weight decay."""
         raise NotImplementedError
 
     def state(self) -> dict[str, Array]:
@@ -62,8 +87,8 @@ class Optimizer:
 class SGD(Optimizer):
     """Stochastic gradient descent."""
 
-    def _update(self, w: Array, g: Array, rate: float) -> None:
-        ops.sgd_update(w, g, rate, self.weight_decay)
+    def _update(self, w: Array, g: Array, rate: float, decay: float) -> None:
+        ops.sgd_update(w, g, rate, decay)
 
 
 class Momentum(Optimizer):
@@ -77,8 +102,8 @@ class Momentum(Optimizer):
         self.momentum = momentum
         self._check("momentum", 0, 1)
 
-    def _update(self, w: Array, g: Array, rate: float) -> None:
-        ops.momentum_update(w, g, self.slots["velocity"], rate, self.momentum, self.nesterov, self.weight_decay)
+    def _update(self, w: Array, g: Array, v: Array, rate: float, decay: float) -> None:
+        ops.momentum_update(w, g, v, rate, self.momentum, self.nesterov, decay)
 
 
 class Nesterov(Momentum):
@@ -96,8 +121,8 @@ class AdaGrad(Optimizer):
         super().__init__(rate, weight_decay)
         self.epsilon = epsilon
 
-    def _update(self, w: Array, g: Array, rate: float) -> None:
-        ops.adagrad_update(w, g, self.slots["squares"], rate, self.epsilon, self.weight_decay)
+    def _update(self, w: Array, g: Array, s: Array, rate: float, decay: float) -> None:
+        ops.adagrad_update(w, g, s, rate, self.epsilon, decay)
 
 
 class RMSprop(Optimizer):
@@ -110,8 +135,8 @@ class RMSprop(Optimizer):
         self.decay, self.epsilon = decay, epsilon
         self._check("decay", 0, 1)
 
-    def _update(self, w: Array, g: Array, rate: float) -> None:
-        ops.rmsprop_update(w, g, self.slots["squares"], rate, self.decay, self.epsilon, self.weight_decay)
+    def _update(self, w: Array, g: Array, s: Array, rate: float, decay: float) -> None:
+        ops.rmsprop_update(w, g, s, rate, self.decay, self.epsilon, decay)
 
 
 class Adam(Optimizer):
@@ -133,10 +158,9 @@ class Adam(Optimizer):
         for name in ("beta1", "beta2"):
             self._check(name, 0, 1)
 
-    def _update(self, w: Array, g: Array, rate: float) -> None:
-        m, v = self.slots["mean"], self.slots["squares"]
+    def _update(self, w: Array, g: Array, m: Array, v: Array, rate: float, decay: float) -> None:
         betas = (self.beta1, self.beta2)
-        ops.adam_update(w, g, m, v, self.steps, rate, *betas, self.epsilon, self.weight_decay, self.decoupled)
+        ops.adam_update(w, g, m, v, self.steps, rate, *betas, self.epsilon, decay, self.decoupled)
 
 
 class AdamW(Adam):

@@ -1,4 +1,4 @@
-"""The training loop."""
+"""The training loop, and what can be hung into it."""
 
 from __future__ import annotations
 
@@ -19,17 +19,35 @@ from pellucid.errors import PellucidError
 from pellucid.layers import Context
 from pellucid.network import Network
 from pellucid.ops.arrays import Array
-from pellucid.precision.trained import TrainedWeights, trained_weights
+from pellucid.task import Metrics, Task
 from pellucid.training.averaging import WeightAverage
-from pellucid.training.callbacks.base import Callback
 from pellucid.training.communicator import Alone, Communicator
 from pellucid.training.diagnosis import not_finite
 from pellucid.training.evaluate import evaluate, joined
+from pellucid.training.master_weights import TrainedWeights, trained_weights
 from pellucid.training.optimizers import Optimizer
 from pellucid.training.schedules import Schedule
 from pellucid.training.signals import StopRequest, stop_signals
 from pellucid.training.state import Record, TrainingState
-from pellucid.training.task import Metrics, Task
+
+
+class Callback:
+    """Called at four moments; by default does nothing. It may look at everything and change nothing.
+
+    Where several processes train together, each has the same callbacks; only rank 0 writes and prints.
+    """
+
+    def start(self, trainer: Trainer) -> None:
+        """Training begins, or goes on from a checkpoint (then trainer.state.step is above 0)."""
+
+    def step(self, trainer: Trainer, loss: float) -> None:
+        """A step is done, with this loss over its batch."""
+
+    def epoch(self, trainer: Trainer, record: Record) -> None:
+        """An epoch is done and evaluated; the record is also the last of trainer.state.history."""
+
+    def end(self, trainer: Trainer, finished: bool) -> None:
+        """Training is over: finished, asked to stop, or broken off by an exception. Called exactly once."""
 
 
 @dataclass
@@ -148,7 +166,10 @@ class Trainer:
             raise self._diagnose(batch, total)
         if 0 < self.clip < norm:
             gradient *= gradient.dtype.type(self.clip / norm)
-        self.weights.update(partial(self.optimizer.update, scale=self.schedule(self.state.step)), gradient)
+        parts = self.network.parts if self.network.groups else None
+        self.weights.update(
+            partial(self.optimizer.update, scale=self.schedule(self.state.step), parts=parts), gradient
+        )
         if self.average is not None:
             self.average.update(self.weights.vector, self.network.statistics, self.state.step)
         self.metrics.update(outputs, batch.targets)

@@ -8,13 +8,20 @@ from typing import Any
 from pellucid.errors import PellucidError
 from pellucid.layers import Layer
 from pellucid.zoo.classics import alexnet, lenet5, vgg16
+from pellucid.zoo.convnet import convnet
 from pellucid.zoo.convolutionalize import convolutionalize
 from pellucid.zoo.deep_convnet import deep_convnet
+from pellucid.zoo.densenet import densenet121
 from pellucid.zoo.detector import detector_small
+from pellucid.zoo.efficientnet import efficientnet_lite0
 from pellucid.zoo.fcn import fcn8, fcn16, fcn32, fcn_small
+from pellucid.zoo.googlenet import googlenet
+from pellucid.zoo.mobilenet import mobilenet_v2
 from pellucid.zoo.plain_convnet import plain_convnet
-from pellucid.zoo.resnet import resnet18
+from pellucid.zoo.resnet import resnet18, resnet34, resnet50
+from pellucid.zoo.squeezenet import squeezenet
 from pellucid.zoo.tiny_digits import tiny_digits
+from pellucid.zoo.unet import unet
 
 NETWORKS: dict[str, Callable[..., Layer]] = {
     "deep-convnet": deep_convnet,
@@ -27,6 +34,15 @@ NETWORKS: dict[str, Callable[..., Layer]] = {
     "alexnet": alexnet,
     "vgg16": vgg16,
     "resnet18": resnet18,
+    "resnet34": resnet34,
+    "resnet50": resnet50,
+    "googlenet": googlenet,
+    "densenet121": densenet121,
+    "squeezenet": squeezenet,
+    "mobilenet-v2": mobilenet_v2,
+    "efficientnet-lite0": efficientnet_lite0,
+    "unet": unet,
+    "convnet": convnet,
     "plain-convnet": plain_convnet,
     "tiny-digits": tiny_digits,
 }
@@ -34,18 +50,27 @@ NETWORKS: dict[str, Callable[..., Layer]] = {
 __all__ = [
     "NETWORKS",
     "alexnet",
+    "convnet",
     "convolutionalize",
     "create",
     "deep_convnet",
+    "densenet121",
     "detector_small",
+    "efficientnet_lite0",
     "fcn8",
     "fcn16",
     "fcn32",
     "fcn_small",
+    "googlenet",
     "lenet5",
+    "mobilenet_v2",
     "plain_convnet",
     "resnet18",
+    "resnet34",
+    "resnet50",
+    "squeezenet",
     "tiny_digits",
+    "unet",
     "vgg16",
 ]
 

@@ -1,6 +1,7 @@
 """Four networks that taught the field, in the form in which their costs are quoted today."""
 
-from pellucid.layers import AvgPool2d, Conv2d, Dropout, Flatten, Layer, Linear, MaxPool2d, ReLU, Sequential, Tanh
+from pellucid.graph import Sequential
+from pellucid.layers import AvgPool2d, Conv2d, Dropout, Flatten, Layer, Linear, MaxPool2d, ReLU, Tanh
 
 
 def lenet5(classes: int = 10) -> Sequential:

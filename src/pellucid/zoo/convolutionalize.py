@@ -13,8 +13,9 @@ from __future__ import annotations
 import copy
 
 from pellucid.errors import PellucidError
-from pellucid.layers import AvgPool2d, Conv2d, Flatten, GlobalAvgPool2d, Layer, Linear, Sequential
-from pellucid.layers.containers import Branches
+from pellucid.graph import INPUT, Node, Nodes
+from pellucid.graph.rewrite import Rewritten, rewrite
+from pellucid.layers import AvgPool2d, Conv2d, Flatten, GlobalAvgPool2d, Linear
 from pellucid.network import Network
 from pellucid.ops.arrays import Pair, Shape
 
@@ -25,62 +26,52 @@ def convolutionalize(network: Network) -> Network:
 
     Raises PellucidError, naming the layer, where a layer on the way cannot be turned into a convolution.
     """
-    layer = convolutional(network.layer, network.input_shape)
-    twin = Network(layer, network.input_shape, dtype=network.dtype, fuse=network.fused)
+    nodes = convolutional(network.nodes, network.input_shape)
+    twin = Network(Rewritten(nodes), network.input_shape, dtype=network.dtype, fuse=network.fused)
     given = network.state()
     twin.load_state({name: given[name].reshape(p.shape) for name, p in twin.parameters.items()})
     return twin
 
 
-def convolutional(layer: Layer, input_shape: Shape) -> Layer:
-    """Layers that compute for images what `layer`, built or not, computes for images (C, H, W).
+def convolutional(nodes: Nodes, input_shape: Shape) -> Nodes:
+    """Nodes that compute for images what those given, built or not, compute for images (C, H, W).
 
-    Affine layers come back as convolutions to be built; names inside a Sequential stay. Nothing given is changed.
+    Affine layers come back as convolutions to be built; names stay. Nothing given is changed.
     """
     if len(input_shape) != 3:
         raise PellucidError(f"convolutionalize: expected a network of images (C, H, W), got input {input_shape}")
-    twin, _ = _turned(layer, input_shape, None)
-    return twin
+    shapes = nodes.shapes(input_shape)
+    maps: dict[str, Pair | None] = {INPUT: None}
+    for node in nodes:  # of the map that each feature vector was
+        maps[node.name] = _map_of(node, shapes, maps)
+    sources = {node.name: node.inputs[0] for node in nodes}
+    return rewrite(nodes, lambda node: _turned(node, shapes[sources[node.name]], maps[sources[node.name]]))
 
 
-def _turned(layer: Layer, shape: Shape, flattened: Pair | None) -> tuple[Layer, Pair | None]:
-    """The layer's twin. flattened: height and width of the map that a feature vector was, None where it is a map.
+def _map_of(node: Node, shapes: dict[str, Shape], maps: dict[str, Pair | None]) -> Pair | None:
+    """Height and width of the map that the node's feature vector stands for; None where it gives a map."""
+    seen = shapes[node.inputs[0]]
+    if isinstance(node.layer, Linear | GlobalAvgPool2d):
+        return (1, 1)
+    if isinstance(node.layer, Flatten) and len(seen) == 3:
+        return (seen[1], seen[2])
+    states = {maps[name] for name in node.seen}
+    if len(states) > 1:
+        raise node.layer.error("inputs that all turn into convolutions of one map", f"maps {states}")
+    return states.pop()
 
-    `shape` is what the layer itself sees. Returns what the vector behind it was likewise.
-    """
-    if isinstance(layer, Sequential):
-        return _turned_sequence(layer, shape, flattened)
-    if isinstance(layer, Branches):
-        return _turned_branches(layer, shape, flattened)
+
+def _turned(node: Node, seen: Shape, flattened: Pair | None) -> list[Node]:
+    """The node's twins. seen: shape of what its layer sees; flattened: of the map that this vector was."""
+    layer = node.layer
+    if isinstance(layer, Flatten):
+        return []
     if isinstance(layer, Linear):
         if flattened is None:
-            raise layer.error("Flatten or GlobalAvgPool2d before it", f"shape {shape}")
-        return Conv2d(layer.features, flattened, bias=layer.bias_wanted, initial=layer.initial), (1, 1)
+            raise layer.error("Flatten or GlobalAvgPool2d before it", f"shape {seen}")
+        twin = Conv2d(layer.features, flattened, bias=layer.bias_wanted, initial=layer.initial)
+        return [Node(twin, node.inputs, node.name)]
     if isinstance(layer, GlobalAvgPool2d):
-        _, H, W = layer.image_shape(shape)
-        return AvgPool2d((H, W), stride=1), (1, 1)
-    return copy.deepcopy(layer), flattened
-
-
-def _turned_sequence(sequence: Sequential, shape: Shape, flattened: Pair | None) -> tuple[Layer, Pair | None]:
-    layers, names = [], []
-    for name, layer in sequence.children().items():
-        if isinstance(layer, Flatten):
-            if flattened is None and len(shape) == 3:
-                flattened = (shape[1], shape[2])
-        else:
-            twin, flattened = _turned(layer, shape, flattened)
-            layers.append(twin)
-            names.append(name)
-        shape = layer.output_shape(shape)
-    return Sequential(*layers, names=tuple(names)), flattened
-
-
-def _turned_branches(branches: Branches, shape: Shape, flattened: Pair | None) -> tuple[Layer, Pair | None]:
-    turned = [_turned(branch, shape, flattened) for branch in branches.branches]
-    after = {state for _, state in turned}
-    if len(after) > 1:
-        raise branches.error("branches that all turn into convolutions of one map", f"maps {after}")
-    twin = copy.copy(branches)
-    twin.branches = [layer for layer, _ in turned]
-    return twin, after.pop()
+        _, H, W = layer.image_shape(seen)
+        return [Node(AvgPool2d((H, W), stride=1), node.inputs, node.name)]
+    return [Node(copy.deepcopy(layer), node.inputs, node.name)]

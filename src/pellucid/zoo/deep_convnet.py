@@ -1,6 +1,7 @@
 """DeepConvNet: the network from which everything here starts."""
 
-from pellucid.layers import Conv2d, Dropout, Flatten, Layer, Linear, MaxPool2d, ReLU, Sequential
+from pellucid.graph import Sequential
+from pellucid.layers import Conv2d, Dropout, Flatten, Layer, Linear, MaxPool2d, ReLU
 
 
 def deep_convnet(classes: int = 10, *, dropout: float = 0.5, last_dropout: bool = True) -> Sequential:

@@ -21,7 +21,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from pellucid.errors import PellucidError
-from pellucid.layers import BatchNorm2d, Conv2d, ConvTranspose2d, Layer, MaxPool2d, ReLU, Residual, Sequential, Sum
+from pellucid.graph import Residual, Sequential, Sum
+from pellucid.layers import BatchNorm2d, Conv2d, ConvTranspose2d, Layer, MaxPool2d, ReLU
 from pellucid.ops.arrays import Array, Shape
 
 BOX = 5  # outputs of a place beside the classes: dx, dy, tw, th, quality

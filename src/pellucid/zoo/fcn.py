@@ -17,8 +17,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from pellucid.errors import PellucidError
-from pellucid.layers import AvgPool2d, Conv2d, Layer, MaxPool2d, ReLU, Sequential, Sum, Upsampled
-from pellucid.layers.grid import grid
+from pellucid.graph import Sequential, Sum, Upsampled, grid, unroll
+from pellucid.graph.parts import parts
+from pellucid.layers import AvgPool2d, Conv2d, Layer, MaxPool2d, ReLU
 from pellucid.network import Network
 from pellucid.ops.geometry import sides
 from pellucid.zoo.convolutionalize import convolutional
@@ -82,7 +83,7 @@ def _fcn(classes: int, backbone: str, backbone_size: int, skips: int) -> Layer:
     for _ in range(skips):
         deep = _sequence([*stages.pop(), ("scores", _skip(classes, deep))])
     rest = [named for stage in stages for named in stage]
-    return Upsampled(_sequence([*rest, *_parts(deep)]), classes, frozen=True)
+    return Upsampled(_sequence([*rest, *parts(unroll(deep))]), classes, frozen=True)
 
 
 Named = tuple[str, Layer]
@@ -92,27 +93,19 @@ def _sequence(named: Sequence[Named]) -> Sequential:
     return Sequential(*(layer for _, layer in named), names=tuple(name for name, _ in named))
 
 
-def _parts(layer: Layer) -> list[Named]:
-    """The layers of a sequence, sequences inside it opened too, by their path."""
-    if not isinstance(layer, Sequential):
-        return [("", layer)]
-    parts = ((name, child) for name, child in layer.children().items())
-    return [(f"{name}.{inner}" if inner else name, part) for name, child in parts for inner, part in _parts(child)]
-
-
 def _backbone_stages(classes: int, backbone: str, size: int) -> list[list[Named]]:
     """The backbone's layers, cut behind each that shrinks the map; the last stage goes on to the scores."""
     from pellucid.zoo import create
 
-    parts = _parts(convolutional(create(backbone, classes), (1, size, size)))
-    while parts and not isinstance(parts[-1][1], Conv2d):  # a dropout of logits would drop pixels' scores
-        parts.pop()
-    if not parts:
+    found = parts(convolutional(unroll(create(backbone, classes)), (1, size, size)))
+    while found and not isinstance(found[-1][1], Conv2d):  # a dropout of logits would drop pixels' scores
+        found.pop()
+    if not found:
         raise PellucidError(f"backbone {backbone}: expected a classifier, a sequence that ends with its scores")
     stages: list[list[Named]] = [[]]
-    for part in parts:
-        stages[-1].append(part)
-        if grid(part[1])[0].step > 1:
+    for name, layer in found:
+        stages[-1].append((name, layer))
+        if grid(unroll(layer))[0].step > 1:
             stages.append([])
     if len(stages) > 1:  # what follows the last pool are the convolutions that affine layers became
         stages[-2:] = [stages[-2] + stages[-1]]

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 
 from pellucid.errors import PellucidError
-from pellucid.layers import Conv2d, Flatten, Layer, Linear, MaxPool2d, ReLU, Sequential
+from pellucid.graph import Sequential
+from pellucid.layers import Conv2d, Flatten, Layer, Linear, MaxPool2d, ReLU
 
 
 def plain_convnet(

@@ -1,6 +1,7 @@
 """A network made small on purpose: for digits, on a microcontroller."""
 
-from pellucid.layers import BatchNorm2d, Conv2d, Flatten, Layer, Linear, MaxPool2d, ReLU, Sequential
+from pellucid.graph import Sequential
+from pellucid.layers import BatchNorm2d, Conv2d, Flatten, Layer, Linear, MaxPool2d, ReLU
 
 CHANNELS = (8, 16, 16, 32, 16)
 

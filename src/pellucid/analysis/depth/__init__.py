@@ -3,18 +3,15 @@
 from pellucid.analysis.depth.cells import Cell, Result, Settings
 from pellucid.analysis.depth.families import BUDGETS, Member, family
 from pellucid.analysis.depth.findings import Findings
-from pellucid.analysis.depth.grid import Experiment, run_experiment
 from pellucid.analysis.depth.report import write_report
 
 __all__ = [
     "BUDGETS",
     "Cell",
-    "Experiment",
     "Findings",
     "Member",
     "Result",
     "Settings",
     "family",
-    "run_experiment",
     "write_report",
 ]

@@ -1,4 +1,4 @@
-"""One cell of the experiment: one network trained on one part of the data with one seed."""
+"""One cell of the experiment: which network, what part of the data, which seed, and what came out."""
 
 from __future__ import annotations
 
@@ -6,15 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pellucid.analysis.depth.families import Budget, Member
-from pellucid.data import Data, Dataset, Loader
+from pellucid.analysis.depth.families import Budget
+from pellucid.data import Dataset
 from pellucid.data.randomness import generator
 from pellucid.errors import PellucidError
-from pellucid.network import Network
-from pellucid.tasks import Classify
-from pellucid.training import Trainer, evaluate
-from pellucid.training.optimizers import AdamW
-from pellucid.training.schedules import OneCycle
 
 
 @dataclass(frozen=True)
@@ -77,25 +72,3 @@ def part_of(train: Dataset, fraction: float, seed: int) -> Dataset:
             f"data fraction {fraction:g}: expected more than 0, at most 1 and at least one of {len(train):,} images"
         )
     return train.subset(np.sort(generator(seed, "depth experiment").permutation(len(train))[:count]))
-
-
-def train_cell(cell: Cell, member: Member, settings: Settings, data: Data) -> Result | None:
-    """Train the cell's network, then measure it once on all test images. None where a signal asked to stop."""
-    part = part_of(data.train, cell.fraction, cell.seed)
-    loader = Loader(part, min(settings.batch_size, len(part)), seed=cell.seed)
-    network = Network(member.create(data.train.classes), data.train.image_shape, seed=cell.seed)
-    task = Classify(data.train.class_names)
-    trainer = Trainer(
-        network=network,
-        task=task,
-        loader=loader,
-        optimizer=AdamW(settings.rate, weight_decay=settings.weight_decay),
-        schedule=OneCycle(settings.steps, len(loader)),
-        epochs=settings.steps / len(loader),
-        seed=cell.seed,
-    )
-    if not trainer.fit():
-        return None
-    accuracy = evaluate(network, task, Loader(data.test, 500, shuffle=False))["accuracy"]
-    loss = trainer.state.history[-1]["train"]["loss"]
-    return Result(accuracy, len(part), loss)

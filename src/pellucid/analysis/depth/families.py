@@ -15,11 +15,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from pellucid.analysis.cost import NetworkCost, layer_cost
-from pellucid.analysis.receptive_field import views
+from pellucid.analysis.cost import NetworkCost, nodes_cost
+from pellucid.analysis.receptive_field import find_view
 from pellucid.errors import PellucidError
+from pellucid.graph import Nodes, unroll
 from pellucid.layers import Conv2d, Layer
-from pellucid.network import name_layers
 from pellucid.ops.arrays import Shape
 from pellucid.zoo import plain_convnet
 
@@ -72,7 +72,7 @@ def _member(budget: Budget, size: int, depth: int, image_shape: Shape, classes: 
     kernels = _shared(size, per_stage) if budget == "receptive-field" else (3,) * per_stage
 
     def cost(eighths: int) -> NetworkCost:
-        return layer_cost(_built(_widths(eighths), kernels, image_shape, classes), image_shape)
+        return nodes_cost(_built(_widths(eighths), kernels, image_shape, classes), image_shape)
 
     if budget == "receptive-field":
         eighths = FIELD_WIDTH * _STEPS
@@ -85,9 +85,9 @@ def _member(budget: Budget, size: int, depth: int, image_shape: Shape, classes: 
             f"budget of {size:,} {budget}: {depth} convolutions come to {reached:,} at the nearest, "
             f"expected at most {TOLERANCE:.0%} from it; try another size"
         )
-    layer = _built(_widths(eighths), kernels, image_shape, classes)
-    last = [part.name for part in layer.walk() if isinstance(part, Conv2d)][-1]
-    field = views(layer, image_shape)[last].field().size
+    nodes = _built(_widths(eighths), kernels, image_shape, classes)
+    last = [node.name for node in nodes if isinstance(node.layer, Conv2d)][-1]
+    field = find_view(nodes, image_shape, last).field().size
     assert field is not None
     return Member(depth, _widths(eighths), kernels, found.parameters, found.multiply_adds, field[0])
 
@@ -108,12 +108,11 @@ def _widths(eighths: int) -> tuple[int, ...]:
     return tuple(max(1, round(eighths * 2**stage / _STEPS)) for stage in range(STAGES))
 
 
-def _built(widths: tuple[int, ...], kernels: tuple[int, ...], image_shape: Shape, classes: int) -> Layer:
+def _built(widths: tuple[int, ...], kernels: tuple[int, ...], image_shape: Shape, classes: int) -> Nodes:
     """The layers with their parameters' shapes, but none of them in memory."""
-    layer = plain_convnet(classes, widths=widths, kernels=kernels)
-    name_layers(layer)
-    layer.build(image_shape)
-    return layer
+    nodes = unroll(plain_convnet(classes, widths=widths, kernels=kernels))
+    nodes.build(image_shape)
+    return nodes
 
 
 def _nearest(cost: Callable[[int], int], target: int) -> int:

@@ -1,7 +1,18 @@
 """The functions of `numpy_ops`, compiled for this machine's cores with Numba."""
 
-from pellucid.ops.numba_ops import half_convolution
-from pellucid.ops.numba_ops.activation import (
+from pellucid.ops.numba_ops.convolution.calls import (
+    conv2d,
+    conv2d_backward,
+    conv2d_input_gradient,
+    conv2d_relu,
+    conv2d_relu_backward,
+    conv2d_relu_max_pool2d,
+    conv2d_relu_max_pool2d_backward,
+    conv2d_weight_gradient,
+)
+from pellucid.ops.numba_ops.elementwise.activation import (
+    clip,
+    clip_backward,
     dropout,
     leaky_relu,
     leaky_relu_backward,
@@ -14,20 +25,26 @@ from pellucid.ops.numba_ops.activation import (
     tanh,
     tanh_backward,
 )
-from pellucid.ops.numba_ops.channels import channel_affine, channel_combination, channel_dot, channel_sum
-from pellucid.ops.numba_ops.convolution import (
-    conv2d,
-    conv2d_backward,
-    conv2d_input_gradient,
-    conv2d_relu,
-    conv2d_relu_backward,
-    conv2d_relu_max_pool2d,
-    conv2d_relu_max_pool2d_backward,
-    conv2d_weight_gradient,
+from pellucid.ops.numba_ops.elementwise.channels import channel_affine, channel_combination, channel_dot, channel_sum
+from pellucid.ops.numba_ops.elementwise.joins import add, concat, multiply, split, unbroadcast
+from pellucid.ops.numba_ops.elementwise.rounding import round_to_scale
+from pellucid.ops.numba_ops.elementwise.update import (
+    adagrad_update,
+    adam_update,
+    average_update,
+    momentum_update,
+    rmsprop_update,
+    sgd_update,
+    squared_norm,
 )
-from pellucid.ops.numba_ops.half import narrow, widen
-from pellucid.ops.numba_ops.integer import integer_avg_pool2d, integer_conv2d, integer_logits, integer_max_pool2d
-from pellucid.ops.numba_ops.joins import add, concat, multiply, split, unbroadcast
+from pellucid.ops.numba_ops.half import convolution as half_convolution
+from pellucid.ops.numba_ops.half.conversion import narrow, widen
+from pellucid.ops.numba_ops.integer.convolution import (
+    integer_avg_pool2d,
+    integer_conv2d,
+    integer_logits,
+    integer_max_pool2d,
+)
 from pellucid.ops.numba_ops.linear import linear, linear_backward, linear_relu, linear_relu_backward
 from pellucid.ops.numba_ops.loss import mean_squared_error, softmax, softmax_cross_entropy
 from pellucid.ops.numba_ops.pooling import (
@@ -37,16 +54,6 @@ from pellucid.ops.numba_ops.pooling import (
     global_avg_pool2d_backward,
     max_pool2d,
     max_pool2d_backward,
-)
-from pellucid.ops.numba_ops.rounding import round_to_scale
-from pellucid.ops.numba_ops.update import (
-    adagrad_update,
-    adam_update,
-    average_update,
-    momentum_update,
-    rmsprop_update,
-    sgd_update,
-    squared_norm,
 )
 
 __all__ = [
@@ -60,6 +67,8 @@ __all__ = [
     "channel_combination",
     "channel_dot",
     "channel_sum",
+    "clip",
+    "clip_backward",
     "concat",
     "conv2d",
     "conv2d_backward",

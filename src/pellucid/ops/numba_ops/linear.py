@@ -12,8 +12,8 @@ from numba import prange
 from pellucid.ops.arrays import Array
 from pellucid.ops.cores import blas_threads, threads
 from pellucid.ops.memory import empty
-from pellucid.ops.numba_ops.activation import relu_backward
-from pellucid.ops.numba_ops.jit import jit
+from pellucid.ops.numba_ops.compile.jit import jit
+from pellucid.ops.numba_ops.elementwise.activation import relu_backward
 from pellucid.ops.numba_ops.layout import contiguous
 from pellucid.ops.numpy_ops import linear as linear_by_definition
 from pellucid.ops.numpy_ops import linear_backward as linear_backward_by_definition

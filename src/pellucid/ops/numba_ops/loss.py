@@ -7,8 +7,8 @@ from numba import prange
 
 from pellucid.ops.arrays import Array
 from pellucid.ops.memory import empty
-from pellucid.ops.numba_ops.exponential import decay
-from pellucid.ops.numba_ops.jit import jit
+from pellucid.ops.numba_ops.compile.jit import jit
+from pellucid.ops.numba_ops.elementwise.exponential import decay
 from pellucid.ops.numba_ops.layout import contiguous, from_places, memory_order, places, real
 
 CHUNK = 64  # places that one thread takes at a time

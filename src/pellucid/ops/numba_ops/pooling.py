@@ -14,7 +14,7 @@ from numba import prange
 from pellucid.ops.arrays import Array, Pair
 from pellucid.ops.geometry import PLAIN, Geometry
 from pellucid.ops.memory import empty
-from pellucid.ops.numba_ops.jit import jit
+from pellucid.ops.numba_ops.compile.jit import jit
 from pellucid.ops.numba_ops.layout import contiguous, images, rows
 from pellucid.ops.numpy_ops import pooling as definition
 

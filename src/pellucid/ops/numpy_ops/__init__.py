@@ -1,6 +1,8 @@
 """The definition of every op, in plain NumPy, for any float type. Other backends have the same functions."""
 
 from pellucid.ops.numpy_ops.activation import (
+    clip,
+    clip_backward,
     dropout,
     leaky_relu,
     leaky_relu_backward,
@@ -68,6 +70,8 @@ __all__ = [
     "channel_combination",
     "channel_dot",
     "channel_sum",
+    "clip",
+    "clip_backward",
     "concat",
     "conv2d",
     "conv2d_backward",

@@ -30,6 +30,20 @@ def leaky_relu_backward(dy: Array, x: Array, slope: float) -> Array:
     return np.where(x > 0, dy, dy * dy.dtype.type(slope))
 
 
+def clip(x: Array, low: float, high: float) -> Array:
+    """The nearest number to x between low and high; ReLU6 with 0 and 6 (Krizhevsky 2010)."""
+    kind = x.dtype.type
+    y: Array = np.minimum(np.maximum(x, kind(low)), kind(high))
+    return y
+
+
+def clip_backward(dy: Array, x: Array, low: float, high: float) -> Array:
+    """Gradient dy where low < x < high, else 0 (also at the bounds). x may be the output: it lies there with x."""
+    kind = x.dtype.type
+    dx: Array = dy * ((x > kind(low)) & (x < kind(high)))
+    return dx
+
+
 def sigmoid(x: Array) -> Array:
     """1 / (1 + exp(-x)), without overflow for any x: written by way of exp(-|x|)."""
     decay = np.exp(-np.abs(x))

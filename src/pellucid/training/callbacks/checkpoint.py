@@ -7,10 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from pellucid.training.callbacks.base import Callback
 from pellucid.training.checkpoint import save_checkpoint
 from pellucid.training.state import Record
-from pellucid.training.trainer import Trainer
+from pellucid.training.trainer import Callback, Trainer
 
 LOOK_EVERY = 10  # steps between looks at the clock, about which all ranks have to agree
 

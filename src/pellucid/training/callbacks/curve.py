@@ -10,9 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pellucid.files import write_whole
-from pellucid.training.callbacks.base import Callback
 from pellucid.training.state import Record, TrainingState
-from pellucid.training.trainer import Trainer
+from pellucid.training.trainer import Callback, Trainer
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

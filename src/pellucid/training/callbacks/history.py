@@ -8,9 +8,8 @@ from typing import IO
 
 from pellucid.errors import PellucidError
 from pellucid.files import write_whole
-from pellucid.training.callbacks.base import Callback
 from pellucid.training.state import Record
-from pellucid.training.trainer import Trainer
+from pellucid.training.trainer import Callback, Trainer
 
 
 class History(Callback):

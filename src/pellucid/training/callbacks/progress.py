@@ -5,9 +5,8 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from pellucid.training.callbacks.base import Callback
 from pellucid.training.state import Record
-from pellucid.training.trainer import Trainer
+from pellucid.training.trainer import Callback, Trainer
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from pellucid.training.agreement import agree
-from pellucid.training.callbacks.base import Callback
 from pellucid.training.state import Record
-from pellucid.training.trainer import Trainer
+from pellucid.training.trainer import Callback, Trainer
 
 
 class SameWeights(Callback):

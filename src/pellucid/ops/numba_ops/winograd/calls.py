@@ -8,8 +8,8 @@ import numpy as np
 from pellucid.ops.arrays import Array, Pair
 from pellucid.ops.geometry import Geometry, Sides
 from pellucid.ops.memory import channels_last, empty_images
-from pellucid.ops.numba_ops.parts import thread_count
-from pellucid.ops.numba_ops.vectors import BFLOAT16, FLOAT16, FLOAT32, LANES, address
+from pellucid.ops.numba_ops.compile.parts import thread_count
+from pellucid.ops.numba_ops.compile.vectors import BFLOAT16, FLOAT16, FLOAT32, LANES, address
 from pellucid.ops.numba_ops.winograd.cut import cut_convolution, cut_weight_gradient
 from pellucid.ops.numba_ops.winograd.filter_sums import Sums, sum_weight_gradient
 from pellucid.ops.numba_ops.winograd.filters import FILTER

@@ -4,7 +4,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from pellucid.ops.arrays import Pair
-from pellucid.ops.numba_ops.vectors import FLOAT, LANES, VECTOR
+from pellucid.ops.numba_ops.compile.vectors import FLOAT, LANES, VECTOR
 from pellucid.ops.numba_ops.winograd.forward import Work
 from pellucid.ops.numba_ops.winograd.product import PANEL, ROWS, SKEW
 from pellucid.ops.numba_ops.winograd.tiles import Grid

@@ -10,8 +10,8 @@ step adds the parts in order: the result does not depend on which thread was fas
 
 from typing import NamedTuple
 
-from pellucid.ops.numba_ops.parts import inner, parted, places, read, share
-from pellucid.ops.numba_ops.vectors import FLOAT, LANES, VECTOR, Code, Integer, vector_code
+from pellucid.ops.numba_ops.compile.parts import inner, parted, places, read, share
+from pellucid.ops.numba_ops.compile.vectors import FLOAT, LANES, VECTOR, Code, Integer, vector_code
 from pellucid.ops.numba_ops.winograd.filters import filter_gradients, sums_plane
 from pellucid.ops.numba_ops.winograd.forward import Work
 from pellucid.ops.numba_ops.winograd.patches import Images

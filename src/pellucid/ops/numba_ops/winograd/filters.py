@@ -1,7 +1,7 @@
 """Filters to the Winograd domain, packed for the products, and their gradients back."""
 
-from pellucid.ops.numba_ops.parts import inner
-from pellucid.ops.numba_ops.vectors import FLOAT, LANES, VECTOR, Code, Integer, Vector, vector_code
+from pellucid.ops.numba_ops.compile.parts import inner
+from pellucid.ops.numba_ops.compile.vectors import FLOAT, LANES, VECTOR, Code, Integer, Vector, vector_code
 from pellucid.ops.numba_ops.winograd.product import PANEL, SKEW
 from pellucid.ops.numba_ops.winograd.transforms import (
     PATCH,

@@ -2,8 +2,8 @@
 
 from typing import NamedTuple
 
-from pellucid.ops.numba_ops.parts import inner, parted, places, read, share
-from pellucid.ops.numba_ops.vectors import BYTES, FLOAT, LANES, VECTOR
+from pellucid.ops.numba_ops.compile.parts import inner, parted, places, read, share
+from pellucid.ops.numba_ops.compile.vectors import BYTES, FLOAT, LANES, VECTOR
 from pellucid.ops.numba_ops.winograd.filters import panel_plane, transform_filters
 from pellucid.ops.numba_ops.winograd.outputs import Target, transform_outputs
 from pellucid.ops.numba_ops.winograd.patches import Images

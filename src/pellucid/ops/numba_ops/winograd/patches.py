@@ -7,8 +7,8 @@ pixels are made where they are read, from the gradient behind, the layer's outpu
 from collections.abc import Callable
 from typing import NamedTuple
 
-from pellucid.ops.numba_ops.parts import inner
-from pellucid.ops.numba_ops.vectors import (
+from pellucid.ops.numba_ops.compile.parts import inner
+from pellucid.ops.numba_ops.compile.vectors import (
     BFLOAT16,
     BYTES,
     FLOAT,

@@ -5,8 +5,8 @@ for it afterwards. Tiles lie in images in the order of memory, near enough: the 
 that share of the images' memory.
 """
 
-from pellucid.ops.numba_ops.parts import inner
-from pellucid.ops.numba_ops.vectors import BYTES, Code, Integer, vector_code
+from pellucid.ops.numba_ops.compile.parts import inner
+from pellucid.ops.numba_ops.compile.vectors import BYTES, Code, Integer, vector_code
 from pellucid.ops.numba_ops.winograd.patches import PLAIN, UNPOOLED, Images
 
 LINE = 64  # bytes that come at a time

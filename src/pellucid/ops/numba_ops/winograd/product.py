@@ -6,8 +6,8 @@ broadcast number of the left one: 12 multiply-adds for 8 loads, so the multiplie
 Rows that are left over go through blocks of FEW_ROWS.
 """
 
-from pellucid.ops.numba_ops.parts import inner
-from pellucid.ops.numba_ops.vectors import FLOAT, LANES, VECTOR, Code, Integer, vector_code
+from pellucid.ops.numba_ops.compile.parts import inner
+from pellucid.ops.numba_ops.compile.vectors import FLOAT, LANES, VECTOR, Code, Integer, vector_code
 
 PANEL = 16  # columns of the right factor at a time
 ROWS = {4: 3, 8: 6, 16: 12}[LANES]  # rows of the left factor at a time

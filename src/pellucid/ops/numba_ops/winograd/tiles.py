@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
-from pellucid.ops.numba_ops.parts import inner
-from pellucid.ops.numba_ops.vectors import (
+from pellucid.ops.numba_ops.compile.parts import inner
+from pellucid.ops.numba_ops.compile.vectors import (
     BFLOAT16,
     FLOAT16,
     FLOAT32,

@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 
 from pellucid.ops.arrays import Array
-from pellucid.ops.numba_ops.vectors import VECTOR, Code, Integer, Vector
+from pellucid.ops.numba_ops.compile.vectors import VECTOR, Code, Integer, Vector
 
 Transform = Callable[[list[Any]], list[Any]]
 

@@ -1,0 +1,34 @@
+"""Flags: switches, and whole numbers, for which 2.5 is a mistake and not 2."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Annotated, Any
+
+from cyclopts import Parameter, Token
+
+
+def _at_least(least: int) -> Callable[[Any, Sequence[Token]], int]:
+    def convert(wanted: Any, tokens: Sequence[Token]) -> int:
+        text = tokens[0].value
+        try:
+            value = int(text)
+        except ValueError:
+            value = least - 1
+        if value < least:
+            raise ValueError(f"expected a whole number of at least {least}, got {text}")
+        return value
+
+    return convert
+
+
+Whole = Annotated[int, Parameter(converter=_at_least(0))]
+"""Type of a flag that takes 0, 1, ..."""
+
+Count = Annotated[int, Parameter(converter=_at_least(1))]
+"""Type of a flag that takes 1, 2, ..."""
+
+
+def switch(line: str) -> Parameter:
+    """A flag that is on where it's given, with its line of help."""
+    return Parameter(negative="", show_default=False, help=line)

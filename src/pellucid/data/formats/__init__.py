@@ -1,0 +1,1 @@
+"""Readers of files, one format each: IDX, folders of pictures, VOC, COCO."""

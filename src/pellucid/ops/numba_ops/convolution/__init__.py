@@ -1,0 +1,1 @@
+"""Convolutions: which algorithm does which, and all but Winograd's."""

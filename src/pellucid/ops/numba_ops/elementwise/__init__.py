@@ -1,0 +1,1 @@
+"""Ops that treat each element, or each channel, by itself, and sums of them."""

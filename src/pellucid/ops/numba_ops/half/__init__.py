@@ -1,0 +1,1 @@
+"""Sixteen-bit floats: conversion, and convolutions that read and write them."""

@@ -1,0 +1,253 @@
+"""Integer convolution, compiled: the same whole numbers as the definition's, several times as fast.
+
+A task is a few rows of one image. It copies the rows that it needs, with their frame, to memory that stays in the
+cache; sums products into 32 bits, two or four at a time (see integer_code); takes the largest of each square where a
+max-pool follows; and only then scales, so that a number is rounded once and stored once, as a byte.
+Groups and dilation are left to the definition.
+"""
+
+import weakref
+from typing import Any
+
+import numpy as np
+from numba import prange
+
+from pellucid.ops.arrays import Array, Pair
+from pellucid.ops.geometry import PLAIN, Geometry
+from pellucid.ops.memory import empty
+from pellucid.ops.numba_ops.compile.jit import jit
+from pellucid.ops.numba_ops.compile.vectors import LANES, VECTOR, address
+from pellucid.ops.numba_ops.integer.products import (
+    ACTIVATION,
+    NUMBERS,
+    WEIGHT,
+    WORD,
+    few_totals_of_4,
+    few_totals_of_6,
+    scale_line,
+    scale_pooled_line,
+    totals_of_4,
+    totals_of_6,
+)
+from pellucid.ops.numba_ops.layout import images, rows
+from pellucid.ops.numpy_ops import integer as definition
+from pellucid.ops.numpy_ops.integer import integer_avg_pool2d
+
+__all__ = ["integer_avg_pool2d", "integer_conv2d", "integer_logits", "integer_max_pool2d"]
+
+TASK_TOTALS = 1 << 13  # 32-bit totals of one task, about: half of a first-level cache
+NUMBER = WORD // NUMBERS  # bytes of an activation while it is multiplied
+
+_packed: dict[int, tuple[Any, Array]] = {}
+
+
+def integer_conv2d(
+    x: Array,
+    w: Array,
+    b: Array,
+    multiplier: Array,
+    shift: Array,
+    zeros: Pair = (0, 0),
+    low: int = 0,
+    geometry: Geometry = PLAIN,
+    pool: int = 1,
+) -> Array:
+    """The convolution's totals as activations, pooled: (N, K, P/pool, Q/pool) uint8; see the definition."""
+    if geometry.groups > 1 or geometry.dilation != (1, 1):
+        return definition.integer_conv2d(x, w, b, multiplier, shift, zeros, low, geometry, pool)
+    limits = (zeros[1], low, definition.HIGHEST)
+    return _run(np.uint8, x, w, (b, multiplier, shift), zeros[0], limits, geometry, pool)
+
+
+def integer_logits(
+    x: Array, w: Array, b: Array, multiplier: Array, shift: Array, zero: int = 0, geometry: Geometry = PLAIN
+) -> Array:
+    """The last layer: round(total * factor), not clipped: (N, K, P, Q) int32."""
+    if geometry.groups > 1 or geometry.dilation != (1, 1):
+        return definition.integer_logits(x, w, b, multiplier, shift, zero, geometry)
+    limits = (0, -(1 << 31), (1 << 31) - 1)
+    return _run(np.int32, x, w, (b, multiplier, shift), zero, limits, geometry, 1)
+
+
+def integer_max_pool2d(x: Array, kernel: Pair, geometry: Geometry = PLAIN, ceil: bool = False) -> Array:
+    """Largest value of each window of uint8 images; padding takes no part, and a window of nothing else gives 0."""
+    if geometry.padding != (0, 0, 0, 0) or geometry.dilation != (1, 1) or ceil:
+        return definition.integer_max_pool2d(x, kernel, geometry, ceil)
+    P, Q = geometry.output_size((x.shape[2], x.shape[3]), kernel)
+    y = empty((x.shape[0], P, Q, x.shape[1]), np.uint8)
+    _max_pool(rows(x), y, *kernel, *geometry.stride)
+    return images(y)
+
+
+def _run(
+    kind: Any,
+    x: Array,
+    w: Array,
+    scaling: tuple[Array, Array, Array],
+    zero: int,
+    limits: tuple[int, int, int],
+    geometry: Geometry,
+    pool: int,
+) -> Array:
+    (N, C, H, W), (K, _, R, S) = x.shape, w.shape
+    P, Q = (places // pool for places in geometry.output_size((H, W), (R, S)))
+    y = empty((N, P, Q, K), kind)
+    source, out, window, stride = rows(x), y, (R, S), geometry.stride
+    if window == (H, W) and geometry.padding == (
+        0,
+        0,
+        0,
+        0,
+    ):  # one place an image: let the images be the places of one row
+        source, out = source.reshape(1, 1, N, H * W * C), y.reshape(1, 1, N, K)
+        window = stride = (1, 1)
+    packed = _pack(w, window[0])
+    tasks = min(out.shape[1], -(-out[0].size * pool * pool // TASK_TOTALS))
+    height = -(-out.shape[1] // max(1, tasks))  # rows of the output of one task
+    b, multiplier, shift = scaling
+    half = np.left_shift(1, shift.astype(np.int64) - 1)
+    factors = (b, multiplier, shift.astype(np.int64), half)
+    _convolve(source, packed, *factors, zero, limits, (*stride, *geometry.before, *window, pool, height), out)
+    return images(y)
+
+
+def _pack(w: Array, R: int) -> Array:
+    """Weights (K, C, ...) as WEIGHT (blocks of filters, R, words, LANES, NUMBERS).
+
+    The S*C taps of a row of the window lie side by side, as they do in an image; the last word is filled up with
+    weights of 0. Weights that cannot change are packed once.
+    """
+    known = _packed.get(id(w))
+    if known is not None and known[0]() is w and known[1].shape[1] == R:
+        return known[1]
+    K = w.shape[0]
+    taps = w.transpose(0, 2, 3, 1).reshape(K, R, -1)
+    blocks, words = -(-K // LANES), -(-taps.shape[2] // NUMBERS)
+    padded = np.zeros((blocks * LANES, R, words * NUMBERS), WEIGHT)
+    padded[:K, :, : taps.shape[2]] = taps
+    packed = np.ascontiguousarray(padded.reshape(blocks, LANES, R, words, NUMBERS).transpose(0, 2, 3, 1, 4))
+    if not w.flags.writeable:
+        key = id(w)
+        _packed[key] = (weakref.ref(w, lambda _: _forget(key)), packed)
+    return packed
+
+
+def _forget(key: int) -> None:
+    _packed.pop(key, None)
+
+
+@jit(parallel=True)
+def _convolve(
+    x: Any, w: Any, b: Any, multiplier: Any, shift: Any, half: Any, zero: int, limits: Any, geometry: Any, y: Any
+) -> None:
+    down, right, top, left, R, S, pool, height = geometry
+    N, _, W, C = x.shape
+    _, P, Q, K = y.shape
+    places, channels = max(Q * pool, 4), w.shape[0] * LANES
+    tasks = -(-P // height)
+    lines = (height * pool - 1) * down + R
+    columns = max(left + W, (places - 1) * right + S)
+    for task in prange(N * tasks):
+        n, first = task // tasks, task % tasks * height
+        frame = np.empty(lines * columns * C + NUMBERS - 1, ACTIVATION)  # a place's last word may reach that far
+        _copy_lines(x[n], frame, first * pool * down - top, left, lines, columns, zero)
+        total = np.empty((pool, places, channels), np.int32)
+        for p in range(first, min(P, first + height)):
+            for i in range(pool):
+                line = ((p - first) * pool + i) * down
+                _line(frame[line * columns * C :], right * C, columns * C, w, total[i])
+            done = _scale_line(total, b, multiplier, shift, half, limits, pool, y[n, p])
+            if done < K:
+                for q in range(Q):
+                    _pool(total, q * pool, pool)
+                    _scale(total[0, q * pool], b, multiplier, shift, half, limits, y[n, p, q], done)
+
+
+@jit(cache=False)
+def _copy_lines(x: Any, frame: Any, above: int, left: int, lines: int, columns: int, zero: int) -> None:
+    """The bytes of the lines from `above` on as ACTIVATION, with `zero` wherever there is no image."""
+    H, W, C = x.shape
+    frame[:] = ACTIVATION(zero)
+    for i in range(max(0, -above), min(lines, H - above)):
+        source, start = x[above + i].reshape(W * C), (i * columns + left) * C
+        for j in range(W * C):
+            frame[start + j] = source[j]
+
+
+@jit(cache=False)
+def _line(frame: Any, pixel: int, row: int, w: Any, total: Any) -> None:
+    """Totals of all filters at every place of one line; frame begins with the first place's window."""
+    blocks, R, words = w.shape[:3]
+    places, channels = total.shape
+    pixel, row, width = pixel * NUMBER, row * NUMBER, channels * WORD
+    for block in range(0, blocks, 2):
+        weights, both = address(w) + block * R * words * VECTOR, block + 1 < blocks
+        q = 0
+        while q < places:
+            left = places - q
+            if left < 4:
+                q = places - 4  # some are computed twice
+            x, into = address(frame) + q * pixel, address(total) + q * width + block * VECTOR
+            count = 4 if left < 6 or left % 6 == 2 else 6
+            if both and count == 6:
+                totals_of_6(x, pixel, R, row, words, weights, into, width)
+            elif both:
+                totals_of_4(x, pixel, R, row, words, weights, into, width)
+            elif count == 6:
+                few_totals_of_6(x, pixel, R, row, words, weights, into, width)
+            else:
+                few_totals_of_4(x, pixel, R, row, words, weights, into, width)
+            q += count
+
+
+@jit(cache=False)
+def _pool(total: Any, q: int, side: int) -> None:
+    """The largest of a square of totals, into its first place."""
+    for i in range(side):
+        for j in range(side):
+            if i + j > 0:
+                for k in range(total.shape[2]):
+                    total[0, q, k] = max(total[0, q, k], total[i, q + j, k])
+
+
+@jit(cache=False)
+def _scale_line(total: Any, b: Any, multiplier: Any, shift: Any, half: Any, limits: Any, pool: int, y: Any) -> int:
+    """As many channels of a line as fill registers, where there is an instruction for them; how many that are."""
+    Q, K = y.shape
+    blocks, width = K // LANES, total.shape[2] * WORD
+    zero, low, high = limits
+    if pool > 2 or y.itemsize > 1 or blocks == 0:
+        return 0
+    factors = address(b), address(multiplier), address(shift), address(half)
+    out = address(y)
+    if pool == 1:
+        scale_line(address(total), Q, width, blocks, *factors, zero, low, high, out, K)
+    else:
+        line = total.shape[1] * width
+        scale_pooled_line(address(total), Q, width, blocks, *factors, zero, low, high, out, K, line)
+    done: int = blocks * LANES
+    return done
+
+
+@jit(cache=False)
+def _scale(total: Any, b: Any, multiplier: Any, shift: Any, half: Any, limits: Any, y: Any, first: int) -> None:
+    """The channels from `first` on of one place."""
+    zero, low, high = limits
+    for k in range(first, y.size):
+        scaled = ((np.int64(total[k] + b[k]) * np.int64(multiplier[k]) + half[k]) >> shift[k]) + zero
+        y[k] = min(max(scaled, low), high)
+
+
+@jit(parallel=True)
+def _max_pool(x: Any, y: Any, R: int, S: int, down: int, right: int) -> None:
+    N, P, Q, C = y.shape
+    for row in prange(N * P):
+        n, p = row // P, row % P
+        for q in range(Q):
+            best = y[n, p, q]
+            best[:] = 0
+            for u in range(R):
+                for v in range(S):
+                    pixel = x[n, p * down + u, q * right + v]
+                    for c in range(C):
+                        best[c] = max(best[c], pixel[c])

@@ -1,0 +1,51 @@
+"""What a recipe chooses is checked before anything is made of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import inf
+
+import msgspec
+
+from pellucid.errors import PellucidError
+from pellucid.recipes.choices import check_choice, make
+from pellucid.recipes.schema import Recipe
+from pellucid.tasks import TASKS
+from pellucid.training import OPTIMIZERS, SCHEDULES
+from pellucid.zoo import NETWORKS
+
+MOST = 1e12  # more than any sensible fraction of a recipe; a larger one is a slip
+
+
+def check_choices(recipe: Recipe) -> None:
+    """Check what a recipe chooses by name, before anything is made of it."""
+    check_choice("network", recipe.network, NETWORKS, given=1)
+    check_choice("task", recipe.task, TASKS, given=1)
+    check_choice("optimizer", recipe.optimizer, OPTIMIZERS, given=0)
+    check_choice("schedule", recipe.schedule, SCHEDULES, given=2)
+    _check_numbers(recipe.training, "training", above=("epochs", "batch_size"))
+    _check_numbers(recipe.data, "data")
+    _check_name(recipe.name)
+    for value in recipe.data.std:
+        if not 0 < value < inf:
+            raise PellucidError(f"data.std = {list(recipe.data.std)}: expected numbers above 0")
+    make(recipe.optimizer, OPTIMIZERS)
+    make(recipe.schedule, SCHEDULES, 1, 1)
+
+
+def _check_numbers(settings: msgspec.Struct, section: str, above: Sequence[str] = ()) -> None:
+    """Every number of a section is at least 0, those of `above` more than that; fractions may not be endless."""
+    for name in settings.__struct_fields__:
+        value = getattr(settings, name)
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            least = "more than 0" if name in above else "0 or more"
+            if not value >= 0 or (name in above and not value):
+                raise PellucidError(f"{section}.{name} = {value}: expected {least}")
+            if isinstance(value, float) and value >= MOST:
+                raise PellucidError(f"{section}.{name} = {value}: expected {least}, below {MOST:.0e}")
+
+
+def _check_name(name: str) -> None:
+    """A run's folder is named after it."""
+    if not name or name.startswith(".") or not set("/\\\0").isdisjoint(name):
+        raise PellucidError(f"name = {name!r}: expected a plain name, which run folders may be called by")

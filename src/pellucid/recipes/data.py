@@ -1,0 +1,53 @@
+"""A recipe's data, and batches of it."""
+
+from __future__ import annotations
+
+from pellucid.data import Data, Dataset, Loader, load_data
+from pellucid.data.boxed import load_boxed
+from pellucid.data.loader import IGNORED
+from pellucid.data.masked import load_masked
+from pellucid.errors import PellucidError
+from pellucid.ops.formats import float_type
+from pellucid.recipes.schema import Recipe
+
+EVALUATION_BATCH = 128  # images at least; a training batch may be smaller
+
+
+def build_data(recipe: Recipe) -> Data:
+    """The recipe's images, with what its task wants to know of each."""
+    settings = recipe.data
+    if recipe.task["name"] == "segment":
+        return load_masked(settings.source, settings.scenes, settings.size, settings.validation, settings.seed)
+    if recipe.task["name"] == "detect":
+        return load_boxed(
+            settings.source, settings.scenes, settings.size, settings.validation, settings.seed, settings.boxes
+        )
+    return load_data(settings.source, settings.size, settings.validation, settings.seed)
+
+
+def build_loader(recipe: Recipe, dataset: Dataset, *, training: bool) -> Loader:
+    """Batches of a data set: in random order and augmented for training, else as they lie."""
+    settings, data = recipe.training, recipe.data
+    channels = dataset.image_shape[0]
+    for name, values in (("mean", data.mean), ("std", data.std)):
+        if values and len(values) != channels:
+            raise PellucidError(
+                f"data.{name}: expected {channels} number{'s' * (channels > 1)}, one a channel of {dataset.name}, "
+                f"got {len(values)}"
+            )
+    return Loader(
+        dataset,
+        settings.batch_size if training else max(settings.batch_size, EVALUATION_BATCH),
+        seed=settings.seed,
+        shuffle=training,
+        augment=recipe.augmentation if training and _augments(recipe) else None,
+        crop=recipe.crop if training and recipe.crop.changes else None,
+        dtype=float_type(settings.precision),
+        mean=data.mean or None,
+        std=data.std or None,
+        ignored=IGNORED if (label := recipe.task.get("ignore_label")) is None else label,
+    )
+
+
+def _augments(recipe: Recipe) -> bool:
+    return recipe.augmentation.moves or recipe.augmentation.erase > 0

@@ -1,0 +1,45 @@
+"""A recipe's network and task, and whether they fit each other."""
+
+from __future__ import annotations
+
+from pellucid.data import Boxes, Dataset
+from pellucid.errors import PellucidError
+from pellucid.network import Network
+from pellucid.ops.arrays import Shape
+from pellucid.ops.formats import float_type
+from pellucid.precision import with_rounding
+from pellucid.recipes.choices import make
+from pellucid.recipes.schema import Recipe
+from pellucid.task import Task
+from pellucid.tasks import TASKS, Detect, Segment
+from pellucid.zoo import NETWORKS
+
+
+def build_network(recipe: Recipe, image_shape: Shape, classes: int) -> Network:
+    """The recipe's network with its first weights, for images (C, H, W) of so many classes."""
+    settings = recipe.training
+    layer = make(recipe.network, NETWORKS, classes)
+    if settings.weight_bits:
+        layer = with_rounding(layer, image_shape, settings.weight_bits)
+    return Network(layer, image_shape, dtype=float_type(settings.precision), seed=settings.seed)
+
+
+def build_task(recipe: Recipe, class_names: tuple[str, ...]) -> Task:
+    """The recipe's task."""
+    return make(recipe.task, TASKS, class_names)
+
+
+def check_outputs(recipe: Recipe, network: Network, task: Task, dataset: Dataset) -> None:
+    """Refuse a network whose outputs the task can't use, before anything is begun."""
+    if isinstance(task, Detect):
+        if isinstance(dataset.targets, Boxes):
+            task.check_outputs(network.output_shape, dataset.targets)
+        return
+    K, size = dataset.classes, dataset.image_shape[1:]
+    expected = (K, *size) if isinstance(task, Segment) else (K,)
+    if network.output_shape != expected:
+        task_name, network_name = recipe.task["name"], recipe.network["name"]
+        got, wanted = ("x".join(map(str, shape)) for shape in (network.output_shape, expected))
+        raise PellucidError(
+            f"task {task_name}: expected outputs of {wanted} for an image, network {network_name} gives {got}"
+        )

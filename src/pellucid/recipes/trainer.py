@@ -1,0 +1,71 @@
+"""A recipe's trainer: everything put together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from pellucid.data import Data, Loader
+from pellucid.data.randomness import generator
+from pellucid.recipes.choices import make
+from pellucid.recipes.data import build_data, build_loader
+from pellucid.recipes.network import build_network, build_task, check_outputs
+from pellucid.recipes.schema import Recipe
+from pellucid.recipes.starting_weights import take_over
+from pellucid.training import OPTIMIZERS, SCHEDULES, Alone, Callback, Communicator, Trainer, WeightAverage
+
+
+def build_trainer(
+    recipe: Recipe,
+    data: Data | None = None,
+    callbacks: Sequence[Callback] = (),
+    communicator: Communicator | None = None,
+    *,
+    resumed: bool = False,
+) -> Trainer:
+    """A trainer of the recipe's network on its data.
+
+    data: by default the recipe's, read now. resumed: a checkpoint will be loaded, so that the run whose weights were
+    taken over at the start is not needed, and may be gone.
+    """
+    data = data or build_data(recipe)
+    settings = recipe.training
+    network = build_network(recipe, data.train.image_shape, data.train.classes)
+    if settings.start_from and not resumed:
+        take_over(network, Path(settings.start_from), settings.weight_bits)
+    task = build_task(recipe, data.train.class_names)
+    check_outputs(recipe, network, task, data.train)
+    loader = build_loader(recipe, data.train, training=True)
+    parts = {"validation": data.validation, "test": data.test}
+    evaluations = {
+        name: build_loader(recipe, part, training=False) for name, part in parts.items() if part is not None
+    }
+    trainer = Trainer(
+        network=network,
+        task=task,
+        loader=loader,
+        optimizer=make(recipe.optimizer, OPTIMIZERS),
+        schedule=make(recipe.schedule, SCHEDULES, round(settings.epochs * len(loader)), len(loader)),
+        epochs=settings.epochs,
+        evaluations=evaluations,
+        samples=_samples(evaluations, settings.evaluate_samples),
+        seed=settings.seed,
+        clip=settings.clip,
+        average=WeightAverage(network, settings.ema) if settings.ema else None,
+        callbacks=callbacks,
+        communicator=communicator or Alone(),
+    )
+    return trainer
+
+
+def _samples(evaluations: dict[str, Loader], count: int) -> dict[str, Loader]:
+    """Loaders of `count` images each, drawn once and for all; none where all are wanted."""
+    samples: dict[str, Loader] = {}
+    for name, loader in evaluations.items():
+        if 0 < count < len(loader.dataset):
+            chosen = np.sort(generator(0, "sample").permutation(len(loader.dataset))[:count])
+            samples[name] = replace(loader, dataset=loader.dataset.subset(chosen))
+    return samples

@@ -1,0 +1,170 @@
+"""What the commands make of a detector: trained, measured, shown; and one line for a mistake."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from box_folders import coco_folder, voc_folder
+from pellucid.cli import main
+from pellucid.data import load_scenes
+from pellucid.ops.arrays import Array
+from pellucid.recipes import load_recipe, open_model, resume_run, start_run
+from pellucid.recipes.predict_boxes import Detector, detect_files
+from pellucid.tasks.box_pictures import draw_boxes
+from pellucid.tasks.mask_pictures import palette
+from pellucid.training import Callback, Trainer
+
+RNG = np.random.default_rng(7)
+SMALL = {
+    "network.stem": [16],
+    "network.shallow": [16],
+    "network.deep": [16],
+    "network.top": [16],
+    "data.scenes": {"train": 32, "test": 16, "digits": [1, 4]},
+    "training.batch_size": 8,
+    "training.epochs": 10,
+    "training.ema": 0.5,
+    "optimizer.rate": 0.01,
+    "task.least_score": 0.02,
+    "task.shown_score": 0.05,
+    "task.training_images": 8,
+}
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run that has learnt a little."""
+    trainer, folder = start_run(load_recipe("detector-scenes", SMALL), tmp_path_factory.mktemp("runs") / "run")
+    trainer.evaluations = {}
+    assert trainer.fit()
+    return folder.path
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> list[Path]:
+    """Scenes as files: the second one cut, so that no side is a multiple of the network's strides."""
+    images = load_scenes("mnist", {"preset": "detection", "train": 1, "test": 3})[2].images[:, 0]
+    paths = [tmp_path / f"{name}.png" for name in ("000042", "cut", "scene")]
+    for path, image, (H, W) in zip(paths, images, ((128, 128), (97, 110), (128, 128)), strict=True):
+        Image.fromarray(image[:H, :W]).save(path)
+    return paths
+
+
+def test_what_is_found_does_not_depend_on_the_others(run: Path, files: list[Path], tmp_path: Path) -> None:
+    model = open_model(run)
+    detector = Detector(model)
+    together = list(detect_files(model, files, tmp_path / "out"))
+    assert sum(len(file.found) for file in together) > 5
+    for file, path in zip(together, files, strict=True):
+        pixels = np.asarray(Image.open(path))
+        (alone,) = detector([pixels[None]])
+        assert alone.labels.tolist() == file.found.labels.tolist()
+        np.testing.assert_allclose(alone.boxes, file.found.boxes, atol=0.05)
+        np.testing.assert_allclose(alone.scores, file.found.scores, atol=1e-3)
+        H, W = pixels.shape
+        assert (file.found.boxes <= [W, H, W, H]).all() and (file.found.boxes >= 0).all()
+        assert Image.open(file.picture).width >= 640 and (file.shown.scores >= 0.05).all()
+
+
+def test_folded_network_finds_what_the_trained_one_does(run: Path) -> None:
+    model = open_model(run)
+    images = RNG.integers(0, 256, (2, 1, 64, 64)).astype(np.uint8)
+    x = images.astype(np.float32) / 255
+    folded, trained = Detector(model).network.forward(x), model.network.forward(x)
+    np.testing.assert_allclose(folded, trained, atol=1e-3)
+
+
+def test_commands(run: Path, files: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["evaluate", str(run)]) == 0
+    shown = capsys.readouterr().out
+    assert "map50" in shown and "16 images" in shown and "boxes" in shown
+    assert main(["evaluate", str(run), "--json"]) == 0
+    measured = json.loads(capsys.readouterr().out)
+    assert 0 <= measured["map"] <= measured["map50"] <= 1 and len(measured["classes"]) == 10
+    assert main(["predict", str(run), *map(str, files), "--out", str(tmp_path / "out")]) == 0
+    assert "cut-boxes.png" in capsys.readouterr().out
+    assert Image.open(tmp_path / "out" / "cut-boxes.png").size == (660, 582)  # six times as large
+    assert main(["predict", str(run), *map(str, files), "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert {row["image_id"] for row in rows} <= {42, 2, 3} and rows
+    for row in rows:
+        assert 1 <= row["category_id"] <= 10 and row["category"] == str(row["category_id"] - 1)
+        assert len(row["bbox"]) == 4 and min(row["bbox"]) >= 0 and 0 < row["score"] <= 1
+
+
+class StopAfter(Callback):
+    """Asks to stop after so many steps."""
+
+    def __init__(self, steps: int) -> None:
+        self.steps = steps
+
+    def step(self, trainer: Trainer, loss: float) -> None:
+        trainer.stopped = trainer.state.step >= self.steps
+
+
+def test_a_run_goes_on_as_if_it_had_not_stopped(run: Path, tmp_path: Path) -> None:
+    recipe = load_recipe("detector-scenes", SMALL | {"training.epochs": 2, "training.checkpoint_seconds": 0})
+    whole, _ = start_run(recipe, tmp_path / "whole")
+    assert whole.fit()
+    part, folder = start_run(recipe, tmp_path / "part")
+    part.callbacks = [*part.callbacks, StopAfter(4)]
+    assert not part.fit()
+    rest, _ = resume_run(folder.path)
+    assert rest.fit()
+    assert rest.network.digest() == whole.network.digest()
+    assert rest.state.history[-1]["test"] == whole.state.history[-1]["test"]
+
+
+@pytest.mark.parametrize("make", [voc_folder, coco_folder])
+def test_a_folder_in_colour_is_trained_on(
+    make: Callable[[Path], Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = make(tmp_path / "data")
+    common = ["--out", str(tmp_path / "run"), "--epochs", "1", "--batch-size", "2", "--set", "network.deep=[16]"]
+    crop = ["--set", "crop.scale=[0.8,1.2]", "--set", "crop.flip=0.5", "--set", "augmentation.shift=2"]
+    assert main(["train", "detector-scenes", "--data", str(folder), *common, *crop]) == 0
+    assert main(["evaluate", str(tmp_path / "run"), "--json"]) == 0
+    assert '"map"' in capsys.readouterr().out
+    assert main(["summary", str(tmp_path / "run")]) == 0
+    assert "PriorConv2d" in capsys.readouterr().out
+
+
+def test_boxes_are_drawn_where_they_are() -> None:
+    image = RNG.integers(0, 256, (1, 320, 640)).astype(np.uint8)
+    boxes = np.array([[100, 120, 220, 300], [400, 0, 640, 50.0]])
+    drawn = draw_boxes(image, boxes, np.array([1, 0]), ("cat", "dog"), np.array([0.9, 0.5]), np.array([False, True]))
+    pixels = np.asarray(drawn)
+    assert pixels.shape == (320, 640, 3)
+    colour = palette(3)[2]
+    assert (pixels[299, 110:210] == colour).all() and (pixels[130:290, 219] == colour).all()
+    inside: Array = pixels[125:295, 105:215]
+    np.testing.assert_array_equal(inside, np.broadcast_to(image[0, 125:295, 105:215, None], inside.shape))
+    broken = (pixels[49, 400:640] == palette(3)[1]).all(axis=1)
+    assert 0.3 < broken.mean() < 0.7
+
+
+def test_mistakes_are_one_line(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "text.png").write_text("no picture")
+    few = ["train", "detector-scenes", "--set", "data.scenes={train=2,test=1}", "--out", str(tmp_path / "new")]
+    for arguments, message in (
+        (["predict", str(run), str(tmp_path / "text.png")], "text.png: not an image"),
+        (["predict", str(run), str(tmp_path / "none.png")], "none.png"),
+        (["evaluate", str(run), "--report"], "has the task detect, expected classify"),
+        (["train", "detector-scenes", "--set", "task.box_loss=ciou"], "task.box_loss = 'ciou'"),
+        (["train", "detector-scenes", "--set", "task.nms=0.5"], "unknown key task.nms for detect"),
+        (["train", "detector-scenes", "--set", "data.boxes=drop"], "data.boxes: invalid enum value 'drop'"),
+        ([*few, "--set", "task.stride=8"], "stride = 8, images of 128x128 pixels: expected maps of 16x16 places"),
+        (
+            [*few, "--set", "network.name=fcn-small"],
+            "expected maps of 10 classes + 5 channels, the network gives 10x",
+        ),
+        ([*few, "--set", "data.scenes.size=[100,100]"], "layer levels (Sum): expected branches of one shape"),
+    ):
+        assert main(arguments) == 2
+        said = capsys.readouterr().err
+        assert said.count("\n") == 1 and message in said, said
+    assert not (tmp_path / "new").exists()

@@ -1,0 +1,126 @@
+"""`pellucid precision`, `shrink` and `export`, from a run to a program, and what they refuse."""
+
+import json
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pellucid.cli import main
+from pellucid.data import mnist_dataset
+from pellucid.graph import Sequential
+from pellucid.layers import ConvTranspose2d, Flatten, Linear, ReLU
+from pellucid.network import Network
+from pellucid.recipes import load_recipe, open_model, start_run
+from pellucid.recipes.format_comparison import compare_run
+from pellucid.recipes.shrink import open_shrunk
+from small_runs import digits, one_thread_of_numpy
+
+NUMPY = ("--backend", "numpy", "--threads", "1")
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of tiny-digits on few digits."""
+    folder = tmp_path_factory.mktemp("runs") / "tiny"
+    recipe = load_recipe("tiny-digits", {"training.epochs": 2, "training.batch_size": 32, "training.ema": 0.9})
+    with one_thread_of_numpy(), pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder.parent)
+        trainer, _ = start_run(recipe, folder, data=digits())
+        assert trainer.fit()
+    return folder
+
+
+def complaint(capsys: pytest.CaptureFixture[str], *arguments: object) -> str:
+    """What the command line says of a mistake: one line, exit code 2."""
+    capsys.readouterr()
+    assert main([str(argument) for argument in arguments]) == 2
+    said = capsys.readouterr()
+    assert said.err.count("\n") == 1
+    return said.err
+
+
+def test_from_a_run_to_a_program(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "no integer network yet: pellucid shrink" in complaint(capsys, "export", run, "--out", tmp_path)
+    assert main(["shrink", str(run), *NUMPY]) == 0
+    assert "int4, trained" in capsys.readouterr().out
+    assert main(["export", str(run), "--to", "c", "--out", str(tmp_path)]) == 0
+    said = capsys.readouterr().out
+    assert "RAM: " in said
+    assert "flash: " in said
+
+    subprocess.run(["make", "-s", "-C", tmp_path], check=True)
+    q = np.asarray(mnist_dataset(train=False).inputs[np.arange(5)])
+    shrunk = open_shrunk(run)
+    for i, pixels in enumerate(q):
+        (tmp_path / f"{i}.pgm").write_bytes(b"P5 28 28 255\n" + pixels.tobytes())
+    paths = [tmp_path / f"{i}.pgm" for i in range(len(q))]
+    printed = subprocess.run([tmp_path / "demo", *paths], capture_output=True, text=True, check=True).stdout
+    for line, logits in zip(printed.splitlines(), shrunk.network.integer_logits(q), strict=True):
+        assert line.endswith(f"{logits.argmax()}  (logits {' '.join(map(str, logits))})")
+
+
+def test_comparison_of_formats(run: Path) -> None:
+    with one_thread_of_numpy():
+        found = compare_run(run, digits())
+    rows = found.rows
+    assert [row.format for row in rows] == ["float64", "float32", "float16", "bfloat16", "int4, trained"]
+    assert (found.measure, found.note) == ("accuracy", "")
+    by_name = {row.format: row for row in rows}
+    assert by_name["float64"].changed == by_name["float64"].logit_difference == 0
+    assert by_name["float64"].weight_bytes == 2 * by_name["float32"].weight_bytes
+    assert by_name["float32"].activation_bytes == 2 * by_name["bfloat16"].activation_bytes
+    # integers: a byte a number but the ten logits, which have four
+    assert 2 * (by_name["int4, trained"].activation_bytes - 40) == by_name["float16"].activation_bytes - 20
+    assert 0 < by_name["float32"].logit_difference < by_name["float16"].logit_difference
+    assert by_name["float16"].logit_difference < by_name["bfloat16"].logit_difference
+    assert all(row.images_per_second > 0 and row.predictions == 90 for row in rows)
+
+
+def test_a_network_without_integers_is_compared_in_floats(run: Path, tmp_path: Path) -> None:
+    model = open_model(run)
+    layer = Sequential(ConvTranspose2d(2, 3), ReLU(), Flatten(), Linear(10))
+    strange = replace(model, network=Network(layer, (1, 28, 28)), recipe=load_recipe("deep-convnet"))
+    with one_thread_of_numpy(), pytest.MonkeyPatch.context() as patch:
+        patch.setattr("pellucid.recipes.format_comparison.open_model", lambda run: strange)
+        found = compare_run(tmp_path, digits())
+    assert [row.format for row in found.rows] == ["float64", "float32", "float16", "bfloat16"]
+    assert "no integers: layer 0 (ConvTranspose2d)" in found.note
+    elements = 28 * 28 + 2 * (2 * 30 * 30) + 1800 + 10
+    assert [row.activation_bytes for row in found.rows] == [8 * elements, 4 * elements, 2 * elements, 2 * elements]
+
+
+def test_the_command_draws_and_prints(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("pellucid.recipes.format_comparison.build_data", lambda recipe: digits())
+    picture = tmp_path / "p.png"
+    assert main(["precision", str(run), "--out", str(picture), "--json", *NUMPY]) == 0
+    assert len(json.loads(capsys.readouterr().out)["rows"]) == 5
+    assert picture.read_bytes().startswith(b"\x89PNG")
+
+
+def test_fine_tuning_with_rounding(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pellucid.recipes.shrink.build_data", lambda recipe: digits())
+    monkeypatch.chdir(tmp_path)
+    recipe = load_recipe("tiny-digits", {"training.epochs": 1, "training.weight_bits": 0})
+    with one_thread_of_numpy():
+        trainer, folder = start_run(recipe, tmp_path / "plain", data=digits())
+        assert trainer.fit()
+    assert main(["shrink", str(folder.path), "--bits", "2", "--epochs", "1", *NUMPY]) == 0
+    shrunk = open_shrunk(folder.path, 2)
+    assert (shrunk.network.bits, shrunk.epochs, shrunk.title) == (2, 1.0, "int2, trained")
+
+
+def test_mistakes_are_one_line(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "expected one of 8, 4, 2, got 3" in complaint(capsys, "shrink", run, "--bits", 3)
+    assert "trained with rounding to 4 bits, cannot be shrunk to 8" in complaint(capsys, "shrink", run, "--bits", 8)
+    assert "epochs = -1.0: expected 0 or more" in complaint(capsys, "shrink", run, "--bits", 4, "--epochs", -1)
+    assert "no run" in complaint(capsys, "precision", "nowhere")
+    assert "expected one of 8, 4, 2, got 5" in complaint(capsys, "export", run, "--bits", 5)
+    (run / "int8.safetensors").write_bytes(b"nonsense")
+    assert "expected a safetensors file" in complaint(capsys, "export", run, "--bits", 8)
+    assert "expected a 'pellucid integer network 1'" in complaint(capsys, "export", run / "model.safetensors")
+    assert "--precision" in complaint(capsys, "train", "--precision", "float8")

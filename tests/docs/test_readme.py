@@ -1,0 +1,26 @@
+"""What the README shows runs as it stands."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+
+README = Path(__file__).parents[2] / "README.md"
+
+
+def test_the_code_in_the_readme_learns() -> None:
+    code = re.findall(r"```python\n(.*?)```", README.read_text(), re.DOTALL)
+    assert len(code) == 1
+    scope: dict[str, object] = {}
+    exec(code[0], scope)
+    loss = scope["loss"]
+    assert isinstance(loss, float)
+    assert np.isfinite(loss)
+    assert loss < 0.5  # from 2.3, the loss of a guess among ten
+
+
+def test_every_page_and_picture_that_a_page_names_is_there() -> None:
+    pages = [README, *README.parent.glob("docs/**/*.md")]
+    for page in pages:
+        for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text()):
+            assert (page.parent / target).exists(), f"{page.name} names {target}"

@@ -1,0 +1,162 @@
+"""The exported C: compiled strictly, run under sanitizers, and equal to the integer network bit for bit."""
+
+import re
+import shutil
+import subprocess
+from math import prod
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pellucid.errors import PellucidError
+from pellucid.export import Exported, export_c
+from pellucid.graph import Sequential
+from pellucid.layers import AvgPool2d, Conv2d, Flatten, GlobalAvgPool2d, Layer, Linear, MaxPool2d, ReLU, Tanh
+from pellucid.network import Network
+from pellucid.ops.arrays import Array
+from pellucid.plan import IntegerNetwork
+from pellucid.plan.integer_steps import IntegerStep
+from pellucid.plan.memory import overlap_gap, plan_memory
+from pellucid.precision import quantize
+from pellucid.zoo import create
+
+NAMES = ("zero", 'quo"te', "Größe\n", "%d\\", "four")
+needs_compiler = pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler")
+
+
+def every_kernel() -> Layer:
+    return Sequential(
+        Conv2d(6, 3, padding=1), ReLU(), MaxPool2d(2), Conv2d(6, 3, groups=3, dilation=(1, 2)), Tanh(),
+        MaxPool2d(3, stride=1, padding=1), Conv2d(7, (3, 2), stride=(2, 1), padding=(0, 1)),
+        AvgPool2d(2, stride=1, padding=1, ceil=True), Conv2d(4, 1), ReLU(), Flatten(), Linear(9), ReLU(), Linear(5),
+    )  # fmt: skip
+
+
+def wide_open() -> Layer:
+    return Sequential(Conv2d(3, 5, stride=2), ReLU(), GlobalAvgPool2d(), Linear(5))
+
+
+def shrunk(layer: Layer, bits: int, channels: int = 1) -> IntegerNetwork:
+    network = Network(layer, (channels, 15, 17))
+    x = np.random.default_rng(0).uniform(0, 1, (40, channels, 15, 17)).astype(np.float32)
+    return quantize(network, x, bits)
+
+
+def write_image(path: Path, pixels: Array) -> Path:
+    """Pixels (C, H, W) as PGM or PPM."""
+    C, H, W = pixels.shape
+    header = f"P{5 if C == 1 else 6}\n# a comment\n{W} {H}\n255\n".encode()
+    path.write_bytes(header + pixels.transpose(1, 2, 0).tobytes())
+    return path
+
+
+def run_demo(program: Path, *images: Path) -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run([program, *images], capture_output=True, check=False)
+
+
+def compiled(network: IntegerNetwork, folder: Path, target: str = "checked") -> tuple[Path, Exported]:
+    """The demo, compiled by the Makefile that was written: with sanitizers unless told otherwise."""
+    exported = export_c(network, folder, NAMES)
+    made = subprocess.run(["make", "-C", folder, target], capture_output=True, text=True, check=False)
+    assert made.returncode == 0, made.stderr
+    assert "-std=c99 -Wall -Wextra -Werror -pedantic" in made.stdout
+    return folder / target, exported
+
+
+@needs_compiler
+@pytest.mark.parametrize(
+    ("layer", "bits", "channels"), [(every_kernel, 8, 1), (every_kernel, 4, 1), (wide_open, 2, 3)]
+)
+def test_the_program_computes_the_same_integers(layer: object, bits: int, channels: int, tmp_path: Path) -> None:
+    assert callable(layer)
+    network = shrunk(layer(), bits, channels)
+    program, _ = compiled(network, tmp_path)
+    q = np.random.default_rng(1).integers(0, 256, (12, channels, 15, 17)).astype(np.uint8)
+    q[0], q[1] = 0, 255
+    paths = [write_image(tmp_path / f"{i}.pnm", pixels) for i, pixels in enumerate(q)]
+    ran = run_demo(program, *paths)
+    assert ran.returncode == 0, ran.stderr
+    logits = re.findall(rb"\(logits ([-0-9 ]+)\)\n", ran.stdout)
+    expected = network.integer_logits(q)
+    np.testing.assert_array_equal([list(map(int, row.split())) for row in logits], expected)
+    start = f"{paths[0]}: {NAMES[expected[0].argmax()]}  (logits".encode()
+    assert ran.stdout.startswith(start)
+
+
+@needs_compiler
+def test_bytes_of_the_program(tmp_path: Path) -> None:
+    network = shrunk(every_kernel(), 4)
+    _, exported = compiled(network, tmp_path, "size")
+    sizes = subprocess.run(["size", tmp_path / "network.o"], capture_output=True, text=True, check=True).stdout
+    text, data, bss = map(int, sizes.splitlines()[1].split()[:3])
+    assert exported.ram == exported.plan.size + 4 * 5
+    assert exported.ram <= bss < exported.ram + 64  # and what aligns the two arrays
+    assert exported.constants < text + data < exported.constants + 6000
+    assert not re.search(r"malloc|free|include <(?!stdint)", (tmp_path / "network.c").read_text())
+
+
+@needs_compiler
+def test_the_demo_refuses_what_is_no_such_image(tmp_path: Path) -> None:
+    program, _ = compiled(shrunk(wide_open(), 8), tmp_path, "demo")
+    good = write_image(tmp_path / "good.pgm", np.zeros((1, 15, 17), np.uint8)).read_bytes()
+    wrong = {
+        "expected a binary PGM file (P5)": b"P6" + good[2:],
+        "expected an image of 17 x 15 pixels": good.replace(b"17 15", b"15 17"),
+        "expected one byte a sample": good.replace(b"255", b"65535"),
+        "the file ends too early": good[:-1],
+        "a sample is brighter than white": good.replace(b"255", b"9")[:-1] + b"\x0a",
+    }
+    for message, content in wrong.items():
+        (tmp_path / "bad.pgm").write_bytes(content)
+        ran = run_demo(program, tmp_path / "bad.pgm")
+        assert (ran.returncode, ran.stdout) == (2, b"")
+        assert ran.stderr == f"{tmp_path}/bad.pgm: {message}\n".encode()
+    assert b"cannot be opened" in run_demo(program, tmp_path / "none.pgm").stderr
+    assert b"usage" in run_demo(program).stderr
+
+
+def simulate(steps: list[IntegerStep]) -> None:
+    """Walk through the plan pixel by pixel: nothing may be written over a byte that is still to be read."""
+    plan = plan_memory(steps)
+    for step, start, end in zip(steps[:-1], plan.offsets[:-1], plan.offsets[1:], strict=True):
+        size_in, size_out = prod(step.input_shape), prod(step.output_shape)
+        assert 0 <= start <= plan.size - size_in
+        assert 0 <= end <= plan.size - size_out
+        assert end + overlap_gap(step) <= start or end >= start + size_in
+
+
+@pytest.mark.parametrize("layer", [every_kernel, wide_open])
+def test_buffers_fit_and_share(layer: object) -> None:
+    assert callable(layer)
+    steps = shrunk(layer(), 8).steps
+    simulate(steps)
+    sizes = [prod(step.input_shape) for step in steps]
+    assert max(sizes) <= plan_memory(steps).size < sum(sizes)
+
+
+def test_the_plan_of_tiny_digits() -> None:
+    network = Network(create("tiny-digits", 10), (1, 28, 28))
+    steps = quantize(network, np.zeros((1, 1, 28, 28), np.float32), 4).steps
+    simulate(steps)
+    assert plan_memory(steps).size + 40 < 4096
+
+
+def test_bad_input(tmp_path: Path) -> None:
+    class Unknown(IntegerStep):
+        pass
+
+    network = shrunk(wide_open(), 8)
+    shifted = quantize(
+        Network(wide_open(), (1, 15, 17)), np.random.default_rng(0).normal(size=(9, 1, 15, 17)).astype(np.float32)
+    )
+    with pytest.raises(PellucidError, match="pixels from 0 to 1"):
+        export_c(shifted, tmp_path / "c", NAMES)
+    first = network.steps[0]
+    network.steps.insert(1, Unknown("7", first.output_shape, first.output_shape))
+    with pytest.raises(PellucidError, match=r"layer 7 \(Unknown\) has no kernel in C"):
+        export_c(network, tmp_path / "c", NAMES)
+    assert not (tmp_path / "c").exists()
+    (tmp_path / "file").touch()
+    with pytest.raises(PellucidError, match="cannot write"):
+        export_c(shrunk(wide_open(), 8), tmp_path / "file", NAMES)

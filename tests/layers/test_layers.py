@@ -1,0 +1,169 @@
+"""One contract for every layer, checked over drawn settings and shapes."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pellucid.analysis.gradient_check import TOLERANCE, check_gradients
+from pellucid.errors import PellucidError
+from pellucid.graph import Branches, Concat, Residual, Sequential, Sum, Upsampled
+from pellucid.layers import (
+    Add,
+    AvgPool2d,
+    BatchNorm2d,
+    Clip,
+    Conv2d,
+    ConvTranspose2d,
+    Dropout,
+    Flatten,
+    GlobalAvgPool2d,
+    Identity,
+    Layer,
+    LeakyReLU,
+    Linear,
+    MaxPool2d,
+    Multiply,
+    ReLU,
+    ReLU6,
+    Sigmoid,
+    SiLU,
+    Tanh,
+    training,
+)
+from pellucid.network import Network
+from pellucid.ops.arrays import Array
+
+Draw = Callable[[st.SearchStrategy[int]], int]
+small, flag = st.integers(1, 3), st.integers(0, 1)
+
+LAYERS: dict[str, Callable[[Draw], Layer]] = {
+    "Conv2d": lambda draw: Conv2d(
+        2 * draw(small),
+        (draw(small), draw(small)),
+        stride=(draw(small), draw(small)),
+        padding=(draw(flag), 2 * draw(flag)),
+        dilation=(draw(small), draw(small)),
+        groups=1 + draw(flag),
+        bias=bool(draw(flag)),
+    ),
+    "ConvTranspose2d": lambda draw: ConvTranspose2d(
+        2 * draw(small),
+        (draw(small), draw(small)),
+        stride=(2, 2 + draw(flag)),
+        padding=(0, 0),
+        output_padding=(draw(flag), draw(flag)),
+        dilation=(draw(small), draw(small)),
+        groups=1 + draw(flag),
+        initial="bilinear" if draw(flag) else "he",
+    ),
+    "MaxPool2d": lambda draw: MaxPool2d(
+        (1 + draw(small), 2), stride=draw(small), padding=draw(flag), ceil=bool(draw(flag))
+    ),
+    "AvgPool2d": lambda draw: AvgPool2d(
+        (1 + draw(small), 2), stride=draw(small), padding=draw(flag), ceil=bool(draw(flag))
+    ),
+    "GlobalAvgPool2d": lambda draw: GlobalAvgPool2d(),
+    "Linear": lambda draw: Sequential(Flatten(), Linear(draw(small), bias=bool(draw(flag)), initial="xavier")),
+    "ReLU": lambda draw: ReLU(),
+    "LeakyReLU": lambda draw: LeakyReLU(0.1 * draw(small)),
+    "Clip": lambda draw: Clip(-0.3 * draw(small), 0.2 * draw(small)),
+    "ReLU6": lambda draw: ReLU6(),
+    "Sigmoid": lambda draw: Sigmoid(),
+    "Tanh": lambda draw: Tanh(),
+    "SiLU": lambda draw: SiLU(),
+    "Dropout": lambda draw: Dropout(0.2 * draw(small)),
+    "BatchNorm2d": lambda draw: BatchNorm2d(momentum=0.3),
+    "Flatten": lambda draw: Flatten(),
+    "Identity": lambda draw: Identity(),
+    "Add": lambda draw: Branches(GlobalAvgPool2d(flatten=False), Identity(), ReLU(), join=Add()),
+    "Multiply": lambda draw: Branches(Conv2d(4, 1), Identity(), GlobalAvgPool2d(flatten=False), join=Multiply()),
+    "Sequential": lambda draw: Sequential(Conv2d(3, 3, padding=1), ReLU(), MaxPool2d(2), Conv2d(2, 1), ReLU()),
+    "Residual": lambda draw: Residual(Sequential(Conv2d(4, 3, padding=1), BatchNorm2d(), SiLU()), Conv2d(4, 1)),
+    "Sum": lambda draw: Sum(Conv2d(2, 3, padding=1), Conv2d(2, 1), Conv2d(2, 5, padding=2)),
+    "Concat": lambda draw: Concat(Conv2d(2, 1), Identity(), Sequential(Conv2d(3, 3, padding=1), Tanh())),
+    "Upsampled": lambda draw: Upsampled(Sequential(Conv2d(4, 3, padding=draw(small)), AvgPool2d(draw(small))), 4),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", LAYERS)
+@settings(max_examples=12, deadline=None)
+@given(data=st.data())
+def test_contract(name: str, data: st.DataObject) -> None:
+    layer = LAYERS[name](data.draw)
+    N, H, W = data.draw(st.integers(2, 3)), data.draw(st.integers(7, 9)), data.draw(st.integers(7, 9))
+    network = Network(layer, (4, H, W), dtype=np.float64, seed=data.draw(st.integers(0, 3)))
+    rng = np.random.default_rng(data.draw(st.integers(0, 99)))
+    network.vector += 0.1 * rng.standard_normal(network.vector.size)
+    x = rng.standard_normal((N, H, W, 4)).transpose(0, 3, 1, 2)
+    before = x.copy()
+
+    y = network.forward(x, training(np.random.default_rng(0)))
+    assert y.dtype == x.dtype
+    assert y.shape == (N, *network.output_shape) == (N, *layer.output_shape((4, H, W)))
+    target, dy = rng.standard_normal(y.shape), rng.standard_normal(y.shape)
+    dy_before = dy.copy()
+    dx = network.backward(dy, input_gradient=True)
+    assert dx.shape == x.shape
+    np.testing.assert_array_equal(x, before)
+    np.testing.assert_array_equal(dy, dy_before)
+
+    def loss(output: Array) -> tuple[float, Array]:
+        difference = output - target
+        return float((difference**3).sum()), 3 * difference**2  # no quadratic: third derivatives are exercised too
+
+    rows = check_gradients(network, loss, x, samples=3, seed=1)
+    assert {row.name for row in rows} == {n for n, p in network.parameters.items() if p.trained} | {"input"}
+    assert max(row.error for row in rows) < TOLERANCE
+
+    single = network.astype(np.float32)
+    y32 = single.forward(x.astype(np.float32), training(np.random.default_rng(0)))
+    assert y32.dtype == single.backward(dy.astype(np.float32)).dtype == np.float32
+    np.testing.assert_allclose(y32, network.forward(x, training(np.random.default_rng(0))), rtol=1e-3, atol=1e-4)
+
+
+def test_every_layer_is_under_contract() -> None:
+    import pellucid.layers as package
+
+    containers = {"Residual", "Sequential", "Sum", "Upsampled"}
+    exported = {n for n in package.__all__ if isinstance(getattr(package, n), type)}
+    layers = {n for n in exported if issubclass(getattr(package, n), Layer)} - {"Join", "Layer"}
+    assert layers == set(LAYERS) - containers - {"Concat"}
+
+
+@pytest.mark.parametrize(
+    ("layer", "shape", "expected"),
+    [
+        (Conv2d(4, 5), (1, 3, 3), "layer 0 (Conv2d): expected an image of at least its 5x5 window, got 3x3"),
+        (Linear(3), (1, 3, 3), "layer 0 (Linear): expected feature vectors (put Flatten before it), got shape"),
+        (Conv2d(4, groups=4), (6, 9, 9), "layer 0 (Conv2d): expected input channels in a multiple of groups=4"),
+        (MaxPool2d(4), (1, 3, 9), "layer 0 (MaxPool2d): expected an image of at least its 4x4 window, got 3x9"),
+        (Sum(Conv2d(2, 1), Conv2d(3, 1)), (1, 3, 3), "layer 0.add (Add): expected inputs of one shape, got (2, 3"),
+        (Concat(Conv2d(2, 1), Conv2d(2, 3)), (1, 3, 3), "layer 0.concat (Concat): expected inputs of one height"),
+    ],
+)  # fmt: skip
+def test_an_input_that_does_not_fit_is_named(layer: Layer, shape: tuple[int, ...], expected: str) -> None:
+    with pytest.raises(PellucidError) as caught:
+        Network(Sequential(layer), shape)
+    assert str(caught.value).startswith(expected)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: Conv2d(3, 0),
+        lambda: Conv2d(3, groups=2),
+        lambda: Conv2d(3, padding=-1),
+        lambda: MaxPool2d(2, padding=2),
+        lambda: Dropout(1.0),
+        lambda: Clip(1, 1),
+        lambda: Linear(0),
+        lambda: ConvTranspose2d(1, 2, stride=2, output_padding=2),
+        lambda: Network(Conv2d(3, initial="best"), (1, 5, 5)),
+    ],
+)
+def test_a_setting_that_makes_no_sense_is_refused(make: Callable[[], object]) -> None:
+    with pytest.raises(PellucidError):
+        make()

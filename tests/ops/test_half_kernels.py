@@ -1,0 +1,69 @@
+"""Convolutions that read and write 16 bits give the bits that widening, convolving and rounding gives."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from pellucid.ops import half, numba_ops
+from pellucid.ops.arrays import Array
+from pellucid.ops.formats import float_type
+from pellucid.ops.geometry import Geometry, Sides
+from pellucid.ops.memory import channels_last
+
+SIZES = st.integers(1, 21)
+CHANNELS = st.sampled_from([1, 3, 16, 32, 48])
+PADDINGS = st.tuples(*[st.integers(0, 2)] * 4)
+PADDED = Geometry(padding=(1, 1, 1, 1))
+CONVOLUTIONS = ("conv2d", "conv2d_relu", "conv2d_relu_max_pool2d")
+
+
+def bits(value: Any) -> list[Array]:
+    arrays = value if isinstance(value, tuple) else (value,)
+    return [a.view(np.uint16) if a.dtype.itemsize == 2 else a for a in arrays]
+
+
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.integers(1, 3), CHANNELS, SIZES, SIZES, PADDINGS, st.sampled_from(["bfloat16", "float16"]), st.data())
+def test_same_bits_as_by_way_of_32(
+    N: int, C: int, H: int, W: int, padding: Sides, kind: str, data: st.DataObject
+) -> None:
+    P, Q = H + padding[0] + padding[1] - 2, W + padding[2] + padding[3] - 2
+    if min(P, Q) < 2:
+        return
+    K, name = data.draw(st.sampled_from([16, 64])), data.draw(st.sampled_from(CONVOLUTIONS))
+    rng, dtype = np.random.default_rng(N * C + H * W), float_type(kind)
+    x = channels_last(rng.standard_normal((N, C, H, W)).astype(np.float32)).astype(dtype)
+    w, b = (rng.standard_normal((K, C, 3, 3)) / np.sqrt(9 * C)).astype(dtype), rng.standard_normal(K).astype(dtype)
+    given = {"x": x, "w": w, "b": b, "geometry": Geometry(padding=padding)}
+    found = numba_ops.IN_HALF[name](**given)
+    if found is not None:
+        expected = half._Call(numba_ops, name, given).run()
+        for mine, other in zip(bits(found), bits(expected), strict=True):
+            np.testing.assert_array_equal(mine, other)
+
+
+@pytest.mark.parametrize("kind", ["bfloat16", "float16"])
+def test_what_it_takes_and_what_it_leaves_to_others(kind: str) -> None:
+    dtype = float_type(kind)
+    x, w = np.ones((1, 16, 8, 8), dtype), np.ones((16, 16, 3, 3), dtype)
+    assert numba_ops.IN_HALF["conv2d"](x, w, None, PADDED).dtype == dtype
+    assert numba_ops.IN_HALF["conv2d"](x, w, None, Geometry((2, 2), (1, 1, 1, 1))) is None
+    assert numba_ops.IN_HALF["conv2d"](x[:, :9], w[:, :9], None, PADDED) is None
+
+
+def test_rounding_is_to_nearest_even_and_keeps_nan() -> None:
+    """A filter that copies, and biases that bring its 1 halfway between two bfloat16."""
+    dtype = float_type("bfloat16")
+    w = np.zeros((16, 16, 3, 3), dtype)
+    w[np.arange(16), np.arange(16), 1, 1] = 1
+    b = np.array([2.0**-8, 3 * 2.0**-8, -(2.0**-8)] + [0.0] * 13, np.float32).astype(dtype)
+    x = np.ones((1, 16, 4, 4), dtype)
+    y = numba_ops.IN_HALF["conv2d"](x, w, b, PADDED)
+    expected = half._Call(numba_ops, "conv2d", {"x": x, "w": w, "b": b, "geometry": PADDED}).run()
+    np.testing.assert_array_equal(y.view(np.uint16), expected.view(np.uint16))
+    x[0, 0, 2, 2] = np.nan
+    y = numba_ops.IN_HALF["conv2d"](x, w, b, PADDED).astype(np.float32)
+    assert np.isnan(y[0, 0, 2, 2])
