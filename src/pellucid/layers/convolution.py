@@ -206,9 +206,7 @@ class ConvTranspose2d(Convolution):
             self.x = x
         size = self._spread((x.shape[2], x.shape[3]))
         y = ops.conv2d_input_gradient(x, self.built_weight.value, size, self.geometry)
-        if self.bias is not None:
-            y += self.bias.value[:, None, None]
-        return y
+        return y if self.bias is None else ops.channel_shift(y, self.bias.value)
 
     def backward(self, dy: Array) -> Array:
         """The adjoint's adjoint is the convolution."""

@@ -34,13 +34,18 @@ class SoftmaxCrossEntropy:
         K = logits.shape[1]
         if labels.shape != (logits.shape[0], *logits.shape[2:]):
             raise PellucidError(f"labels: expected one a place of logits {logits.shape}, got shape {labels.shape}")
-        wrong = (labels < 0) | (labels >= K)
+        if isinstance(labels, np.ndarray):  # others were looked at when they were put where they are
+            self.check_labels(labels, K)
+        weights = self._weights(K, logits.dtype)
+        return ops.softmax_cross_entropy(logits, labels, self.label_smoothing, weights, self.ignore_label, normalizer)
+
+    def check_labels(self, labels: Array, classes: int) -> None:
+        """Raise PellucidError for labels outside 0..classes-1."""
+        wrong = (labels < 0) | (labels >= classes)
         if self.ignore_label is not None:
             wrong &= labels != self.ignore_label
         if wrong.any():
-            raise PellucidError(f"label {labels[wrong][0]}: expected 0 to {K - 1}")
-        weights = self._weights(K, logits.dtype)
-        return ops.softmax_cross_entropy(logits, labels, self.label_smoothing, weights, self.ignore_label, normalizer)
+            raise PellucidError(f"label {labels[wrong][0]}: expected 0 to {classes - 1}")
 
     def count(self, labels: Array, classes: int) -> float:
         """What the labels' places count together: the default normalizer."""

@@ -1,7 +1,8 @@
 """The arithmetic under the layers, and which backend does it.
 
 `numpy_ops` is the meaning of each op; a backend is a package with the same functions. `ops.conv2d(...)` calls
-the active backend's; nothing else branches on it.
+the active backend's; nothing else branches on it. Where arrays live is the backend's business too: `ops.zeros`,
+`ops.array` and the like make them there, `ops.host` brings them back (memory.py has those of the processor).
 """
 
 import importlib
@@ -13,49 +14,74 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from pellucid.errors import PellucidError
-from pellucid.ops import memory  # here, lest __getattr__ takes the name for an op and loads the backend
+from pellucid.ops import composed, memory  # here, lest __getattr__ takes the names for ops and loads the backend
 from pellucid.ops.cores import set_threads, threads
 from pellucid.ops.half import taking_halves
 
 if TYPE_CHECKING:  # every backend has the definition's signatures
+    from pellucid.ops.composed import *  # noqa: F403
+    from pellucid.ops.memory import array, channels_last, empty, empty_images, host, padded, zeros
     from pellucid.ops.numpy_ops import *  # noqa: F403
 
 __all__ = [
+    "array",
     "backend",
+    "channels_last",
+    "empty",
+    "empty_images",
+    "host",
     "memory",
+    "padded",
     "set_backend",
     "set_threads",
     "threads",
     "use_backend",
+    "zeros",
 ]  # and the ops of the active backend
 
 BACKENDS = {"numpy": "pellucid.ops.numpy_ops", "numba": "pellucid.ops.numba_ops"}
+"""Those that compute on NumPy's arrays."""
+
+DEVICES = {"cuda": "pellucid.ops.cuda_ops"}
+"""Those whose arrays live elsewhere."""
+
+NEEDS = {"numba": ("numba", "numba"), "cuda": ("numba.cuda", "pellucid[cuda]")}
+"""The module that a backend needs, and what to install for it."""
 
 _active: ModuleType | None = None
 
 
 def set_backend(name: str | None = None) -> str:
-    """Make the named backend the active one; None or "auto" takes the fastest there is. Returns its name.
+    """Make the named backend the active one; None or "auto" takes the fastest on the processor. Returns its name.
 
-    Raises PellucidError for an unknown name, or for "numba" where Numba is not installed.
+    Raises PellucidError for an unknown name, and where what the backend needs is not installed.
     """
     global _active
     chosen = name
     if chosen in {None, "auto"}:
         chosen = "numba" if importlib.util.find_spec("numba") else "numpy"
-    if chosen not in BACKENDS:
-        raise PellucidError(f"unknown backend {name!r}: expected one of auto, {', '.join(BACKENDS)}")
-    if chosen == "numba" and importlib.util.find_spec("numba") is None:
-        raise PellucidError("backend 'numba' needs the package numba, which is not installed: pip install numba")
-    _active = importlib.import_module(BACKENDS[chosen])
+    everyone = BACKENDS | DEVICES
+    if chosen not in everyone:
+        raise PellucidError(f"unknown backend {name!r}: expected one of auto, {', '.join(everyone)}")
+    module, package = NEEDS.get(chosen, ("", ""))
+    if module and not _installed(module):
+        raise PellucidError(f"backend {chosen!r} needs {module}, which is not installed: pip install '{package}'")
+    _active = importlib.import_module(everyone[chosen])
     return chosen
+
+
+def _installed(module: str) -> bool:
+    try:
+        return importlib.util.find_spec(module) is not None
+    except ImportError:  # of the package it would be in
+        return False
 
 
 def backend() -> str:
     """Name of the active backend; the first call chooses (environment variable PELLUCID_BACKEND, else auto)."""
     if _active is None:
         return set_backend(os.environ.get("PELLUCID_BACKEND"))
-    return next(name for name, module in BACKENDS.items() if module == _active.__name__)
+    return next(name for name, module in (BACKENDS | DEVICES).items() if module == _active.__name__)
 
 
 @contextmanager
@@ -75,4 +101,9 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     if _active is None:
         backend()
+    assert _active is not None
+    if name in memory.SEAM:
+        return getattr(_active, name, getattr(memory, name))
+    if not hasattr(_active, name) and name in composed.__all__:
+        return getattr(composed, name)
     return taking_halves(_active, name)

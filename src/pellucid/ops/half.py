@@ -6,7 +6,8 @@ float32, and what comes out is rounded to the nearest number of the input's type
 stay in the cache while they are wide, so that no tensor ever exists whole in 32 bits.
 
 The backends have two functions for it, `widen` and `narrow`. A backend may do an op without it: the functions in its
-IN_HALF, by the names of ops, take 16-bit arrays as they are, and return None for what they can't do.
+IN_HALF, by the names of ops, take 16-bit arrays as they are, and return None for what they can't do. A backend whose
+HALVES is true takes them in every op.
 """
 
 from __future__ import annotations
@@ -61,7 +62,8 @@ def is_half(dtype: np.dtype[Any]) -> bool:
 def taking_halves(backend: ModuleType, name: str) -> Callable[..., Any]:
     """The backend's op, taking 16-bit floats too. Any other type goes straight through."""
     function = getattr(backend, name)
-    if name in {"widen", "narrow", *MOVING} or name.startswith("integer_") or not callable(function):
+    as_they_are = name in {"widen", "narrow", *MOVING} or name.startswith("integer_") or not callable(function)
+    if as_they_are or getattr(backend, "HALVES", False):
         return function  # type: ignore[no-any-return]
     names = tuple(inspect.signature(function).parameters)
     in_half = getattr(backend, "IN_HALF", {}).get(name)

@@ -17,6 +17,9 @@ from pellucid.ops.geometry import Sides, sides
 ALIGNMENT = 64  # bytes: a cache line, and the widest vector register
 POOLED_FROM = 1 << 14  # bytes: below this the system's allocator is as fast
 SHARED_TO = 1 << 20  # bytes: up to here sizes are rounded up to powers of two, so that layers share their blocks
+SEAM = ("array", "channels_last", "empty", "empty_images", "host", "padded", "zeros")
+"""What a backend whose arrays live elsewhere has functions of its own for, by the same names."""
+
 CAPACITY = 1 << 31  # bytes of idle blocks kept; beyond it a block goes back to the system
 
 _idle: dict[int, list[tuple[Array, int]]] = defaultdict(list)  # by size: memory, and the aligned address in it
@@ -70,6 +73,21 @@ def empty_images(shape: Shape, dtype: npt.DTypeLike) -> Array:
     """Undefined images of logical shape (N, C, H, W), stored channels last."""
     N, C, H, W = shape
     return empty((N, H, W, C), dtype).transpose(0, 3, 1, 2)
+
+
+def zeros(shape: int | Shape, dtype: npt.DTypeLike) -> Array:
+    """Array of zeros, C-contiguous."""
+    return np.zeros(shape, dtype)
+
+
+def array(x: npt.ArrayLike, dtype: npt.DTypeLike | None = None) -> Array:
+    """The numbers where the backend computes: here the array itself, where it has that type."""
+    return np.asarray(x, dtype)
+
+
+def host(x: npt.ArrayLike) -> Array:
+    """The numbers as a NumPy array: here the array itself."""
+    return np.asarray(x)
 
 
 def channels_last(x: Array) -> Array:

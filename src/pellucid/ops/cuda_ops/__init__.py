@@ -56,3 +56,5 @@ from pellucid.ops.cuda_ops.update import (
     rmsprop_update,
     sgd_update,
 )
+
+HALVES = True  # every op takes 16-bit floats as they are
