@@ -7,6 +7,10 @@ import pytest
 # Several test processes share the cores; OpenBLAS's own threads would wait for each other. Read when NumPy loads it.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
+# GPU kernels run in Numba's simulator unless PELLUCID_TEST_CARD is set. Read when Numba is loaded.
+if "PELLUCID_TEST_CARD" not in os.environ:
+    os.environ.setdefault("NUMBA_ENABLE_CUDASIM", "1")
+
 
 @pytest.fixture(scope="session", autouse=True)
 def _elsewhere(tmp_path_factory: pytest.TempPathFactory) -> None:

@@ -24,6 +24,7 @@ ROUNDINGS = 8  # rounding errors of the bound that a result may be off; see conf
 
 # Ops of numbers of other types have tests of their own, where the results must be the same.
 OTHER_TYPES = {name for name in numpy_ops.__all__ if name.startswith("integer_")} | {
+    "dropout_keep",
     "narrow",
     "round_to_scale",
     "widen",

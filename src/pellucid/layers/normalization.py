@@ -44,19 +44,27 @@ class BatchNorm2d(Layer):
     def forward(self, x: Array, context: Context = INFERENCE) -> Array:
         """Centre, scale to unit variance, then gamma and beta."""
         self.check(x)
-        values = [parameter.value for parameter in self.parameters().values()]
+        gamma, beta = self.weight.value, self.bias.value
+        running = self.running_mean.value, self.running_variance.value
         count: float | None = None
         if context.training:
-            y, mean, inverse, count = ops.batch_norm(x, *values, self.momentum, self.epsilon, context.all_reduce)
+            y, mean, inverse, count = ops.batch_norm(
+                x, gamma, beta, *running, self.momentum, self.epsilon, context.all_reduce
+            )
         else:
-            mean = self.running_mean.value
-            y, inverse = ops.batch_norm_inference(x, *values, self.epsilon)
+            mean = running[0]
+            y, inverse = ops.batch_norm_inference(x, gamma, beta, *running, self.epsilon)
         if context.keep:
-            self.x, self.mean, self.inverse, self.count, self.all_reduce = x, mean, inverse, count, context.all_reduce
+            self.context, self.x, self.mean, self.inverse, self.count = context, x, mean, inverse, count
         return y
 
     def backward(self, dy: Array) -> Array:
-        """The batch's statistics depend on x too; in inference they are constants."""
-        gamma, dgamma, dbeta = self.weight.value, self.weight.gradient, self.bias.gradient
-        kept = self.mean, self.inverse, self.count
-        return ops.batch_norm_backward(dy, self.x, gamma, *kept, dgamma, dbeta, self.all_reduce)
+        """The statistics depend on x too: dx = gamma / sqrt(var) (dy - mean(dy) - x_hat mean(dy x_hat)).
+
+        Ioffe, Szegedy 2015, section 3, gathered per channel. In inference the statistics are constants.
+        """
+        gamma, gradients = self.weight.value, (self.weight.gradient, self.bias.gradient)
+        statistics = self.mean, self.inverse
+        return ops.batch_norm_backward(
+            dy, self.x, gamma, *statistics, *gradients, self.count, self.context.all_reduce
+        )

@@ -40,33 +40,41 @@ __all__ = [
 ]  # and the ops of the active backend
 
 BACKENDS = {"numpy": "pellucid.ops.numpy_ops", "numba": "pellucid.ops.numba_ops"}
-"""Those that compute on NumPy's arrays."""
+"""Those whose arrays are NumPy's."""
 
-DEVICES = {"cuda": "pellucid.ops.cuda_ops"}
-"""Those whose arrays live elsewhere."""
+DEVICE_BACKENDS = {"cuda": "pellucid.ops.cuda_ops"}
+"""Those with arrays of their own."""
 
-NEEDS = {"numba": ("numba", "numba"), "cuda": ("numba.cuda", "pellucid[cuda]")}
-"""The module that a backend needs, and what to install for it."""
+PACKAGES = {"numba": "numba", "cuda": "numba_cuda"}
+"""What a backend is written with."""
 
 _active: ModuleType | None = None
 
 
 def set_backend(name: str | None = None) -> str:
-    """Make the named backend the active one; None or "auto" takes the fastest on the processor. Returns its name.
+    """Make the named backend the active one; None or "auto" takes the fastest on the CPU. Returns its name.
 
-    Raises PellucidError for an unknown name, and where what the backend needs is not installed.
+    "cuda" is GPU 0; "cuda:1" and so on another one. Arrays of one backend are no arrays of another: `ops.array` takes
+    one over, `ops.host` gives it back.
+    Raises PellucidError for an unknown name, or where the backend's package or the GPU is missing.
     """
     global _active
-    chosen = name
-    if chosen in {None, "auto"}:
+    chosen, _, number = (name or "auto").partition(":")
+    if chosen == "auto":
         chosen = "numba" if importlib.util.find_spec("numba") else "numpy"
-    everyone = BACKENDS | DEVICES
-    if chosen not in everyone:
-        raise PellucidError(f"unknown backend {name!r}: expected one of auto, {', '.join(everyone)}")
-    module, package = NEEDS.get(chosen, ("", ""))
-    if module and not _installed(module):
-        raise PellucidError(f"backend {chosen!r} needs {module}, which is not installed: pip install '{package}'")
-    _active = importlib.import_module(everyone[chosen])
+    known = BACKENDS | DEVICE_BACKENDS
+    if chosen not in known or (number and (chosen != "cuda" or not number.isdecimal())):
+        raise PellucidError(f"unknown backend {name!r}: expected one of auto, {', '.join(known)}, cuda:1 ...")
+    package = PACKAGES.get(chosen)
+    if package is not None and importlib.util.find_spec(package) is None:
+        raise PellucidError(
+            f"backend {chosen!r} needs the package {package.replace('_', '-')}, which is not installed: "
+            f"pip install {'numba' if chosen == 'numba' else repr('pellucid[cuda]')}"
+        )
+    module = importlib.import_module(known[chosen])
+    if chosen == "cuda":
+        module.set_device(int(number or 0))
+    _active = module
     return chosen
 
 
@@ -81,7 +89,7 @@ def backend() -> str:
     """Name of the active backend; the first call chooses (environment variable PELLUCID_BACKEND, else auto)."""
     if _active is None:
         return set_backend(os.environ.get("PELLUCID_BACKEND"))
-    return next(name for name, module in (BACKENDS | DEVICES).items() if module == _active.__name__)
+    return next(name for name, module in (BACKENDS | DEVICE_BACKENDS).items() if module == _active.__name__)
 
 
 @contextmanager

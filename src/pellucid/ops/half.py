@@ -6,8 +6,8 @@ float32, and what comes out is rounded to the nearest number of the input's type
 stay in the cache while they are wide, so that no tensor ever exists whole in 32 bits.
 
 The backends have two functions for it, `widen` and `narrow`. A backend may do an op without it: the functions in its
-IN_HALF, by the names of ops, take 16-bit arrays as they are, and return None for what they can't do. A backend whose
-HALVES is true takes them in every op.
+IN_HALF, by the names of ops, take 16-bit arrays as they are, and return None for what they can't do; one that says
+TAKES_HALVES takes them everywhere.
 """
 
 from __future__ import annotations
@@ -48,6 +48,12 @@ WHOLE = ("conv2d_weight_gradient", "mean_squared_error", "channel_sum", "channel
 MOVING = ("concat", "split")
 """Ops that move numbers and compute nothing."""
 
+ARRAYS = ("array", "channels_last", "empty", "empty_images", "host", "padded", "zeros")
+"""Functions that make arrays."""
+
+OF_THEMSELVES = ("add_bias", "batch_norm", "batch_norm_backward", "batch_norm_inference", "dropout_keep")
+"""Ops that take 16-bit arrays without help."""
+
 FLOAT32_RESULT = ("squared_norm", "channel_sum", "channel_dot")
 """Ops whose result is a sum that would lose too much in 16 bits."""
 
@@ -62,8 +68,9 @@ def is_half(dtype: np.dtype[Any]) -> bool:
 def taking_halves(backend: ModuleType, name: str) -> Callable[..., Any]:
     """The backend's op, taking 16-bit floats too. Any other type goes straight through."""
     function = getattr(backend, name)
-    as_they_are = name in {"widen", "narrow", *MOVING} or name.startswith("integer_") or not callable(function)
-    if as_they_are or getattr(backend, "HALVES", False):
+    if getattr(backend, "TAKES_HALVES", False) or not callable(function):
+        return function  # type: ignore[no-any-return]
+    if name in {"widen", "narrow", *MOVING, *ARRAYS, *OF_THEMSELVES} or name.startswith("integer_"):
         return function  # type: ignore[no-any-return]
     names = tuple(inspect.signature(function).parameters)
     in_half = getattr(backend, "IN_HALF", {}).get(name)

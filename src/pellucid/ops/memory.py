@@ -7,6 +7,7 @@ Whoever asks sees ordinary NumPy arrays and needs to give nothing back.
 
 import threading
 from collections import defaultdict
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -76,17 +77,17 @@ def empty_images(shape: Shape, dtype: npt.DTypeLike) -> Array:
 
 
 def zeros(shape: int | Shape, dtype: npt.DTypeLike) -> Array:
-    """Array of zeros, C-contiguous."""
+    """Array of zeros, C-contiguous; its memory is given when it is first written."""
     return np.zeros(shape, dtype)
 
 
-def array(x: npt.ArrayLike, dtype: npt.DTypeLike | None = None) -> Array:
-    """The numbers where the backend computes: here the array itself, where it has that type."""
+def array(x: Any, dtype: npt.DTypeLike | None = None) -> Array:
+    """What the ops of a host backend take: x as a NumPy array, itself if it is one of that type."""
     return np.asarray(x, dtype)
 
 
-def host(x: npt.ArrayLike) -> Array:
-    """The numbers as a NumPy array: here the array itself."""
+def host(x: Any) -> Array:
+    """A NumPy array of the same numbers: of a host backend's array, itself."""
     return np.asarray(x)
 
 

@@ -16,6 +16,8 @@ import numpy as np
 from ops.conformance.arrays import Source
 from pellucid.ops.arrays import Array
 
+EPSILON = 1e-5  # of batch normalisation
+
 Bound = Callable[..., list[float]]
 
 
@@ -84,6 +86,63 @@ def channelwise(*kinds: str) -> Maker:
         return Case([s.normal(shape) if kind == "x" else s.normal((shape[1],)) for kind in kinds])
 
     return make
+
+
+def norm_vectors(s: Source, channels: int) -> list[Array]:
+    """gamma, beta, and running mean and variance, which are never of 16 bits."""
+    kind = np.float32 if np.dtype(s.dtype).itemsize == 2 else s.dtype
+    running = s.rng.standard_normal(channels).astype(kind), np.abs(s.rng.standard_normal(channels)).astype(kind)
+    return [s.vector(channels), s.vector(channels), *running]
+
+
+def batch_norm(s: Source) -> Case:
+    shape = s.images()
+    return Case([s.normal(shape), *norm_vectors(s, shape[1]), 0.1, EPSILON], (3, 4), _norm_bound)
+
+
+def _norm_bound(op: Callable[..., Any], arguments: list[Any], written: tuple[int, ...]) -> list[float]:
+    """The mean is as exact as the largest x; what that does to the deviation is the more, the smaller that is."""
+    x, gamma, beta, _, running = arguments[:5]
+    largest, deviation = np.abs(x).max(), x.std(axis=(0, 2, 3))
+    inverse = 1 / np.sqrt(deviation**2 + EPSILON)
+    spoiled = 1 + inverse**2 * deviation * largest
+    y = np.abs(gamma) * inverse * largest * 2 * spoiled + np.abs(beta)
+    squares = largest**2 + np.abs(running).max()
+    return [float(np.max(bound)) for bound in (y, largest, inverse * spoiled, 0.0, largest + 1, squares)]
+
+
+def batch_norm_inference(s: Source) -> Case:
+    shape = s.images()
+    return Case([s.normal(shape), *norm_vectors(s, shape[1]), EPSILON], bound=_running_bound)
+
+
+def _running_bound(op: Callable[..., Any], arguments: list[Any], written: tuple[int, ...]) -> list[float]:
+    x, gamma, beta, mean, variance, epsilon = arguments
+    inverse = 1 / np.sqrt(variance + epsilon)
+    y = np.abs(gamma) * inverse * (np.abs(x).max() + np.abs(mean)) * 2 + np.abs(beta)
+    return [float(y.max()), float(inverse.max())]
+
+
+def batch_norm_backward(s: Source) -> Case:
+    shape = s.images()
+    gamma, _, mean, inverse = norm_vectors(s, shape[1])
+    written = s.vector(shape[1]), s.vector(shape[1])
+    count = s.pick(None, float(shape[0] * shape[2] * shape[3]))
+    arguments = [s.normal(shape), s.normal(shape), gamma, mean, inverse, *written, count]
+    return Case(arguments, (5, 6), _norm_backward_bound)
+
+
+def _norm_backward_bound(op: Callable[..., Any], arguments: list[Any], written: tuple[int, ...]) -> list[float]:
+    dy, x, gamma, mean, inverse = arguments[:5]
+    x_hat = inverse * (np.abs(x).max() + np.abs(mean))
+    sums = np.abs(dy).sum(axis=(0, 2, 3))
+    dx = np.abs(gamma) * inverse * np.abs(dy).max() * (2 + x_hat**2)
+    return [float(np.max(bound)) for bound in (dx, sums * x_hat, sums)]
+
+
+def add_bias(s: Source) -> Case:
+    shape = s.images()
+    return Case([s.normal(shape), s.normal((shape[1],))], (0,))
 
 
 def update(states: int, *scalars: Any) -> Maker:
@@ -175,6 +234,10 @@ ELEMENTWISE: dict[str, Maker] = {
     "silu": elementwise(1),
     "silu_backward": elementwise(2),
     "dropout": dropout,
+    "add_bias": add_bias,
+    "batch_norm": batch_norm,
+    "batch_norm_inference": batch_norm_inference,
+    "batch_norm_backward": batch_norm_backward,
     "channel_sum": channelwise("x"),
     "channel_dot": channelwise("x", "x"),
     "channel_affine": channelwise("x", "c", "c"),

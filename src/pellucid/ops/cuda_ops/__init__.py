@@ -19,7 +19,14 @@ from pellucid.ops.cuda_ops.activation import (
     tanh_backward,
 )
 from pellucid.ops.cuda_ops.arrays import array, channels_last, empty, empty_images, host, padded, zeros
-from pellucid.ops.cuda_ops.channels import channel_affine, channel_combination, channel_dot, channel_sum
+from pellucid.ops.cuda_ops.capture import Captured
+from pellucid.ops.cuda_ops.channels import (
+    add_bias,
+    channel_affine,
+    channel_combination,
+    channel_dot,
+    channel_sum,
+)
 from pellucid.ops.cuda_ops.convolution import (
     conv2d,
     conv2d_backward,
@@ -57,4 +64,68 @@ from pellucid.ops.cuda_ops.update import (
     sgd_update,
 )
 
-HALVES = True  # every op takes 16-bit floats as they are
+__all__ = [
+    "adagrad_update",
+    "adam_update",
+    "add",
+    "add_bias",
+    "average_update",
+    "avg_pool2d",
+    "avg_pool2d_backward",
+    "batch_norm",
+    "batch_norm_backward",
+    "batch_norm_inference",
+    "channel_affine",
+    "channel_combination",
+    "channel_dot",
+    "channel_sum",
+    "concat",
+    "conv2d",
+    "conv2d_backward",
+    "conv2d_input_gradient",
+    "conv2d_relu",
+    "conv2d_relu_backward",
+    "conv2d_relu_max_pool2d",
+    "conv2d_relu_max_pool2d_backward",
+    "conv2d_weight_gradient",
+    "dropout",
+    "dropout_keep",
+    "global_avg_pool2d",
+    "global_avg_pool2d_backward",
+    "integer_avg_pool2d",
+    "integer_conv2d",
+    "integer_logits",
+    "integer_max_pool2d",
+    "leaky_relu",
+    "leaky_relu_backward",
+    "linear",
+    "linear_backward",
+    "linear_relu",
+    "linear_relu_backward",
+    "max_pool2d",
+    "max_pool2d_backward",
+    "mean_squared_error",
+    "momentum_update",
+    "multiply",
+    "narrow",
+    "relu",
+    "relu_backward",
+    "rmsprop_update",
+    "round_to_scale",
+    "sgd_update",
+    "sigmoid",
+    "sigmoid_backward",
+    "silu",
+    "silu_backward",
+    "softmax",
+    "softmax_cross_entropy",
+    "split",
+    "squared_norm",
+    "tanh",
+    "tanh_backward",
+    "unbroadcast",
+    "widen",
+]
+
+TAKES_HALVES = True
+"""Every op takes 16-bit arrays as they are; see `ops.half`."""

@@ -366,6 +366,8 @@ def assign(target: DeviceArray, source: DeviceArray) -> None:
         vectors = dense.reshape(-1), source.transpose(memory_order(target)).reshape(-1)
         launch(_convert.of(target.dtype.name, source.dtype.name), blocks(target.size), THREADS, *vectors)
         return
+    if source.dtype == target.dtype and target.itemsize == 2:  # as they are, bit for bit
+        target, source = target.view(np.uint16), source.view(np.uint16)
     shape, to, by = _merged(target, source)
     (t, to_start), (s, by_start) = _from_lowest(target, shape, to), _from_lowest(source, shape, by)
     numbers = (*shape, *to, *by, to_start, by_start)

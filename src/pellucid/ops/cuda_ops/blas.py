@@ -58,8 +58,8 @@ def _check(code: int) -> None:
         raise PellucidError(f"cuBLAS failed with status {code}")
 
 
-def product(a: DeviceArray, b: DeviceArray, y: DeviceArray) -> None:
-    """y = a @ b for a (M, J), b (J, N), y (M, N) C-contiguous; a and b may be transposed.
+def product(a: DeviceArray, b: DeviceArray, y: DeviceArray, add: bool = False) -> None:
+    """y = a @ b, or with `add` y + a @ b, for a (M, J), b (J, N), y (M, N) C-contiguous; a and b may be transposed.
 
     cuBLAS thinks in columns: it sees y as its transpose (N, M) = b^T a^T.
     """
@@ -68,7 +68,7 @@ def product(a: DeviceArray, b: DeviceArray, y: DeviceArray) -> None:
     J = a.shape[0] if turn_a else a.shape[1]
     name = y.dtype.name
     scalar = ctypes.c_double if name == "float64" else ctypes.c_float
-    one, zero = scalar(1), scalar(0)
+    one, kept = scalar(1), scalar(int(add))
     kind = TYPES[name]
     compute = FAST_COMPUTE if name == "float32" and tensor_float32 else COMPUTE[name]
     _check(
@@ -86,7 +86,7 @@ def product(a: DeviceArray, b: DeviceArray, y: DeviceArray) -> None:
             ctypes.c_void_p(a.address),
             kind,
             a.shape[1],
-            ctypes.byref(zero),
+            ctypes.byref(kept),
             ctypes.c_void_p(y.address),
             kind,
             N,

@@ -62,6 +62,23 @@ def relu_backward_sum(dy: DeviceArray, y: DeviceArray, db: DeviceArray) -> Devic
     return from_places(dz, dy.shape)
 
 
+def add_bias(y: DeviceArray, b: DeviceArray) -> None:
+    """Add b (K,) to each channel of y (N, K, P, Q), in place."""
+    bias_relu(y, b, relu=False)
+
+
+def bias_relu(y: DeviceArray, b: DeviceArray | None, relu: bool) -> DeviceArray:
+    """Images y, changed: b of each channel added where there is one, then ReLU if wanted. Returns y."""
+    values = places(y)
+    if values.size:
+        bias = values if b is None else contiguous(b)
+        flags = int(b is not None), int(relu)
+        launch(_bias.of(y.dtype.name), blocks(y.size), THREADS, values, bias.reshape(-1), *flags)
+    if values.address != y.address:
+        y[...] = from_places(values, y.shape)
+    return y
+
+
 def channel_affine(x: DeviceArray, a: DeviceArray, b: DeviceArray) -> DeviceArray:
     """a x + b with one a and one b a channel."""
     values = places(x)
@@ -137,6 +154,17 @@ def _relu_backward_sum(dy: Any, y: Any, dz: Any, partial: Any) -> None:
     total = column_sum(own, 0)
     if cuda.threadIdx.y == 0 and channel < y.shape[1]:
         partial[part, channel] = total
+
+
+@kernel("T2 T1 n n")
+def _bias(y: Any, b: Any, biased: int, relu: int) -> None:
+    channels = y.shape[1]
+    for i in range(cuda.grid(1), y.size, cuda.gridsize(1)):
+        place, c = i // channels, i % channels
+        value = wide(y[place, c])
+        if biased:
+            value += wide(b[c])
+        y[place, c] = narrow(real(0) if relu and value <= 0 else value)
 
 
 @kernel("D2 T1")

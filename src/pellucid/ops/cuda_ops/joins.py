@@ -5,7 +5,7 @@ from typing import Any
 from numba import cuda
 
 from pellucid.ops.arrays import Shape
-from pellucid.ops.cuda_ops.arrays import DeviceArray, contiguous, empty, empty_images, flat, places
+from pellucid.ops.cuda_ops.arrays import DeviceArray, channels_last, contiguous, empty, empty_images, flat, places
 from pellucid.ops.cuda_ops.device import launch
 from pellucid.ops.cuda_ops.jit import THREADS, Kernel, blocks, kernel, narrow, real, wide
 
@@ -22,7 +22,7 @@ def multiply(x: DeviceArray, y: DeviceArray) -> DeviceArray:
 
 def _joined(same: Kernel, by_image: Kernel, x: DeviceArray, y: DeviceArray) -> DeviceArray:
     if x.shape == y.shape:
-        vectors, back = flat(x, y)
+        vectors, back = flat(channels_last(x) if x.ndim == 4 else contiguous(x), y)
         z = empty(vectors[0].shape, x.dtype)
         if z.size:
             launch(same.of(x.dtype.name), blocks(z.size), THREADS, *vectors, z)
@@ -36,13 +36,20 @@ def _joined(same: Kernel, by_image: Kernel, x: DeviceArray, y: DeviceArray) -> D
 
 
 def unbroadcast(dy: DeviceArray, shape: Shape) -> DeviceArray:
-    """The adjoint of broadcasting from (N, C, 1, 1): dy summed over pixels, in that shape."""
-    if dy.shape == tuple(shape):
+    """Adjoint of repeating an array of that shape along its axes of length 1: the sum of dy along them."""
+    repeated = [axis for axis, size in enumerate(shape) if size == 1 and dy.shape[axis] != 1]
+    if not repeated:
         return dy
+    total = empty(shape, dy.dtype)
     N, C = dy.shape[:2]
-    total = empty((N, C), dy.dtype)
-    launch(_sum_pixels.of(dy.dtype.name), blocks(total.size), THREADS, places(dy).reshape(N, -1, C), total)
-    return total.reshape(shape)
+    if repeated == [2, 3]:  # each channel over its pixels, side by side as they are stored
+        values, sums = places(dy).reshape(N, -1, C), total.reshape(N, C)
+    else:
+        order = [axis for axis in range(dy.ndim) if axis not in repeated] + repeated
+        rows = contiguous(dy.transpose(order))
+        values, sums = rows.reshape(total.size, -1, 1), total.reshape(-1, 1)
+    launch(_sum_pixels.of(dy.dtype.name), blocks(total.size), THREADS, values, sums)
+    return total
 
 
 def concat(*arrays: DeviceArray) -> DeviceArray:
@@ -57,13 +64,16 @@ def concat(*arrays: DeviceArray) -> DeviceArray:
     return y
 
 
-def split(dy: DeviceArray, channels: Any) -> tuple[DeviceArray, ...]:
+def split(dy: DeviceArray, channels: Any) -> list[DeviceArray]:
     """The adjoint of concat: parts of so many channels each, as copies of their own."""
     parts, start = [], 0
     for count in channels:
-        parts.append(dy[:, start : start + count].copy())
+        shape = (dy.shape[0], count, *dy.shape[2:])
+        part = empty_images(shape, dy.dtype) if len(shape) == 4 else empty(shape, dy.dtype)
+        part[...] = dy[:, start : start + count]
+        parts.append(part)
         start += count
-    return tuple(parts)
+    return parts
 
 
 @kernel("T1 T1 T1")

@@ -12,15 +12,18 @@ from pellucid.ops.cuda_ops.activation import relu, relu_backward
 from pellucid.ops.cuda_ops.arrays import DeviceArray, contiguous, empty
 from pellucid.ops.cuda_ops.channels import channel_sum
 from pellucid.ops.cuda_ops.device import launch
-from pellucid.ops.cuda_ops.jit import THREADS, blocks, kernel, narrow, real, wide
+from pellucid.ops.cuda_ops.jit import kernel, narrow, real, wide
 from pellucid.ops.cuda_ops.types import SIMULATED
 
 TILE = 2 if SIMULATED else 16
 """Side of the square of products that a block works out."""
 
 
-def product(a: DeviceArray, b: DeviceArray, out: DeviceArray | None = None) -> DeviceArray:
-    """Matrix product (M, J) @ (J, N): (M, N); sums in float32, or float64 of float64."""
+def product(a: DeviceArray, b: DeviceArray, out: DeviceArray | None = None, add: bool = False) -> DeviceArray:
+    """Matrix product (M, J) @ (J, N): (M, N), or with `add` onto what is in `out`.
+
+    Sums are float32, or float64 of float64, and rounded once.
+    """
     y = empty((a.shape[0], b.shape[1]), a.dtype) if out is None else out
     if not y.size:
         return y
@@ -28,28 +31,25 @@ def product(a: DeviceArray, b: DeviceArray, out: DeviceArray | None = None) -> D
         y[...] = product(a, b)
         return y
     if blas.available(a.dtype):
-        blas.product(a, b, y)
+        blas.product(a, b, y, add)
         return y
     grid = (-(-y.shape[1] // TILE), -(-y.shape[0] // TILE))
-    launch(_product.of(a.dtype.name), grid, (TILE, TILE), contiguous(a), contiguous(b), y)
+    launch(_product.of(a.dtype.name), grid, (TILE, TILE), contiguous(a), contiguous(b), int(add), y)
     return y
 
 
 def linear(x: DeviceArray, w: DeviceArray, b: DeviceArray | None = None) -> DeviceArray:
     """y = x w^T + b: (N, G)."""
-    return _affine(x, w, b, relu_too=False)
+    if b is None:
+        return product(x, w.T)
+    y = empty((len(x), len(w)), x.dtype)
+    y[...] = b
+    return product(x, w.T, out=y, add=True)
 
 
 def linear_relu(x: DeviceArray, w: DeviceArray, b: DeviceArray | None = None) -> DeviceArray:
     """relu(linear(x, w, b)): (N, G)."""
-    return _affine(x, w, b, relu_too=True) if b is not None else relu(product(x, w.T))
-
-
-def _affine(x: DeviceArray, w: DeviceArray, b: DeviceArray | None, relu_too: bool) -> DeviceArray:
-    y = product(x, w.T)
-    if b is not None and y.size:
-        launch(_add_row.of(y.dtype.name), blocks(y.size), THREADS, y, contiguous(b), int(relu_too))
-    return y
+    return relu(linear(x, w, b))
 
 
 def linear_backward(
@@ -75,8 +75,8 @@ def linear_relu_backward(
     return linear_backward(relu_backward(dy, y), x, w, dw, db, input_gradient)
 
 
-@kernel("T2 T2 T2")
-def _product(a: Any, b: Any, y: Any) -> None:
+@kernel("T2 T2 n T2")
+def _product(a: Any, b: Any, add: int, y: Any) -> None:
     """Tiles of a and b go through shared memory, so each number is read once a tile, not once a product."""
     left = cuda.shared.array((TILE, TILE), real)
     right = cuda.shared.array((TILE, TILE), real)
@@ -92,14 +92,4 @@ def _product(a: Any, b: Any, y: Any) -> None:
             total += left[i, k] * right[k, j]
         cuda.syncthreads()
     if row < y.shape[0] and column < y.shape[1]:
-        y[row, column] = narrow(total)
-
-
-@kernel("T2 T1 n")
-def _add_row(y: Any, b: Any, relu_too: int) -> None:
-    columns = y.shape[1]
-    for i in range(cuda.grid(1), y.size, cuda.gridsize(1)):
-        row, column = i // columns, i % columns
-        value = wide(y[row, column]) + wide(b[column])
-        y[row, column] = narrow(real(0) if relu_too and value <= 0 else value)
-
+        y[row, column] = narrow(total + wide(y[row, column]) if add else total)

@@ -105,9 +105,9 @@ def batch_norm_backward(
     gamma: DeviceArray,
     mean: DeviceArray,
     inverse: DeviceArray,
-    count: float | None,
     dgamma: DeviceArray,
     dbeta: DeviceArray,
+    count: float | None = None,
     all_reduce: AllReduce | None = None,
 ) -> DeviceArray:
     """Gradients: dgamma and dbeta written, dx returned. Without `count` the statistics were constants."""
@@ -117,7 +117,7 @@ def batch_norm_backward(
     grid = (-(-channels // LANES), partial.shape[1])
     launch(_products.of(x.dtype.name), grid, (LANES, ROWS), gradients, values, mean, inverse, partial[0], partial[1])
     written = dgamma, dbeta
-    if all_reduce is not None:
+    if all_reduce is not None and count is not None:
         local = partial.host().sum(axis=1)
         dbeta[...], dgamma[...] = local
         partial = array(np.stack([all_reduce(local[0]), all_reduce(local[1])])[:, None])

@@ -9,12 +9,15 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 from numba import cuda
-from numba.cuda import types
+from numba.cuda import dispatcher, types
 from numba.cuda.np import numpy_support
 
 from pellucid.ops.cuda_ops.jit import Compiled
@@ -49,12 +52,24 @@ def ptx(compiled: Compiled, capability: tuple[int, int]) -> str:
     path = folder() / f"{'-'.join(parts)}.ptx"
     if path.exists():
         return path.read_text()
-    text, _ = cuda.compile_ptx(compiled.function, signature(compiled), cc=capability)
+    with _compiling_for(capability):
+        text, _ = cuda.compile_ptx(compiled.function, signature(compiled), cc=capability)
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(f".{os.getpid()}")
     partial.write_text(text)
     partial.replace(path)
     return str(text)
+
+
+@contextmanager
+def _compiling_for(capability: tuple[int, int]) -> Iterator[None]:
+    """Within the block Numba compiles what kernels call for such cards; else it would ask the card there is."""
+    before = dispatcher.get_current_device
+    dispatcher.get_current_device = lambda: SimpleNamespace(compute_capability=capability)
+    try:
+        yield
+    finally:
+        dispatcher.get_current_device = before
 
 
 def entry(text: str) -> str:

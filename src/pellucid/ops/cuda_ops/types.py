@@ -76,7 +76,7 @@ NUMBERS = {
     "float16": Number("float16", np.float16, np.float32, np.float32, np.float16),
     "bfloat16": Number("bfloat16", np.uint16, np.float32, widened, narrowed),
     "bool": Number("bool", np.uint8, np.uint8, np.uint8, np.uint8),
-    **{np.dtype(k).name: _same(k) for k in (np.uint8, np.int8, np.int32, np.int64, np.uint64)},
+    **{np.dtype(k).name: _same(k) for k in (np.uint8, np.int8, np.uint16, np.int32, np.int64, np.uint64)},
 }
 """By the names of their dtypes."""
 

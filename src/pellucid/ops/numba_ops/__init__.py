@@ -1,5 +1,6 @@
 """The functions of `numpy_ops`, compiled for this machine's cores with Numba."""
 
+from pellucid.ops.memory import array, channels_last, empty, empty_images, host, padded, zeros
 from pellucid.ops.numba_ops.convolution.calls import (
     conv2d,
     conv2d_backward,
@@ -27,6 +28,11 @@ from pellucid.ops.numba_ops.elementwise.activation import (
 )
 from pellucid.ops.numba_ops.elementwise.channels import channel_affine, channel_combination, channel_dot, channel_sum
 from pellucid.ops.numba_ops.elementwise.joins import add, concat, multiply, split, unbroadcast
+from pellucid.ops.numba_ops.elementwise.normalization import (
+    batch_norm,
+    batch_norm_backward,
+    batch_norm_inference,
+)
 from pellucid.ops.numba_ops.elementwise.rounding import round_to_scale
 from pellucid.ops.numba_ops.elementwise.update import (
     adagrad_update,
@@ -55,14 +61,20 @@ from pellucid.ops.numba_ops.pooling import (
     max_pool2d,
     max_pool2d_backward,
 )
+from pellucid.ops.numpy_ops.channels import add_bias
+from pellucid.ops.randomness import dropout_keep
 
 __all__ = [
     "adagrad_update",
     "adam_update",
     "add",
+    "add_bias",
     "average_update",
     "avg_pool2d",
     "avg_pool2d_backward",
+    "batch_norm",
+    "batch_norm_backward",
+    "batch_norm_inference",
     "channel_affine",
     "channel_combination",
     "channel_dot",
@@ -79,6 +91,7 @@ __all__ = [
     "conv2d_relu_max_pool2d_backward",
     "conv2d_weight_gradient",
     "dropout",
+    "dropout_keep",
     "global_avg_pool2d",
     "global_avg_pool2d_backward",
     "integer_avg_pool2d",

@@ -1,5 +1,6 @@
 """The definition of every op, in plain NumPy, for any float type. Other backends have the same functions."""
 
+from pellucid.ops.memory import array, channels_last, empty, empty_images, host, padded, zeros
 from pellucid.ops.numpy_ops.activation import (
     clip,
     clip_backward,
@@ -15,7 +16,13 @@ from pellucid.ops.numpy_ops.activation import (
     tanh,
     tanh_backward,
 )
-from pellucid.ops.numpy_ops.channels import channel_affine, channel_combination, channel_dot, channel_sum
+from pellucid.ops.numpy_ops.channels import (
+    add_bias,
+    channel_affine,
+    channel_combination,
+    channel_dot,
+    channel_sum,
+)
 from pellucid.ops.numpy_ops.convolution import (
     conv2d,
     conv2d_backward,
@@ -40,6 +47,7 @@ from pellucid.ops.numpy_ops.integer import (
 from pellucid.ops.numpy_ops.joins import add, concat, multiply, split, unbroadcast
 from pellucid.ops.numpy_ops.linear import linear, linear_backward
 from pellucid.ops.numpy_ops.loss import mean_squared_error, softmax, softmax_cross_entropy
+from pellucid.ops.numpy_ops.normalization import batch_norm, batch_norm_backward, batch_norm_inference
 from pellucid.ops.numpy_ops.pooling import (
     avg_pool2d,
     avg_pool2d_backward,
@@ -58,14 +66,19 @@ from pellucid.ops.numpy_ops.update import (
     sgd_update,
     squared_norm,
 )
+from pellucid.ops.randomness import dropout_keep
 
 __all__ = [
     "adagrad_update",
     "adam_update",
     "add",
+    "add_bias",
     "average_update",
     "avg_pool2d",
     "avg_pool2d_backward",
+    "batch_norm",
+    "batch_norm_backward",
+    "batch_norm_inference",
     "channel_affine",
     "channel_combination",
     "channel_dot",
@@ -82,6 +95,7 @@ __all__ = [
     "conv2d_relu_max_pool2d_backward",
     "conv2d_weight_gradient",
     "dropout",
+    "dropout_keep",
     "global_avg_pool2d",
     "global_avg_pool2d_backward",
     "integer_avg_pool2d",

@@ -15,18 +15,18 @@ def relu(x: Array) -> Array:
 
 
 def relu_backward(dy: Array, y: Array) -> Array:
-    """Dy where the output y is positive, else 0 (the derivative at 0 is taken as 0)."""
+    """Gradient dx: dy where the output y is positive, else 0 (the derivative at 0 is taken as 0)."""
     dx: Array = dy * (y > 0)
     return dx
 
 
 def leaky_relu(x: Array, slope: float) -> Array:
-    """X where x > 0, else slope * x (Maas, Hannun, Ng 2013)."""
+    """What is positive in x as it is, the rest times the slope (Maas, Hannun, Ng 2013)."""
     return np.where(x > 0, x, x * x.dtype.type(slope))
 
 
 def leaky_relu_backward(dy: Array, x: Array, slope: float) -> Array:
-    """Dy where x > 0, else slope * dy."""
+    """Gradient dx: dy where x > 0, else slope * dy."""
     return np.where(x > 0, dy, dy * dy.dtype.type(slope))
 
 
@@ -52,7 +52,7 @@ def sigmoid(x: Array) -> Array:
 
 
 def sigmoid_backward(dy: Array, y: Array) -> Array:
-    """Dy * y (1 - y) from the output y."""
+    """Gradient dx = dy * y (1 - y) from the output y."""
     dx: Array = dy * y * (1 - y)
     return dx
 
@@ -64,25 +64,25 @@ def tanh(x: Array) -> Array:
 
 
 def tanh_backward(dy: Array, y: Array) -> Array:
-    """Dy * (1 - y^2) from the output y."""
+    """Gradient dx = dy * (1 - y^2) from the output y."""
     dx: Array = dy * (1 - y * y)
     return dx
 
 
 def silu(x: Array) -> Array:
-    """X * sigmoid(x) (Elfwing, Uchibe, Doya 2018)."""
+    """Product x * sigmoid(x) (Elfwing, Uchibe, Doya 2018)."""
     y: Array = x * sigmoid(x)
     return y
 
 
 def silu_backward(dy: Array, x: Array) -> Array:
-    """Dy * s (1 + x (1 - s)) with s = sigmoid(x)."""
+    """Gradient dx = dy * s (1 + x (1 - s)) with s = sigmoid(x)."""
     s = sigmoid(x)
     dx: Array = dy * (s * (1 + x * (1 - s)))
     return dx
 
 
 def dropout(x: Array, keep: Array, rate: float) -> Array:
-    """X where `keep` is true, scaled by 1 / (1 - rate), else 0 (Srivastava et al. 2014). Its own backward."""
+    """What `keep` leaves of x, scaled by 1 / (1 - rate), else 0 (Srivastava et al. 2014). Its own backward."""
     y: Array = x * (keep * x.dtype.type(1 / (1 - rate)))
     return y

@@ -17,13 +17,18 @@ def channel_dot(x: Array, y: Array) -> Array:
     return total
 
 
+def add_bias(y: Array, b: Array) -> None:
+    """Add b (K,) to each channel of y (N, K, P, Q), in place."""
+    y += b[:, None, None]
+
+
 def channel_affine(x: Array, a: Array, b: Array) -> Array:
-    """A x + b with one a and one b a channel."""
+    """Affine map a x + b with one a and one b a channel."""
     y: Array = x * a[:, None, None] + b[:, None, None]
     return y
 
 
 def channel_combination(x: Array, a: Array, y: Array, b: Array, c: Array) -> Array:
-    """A x + b y + c with one a, b and c a channel."""
+    """Combination a x + b y + c with one a, b and c a channel."""
     z: Array = x * a[:, None, None] + y * b[:, None, None] + c[:, None, None]
     return z

@@ -89,7 +89,7 @@ def _correlate(arguments: int, stage: int, part: int) -> None:
 
 
 def weight_gradient(dy: Array, y: Array | None, x: Array, padding: Sides, dw: Array, db: Array | None) -> None:
-    """Dw (K, C, 3, 3) and, unless None, db (K,), written; y is the output of a ReLU that masks dy, or None."""
+    """Gradients dw (K, C, 3, 3) and, unless None, db (K,), written; y: output of a ReLU that masks dy, or None."""
     dy, y, frame = channels_last(dy), None if y is None else channels_last(y), padded(x, padding)
     (N, C), (K, P, Q) = x.shape[:2], dy.shape[1:]
     parts = _parts(N)

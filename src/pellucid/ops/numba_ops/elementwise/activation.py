@@ -33,17 +33,17 @@ def relu(x: Array) -> Array:
 
 
 def relu_backward(dy: Array, y: Array) -> Array:
-    """Dy where the output y is positive, else 0 (the derivative at 0 is taken as 0)."""
+    """Gradient dx: dy where the output y is positive, else 0 (the derivative at 0 is taken as 0)."""
     return elementwise(_relu_backward, (dy, y))
 
 
 def leaky_relu(x: Array, slope: float) -> Array:
-    """X where x > 0, else slope * x (Maas, Hannun, Ng 2013)."""
+    """What is positive in x as it is, the rest times the slope (Maas, Hannun, Ng 2013)."""
     return elementwise(_leaky_relu_backward, (x, x), (real(slope, x.dtype),))
 
 
 def leaky_relu_backward(dy: Array, x: Array, slope: float) -> Array:
-    """Dy where x > 0, else slope * dy."""
+    """Gradient dx: dy where x > 0, else slope * dy."""
     return elementwise(_leaky_relu_backward, (dy, x), (real(slope, dy.dtype),))
 
 
@@ -63,27 +63,27 @@ def sigmoid(x: Array) -> Array:
 
 
 def sigmoid_backward(dy: Array, y: Array) -> Array:
-    """Dy * y (1 - y) from the output y."""
+    """Gradient dx = dy * y (1 - y) from the output y."""
     return elementwise(_sigmoid_backward, (dy, y))
 
 
 def tanh_backward(dy: Array, y: Array) -> Array:
-    """Dy * (1 - y^2) from the output y."""
+    """Gradient dx = dy * (1 - y^2) from the output y."""
     return elementwise(_tanh_backward, (dy, y))
 
 
 def silu(x: Array) -> Array:
-    """X * sigmoid(x) (Elfwing, Uchibe, Doya 2018)."""
+    """Product x * sigmoid(x) (Elfwing, Uchibe, Doya 2018)."""
     return elementwise(_silu, (x,))
 
 
 def silu_backward(dy: Array, x: Array) -> Array:
-    """Dy * s (1 + x (1 - s)) with s = sigmoid(x)."""
+    """Gradient dx = dy * s (1 + x (1 - s)) with s = sigmoid(x)."""
     return elementwise(_silu_backward, (dy, x))
 
 
 def dropout(x: Array, keep: Array, rate: float) -> Array:
-    """X where `keep` is true, scaled by 1 / (1 - rate), else 0 (Srivastava et al. 2014). Its own backward."""
+    """What `keep` leaves of x, scaled by 1 / (1 - rate), else 0 (Srivastava et al. 2014). Its own backward."""
     return elementwise(_dropout, (x, keep), (real(1 / (1 - rate), x.dtype),))
 
 

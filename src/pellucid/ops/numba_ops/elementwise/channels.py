@@ -34,7 +34,7 @@ def channel_dot(x: Array, y: Array) -> Array:
 
 
 def channel_affine(x: Array, a: Array, b: Array) -> Array:
-    """A x + b with one a and one b a channel."""
+    """Affine map a x + b with one a and one b a channel."""
     values = places(x)
     y = empty(values.shape, x.dtype)
     _affine(values, contiguous(a), contiguous(b), y)
@@ -42,7 +42,7 @@ def channel_affine(x: Array, a: Array, b: Array) -> Array:
 
 
 def channel_combination(x: Array, a: Array, y: Array, b: Array, c: Array) -> Array:
-    """A x + b y + c with one a, b and c a channel."""
+    """Combination a x + b y + c with one a, b and c a channel."""
     values = places(x)
     z = empty(values.shape, x.dtype)
     _combination(values, contiguous(a), places(y), contiguous(b), contiguous(c), z)

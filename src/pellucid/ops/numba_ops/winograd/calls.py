@@ -153,7 +153,7 @@ def _forward(
 
 
 def input_gradient(gradient: Gradient, w: Array, input_size: Pair, padding: Sides) -> Array:
-    """Dx (N, C, H, W): the convolution of the gradient with the filters rotated by half a turn."""
+    """Gradient dx (N, C, H, W): the convolution of the gradient with the filters rotated by half a turn."""
     gradient, w, zero = gradient.channels_last(), np.ascontiguousarray(w), _whole_panels(None, w.shape[1])
     C = w.shape[1]
     dx = empty_images((gradient.dy.shape[0], C, *input_size), np.float32)
@@ -163,7 +163,7 @@ def input_gradient(gradient: Gradient, w: Array, input_size: Pair, padding: Side
 
 
 def weight_gradient(gradient: Gradient, x: Array, padding: Sides, dw: Array, db: Array | None) -> None:
-    """Dw (K, C, 3, 3) and, unless None, db (K,), written."""
+    """Gradients dw (K, C, 3, 3) and, unless None, db (K,), written."""
     gradient, x = gradient.channels_last(), channels_last(x)
     (N, K), C = gradient.dy.shape[:2], x.shape[1]
     cut = cut_weight_gradient(N, C, K, gradient.size, (padding[0], padding[2]), thread_count())
@@ -188,7 +188,7 @@ def _written(array: Array | None, shape: tuple[int, ...]) -> Array:
 def backward(
     gradient: Gradient, x: Array, w: Array, dw: Array, db: Array | None, padding: Sides, wanted: bool
 ) -> Array:
-    """Dw and db written; dx if `wanted`, else an empty array."""
+    """Gradients dw and db written; dx if `wanted`, else an empty array."""
     gradient = gradient.channels_last()
     weight_gradient(gradient, x, padding, dw, db)
     if not wanted:

@@ -83,7 +83,7 @@ _X, _DY, _GRID, _SUMS, _WORK = places(Images, Images, Grid, Sums, Work)
 
 @parted(stages=2)
 def sum_weight_gradient(arguments: int, stage: int, part: int) -> None:
-    """Dw and db; every part has at least one tile. Jobs: x, dy, Grid, Sums, Work."""
+    """Gradients dw and db; every part has at least one tile. Jobs: x, dy, Grid, Sums, Work."""
     x, dy, grid = read(Images, arguments, _X), read(Images, arguments, _DY), read(Grid, arguments, _GRID)
     sums, work = read(Sums, arguments, _SUMS), read(Work, arguments, _WORK)
     if stage == 0:

@@ -144,7 +144,7 @@ def _adjoint(
 def filter_gradients(
     du: int, rows: int, columns: int, parts: int, dw: int, inputs: int, outputs: int, first: int, last: int
 ) -> None:
-    """Dw = G^T dU G, with dU the sum of `parts` arrays (36, rows, columns), for inputs first to last - 1."""
+    """Gradient dw = G^T dU G, with dU the sum of `parts` arrays (36, rows, columns), for inputs first to last - 1."""
     plane = sums_plane(rows, columns)
     for c in range(first, last):
         for k in range(0, outputs, LANES):

@@ -316,7 +316,7 @@ def transform_outputs(
     channels: int,
     patch: int,
 ) -> None:
-    """Y = A^T M A of `count` tiles, with bias, ReLU and pool; M is (36, count, channels), row bytes a tile."""
+    """Outputs A^T M A of `count` tiles, with bias, ReLU and pool; M is (36, count, channels), row bytes a tile."""
     for t in range(count):
         n, place = divmod(first + t, grid.rows * grid.columns)
         i, j = place // grid.columns * TILE, place % grid.columns * TILE

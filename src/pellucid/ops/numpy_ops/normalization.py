@@ -1,0 +1,56 @@
+"""The definition of batch normalisation; the equations stand in ops/normalization.py."""
+
+import sys
+
+from pellucid.ops import normalization
+from pellucid.ops.arrays import Array
+from pellucid.ops.normalization import AllReduce
+
+BACKEND = "pellucid.ops.numpy_ops"
+
+
+def batch_norm(
+    x: Array,
+    gamma: Array,
+    beta: Array,
+    running_mean: Array,
+    running_variance: Array,
+    momentum: float,
+    epsilon: float,
+    all_reduce: AllReduce | None = None,
+) -> tuple[Array, Array, Array, float]:
+    """Normalise x (N, C, H, W) with its own statistics: (y, mean, 1 / sqrt(variance + epsilon), count).
+
+    The running averages, (C,) each, take the batch's in with weight `momentum`, the variance unbiased. count: places
+    that the statistics are of, in all processes where `all_reduce` sums over them.
+    """
+    backend = sys.modules[BACKEND]
+    vectors = gamma, beta, running_mean, running_variance
+    return normalization.batch_norm(backend, x, *vectors, momentum, epsilon, all_reduce)
+
+
+def batch_norm_inference(
+    x: Array, gamma: Array, beta: Array, running_mean: Array, running_variance: Array, epsilon: float
+) -> tuple[Array, Array]:
+    """Normalise x with the running statistics: (y, 1 / sqrt(variance + epsilon))."""
+    vectors = gamma, beta, running_mean, running_variance
+    return normalization.batch_norm_inference(sys.modules[BACKEND], x, *vectors, epsilon)
+
+
+def batch_norm_backward(
+    dy: Array,
+    x: Array,
+    gamma: Array,
+    mean: Array,
+    inverse: Array,
+    dgamma: Array,
+    dbeta: Array,
+    count: float | None = None,
+    all_reduce: AllReduce | None = None,
+) -> Array:
+    """Gradients: writes dgamma and dbeta, this process's share of them, and returns dx.
+
+    count: as batch_norm gave it, since mean and inverse depend on x; None where they are the running statistics.
+    """
+    backend = sys.modules[BACKEND]
+    return normalization.batch_norm_backward(backend, dy, x, gamma, mean, inverse, dgamma, dbeta, count, all_reduce)
