@@ -15,7 +15,7 @@ class BatchNorm2d(Layer):
     the newest batch; the variance unbiased, as inference wants it). In inference the running ones are used.
     """
 
-    keeps = ("x", "mean", "inverse", "count", "all_reduce")
+    keeps = ("context", "x", "mean", "inverse", "count")
 
     def __init__(self, *, momentum: float = 0.1, epsilon: float = 1e-5) -> None:
         self.momentum, self.epsilon = momentum, epsilon

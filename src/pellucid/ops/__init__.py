@@ -1,8 +1,7 @@
 """The arithmetic under the layers, and which backend does it.
 
 `numpy_ops` is the meaning of each op; a backend is a package with the same functions. `ops.conv2d(...)` calls
-the active backend's; nothing else branches on it. Where arrays live is the backend's business too: `ops.zeros`,
-`ops.array` and the like make them there, `ops.host` brings them back (memory.py has those of the processor).
+the active backend's; nothing else branches on it.
 """
 
 import importlib
@@ -14,29 +13,20 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from pellucid.errors import PellucidError
-from pellucid.ops import composed, memory  # here, lest __getattr__ takes the names for ops and loads the backend
+from pellucid.ops import memory  # here, lest __getattr__ takes the name for an op and loads the backend
 from pellucid.ops.cores import set_threads, threads
 from pellucid.ops.half import taking_halves
 
 if TYPE_CHECKING:  # every backend has the definition's signatures
-    from pellucid.ops.composed import *  # noqa: F403
-    from pellucid.ops.memory import array, channels_last, empty, empty_images, host, padded, zeros
     from pellucid.ops.numpy_ops import *  # noqa: F403
 
 __all__ = [
-    "array",
     "backend",
-    "channels_last",
-    "empty",
-    "empty_images",
-    "host",
     "memory",
-    "padded",
     "set_backend",
     "set_threads",
     "threads",
     "use_backend",
-    "zeros",
 ]  # and the ops of the active backend
 
 BACKENDS = {"numpy": "pellucid.ops.numpy_ops", "numba": "pellucid.ops.numba_ops"}
@@ -78,13 +68,6 @@ def set_backend(name: str | None = None) -> str:
     return chosen
 
 
-def _installed(module: str) -> bool:
-    try:
-        return importlib.util.find_spec(module) is not None
-    except ImportError:  # of the package it would be in
-        return False
-
-
 def backend() -> str:
     """Name of the active backend; the first call chooses (environment variable PELLUCID_BACKEND, else auto)."""
     if _active is None:
@@ -109,9 +92,4 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     if _active is None:
         backend()
-    assert _active is not None
-    if name in memory.SEAM:
-        return getattr(_active, name, getattr(memory, name))
-    if not hasattr(_active, name) and name in composed.__all__:
-        return getattr(composed, name)
     return taking_halves(_active, name)

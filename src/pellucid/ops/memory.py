@@ -18,9 +18,6 @@ from pellucid.ops.geometry import Sides, sides
 ALIGNMENT = 64  # bytes: a cache line, and the widest vector register
 POOLED_FROM = 1 << 14  # bytes: below this the system's allocator is as fast
 SHARED_TO = 1 << 20  # bytes: up to here sizes are rounded up to powers of two, so that layers share their blocks
-SEAM = ("array", "channels_last", "empty", "empty_images", "host", "padded", "zeros")
-"""What a backend whose arrays live elsewhere has functions of its own for, by the same names."""
-
 CAPACITY = 1 << 31  # bytes of idle blocks kept; beyond it a block goes back to the system
 
 _idle: dict[int, list[tuple[Array, int]]] = defaultdict(list)  # by size: memory, and the aligned address in it
