@@ -7,11 +7,11 @@ import pytest
 
 pytest.importorskip("numba_cuda")
 
+from cases import KINDS
+from conformance.arrays import LAYOUTS, laid_out
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from conformance.arrays import LAYOUTS, laid_out
-from cases import KINDS
 from pellucid import ops
 from pellucid.errors import PellucidError
 from pellucid.ops import cuda_ops
@@ -20,7 +20,14 @@ from pellucid.ops.cuda_ops.arrays import DeviceArray, array, channels_last, empt
 from pellucid.ops.cuda_ops.pool import OutOfMemory, Pool, use_pool
 from pellucid.ops.cuda_ops.types import SIMULATED
 
-KEYS: list[Any] = [..., 1, slice(None, None, -1), (slice(None), 2), (0, ..., None), (slice(1, None), slice(None, None, 2))]
+KEYS: list[Any] = [
+    ...,
+    1,
+    slice(None, None, -1),
+    (slice(None), 2),
+    (0, ..., None),
+    (slice(1, None), slice(None, None, 2)),
+]
 
 
 def numbers(shape: tuple[int, ...], kind: str = "float32") -> Array:

@@ -71,7 +71,6 @@ class Pool:
         self.idle.clear()
         self.idle_bytes = 0
 
-
     def __del__(self) -> None:
         if device is not None:  # not while the interpreter is ending
             self.release()
