@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from pellucid import ops
 from pellucid.errors import PellucidError
 from pellucid.graph import Executor, Nodes, fuse, unroll
 from pellucid.layers import INFERENCE, Context, Layer, Parameter
@@ -63,15 +64,16 @@ class Network:
         self.parameters = _named_parameters(self.nodes)
         trained = [p for p in self.parameters.values() if p.trained]
         kept = [p for p in self.parameters.values() if not p.trained]
-        self._vector = np.zeros(sum(p.size for p in trained), self.dtype)
-        self.gradient = np.zeros_like(self._vector)
-        self._statistics = np.zeros(sum(p.size for p in kept), np.float32 if is_half(self.dtype) else self.dtype)
+        self._vector = ops.zeros(sum(p.size for p in trained), self.dtype)
+        self.gradient = ops.zeros(self._vector.shape, self.dtype)
+        wide = np.dtype(np.float32) if is_half(self.dtype) else self.dtype
+        self._statistics = ops.zeros(sum(p.size for p in kept), wide)
         for group, values in ((trained, self._vector), (kept, self._statistics)):
             start = 0
             for parameter in group:
                 part = slice(start, start + parameter.size)
                 if keep:
-                    values[part] = parameter.value.reshape(-1)
+                    values[part] = parameter.value.astype(values.dtype).reshape(-1)
                 parameter.value = values[part].reshape(parameter.shape)
                 if parameter.trained:
                     parameter.gradient = self.gradient[part].reshape(parameter.shape)
@@ -102,7 +104,7 @@ class Network:
         """Draw the weights anew. One seed gives the same weights in every float type, up to rounding."""
         rng = np.random.default_rng([seed, _WEIGHTS])
         for parameter in self.parameters.values():
-            parameter.value[...] = parameter.initializer(rng, parameter.shape)
+            parameter.value[...] = parameter.initializer(rng, parameter.shape).astype(parameter.value.dtype)
 
     def __call__(self, x: Array, context: Context = INFERENCE) -> Array:
         """The output for a batch: `forward`."""
@@ -113,6 +115,7 @@ class Network:
 
         A network of several outputs gives a list of them.
         """
+        x = ops.array(x)
         if x.dtype != self.dtype:
             raise PellucidError(f"network input: expected {self.dtype}, got {x.dtype}")
         if x.ndim != len(self.input_shape) + 1:
@@ -131,8 +134,10 @@ class Network:
         dy: the output's gradient, or a list with one for each output, None for zeros. What forward has kept is used
         up. Raises PellucidError before a forward pass that keeps it, and for a gradient of another shape.
         """
-        dx = self._kept.backward(dy, input_gradient=input_gradient)
-        return np.empty(0, self.dtype) if dx is None else dx
+        given = dy if isinstance(dy, list | tuple) else [dy]  # type: ignore[list-item]
+        parts = [None if part is None else ops.array(part) for part in given]
+        dx = self._kept.backward(parts, input_gradient=input_gradient)
+        return ops.empty((0,), self.dtype) if dx is None else dx
 
     def group(self, names: str, *, rate: float = 1.0, decay: float = 1.0, frozen: bool = False) -> None:
         """Train the parameters of that name, path or pattern at another rate or decay, or not at all.
@@ -176,7 +181,7 @@ class Network:
             if name not in self.parameters:
                 raise PellucidError(f"{source}: {name} with shape {state[name].shape} is not in this network")
         for name, parameter in self.parameters.items():
-            parameter.value[...] = state[name]
+            parameter.value[...] = state[name].astype(parameter.value.dtype)
 
     def astype(self, dtype: npt.DTypeLike, *, fuse: bool | None = None) -> Network:
         """A copy of this network in another float type, with the same weights; fused as this one unless given."""
@@ -233,7 +238,7 @@ def _copy_into(target: Array, values: Array, name: str) -> None:
     """Copy, unless it is itself, as after `network.vector -= ...`."""
     if values is target:
         return
-    given = np.asarray(values)
+    given = ops.array(values)
     if given.shape != target.shape:
         raise PellucidError(
             f"network.{name}: expected {target.size} numbers, shape {target.shape}, got {given.shape}"

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from pellucid import ops
 from pellucid.errors import PellucidError
 from pellucid.files import read_whole, write_whole
 from pellucid.network import Network
@@ -23,7 +24,7 @@ def pack(arrays: Mapping[str, Array], metadata: Mapping[str, str] | None = None)
     from safetensors.numpy import save
 
     # safetensors writes an array's memory as it lies, and takes it for C order, even where it isn't
-    rows = {name: np.ascontiguousarray(array).reshape(array.shape) for name, array in arrays.items()}
+    rows = {name: np.ascontiguousarray(ops.host(array)).reshape(array.shape) for name, array in arrays.items()}
     content: bytes = save(rows, dict(metadata or {}))
     return content
 

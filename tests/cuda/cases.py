@@ -1,4 +1,4 @@
-"""What the conformance test draws for a device: small in the simulator, whose threads are slow; types of 16 bits too."""
+"""What the conformance test draws for a device: small in the simulator, whose threads are slow; 16-bit types too."""
 
 from typing import Any
 

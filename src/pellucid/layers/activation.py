@@ -26,7 +26,7 @@ class ReLU(Layer):
 
     def pattern(self) -> Array | None:
         """Which elements passed."""
-        return self.y > 0
+        return ops.host(self.y) > 0
 
 
 class LeakyReLU(Layer):
@@ -49,7 +49,7 @@ class LeakyReLU(Layer):
 
     def pattern(self) -> Array | None:
         """Which elements passed whole."""
-        return self.x > 0
+        return ops.host(self.x) > 0
 
     def describe(self) -> str:
         """The slope."""

@@ -1,7 +1,5 @@
 """Convolution and transposed convolution: each is the other's adjoint, over one pair of functions."""
 
-import numpy as np
-
 from pellucid import ops
 from pellucid.layers.base import Parameter
 from pellucid.layers.context import INFERENCE, Context
@@ -108,7 +106,9 @@ class Conv2d(Convolution):
         geometry = self.geometry_for(size)
         if not self.learns:
             wanted = self.input_gradient
-            return ops.conv2d_input_gradient(dy, weight.value, size, geometry) if wanted else np.empty(0, dy.dtype)
+            return (
+                ops.conv2d_input_gradient(dy, weight.value, size, geometry) if wanted else ops.empty((0,), dy.dtype)
+            )
         db = self.bias.gradient if self.bias is not None else None
         return ops.conv2d_backward(dy, x, weight.value, weight.gradient, db, geometry, self.input_gradient)
 
@@ -207,7 +207,7 @@ class ConvTranspose2d(Convolution):
         size = self._spread((x.shape[2], x.shape[3]))
         y = ops.conv2d_input_gradient(x, self.built_weight.value, size, self.geometry)
         if self.bias is not None:
-            y += self.bias.value[:, None, None]
+            ops.add_bias(y, self.bias.value)
         return y
 
     def backward(self, dy: Array) -> Array:

@@ -1,7 +1,5 @@
 """Dropout."""
 
-import numpy as np
-
 from pellucid import ops
 from pellucid.layers.base import Layer
 from pellucid.layers.context import INFERENCE, Context
@@ -30,9 +28,7 @@ class Dropout(Layer):
             return x
         if context.rng is None:
             raise self.error("a random generator in the context of a training pass", None)
-        total = len(x) if context.total is None else context.total
-        draws = context.rng.random((total, *x.shape[1:]), dtype=np.float32)
-        keep = draws[context.first : context.first + len(x)] >= self.rate
+        keep = ops.dropout_keep(context.rng, x.shape, self.rate, context.first, context.total)
         if context.keep:
             self.keep = keep
         return ops.dropout(x, keep, self.rate)

@@ -1,7 +1,5 @@
 """The affine layer."""
 
-import numpy as np
-
 from pellucid import ops
 from pellucid.layers.base import Layer, Parameter
 from pellucid.layers.context import INFERENCE, Context
@@ -69,7 +67,7 @@ class Linear(Layer):
         """dW = dy^T x, db = sum of dy, dx = dy W. Only the last where nothing learns."""
         weight, bias = self.built_weight, self.bias
         if not (weight.learns or (bias is not None and bias.learns)):
-            return ops.linear(dy, weight.value.T) if self.input_gradient else np.empty(0, dy.dtype)
+            return ops.linear(dy, weight.value.T) if self.input_gradient else ops.empty((0,), dy.dtype)
         db = bias.gradient if bias is not None else None
         return ops.linear_backward(dy, self.x, weight.value, weight.gradient, db, self.input_gradient)
 

@@ -29,21 +29,28 @@ class SoftmaxCrossEntropy:
     def __call__(self, logits: Array, labels: Array, normalizer: float | None = None) -> tuple[float, Array]:
         """(loss, gradient) for logits (N, K[, H, W]) and labels (N[, H, W]).
 
-        Raises PellucidError for labels outside 0..K-1, or of another shape than the logits'.
+        Raises PellucidError for labels outside 0..K-1, or of another shape than the logits'. Labels that lie on a
+        device already aren't looked at: a wrong one makes the loss NaN.
         """
         K = logits.shape[1]
         if labels.shape != (logits.shape[0], *logits.shape[2:]):
             raise PellucidError(f"labels: expected one a place of logits {logits.shape}, got shape {labels.shape}")
-        wrong = (labels < 0) | (labels >= K)
+        if isinstance(labels, np.ndarray):  # on a device, reading them would wait for it
+            self._check(labels, K)
+        weights = self._weights(K, logits.dtype)
+        weights = None if weights is None else ops.array(weights)
+        return ops.softmax_cross_entropy(logits, labels, self.label_smoothing, weights, self.ignore_label, normalizer)
+
+    def _check(self, labels: Array, classes: int) -> None:
+        wrong = (labels < 0) | (labels >= classes)
         if self.ignore_label is not None:
             wrong &= labels != self.ignore_label
         if wrong.any():
-            raise PellucidError(f"label {labels[wrong][0]}: expected 0 to {K - 1}")
-        weights = self._weights(K, logits.dtype)
-        return ops.softmax_cross_entropy(logits, labels, self.label_smoothing, weights, self.ignore_label, normalizer)
+            raise PellucidError(f"label {labels[wrong][0]}: expected 0 to {classes - 1}")
 
     def count(self, labels: Array, classes: int) -> float:
         """What the labels' places count together: the default normalizer."""
+        labels = ops.host(labels)
         counted = labels if self.ignore_label is None else labels[labels != self.ignore_label]
         weights = self._weights(classes, np.float64)
         return float(counted.size) if weights is None else float(weights[counted].sum())

@@ -1,7 +1,5 @@
 """Batch normalisation (Ioffe, Szegedy 2015)."""
 
-import numpy as np
-
 from pellucid import ops
 from pellucid.layers.base import Layer, Parameter
 from pellucid.layers.context import INFERENCE, Context
@@ -47,47 +45,26 @@ class BatchNorm2d(Layer):
         """Centre, scale to unit variance, then gamma and beta."""
         self.check(x)
         gamma, beta = self.weight.value, self.bias.value
+        running = self.running_mean.value, self.running_variance.value
+        count: float | None = None
         if context.training:
-            mean, variance, count = self._batch_statistics(x, context)
+            y, mean, inverse, count = ops.batch_norm(
+                x, gamma, beta, *running, self.momentum, self.epsilon, context.all_reduce
+            )
         else:
-            mean, variance, count = self.running_mean.value, self.running_variance.value, 1
-        inverse = 1 / np.sqrt(variance + variance.dtype.type(self.epsilon))
+            mean = running[0]
+            y, inverse = ops.batch_norm_inference(x, gamma, beta, *running, self.epsilon)
         if context.keep:
             self.context, self.x, self.mean, self.inverse, self.count = context, x, mean, inverse, count
-        return ops.channel_affine(x, gamma * inverse, beta - gamma * inverse * mean)
-
-    def _batch_statistics(self, x: Array, context: Context) -> tuple[Array, Array, float]:
-        """Mean and variance of the batch, and of how many pixels; the running averages take them in."""
-        seen = float(self._total(np.array([x.size // x.shape[1]], np.float64), context)[0])
-        count = max(seen, 1)
-        kind = self.running_mean.value.dtype  # float32 where x has 16 bits
-        mean = (self._total(ops.channel_sum(x), context) / count).astype(kind)
-        centred = ops.channel_affine(x, np.ones_like(mean), -mean)
-        variance = (self._total(ops.channel_dot(centred, centred), context) / count).astype(kind)
-        if not seen:  # an empty batch tells nothing
-            return mean, variance, count
-        unbiased = variance * kind.type(count / max(count - 1, 1))
-        for running, new in ((self.running_mean, mean), (self.running_variance, unbiased)):
-            running.value += running.value.dtype.type(self.momentum) * (new - running.value)
-        return mean, variance, count
-
-    @staticmethod
-    def _total(part: Array, context: Context) -> Array:
-        """Sum over the processes that share the batch."""
-        return part if context.all_reduce is None else context.all_reduce(part)
+        return y
 
     def backward(self, dy: Array) -> Array:
         """The statistics depend on x too: dx = gamma / sqrt(var) (dy - mean(dy) - x_hat mean(dy x_hat)).
 
         Ioffe, Szegedy 2015, section 3, gathered per channel. In inference the statistics are constants.
         """
-        x_hat = ops.channel_affine(self.x, self.inverse, -self.inverse * self.mean)
-        dbeta, dgamma = ops.channel_sum(dy), ops.channel_dot(dy, x_hat)
-        self.bias.gradient[...], self.weight.gradient[...] = dbeta, dgamma  # this process's share
-        scale = self.weight.value * self.inverse
-        if not self.context.training:
-            return ops.channel_affine(dy, scale, np.zeros_like(scale))
-        count = self.mean.dtype.type(self.count)
-        mean_dy = self._total(dbeta, self.context) / count
-        mean_dy_x_hat = self._total(dgamma, self.context) / count
-        return ops.channel_combination(dy, scale, x_hat, -scale * mean_dy_x_hat, -scale * mean_dy)
+        gamma, gradients = self.weight.value, (self.weight.gradient, self.bias.gradient)
+        statistics = self.mean, self.inverse
+        return ops.batch_norm_backward(
+            dy, self.x, gamma, *statistics, *gradients, self.count, self.context.all_reduce
+        )

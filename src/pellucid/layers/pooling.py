@@ -59,7 +59,7 @@ class MaxPool2d(_Pooling):
 
     def pattern(self) -> Array | None:
         """Which element of each window won."""
-        return self.winner
+        return ops.host(self.winner)
 
 
 class AvgPool2d(_Pooling):

@@ -2,10 +2,10 @@
 
 import math
 
+from pellucid import ops
 from pellucid.layers.base import Layer
 from pellucid.layers.context import INFERENCE, Context
 from pellucid.ops.arrays import Array, Shape
-from pellucid.ops.memory import empty_images
 
 
 class Flatten(Layer):
@@ -28,6 +28,6 @@ class Flatten(Layer):
         """Back into images, stored channels last."""
         if len(self.shape) != 4:
             return dy.reshape(self.shape)
-        dx = empty_images((self.shape[0], self.shape[1], self.shape[2], self.shape[3]), dy.dtype)
+        dx = ops.empty_images((self.shape[0], self.shape[1], self.shape[2], self.shape[3]), dy.dtype)
         dx[...] = dy.reshape(self.shape)
         return dx

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
-
+from pellucid import ops
 from pellucid.layers.context import INFERENCE, Context
 from pellucid.layers.joins import Join
 from pellucid.layers.window import Window
 from pellucid.ops.arrays import Array, Pair, Shape
-from pellucid.ops.memory import empty_images
 
 
 class RepeatEdges(Join):
@@ -79,7 +77,7 @@ class CropLike(Join):
         """What was cropped counts nothing."""
         if dy.shape[2:] == self.size:
             return [dy, None]
-        dx = empty_images((dy.shape[0], dy.shape[1], *self.size), dy.dtype)
+        dx = ops.empty_images((dy.shape[0], dy.shape[1], *self.size), dy.dtype)
         dx[...] = 0
         dx[:, :, : dy.shape[2], : dy.shape[3]] = dy
         return [dx, None]
@@ -102,7 +100,7 @@ def with_edges(x: Array, before: Pair, after: Pair) -> Array:
     if not any((*before, *after)):
         return x
     N, C, h, w = x.shape
-    y = empty_images((N, C, before[0] + h + after[0], before[1] + w + after[1]), x.dtype)
+    y = ops.empty_images((N, C, before[0] + h + after[0], before[1] + w + after[1]), x.dtype)
     inner = y[:, :, before[0] : before[0] + h]
     inner[..., before[1] : before[1] + w] = x
     inner[..., : before[1]] = x[..., :1]
@@ -117,10 +115,20 @@ def _edges_folded(dy: Array, before: Pair, after: Pair) -> Array:
     if not any((*before, *after)):
         return dy
     h, w = dy.shape[2] - before[0] - after[0], dy.shape[3] - before[1] - after[1]
-    rows = dy[:, :, before[0] : before[0] + h].copy(order="K")
-    rows[:, :, 0] += dy[:, :, : before[0]].sum(axis=2)
-    rows[:, :, -1] += dy[:, :, before[0] + h :].sum(axis=2)
-    dx = np.array(rows[..., before[1] : before[1] + w], order="K")
-    dx[..., 0] += rows[..., : before[1]].sum(axis=3)
-    dx[..., -1] += rows[..., before[1] + w :].sum(axis=3)
+    rows = _inner(dy, slice(before[0], before[0] + h), slice(None))
+    for i in (*range(before[0]), *range(before[0] + h, dy.shape[2])):
+        edge = slice(0, 1) if i < before[0] else slice(h - 1, h)
+        rows[:, :, edge] = ops.add(rows[:, :, edge], dy[:, :, i : i + 1])
+    dx = _inner(rows, slice(None), slice(before[1], before[1] + w))
+    for i in (*range(before[1]), *range(before[1] + w, dy.shape[3])):
+        edge = slice(0, 1) if i < before[1] else slice(w - 1, w)
+        dx[..., edge] = ops.add(dx[..., edge], rows[..., i : i + 1])
     return dx
+
+
+def _inner(x: Array, rows: slice, columns: slice) -> Array:
+    """A copy of a part of the map."""
+    part = x[:, :, rows, columns]
+    y = ops.empty_images(part.shape, x.dtype)
+    y[...] = part
+    return y

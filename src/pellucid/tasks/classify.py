@@ -68,7 +68,7 @@ class Classify:
 
     def decode(self, outputs: Array, top: int = 3) -> list[list[Guess]]:
         """For each image the `top` likeliest classes, likeliest first."""
-        probabilities = ops.softmax(outputs)
+        probabilities = ops.host(ops.softmax(ops.array(outputs)))
         order = np.argsort(-probabilities, axis=1, kind="stable")[:, :top]
         return [
             [Guess(int(k), self.class_names[k], float(row[k])) for k in best]
@@ -85,6 +85,7 @@ class Accuracy:
 
     def update(self, outputs: Array, targets: Array) -> None:
         """Take in logits (N, K) and labels (N,)."""
+        outputs, targets = ops.host(outputs), ops.host(targets)
         if self.ignore_label is not None:
             counted = targets != self.ignore_label
             outputs, targets = outputs[counted], targets[counted]

@@ -7,6 +7,7 @@ from typing import Literal
 
 import numpy as np
 
+from pellucid import ops
 from pellucid.data.boxes import Boxes
 from pellucid.errors import PellucidError
 from pellucid.ops.arrays import Array, Pair, Shape
@@ -88,13 +89,13 @@ class Detect:
 
     def loss(self, outputs: Array, targets: Boxes, total: Array | None = None) -> tuple[float, Array]:
         """(loss, gradient for the outputs), divided by `total`, by default the count; by 1 where that is 0."""
-        outputs, assignment = _wide(outputs), self.assignment(outputs, targets)
+        outputs, assignment = _wide(ops.host(outputs)), self.assignment(outputs, targets)
         divisor = max(1.0, float(len(assignment) if total is None else total[0]))
         return detection_loss(outputs, targets.labels, targets.boxes, assignment, self.loss_settings, divisor)
 
     def pattern(self, outputs: Array, targets: Boxes) -> Array:
         """On which side of its kinks the loss is."""
-        return loss_pattern(outputs, targets.boxes, self.assignment(outputs, targets), self.loss_settings)
+        return loss_pattern(ops.host(outputs), targets.boxes, self.assignment(outputs, targets), self.loss_settings)
 
     def assignment(self, outputs: Array, targets: Boxes) -> Assignment:
         """Which place answers for which box. Raises PellucidError as `check_outputs` does."""
@@ -113,7 +114,7 @@ class Detect:
 
     def decode(self, outputs: Array, sizes: Array) -> list[Detections]:
         """What outputs (n, K + 5, h, w) say of each of n images of sizes (n, 2), height and width, best first."""
-        outputs = _wide(outputs)
+        outputs = _wide(ops.host(outputs))
         return [
             decode(image, self.decode_settings, (int(H), int(W)))
             for image, (H, W) in zip(outputs, sizes, strict=True)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from pellucid import ops
 from pellucid.graph import Nodes, grid
 from pellucid.layers import INFERENCE, AvgPool2d, Layer, MaxPool2d
 from pellucid.network import Network
@@ -37,10 +38,10 @@ def forward_each(network: AnyNetwork, images: Sequence[Array], period: Pair | No
     for row, image in zip(batch, images, strict=True):
         row[:, : image.shape[1], : image.shape[2]] = image
     if len(set(shapes)) == 1:
-        return list(network.forward(batch))
+        return list(ops.host(network.forward(batch)))
     if not isinstance(network, Network) or any(_overhangs(layer) for layer in network.layers()):
         rows = zip(batch, shapes, strict=True)
-        return [network.forward(memory.channels_last(row[None, :, :h, :w]))[0] for row, (_, h, w) in rows]
+        return [ops.host(network.forward(memory.channels_last(row[None, :, :h, :w]))[0]) for row, (_, h, w) in rows]
     parts = _parts(network, shapes)
 
     def mask(layer: Layer, y: Array) -> None:
@@ -48,7 +49,7 @@ def forward_each(network: AnyNetwork, images: Sequence[Array], period: Pair | No
             row[:, h:] = 0
             row[:, :, w:] = 0
 
-    y = network.forward(batch, INFERENCE.watched_by(mask))
+    y = ops.host(network.forward(batch, INFERENCE.watched_by(mask)))
     return [row[:, :h, :w] for row, (h, w) in zip(y, parts[network.nodes.outputs[0]], strict=True)]
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pellucid import ops
 from pellucid.errors import PellucidError
 from pellucid.layers import SoftmaxCrossEntropy
 from pellucid.ops.arrays import Array
@@ -56,5 +57,5 @@ class Segment:
 
     def decode(self, outputs: Array) -> Array:
         """The likeliest class of each pixel: (N, H, W) uint8."""
-        classes: Array = outputs.transpose(0, 2, 3, 1).argmax(axis=3).astype(np.uint8)
+        classes: Array = ops.host(outputs).transpose(0, 2, 3, 1).argmax(axis=3).astype(np.uint8)
         return classes

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pellucid import ops
 from pellucid.ops.arrays import Array
 
 
@@ -45,6 +46,7 @@ class SegmentationMetrics:
     def update(self, logits: Array, labels: Array) -> None:
         """Take in logits (N, K, H, W) and labels (N, H, W)."""
         step = slice(None, None, self.every)
+        logits, labels = ops.host(logits), ops.host(labels)
         guesses = logits[:, :, step, step].transpose(0, 2, 3, 1).argmax(axis=3)
         self.count(guesses, labels[:, step, step])
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pellucid import ops
 from pellucid.errors import PellucidError
 from pellucid.graph import Axis, Nodes, grid
 from pellucid.network import Network
@@ -66,7 +67,7 @@ def predicted(
     for down in spans(H, tile, rows):
         for along in spans(W, tile, columns):
             x = image[None, :, down.start : down.end, along.start : along.end]
-            logits = network.forward(np.asarray(x, network.dtype))[0]
+            logits = ops.host(network.forward(np.asarray(x, network.dtype))[0])
             inside = slice(down.first - down.start, down.last - down.start)
             across = slice(along.first - along.start, along.last - along.start)
             yield slice(down.first, down.last), slice(along.first, along.last), logits[:, inside, across]

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from pellucid import ops
 from pellucid.errors import PellucidError
 from pellucid.layers import Context, Layer
 from pellucid.network import Network
@@ -29,14 +30,14 @@ def not_finite(
 
 
 def _culprit(network: Network, inputs: Array, context: Context, loss_gradient: Callable[[Array], Array]) -> str:
-    if not np.isfinite(network.vector).all():
+    if not np.isfinite(ops.host(network.vector)).all():
         return "the weights are no longer finite"
     if not np.isfinite(inputs).all():
         return "the batch's images aren't finite"
     found: list[Layer] = []
 
     def watch(layer: Layer, output: Array) -> None:
-        if not found and not np.isfinite(output).all():
+        if not found and not np.isfinite(ops.host(output)).all():
             found.append(layer)
 
     with np.errstate(all="ignore"):
@@ -44,10 +45,10 @@ def _culprit(network: Network, inputs: Array, context: Context, loss_gradient: C
         if found:
             return f"the output of layer {found[0].name} ({found[0].kind}) is not finite"
         gradient = loss_gradient(outputs)
-        if not np.isfinite(gradient).all():
+        if not np.isfinite(ops.host(gradient)).all():
             return "the loss is not finite although every layer's output is"
         network.backward(gradient)
     for name, parameter in reversed(network.parameters.items()):
-        if parameter.trained and not np.isfinite(parameter.gradient).all():
+        if parameter.trained and not np.isfinite(ops.host(parameter.gradient)).all():
             return f"the gradient of {name} is not finite"
     return "the sum of the ranks' gradients, or of its squares, is not finite"

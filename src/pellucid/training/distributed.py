@@ -64,15 +64,15 @@ class MPI:
     def all_reduce(self, array: Array) -> Array:
         """Sum over all ranks, in place, the same bits on each; 16-bit floats are added up in float32."""
         half = is_half(array.dtype)
-        total = ops.widen(array) if half else np.ascontiguousarray(array)
+        total = np.ascontiguousarray(ops.host(ops.widen(array) if half else array))
         self._wait(self.world.Iallreduce(self._library.IN_PLACE, total))
         if total is not array:
-            array[...] = ops.narrow(total, array.dtype) if half else total
+            array[...] = ops.narrow(ops.array(total), array.dtype) if half else total
         return array
 
     def broadcast(self, array: Array) -> Array:
         """Rank 0's values, in place."""
-        whole = np.ascontiguousarray(array)
+        whole = np.ascontiguousarray(ops.host(array))
         self._wait(self.world.Ibcast(whole.reshape(-1).view(np.uint8), 0))
         if whole is not array:
             array[...] = whole

@@ -32,7 +32,7 @@ def measure(
         outputs = network.forward(batch.inputs, INFERENCE)
         total = talk.all_reduce(task.count(outputs, batch.targets))
         loss, _ = task.loss(outputs, batch.targets, total)
-        loss_sum += loss * (float(total[0]) or 1.0)  # a batch without anything to count has been divided by 1
+        loss_sum += float(loss) * (float(total[0]) or 1.0)  # a batch without anything to count has been divided by 1
         count += float(total[0])
         metrics.update(outputs, batch.targets)
     mean = float(talk.all_reduce(np.array([loss_sum]))[0]) / (count or 1.0)

@@ -88,7 +88,7 @@ class HalfWeights(TrainedWeights):
     def to_backward(self, gradient: Array) -> Array:
         """Scaled, then 16 bits."""
         if self.scale is not None:
-            gradient = gradient * np.float32(self.scale.value)
+            gradient *= np.float32(self.scale.value)
         return ops.narrow(gradient, self.network.dtype)
 
     def gradient(self) -> Array:

@@ -47,7 +47,7 @@ class Optimizer:
         Raises PellucidError for a gradient, or a vector, of another length than before.
         """
         if not self.slots:
-            self.slots = {name: np.zeros_like(vector) for name in self.SLOTS}
+            self.slots = {name: ops.zeros(vector.shape, vector.dtype) for name in self.SLOTS}
         self._check_lengths(vector, gradient)
         self.steps += 1
         for part in (VectorPart(0, vector.size),) if parts is None else parts:
@@ -77,11 +77,18 @@ class Optimizer:
 
     def load_state(self, state: Mapping[str, Array]) -> None:
         """Go on from there. Raises PellucidError for the state of another optimizer."""
-        slots = {name: np.array(values) for name, values in state.items() if name != "steps"}
+        slots = {name: _copy(values) for name, values in state.items() if name != "steps"}
         if "steps" not in state or set(slots) not in ({*self.SLOTS}, set()):
             expected = ", ".join([*self.SLOTS, "steps"])
             raise PellucidError(f"state of {type(self).__name__}: expected {expected}, got {', '.join(state)}")
         self.slots, self.steps = slots, int(state["steps"][0])
+
+
+def _copy(values: Array) -> Array:
+    """The numbers in an array of its own, where the backend computes."""
+    own = ops.zeros(values.shape, values.dtype)
+    own[...] = values
+    return own
 
 
 class SGD(Optimizer):

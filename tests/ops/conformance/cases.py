@@ -128,9 +128,8 @@ def batch_norm_backward(s: Source) -> Case:
     gamma, _, mean, inverse = norm_vectors(s, shape[1])
     written = s.vector(shape[1]), s.vector(shape[1])
     count = s.pick(None, float(shape[0] * shape[2] * shape[3]))
-    return Case(
-        [s.normal(shape), s.normal(shape), gamma, mean, inverse, *written, count], (5, 6), _norm_backward_bound
-    )
+    arguments = [s.normal(shape), s.normal(shape), gamma, mean, inverse, *written, count]
+    return Case(arguments, (5, 6), _norm_backward_bound)
 
 
 def _norm_backward_bound(op: Callable[..., Any], arguments: list[Any], written: tuple[int, ...]) -> list[float]:

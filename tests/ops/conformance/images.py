@@ -90,9 +90,8 @@ def conv2d_relu_max_pool2d(s: Source) -> Case:
 def _winners(case: Case) -> Any:
     """A check of `winner` that leaves open which of two nearly equal values is the larger."""
     wide: list[Any] = [a.astype(np.float64) if isinstance(a, np.ndarray) else a for a in case.arguments]
-    tolerance = (
-        8 * float(ml_dtypes.finfo(case.arguments[0].dtype).eps) * of_absolute_values(numpy_ops.conv2d, wide, ())[0]
-    )
+    epsilon = float(ml_dtypes.finfo(case.arguments[0].dtype).eps)
+    tolerance = 8 * epsilon * of_absolute_values(numpy_ops.conv2d, wide, ())[0]
     before = np.maximum(numpy_ops.conv2d(*wide), 0)
 
     def check(got: list[Array], expected: list[Array]) -> None:

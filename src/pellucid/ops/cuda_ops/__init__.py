@@ -19,6 +19,7 @@ from pellucid.ops.cuda_ops.activation import (
     tanh_backward,
 )
 from pellucid.ops.cuda_ops.arrays import array, channels_last, empty, empty_images, host, padded, zeros
+from pellucid.ops.cuda_ops.capture import Captured
 from pellucid.ops.cuda_ops.channels import (
     add_bias,
     channel_affine,

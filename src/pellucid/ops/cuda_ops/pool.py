@@ -12,6 +12,7 @@ from pellucid.errors import PellucidError
 from pellucid.ops.cuda_ops.device import device
 
 SMALLEST = 512  # bytes: sizes below are rounded up to it
+UNLIMITED = 1 << 62
 SHARED_TO = 1 << 20  # bytes: up to here sizes are rounded up to powers of two, so that layers share their blocks
 COARSE = 1 << 16  # bytes: beyond, to multiples of this
 IDLE_SHARE = 0.5  # of the card's memory that may lie idle; beyond it a block goes back to the system
@@ -29,12 +30,12 @@ class OutOfMemory(PellucidError):
 
 
 class Pool:
-    """Idle blocks by size."""
+    """Idle blocks by size. limit: bytes that may lie idle, by default a share of the card's."""
 
-    def __init__(self) -> None:
+    def __init__(self, limit: int | None = None) -> None:
         self.idle: dict[int, list[int]] = defaultdict(list)
         self.idle_bytes = 0
-        self.limit: int | None = None
+        self.limit = limit
 
     def take(self, size: int) -> Block:
         """A block of at least that size. Raises OutOfMemory."""
@@ -70,6 +71,10 @@ class Pool:
         self.idle.clear()
         self.idle_bytes = 0
 
+    def __del__(self) -> None:
+        if device is not None:  # not while the interpreter is ending
+            self.release()
+
 
 class Block:
     """Owner of a block while arrays look into it; its end puts it back into the pool."""
@@ -80,7 +85,7 @@ class Block:
         self.address, self.size, self.pool = address, size, pool
 
     def __del__(self) -> None:
-        if self.pool is not None and device is not None:  # not while the interpreter is ending
+        if device is not None:
             self.pool.give_back(self.address, self.size)
 
 
@@ -92,7 +97,7 @@ def rounded_size(size: int) -> int:
 
 
 def _gigabytes(size: int) -> str:
-    return f"{size / 1e9:.3g} GB"
+    return f"{size / 1e9:.3f} GB"
 
 
 _pool = Pool()

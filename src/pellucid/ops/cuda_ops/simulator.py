@@ -97,7 +97,7 @@ class Simulated:
         if compiled.entry is None:
             compiled.entry = cuda.jit(_quiet(compiled.function))
         values = [_argument(compiled, word, x) for word, x in zip(compiled.words, arguments, strict=True)]
-        self._do(_run, compiled.entry[grid, block], values)
+        self._do(_run, compiled.entry, grid, block, values)
 
     def synchronize(self) -> None:
         """Nothing is ever under way."""
@@ -113,11 +113,11 @@ class Simulated:
         return _Recording(recorded)
 
 
-def _run(kernel: Any, arguments: list[Any]) -> None:
+def _run(kernel: Any, grid: Grid, block: Grid, arguments: list[Any]) -> None:
     before = sys.getswitchinterval()
     sys.setswitchinterval(SWITCH_SECONDS)
     try:
-        kernel(*arguments)
+        kernel[grid, block](*arguments)
     finally:
         sys.setswitchinterval(before)
 

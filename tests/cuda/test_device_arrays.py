@@ -1,0 +1,144 @@
+"""Arrays in device memory: what NumPy's do, where the device's say that they do it too."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip("numba_cuda")
+
+from cases import KINDS
+from conformance.arrays import LAYOUTS, laid_out
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pellucid import ops
+from pellucid.errors import PellucidError
+from pellucid.ops import cuda_ops
+from pellucid.ops.arrays import Array
+from pellucid.ops.cuda_ops.arrays import DeviceArray, array, channels_last, empty, empty_images, padded, zeros
+from pellucid.ops.cuda_ops.pool import OutOfMemory, Pool, use_pool
+from pellucid.ops.cuda_ops.types import SIMULATED
+
+KEYS: list[Any] = [
+    ...,
+    1,
+    slice(None, None, -1),
+    (slice(None), 2),
+    (0, ..., None),
+    (slice(1, None), slice(None, None, 2)),
+]
+
+
+def numbers(shape: tuple[int, ...], kind: str = "float32") -> Array:
+    return np.random.default_rng(0).standard_normal(shape).astype(KINDS[kind])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_there_and_back(layout: str, kind: str) -> None:
+    x = laid_out(numbers((2, 3, 4, 5), kind), layout)
+    y = array(x)
+    assert (y.shape, y.dtype, y.size, y.ndim, len(y)) == (x.shape, x.dtype, x.size, x.ndim, len(x))
+    assert y.host().tobytes() == x.tobytes()
+    assert array(y) is y
+
+
+@pytest.mark.parametrize("key", KEYS, ids=str)
+def test_views_share_memory(key: Any) -> None:
+    x = numbers((3, 4, 5))
+    y = array(x)
+    np.testing.assert_array_equal(y[key].host(), x[key])
+    y[key] = 7.0
+    x[key] = 7.0
+    np.testing.assert_array_equal(y.host(), x)
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.sampled_from(LAYOUTS), st.sampled_from(LAYOUTS), st.permutations(range(4)), st.integers(0, 9))
+def test_copies_between_memory_orders(target: str, source: str, order: list[int], seed: int) -> None:
+    x = laid_out(np.random.default_rng(seed).standard_normal((2, 3, 2, 4)), source)
+    y = array(laid_out(np.zeros([x.shape[axis] for axis in order], np.float32), target))
+    y[...] = array(x).transpose(order)
+    np.testing.assert_array_equal(y.host(), x.transpose(order).astype(np.float32))
+
+
+def test_shapes_and_types() -> None:
+    x = numbers((2, 6))
+    y = array(x)
+    assert y.reshape(3, 4).reshape(-1).address == y.address
+    np.testing.assert_array_equal(y.T.reshape(12).host(), x.T.reshape(12))
+    np.testing.assert_array_equal(y.astype(np.float64).host(), x.astype(np.float64))
+    np.testing.assert_array_equal(np.asarray(y.swapaxes(0, 1)), x.T)
+    y *= 2
+    np.testing.assert_array_equal(y.copy().host(), 2 * x)
+    assert float(array(np.float32(3.5))) == 3.5
+    assert not zeros((2, 2), np.int32).host().any()
+    with pytest.raises(PellucidError, match="expected numbers of type .* got complex"):
+        empty(3, np.complex64)
+
+
+def test_images() -> None:
+    x = numbers((2, 3, 4, 5))
+    y = channels_last(array(x))
+    assert y.transpose(0, 2, 3, 1).flags.c_contiguous
+    assert channels_last(y) is y
+    np.testing.assert_array_equal(y.host(), x)
+    assert empty_images((2, 3, 4, 5), np.float32).strides == y.strides
+    around = ((0, 0), (0, 0), (1, 2), (0, 3))
+    np.testing.assert_array_equal(padded(array(x), (1, 2, 0, 3), 9).host(), np.pad(x, around, constant_values=9))
+
+
+def test_interface_for_other_libraries() -> None:
+    interface = array(numbers((2, 3))).T.__cuda_array_interface__
+    assert (interface["shape"], interface["strides"], interface["typestr"]) == ((3, 2), (4, 12), "<f4")
+
+
+def test_memory_is_used_again() -> None:
+    before = use_pool(Pool())
+    try:
+        x = empty((100, 100), np.float32)
+        address = x.address
+        view = x[10:]
+        del x
+        assert empty((100, 100), np.float32).address != address  # the view still needs it
+        del view
+        assert empty((100, 99), np.float32).address == address
+    finally:
+        use_pool(before)
+
+
+@pytest.mark.skipif(not SIMULATED, reason="fills a simulated card")
+def test_too_little_memory_is_one_line() -> None:
+    device: Any = cuda_ops.device()
+    before = use_pool(Pool())
+    device.limit = device.memory()[1] - device.memory()[0] + 3_000_000
+    try:
+        x = empty((1000, 1000), np.uint8)
+        del x  # lies idle in a size that doesn't fit, and is given back
+        with pytest.raises(OutOfMemory, match=r"^GPU memory: 0.008 GB needed at once, 0.003 GB free of .* batch"):
+            empty((1000, 1000), np.float64)
+        empty((2500, 1000), np.uint8)
+    finally:
+        device.limit = None
+        use_pool(before)
+
+
+def test_choosing_the_backend() -> None:
+    with ops.use_backend("cuda"):
+        assert ops.backend() == "cuda"
+        y = ops.relu(ops.array(numbers((2, 3))))
+        assert isinstance(y, DeviceArray)
+        np.testing.assert_array_equal(ops.host(y), np.maximum(numbers((2, 3)), 0))
+    with pytest.raises(PellucidError, match="GPU 9: .*"):
+        ops.set_backend("cuda:9")
+    with pytest.raises(PellucidError, match="unknown backend 'numba:1'"):
+        ops.set_backend("numba:1")
+
+
+def test_a_kernel_refuses_what_it_is_not_compiled_for() -> None:
+    from pellucid.ops.cuda_ops.activation import _relu
+    from pellucid.ops.cuda_ops.device import launch
+
+    with pytest.raises(PellucidError, match=r"activation._relu: expected 1 axes of float32, .* got float64 \(3,\)"):
+        launch(_relu.of("float32"), 1, 1, empty(3, np.float64), empty(3, np.float32))
