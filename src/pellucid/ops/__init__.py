@@ -23,6 +23,7 @@ if TYPE_CHECKING:  # every backend has the definition's signatures
 __all__ = [
     "backend",
     "memory",
+    "recorder",
     "set_backend",
     "set_threads",
     "threads",
@@ -85,6 +86,12 @@ def use_backend(name: str) -> Iterator[None]:
         yield
     finally:
         _active = before
+
+
+def recorder() -> Any:
+    """What the active backend does whole training steps with; None where each op is done as it comes."""
+    backend()
+    return getattr(_active, "recorder", None)
 
 
 def __getattr__(name: str) -> Any:

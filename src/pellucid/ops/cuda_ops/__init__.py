@@ -5,6 +5,7 @@ to PTX (ptx.py) and started by the driver (device.py, card.py); with NUMBA_ENABL
 simulator on any machine. Convolutions are cuDNN's and matrix products cuBLAS's where those are installed.
 """
 
+from pellucid.ops.cuda_ops import recorder
 from pellucid.ops.cuda_ops.activation import (
     dropout,
     leaky_relu,

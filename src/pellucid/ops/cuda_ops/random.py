@@ -25,7 +25,12 @@ _zero: DeviceArray | None = None
 
 
 class Generator:
-    """A source of random numbers on the device: key and number of uses, in device memory."""
+    """A source of random numbers on the device: key and number of uses, in device memory.
+
+    key: a further one, on the host, that goes into what is drawn next.
+    """
+
+    key = 0
 
     def __init__(self, seed: int) -> None:
         self.state = array(np.array([seed & (1 << 64) - 1, 0], np.uint64))
@@ -45,7 +50,7 @@ def dropout_keep(
     """
     global _zero
     if isinstance(rng, Generator):
-        key, state = 0, rng.state
+        key, state = rng.key, rng.state
     else:
         if _zero is None:
             _zero = zeros(2, np.uint64)
