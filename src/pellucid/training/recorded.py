@@ -66,7 +66,11 @@ class RecordedSteps:
         rates = [trainer.schedule(first + i) * trainer.optimizer.rate for i in range(len(trainer.loader))]
         self.rates[...] = np.array(rates, np.float64)
         row = state.batch * trainer.loader.batch_size
-        updates, good, skipped = trainer.optimizer.steps, scale.good_steps if scale else 0, scale.skipped if scale else 0
+        updates, good, skipped = (
+            trainer.optimizer.steps,
+            scale.good_steps if scale else 0,
+            scale.skipped if scale else 0,
+        )
         self.counters[...] = np.array([state.batch, row, state.step, 0, updates, good, skipped, 0], np.int64)
         self.settings[...] = np.array([0, 0, 0, 0, 0, scale.value if scale else 1.0], np.float64)
         self.counts[...] = 0
@@ -107,7 +111,9 @@ class RecordedSteps:
         value, skipped = float(ops.host(self.settings)[5]), int(counters[6])
         if skipped > scale.skipped:
             count = skipped - scale.skipped
-            print(f"float16: a gradient overflowed; {count} steps left out, loss scale now {value:g}", file=sys.stderr)
+            print(
+                f"float16: a gradient overflowed; {count} steps left out, loss scale now {value:g}", file=sys.stderr
+            )
         scale.value, scale.good_steps, scale.skipped = value, int(counters[5]), skipped
 
     def _step_of(self, size: int) -> Callable[[], None]:

@@ -99,5 +99,3 @@ def free_memory() -> int:
 def synchronize() -> None:
     """Wait for all that was started."""
     device().synchronize()
-
-
