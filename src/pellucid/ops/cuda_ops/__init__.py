@@ -19,7 +19,6 @@ from pellucid.ops.cuda_ops.activation import (
     tanh_backward,
 )
 from pellucid.ops.cuda_ops.arrays import array, channels_last, empty, empty_images, host, padded, zeros
-from pellucid.ops.cuda_ops.capture import Captured
 from pellucid.ops.cuda_ops.channels import (
     add_bias,
     channel_affine,
@@ -37,7 +36,6 @@ from pellucid.ops.cuda_ops.convolution import (
     conv2d_relu_max_pool2d_backward,
     conv2d_weight_gradient,
 )
-from pellucid.ops.cuda_ops.device import device, set_device
 from pellucid.ops.cuda_ops.half import narrow, widen
 from pellucid.ops.cuda_ops.integer import integer_avg_pool2d, integer_conv2d, integer_logits, integer_max_pool2d
 from pellucid.ops.cuda_ops.joins import add, concat, multiply, split, unbroadcast
@@ -69,6 +67,7 @@ __all__ = [
     "adam_update",
     "add",
     "add_bias",
+    "array",
     "average_update",
     "avg_pool2d",
     "avg_pool2d_backward",
@@ -79,6 +78,7 @@ __all__ = [
     "channel_combination",
     "channel_dot",
     "channel_sum",
+    "channels_last",
     "concat",
     "conv2d",
     "conv2d_backward",
@@ -90,8 +90,11 @@ __all__ = [
     "conv2d_weight_gradient",
     "dropout",
     "dropout_keep",
+    "empty",
+    "empty_images",
     "global_avg_pool2d",
     "global_avg_pool2d_backward",
+    "host",
     "integer_avg_pool2d",
     "integer_conv2d",
     "integer_logits",
@@ -108,6 +111,7 @@ __all__ = [
     "momentum_update",
     "multiply",
     "narrow",
+    "padded",
     "relu",
     "relu_backward",
     "rmsprop_update",
@@ -125,6 +129,7 @@ __all__ = [
     "tanh_backward",
     "unbroadcast",
     "widen",
+    "zeros",
 ]
 
 TAKES_HALVES = True
