@@ -4,8 +4,8 @@
 
 Sections: see SECTIONS below; by default all. Each is a process of its own with a time limit, so that one that fails
 loses nothing; within one, each contestant that fails is left out. A figure is the median over the turns; a turn is
-many steps started one behind the other, and the wait for the last. PyTorch gets what is best for it: channels last, bfloat16
-autocast, fused Adam, the whole step in a CUDA graph, and its compiler.
+many steps started one behind the other, and the wait for the last. PyTorch gets what is best for it: channels last,
+bfloat16 autocast, fused Adam, the whole step in a CUDA graph, and its compiler.
 """
 
 from __future__ import annotations

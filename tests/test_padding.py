@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pellucid.layers.grid import grid
 
 from pellucid.errors import PellucidError
 from pellucid.layers import AvgPool2d, Conv2d, ConvTranspose2d, Layer, MaxPool2d, ReLU, Sequential, training
-from pellucid.layers.grid import grid
 from pellucid.layers.sliding import Padding
 from pellucid.network import Network
 from pellucid.ops.arrays import Array, Pair

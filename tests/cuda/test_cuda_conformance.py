@@ -10,10 +10,10 @@ pytest.importorskip("numba_cuda")
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from cases import KINDS, SOURCE, check
+from ops.conformance.device import KINDS, SOURCE, check
+from ops.test_conformance import CASES
 from pellucid.ops import cuda_ops, numpy_ops
 from pellucid.ops.cuda_ops.types import SIMULATED
-from test_conformance import CASES
 
 EXAMPLES = 6 if SIMULATED else 25
 

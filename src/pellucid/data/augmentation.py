@@ -63,7 +63,7 @@ class Augmentation:
         np.copyto(images, 0, where=(rows[:, :, None] & columns[:, None, :])[:, None])
 
     def rectangles(self, uniform: Array, H: int, W: int) -> Array:
-        """What is blanked: rows top .. bottom - 1 and columns left .. right - 1 as (n, 4), perhaps beyond the edge."""
+        """What is blanked of each image, as (n, 4): rows top .. bottom - 1, columns left .. right - 1."""
         heights, widths = (np.floor(uniform[:, 5:7] * (self.erase + 1))).T
         tops = np.floor(uniform[:, 7] * (H + heights)) - heights  # so that the rectangle may stand over the edge,
         lefts = np.floor(uniform[:, 8] * (W + widths)) - widths  # and every pixel is hit as often as the others

@@ -64,7 +64,7 @@ def set_backend(name: str | None = None) -> str:
         )
     module = importlib.import_module(known[chosen])
     if chosen == "cuda":
-        module.set_device(int(number or 0))
+        importlib.import_module("pellucid.ops.cuda_ops.device").set_device(int(number or 0))
     _active = module
     return chosen
 

@@ -7,8 +7,8 @@ from typing import Literal
 
 import numpy as np
 
-from pellucid.data.boxes import Boxes
 from pellucid import ops
+from pellucid.data.boxes import Boxes
 from pellucid.errors import PellucidError
 from pellucid.ops.arrays import Array, Pair, Shape
 from pellucid.ops.half import is_half

@@ -11,10 +11,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from pellucid import ops
 from pellucid.graph import grid
 from pellucid.layers import INFERENCE, AvgPool2d, Layer, MaxPool2d
 from pellucid.network import Network
-from pellucid import ops
 from pellucid.ops import memory
 from pellucid.ops.arrays import Array, Pair, Shape
 

@@ -31,7 +31,6 @@ from pellucid.training.schedules import Schedule
 from pellucid.training.signals import StopRequest, stop_signals
 from pellucid.training.state import Record, TrainingState
 
-
 READ_SECONDS = 0.2
 """Between two looks at the losses of recorded steps."""
 

@@ -84,7 +84,9 @@ def channel_affine(x: DeviceArray, a: DeviceArray, b: DeviceArray) -> DeviceArra
     values = places(x)
     y = empty(values.shape, x.dtype)
     if y.size:
-        launch(_affine.of(x.dtype.name, a.dtype.name), blocks(y.size), THREADS, values, contiguous(a), contiguous(b), y)
+        launch(
+            _affine.of(x.dtype.name, a.dtype.name), blocks(y.size), THREADS, values, contiguous(a), contiguous(b), y
+        )
     return from_places(y, x.shape)
 
 
@@ -102,7 +104,7 @@ def channel_combination(
 
 @helper
 def column_sum(value: Any, column: int) -> Any:
-    """Sum over the block's rows of each lane's value, for the first row. `column` tells two sums of a kernel apart."""
+    """Sum over the block's rows of each lane's value, for the first row; `column` tells a kernel's two sums apart."""
     shared = cuda.shared.array((2, ROWS, LANES), np.float64)
     lane, row = cuda.threadIdx.x, cuda.threadIdx.y
     shared[column, row, lane] = value

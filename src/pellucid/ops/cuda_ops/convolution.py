@@ -1,4 +1,4 @@
-"""Convolution and its adjoints, with what follows it: by cuDNN where it is installed, else by the kernels of tiles.py."""
+"""Convolution and its adjoints, with what follows: by cuDNN where it is installed, else by tiles.py."""
 
 from pellucid.ops.arrays import Pair
 from pellucid.ops.cuda_ops import cudnn
@@ -13,9 +13,7 @@ POOL: Pair = (2, 2)  # the one pooling that is fused: 2x2, stride 2, no padding
 POOLED = Geometry(stride=POOL)
 
 
-def conv2d(
-    x: DeviceArray, w: DeviceArray, b: DeviceArray | None = None, geometry: Geometry = PLAIN
-) -> DeviceArray:
+def conv2d(x: DeviceArray, w: DeviceArray, b: DeviceArray | None = None, geometry: Geometry = PLAIN) -> DeviceArray:
     """Convolution of x (N, C, H, W) with w (K, C/groups, R, S), plus b (K,): (N, K, P, Q)."""
     return _forward(x, w, b, geometry, relu=False)
 

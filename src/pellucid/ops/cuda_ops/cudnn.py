@@ -108,7 +108,9 @@ def plan(case: Case) -> Plan | None:
         graph.build_plans()
     except Exception as error:  # cudnnGraphNotSupportedError, and others for what it finds wrong
         if not (case.biased or case.relu):  # else it is done in two steps
-            print(f"cuDNN has no {case.direction} for {case}: {_line(error)}; a slower kernel does it", file=sys.stderr)
+            print(
+                f"cuDNN has no {case.direction} for {case}: {_line(error)}; a slower kernel does it", file=sys.stderr
+            )
         return None
     return Plan(graph)
 
@@ -187,7 +189,13 @@ MAKERS: dict[str, Callable[[Any, Case], list[Any]]] = {
 
 
 def _case(
-    direction: str, dtype: str, images: Shape, filters: Shape, geometry: Geometry, biased: bool = False, relu: bool = False
+    direction: str,
+    dtype: str,
+    images: Shape,
+    filters: Shape,
+    geometry: Geometry,
+    biased: bool = False,
+    relu: bool = False,
 ) -> Case:
     return Case(direction, dtype, images, filters, geometry, biased, relu, blas.tensor_float32)
 
@@ -224,9 +232,7 @@ def conv2d(
     return bias_relu(y, b, relu)
 
 
-def conv2d_input_gradient(
-    dy: DeviceArray, w: DeviceArray, input_size: Pair, geometry: Geometry
-) -> DeviceArray:
+def conv2d_input_gradient(dy: DeviceArray, w: DeviceArray, input_size: Pair, geometry: Geometry) -> DeviceArray:
     """From dy (N, K, P, Q) to dx (N, C, H, W)."""
     shape = (len(dy), w.shape[1] * geometry.groups, *input_size)
     case = _case("input", dy.dtype.name, shape, w.shape, geometry)

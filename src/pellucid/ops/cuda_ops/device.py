@@ -76,7 +76,9 @@ def set_device(number: int) -> None:
     global _current
     if _current is not None:
         if _current.number != number:
-            raise PellucidError(f"GPU {number}: this process uses GPU {_current.number}; another one needs another process")
+            raise PellucidError(
+                f"GPU {number}: this process uses GPU {_current.number}; another one needs another process"
+            )
         return
     if SIMULATED:
         if number:

@@ -73,17 +73,13 @@ def _run(
         launch(one, blocks(y.size), THREADS, rows(x), contiguous(w), *vectors, *settings, rows(y))
 
 
-def integer_max_pool2d(
-    x: DeviceArray, kernel: Pair, geometry: Geometry = PLAIN, ceil: bool = False
-) -> DeviceArray:
+def integer_max_pool2d(x: DeviceArray, kernel: Pair, geometry: Geometry = PLAIN, ceil: bool = False) -> DeviceArray:
     """Largest value of each window of uint8 images; padding takes no part, and a window of nothing else gives 0."""
     largest, _ = max_pool2d(x.astype(np.float32), kernel, geometry, ceil)
     return relu(largest).astype(np.uint8)
 
 
-def integer_avg_pool2d(
-    x: DeviceArray, kernel: Pair, geometry: Geometry = PLAIN, ceil: bool = False
-) -> DeviceArray:
+def integer_avg_pool2d(x: DeviceArray, kernel: Pair, geometry: Geometry = PLAIN, ceil: bool = False) -> DeviceArray:
     """Mean of the pixels that each window covers, halves rounded upwards: (2 sum + count) // (2 count), uint8."""
     size = geometry.output_size((x.shape[2], x.shape[3]), kernel, ceil)
     y = empty_images((*x.shape[:2], *size), np.uint8)
@@ -123,9 +119,7 @@ def _convolve(
 
 
 @kernel("B4 n n n n n n n n B4", ("uint8",))
-def _mean(
-    x: Any, R: int, S: int, down: int, across: int, top: int, left: int, tall: int, broad: int, y: Any
-) -> None:
+def _mean(x: Any, R: int, S: int, down: int, across: int, top: int, left: int, tall: int, broad: int, y: Any) -> None:
     _, H, W, C = x.shape
     _, P, Q, _ = y.shape
     for i in range(cuda.grid(1), y.size, cuda.gridsize(1)):

@@ -53,7 +53,12 @@ def linear_relu(x: DeviceArray, w: DeviceArray, b: DeviceArray | None = None) ->
 
 
 def linear_backward(
-    dy: DeviceArray, x: DeviceArray, w: DeviceArray, dw: DeviceArray, db: DeviceArray | None, input_gradient: bool = True
+    dy: DeviceArray,
+    x: DeviceArray,
+    w: DeviceArray,
+    dw: DeviceArray,
+    db: DeviceArray | None,
+    input_gradient: bool = True,
 ) -> DeviceArray:
     """dw = dy^T x and db = sum of dy, written; dx = dy w returned (an empty array if not `input_gradient`)."""
     product(dy.T, x, out=dw)

@@ -8,11 +8,10 @@ import numpy as np
 from numba import cuda
 
 from pellucid.ops.arrays import Array
-from pellucid.ops.cuda_ops.arrays import DeviceArray, array, contiguous, empty, from_places, places
+from pellucid.ops.cuda_ops.arrays import DeviceArray, array, contiguous, empty, places
 from pellucid.ops.cuda_ops.channels import LANES, ROWS, channel_affine, channel_combination, column_sum, parts
 from pellucid.ops.cuda_ops.device import launch
 from pellucid.ops.cuda_ops.jit import THREADS, blocks, helper, kernel, narrow, narrow_source, real, wide, wide_source
-from pellucid.ops.cuda_ops.types import NUMBERS
 
 AllReduce = Callable[[Array], Array]
 
@@ -93,9 +92,7 @@ def batch_norm_inference(
     kind = running_mean.dtype
     inverse, a, b = (empty(running_mean.shape, kind) for _ in range(3))
     vectors = contiguous(gamma), contiguous(beta), running_mean, running_variance
-    launch(
-        _running.of(kind.name, gamma.dtype.name), blocks(inverse.size), THREADS, *vectors, epsilon, inverse, a, b
-    )
+    launch(_running.of(kind.name, gamma.dtype.name), blocks(inverse.size), THREADS, *vectors, epsilon, inverse, a, b)
     return channel_affine(x, a, b), inverse
 
 
@@ -220,9 +217,7 @@ def _statistics(
 
 
 @kernel("S1 S1 T1 T1 d T1 T1 T1")
-def _running(
-    gamma: Any, beta: Any, mean: Any, variance: Any, epsilon: float, inverse: Any, a: Any, b: Any
-) -> None:
+def _running(gamma: Any, beta: Any, mean: Any, variance: Any, epsilon: float, inverse: Any, a: Any, b: Any) -> None:
     for c in range(cuda.grid(1), mean.size, cuda.gridsize(1)):
         scale = 1.0 / math.sqrt(np.float64(wide(variance[c])) + epsilon)
         slope = np.float64(wide_source(gamma[c])) * scale

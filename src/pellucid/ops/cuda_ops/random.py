@@ -11,7 +11,7 @@ import numpy as np
 from numba import cuda
 
 from pellucid.ops.arrays import Shape
-from pellucid.ops.cuda_ops.arrays import DeviceArray, array, empty_images, empty, zeros
+from pellucid.ops.cuda_ops.arrays import DeviceArray, array, empty, empty_images, zeros
 from pellucid.ops.cuda_ops.device import launch
 from pellucid.ops.cuda_ops.jit import THREADS, blocks, helper, kernel
 from pellucid.ops.cuda_ops.pooling import rows
@@ -40,9 +40,7 @@ class Generator:
         launch(_advance.of("uint64"), 1, 1, self.state)
 
 
-def dropout_keep(
-    rng: Any, shape: Shape, rate: float, first: int = 0, total: int | None = None
-) -> DeviceArray:
+def dropout_keep(rng: Any, shape: Shape, rate: float, first: int = 0, total: int | None = None) -> DeviceArray:
     """Which elements stay, each with probability 1 - rate: booleans of that shape, samples along axis 0.
 
     rng: a NumPy generator, from which a key is drawn, or a Generator here. first, total: the samples are first,

@@ -111,9 +111,7 @@ def _forward(
         value = real(0)
         if n < x.shape[0] and tap < inner:
             c, rs = tap % C, tap // C
-            value = pixel(
-                x, n, p * down - top + rs // S * tall, q * across - left + rs % S * broad, group * C + c
-            )
+            value = pixel(x, n, p * down - top + rs // S * tall, q * across - left + rs % S * broad, group * C + c)
         windows[i, j] = value
         tap = start + i
         value = real(0)

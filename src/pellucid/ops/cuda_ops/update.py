@@ -58,7 +58,13 @@ def adagrad_update(
 
 
 def rmsprop_update(
-    w: DeviceArray, g: DeviceArray, s: DeviceArray, rate: float, decay: float, epsilon: float, weight_decay: float = 0.0
+    w: DeviceArray,
+    g: DeviceArray,
+    s: DeviceArray,
+    rate: float,
+    decay: float,
+    epsilon: float,
+    weight_decay: float = 0.0,
 ) -> None:
     """s = decay * s + (1 - decay) * g^2;  w -= rate * g / (sqrt(s) + epsilon)."""
     _run(_squares, w, g, s, *setting(rate), decay, 1 - decay, epsilon, weight_decay)

@@ -69,6 +69,7 @@ __all__ = [
     "adam_update",
     "add",
     "add_bias",
+    "array",
     "average_update",
     "avg_pool2d",
     "avg_pool2d_backward",
@@ -79,6 +80,7 @@ __all__ = [
     "channel_combination",
     "channel_dot",
     "channel_sum",
+    "channels_last",
     "clip",
     "clip_backward",
     "concat",
@@ -92,8 +94,11 @@ __all__ = [
     "conv2d_weight_gradient",
     "dropout",
     "dropout_keep",
+    "empty",
+    "empty_images",
     "global_avg_pool2d",
     "global_avg_pool2d_backward",
+    "host",
     "integer_avg_pool2d",
     "integer_conv2d",
     "integer_logits",
@@ -110,6 +115,7 @@ __all__ = [
     "momentum_update",
     "multiply",
     "narrow",
+    "padded",
     "relu",
     "relu_backward",
     "rmsprop_update",
@@ -127,6 +133,7 @@ __all__ = [
     "tanh_backward",
     "unbroadcast",
     "widen",
+    "zeros",
 ]
 
 IN_HALF = {name: getattr(half_convolution, name) for name in ("conv2d", "conv2d_relu", "conv2d_relu_max_pool2d")}
