@@ -44,9 +44,9 @@ def clip(x: DeviceArray, low: float, high: float) -> DeviceArray:
     return elementwise(_clip, (x,), low, high)
 
 
-def clip_backward(dy: DeviceArray, y: DeviceArray, low: float, high: float) -> DeviceArray:
-    """Gradient dy where the output y lies between the bounds, 0 at them."""
-    return elementwise(_clip_backward, (dy, y), low, high)
+def clip_backward(dy: DeviceArray, x: DeviceArray, low: float, high: float) -> DeviceArray:
+    """Gradient dy where x lies between the bounds, 0 at them and outside."""
+    return elementwise(_clip_backward, (dy, x), low, high)
 
 
 def sigmoid(x: DeviceArray) -> DeviceArray:
@@ -126,10 +126,10 @@ def _clip(x: Any, low: Any, high: Any, y: Any) -> None:
 
 
 @kernel("T1 T1 r r T1")
-def _clip_backward(dy: Any, y: Any, low: Any, high: Any, dx: Any) -> None:
-    bottom, top = wide(narrow(low)), wide(narrow(high))  # as they are among the outputs
-    for i in range(cuda.grid(1), y.size, cuda.gridsize(1)):
-        value = wide(y[i])
+def _clip_backward(dy: Any, x: Any, low: Any, high: Any, dx: Any) -> None:
+    bottom, top = wide(narrow(low)), wide(narrow(high))  # as they are among the numbers that were clipped
+    for i in range(cuda.grid(1), x.size, cuda.gridsize(1)):
+        value = wide(x[i])
         dx[i] = narrow(wide(dy[i]) if bottom < value < top else real(0))
 
 
