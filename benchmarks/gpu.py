@@ -21,6 +21,7 @@ import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -32,6 +33,7 @@ from pellucid import ops
 from pellucid.data import Dataset, Loader, mnist_dataset
 from pellucid.layers import Layer
 from pellucid.network import Network
+from pellucid.ops.arrays import Array
 from pellucid.ops.formats import float_type
 from pellucid.task import Task
 from pellucid.tasks import Classify
@@ -151,50 +153,41 @@ def our_inference(layer: Callable[[], Layer], shape: tuple[int, int, int], batch
 # Sections.
 
 
-def deep_convnet_training(batch: int) -> dict[str, Any]:
+def training(name: str, batch: int, modes: torch_gpu.Modes) -> dict[str, Any]:
+    """Training steps of a network of the zoo."""
     ops.set_backend("cuda")
-    data = mnist_dataset(train=True)
+    data = mnist_dataset(train=True) if name == "deep-convnet" else random_images(batch * 12, (3, 224, 224), 1000)
     makers: dict[str, Maker] = {
-        f"pellucid {kind}": lambda kind=kind: our_training(lambda: create("deep-convnet", 10), data, batch, kind)  # type: ignore[misc]
+        f"pellucid {kind}": partial(our_training, lambda: create(name, data.classes), data, batch, kind)
         for kind in ("float32", "bfloat16")
     }
     images = np.asarray(data.inputs[:batch], np.float32) / 255
     labels = np.asarray(data.targets[:batch]).astype(np.int64)
-    for name, settings in torch_gpu.TRAINING.items():
-        makers[f"torch {name}"] = lambda s=settings: Contestant(  # type: ignore[misc]
-            *torch_gpu.training(torch_gpu.deep_convnet(), images, labels, **s)
-        )
+    for title, settings in modes.items():
+        makers[f"torch {title}"] = partial(_torch_training, name, images, labels, settings)
     return compare(makers, OPTIONS.limit)
 
 
-def resnet_training() -> dict[str, Any]:
-    ops.set_backend("cuda")
-    batch = 64
-    data = random_images(batch * 12, (3, 224, 224), 1000)
-    makers: dict[str, Maker] = {
-        f"pellucid {kind}": lambda kind=kind: our_training(lambda: create("resnet18", 1000), data, batch, kind)  # type: ignore[misc]
-        for kind in ("float32", "bfloat16")
-    }
-    images = np.asarray(data.inputs[:batch], np.float32) / 255
-    labels = np.arange(batch)
-    for name, settings in torch_gpu.TRAINING.items():
-        makers[f"torch {name}"] = lambda s=settings: Contestant(  # type: ignore[misc]
-            *torch_gpu.training(torch_gpu.resnet18(), images, labels, **s)
-        )
-    return compare(makers, OPTIONS.limit)
+def _torch_training(name: str, images: Array, labels: Array, settings: dict[str, Any]) -> Contestant:
+    return Contestant(*torch_gpu.training(torch_gpu.NETWORKS[name](), images, labels, **settings))
 
 
-def inference(name: str, shape: tuple[int, int, int], batch: int, classes: int) -> dict[str, Any]:
+def inference(name: str, shape: tuple[int, int, int], batch: int, modes: torch_gpu.Modes) -> dict[str, Any]:
+    """A network's answers."""
     ops.set_backend("cuda")
+    classes = 10 if name == "deep-convnet" else 1000
     makers: dict[str, Maker] = {
-        f"pellucid {kind}": lambda kind=kind: our_inference(lambda: create(name, classes), shape, batch, kind)  # type: ignore[misc]
+        f"pellucid {kind}": partial(our_inference, lambda: create(name, classes), shape, batch, kind)
         for kind in ("float32", "bfloat16")
     }
-    module = {"deep-convnet": torch_gpu.deep_convnet, "resnet18": torch_gpu.resnet18}[name]
     x = np.random.default_rng(0).standard_normal((batch, *shape), dtype=np.float32)
-    for title, settings in torch_gpu.INFERENCE.items():
-        makers[f"torch {title}"] = lambda s=settings: Contestant(*torch_gpu.inference(module(), x, **s))  # type: ignore[misc]
+    for title, settings in modes.items():
+        makers[f"torch {title}"] = partial(_torch_inference, name, x, settings)
     return compare(makers, OPTIONS.limit)
+
+
+def _torch_inference(name: str, x: Array, settings: dict[str, Any]) -> Contestant:
+    return Contestant(*torch_gpu.inference(torch_gpu.NETWORKS[name](), x, **settings))
 
 
 RECIPE: dict[str, float] = {"batch": 256, "epochs": 2, "rate": 0.008, "decay": 0.05, "smoothing": 0.05, "peak": 0.2}
@@ -264,16 +257,22 @@ def check() -> dict[str, Any]:
     return found
 
 
+MNIST, PHOTOGRAPH = (1, 28, 28), (3, 224, 224)
+
 SECTIONS: dict[str, Callable[[], dict[str, Any]]] = {
     "check": check,
-    "train DeepConvNet 128": lambda: deep_convnet_training(128),
-    "train DeepConvNet 1024": lambda: deep_convnet_training(1024),
-    "MNIST to 99 float32": lambda: mnist_to_99("float32"),
+    "train DeepConvNet 128": lambda: training("deep-convnet", 128, torch_gpu.TRAINING),
     "MNIST to 99 bfloat16": lambda: mnist_to_99("bfloat16"),
-    "train ResNet-18 64": resnet_training,
-    "infer DeepConvNet 128": lambda: inference("deep-convnet", (1, 28, 28), 128, 10),
-    "infer ResNet-18 64": lambda: inference("resnet18", (3, 224, 224), 64, 1000),
-    "infer ResNet-18 1": lambda: inference("resnet18", (3, 224, 224), 1, 1000),
+    "train ResNet-18 64": lambda: training("resnet18", 64, torch_gpu.TRAINING),
+    "train DeepConvNet 1024": lambda: training("deep-convnet", 1024, torch_gpu.TRAINING),
+    "infer ResNet-18 64": lambda: inference("resnet18", PHOTOGRAPH, 64, torch_gpu.INFERENCE),
+    "infer DeepConvNet 128": lambda: inference("deep-convnet", MNIST, 128, torch_gpu.INFERENCE),
+    "infer ResNet-18 1": lambda: inference("resnet18", PHOTOGRAPH, 1, torch_gpu.INFERENCE),
+    "MNIST to 99 float32": lambda: mnist_to_99("float32"),
+    "train DeepConvNet 128 compiled": lambda: training("deep-convnet", 128, torch_gpu.TRAINING_COMPILED),
+    "train ResNet-18 64 compiled": lambda: training("resnet18", 64, torch_gpu.TRAINING_COMPILED),
+    "infer ResNet-18 64 compiled": lambda: inference("resnet18", PHOTOGRAPH, 64, torch_gpu.INFERENCE_COMPILED),
+    "train DeepConvNet 1024 compiled": lambda: training("deep-convnet", 1024, torch_gpu.TRAINING_COMPILED),
 }
 
 OPTIONS = argparse.Namespace(limit=30.0)

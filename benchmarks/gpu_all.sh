@@ -37,9 +37,4 @@ section environment 40 python3 -m benchmarks.gpu_environment
 section conformance 150 python3 -m pytest tests/cuda -q -o addopts= -o filterwarnings=default -p no:cacheprovider \
   -n 8 --dist worksteal -m "not slow" --tb=short --durations=10 --maxfail=60
 section ops 70 python3 -m benchmarks.gpu_ops "$out/ops.json"
-# Training: one file a subject, called as `python3 -m benchmarks.gpu_... FOLDER/NAME.json`.
-for program in training training_times; do
-  if [ -f "benchmarks/gpu_$program.py" ]; then
-    section "$program" 90 python3 -m "benchmarks.gpu_$program" "$out/$program.json"
-  fi
-done
+section training 200 python3 -m benchmarks.gpu --out "$out/training.json" --total 190 --seconds 60

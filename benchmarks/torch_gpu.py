@@ -14,18 +14,25 @@ from pellucid.ops.arrays import Array
 Pair = tuple[Callable[[], object], Callable[[], object]]
 """What does the work, and what waits for it."""
 
-TRAINING: dict[str, dict[str, Any]] = {
+Modes = dict[str, dict[str, Any]]
+
+TRAINING: Modes = {
     "bfloat16 autocast, graph": {"bfloat16": True},
     "float32, graph": {"tf32": False},
     "TF32, graph": {"tf32": True},
+}
+TRAINING_COMPILED: Modes = {
+    "bfloat16 autocast, graph": {"bfloat16": True},
     "bfloat16 autocast, compiled, graph": {"bfloat16": True, "mode": "default"},
     "bfloat16 autocast, max-autotune, graph": {"bfloat16": True, "mode": "max-autotune-no-cudagraphs"},
 }
-
-INFERENCE: dict[str, dict[str, Any]] = {
+INFERENCE: Modes = {
     "bfloat16, graph": {"bfloat16": True},
     "float32, graph": {"tf32": False},
     "TF32, graph": {"tf32": True},
+}
+INFERENCE_COMPILED: Modes = {
+    "bfloat16, graph": {"bfloat16": True},
     "bfloat16, compiled, graph": {"bfloat16": True, "mode": "default"},
     "bfloat16, max-autotune, graph": {"bfloat16": True, "mode": "max-autotune-no-cudagraphs"},
 }
@@ -33,14 +40,13 @@ INFERENCE: dict[str, dict[str, Any]] = {
 WARM_UPS = 4
 
 
-def deep_convnet() -> Any:
-    return torch_deep_convnet()
-
-
 def resnet18() -> Any:
     import torchvision
 
     return torchvision.models.resnet18()
+
+
+NETWORKS = {"deep-convnet": torch_deep_convnet, "resnet18": resnet18}
 
 
 def _settled(tf32: bool) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, Protocol
 
 import numpy as np
 
 from pellucid import ops
-from pellucid.data import Loader
+from pellucid.data import Batch, Loader
 from pellucid.data.augmentation import Augmentation
 from pellucid.data.randomness import uniform_rows
 from pellucid.ops.arrays import Array
@@ -93,7 +94,7 @@ class FromHost(_Sized):
         super().__init__(loader)
         self.arrays: dict[int, tuple[Array, Array]] = {}
         self.epoch, self.place = 0, -1
-        self.batches = iter(())
+        self.batches: Iterator[Batch] = iter(())
 
     def begin(self, epoch: int) -> None:
         """From its first batch on, until another one is asked for."""
@@ -117,9 +118,10 @@ class FromHost(_Sized):
 
 def feed_for(loader: Loader, recorder: Any) -> Feed:
     """The faster one that can be."""
-    dataset = loader.dataset
-    plain = isinstance(dataset.inputs, np.ndarray) and isinstance(dataset.targets, np.ndarray)
-    if not plain or dataset.inputs.dtype != np.uint8 or dataset.targets.ndim != 1 or loader.crop is not None:
+    inputs, targets = loader.dataset.inputs, loader.dataset.targets
+    if not isinstance(inputs, np.ndarray) or inputs.dtype != np.uint8 or loader.crop is not None:
         return FromHost(loader)
-    room = dataset.inputs.nbytes <= MOST_OF_MEMORY * recorder.free_memory()
+    if not isinstance(targets, np.ndarray) or targets.ndim != 1:
+        return FromHost(loader)
+    room = inputs.nbytes <= MOST_OF_MEMORY * recorder.free_memory()
     return Resident(loader, recorder) if room else FromHost(loader)
