@@ -27,8 +27,10 @@ from pellucid.network import Network
 from pellucid.ops.arrays import Array
 from pellucid.ops.cuda_ops.arrays import DeviceArray, array
 from pellucid.ops.cuda_ops.capture import Captured
+from pellucid.ops.cuda_ops.jit import bound
 from pellucid.ops.cuda_ops.random import Generator, dropout_keep, philox
 from pellucid.ops.cuda_ops.sums import squared_norm
+from pellucid.ops.cuda_ops.types import NUMBERS
 
 
 def small_network(*extra: Any) -> Network:
@@ -38,8 +40,9 @@ def small_network(*extra: Any) -> Network:
 
 def on_device(network: Network) -> None:
     """Its vectors and their views moved into device memory."""
-    network.vector, network.gradient = array(network.vector), array(network.gradient)
-    network.statistics = array(network.statistics)
+    moved: Any = network
+    for name in ("vector", "gradient", "statistics"):
+        setattr(moved, name, array(getattr(moved, name)))
     starts = {True: 0, False: 0}
     for parameter in network.parameters.values():
         values = network.vector if parameter.trained else network.statistics
@@ -92,7 +95,7 @@ def test_a_recorded_step_is_the_step() -> None:
                 return step(network, x, t, Context(training=True, keep=True, rng=rng))  # type: ignore[arg-type]
 
             losses = []
-            do = one
+            do: Any = one
             if recorded:
                 do = Captured(one, warm_ups=2)
             else:
@@ -123,7 +126,7 @@ def test_a_recorded_step_may_not_read_from_the_device() -> None:
 
 
 def test_memory_of_a_recorded_step_is_its_own() -> None:
-    x = array(np.arange(5000, dtype=np.float32))
+    x: Any = array(np.arange(5000, dtype=np.float32))
     with ops.use_backend("cuda"):
         do = Captured(lambda: ops.relu(ops.relu(ops.relu(x))), warm_ups=1)
         others = [ops.zeros((5000,), np.float32) for _ in range(5)]
@@ -134,10 +137,9 @@ def test_memory_of_a_recorded_step_is_its_own() -> None:
 
 def test_philox_gives_the_published_numbers() -> None:
     """The known answers that come with Random123 (Salmon et al. 2011), for counters and keys of zeros and of ones."""
-    from pellucid.ops.cuda_ops import jit
 
     def at(counter: int, use: int, key: int) -> list[int]:
-        function = jit.bound(philox.function, jit.NUMBERS["uint64"], jit.NUMBERS["uint64"])
+        function = bound(philox.function, NUMBERS["uint64"], NUMBERS["uint64"])  # type: ignore[attr-defined]
         with np.errstate(over="ignore"):
             return [int(n) for n in function(np.uint64(counter), np.uint64(use), np.uint64(key))]
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:  # every backend has the definition's signatures
 __all__ = [
     "backend",
     "memory",
+    "recorder",
     "set_backend",
     "set_threads",
     "threads",
@@ -63,7 +64,7 @@ def set_backend(name: str | None = None) -> str:
         )
     module = importlib.import_module(known[chosen])
     if chosen == "cuda":
-        module.set_device(int(number or 0))
+        importlib.import_module("pellucid.ops.cuda_ops.device").set_device(int(number or 0))
     _active = module
     return chosen
 
@@ -85,6 +86,12 @@ def use_backend(name: str) -> Iterator[None]:
         yield
     finally:
         _active = before
+
+
+def recorder() -> Any:
+    """What the active backend does whole training steps with; None where each op is done as it comes."""
+    backend()
+    return getattr(_active, "recorder", None)
 
 
 def __getattr__(name: str) -> Any:

@@ -5,7 +5,10 @@ to PTX (ptx.py) and started by the driver (device.py, card.py); with NUMBA_ENABL
 simulator on any machine. Convolutions are cuDNN's and matrix products cuBLAS's where those are installed.
 """
 
+from pellucid.ops.cuda_ops import recorder as recorder
 from pellucid.ops.cuda_ops.activation import (
+    clip,
+    clip_backward,
     dropout,
     leaky_relu,
     leaky_relu_backward,
@@ -19,7 +22,6 @@ from pellucid.ops.cuda_ops.activation import (
     tanh_backward,
 )
 from pellucid.ops.cuda_ops.arrays import array, channels_last, empty, empty_images, host, padded, zeros
-from pellucid.ops.cuda_ops.capture import Captured
 from pellucid.ops.cuda_ops.channels import (
     add_bias,
     channel_affine,
@@ -37,7 +39,6 @@ from pellucid.ops.cuda_ops.convolution import (
     conv2d_relu_max_pool2d_backward,
     conv2d_weight_gradient,
 )
-from pellucid.ops.cuda_ops.device import device, set_device
 from pellucid.ops.cuda_ops.half import narrow, widen
 from pellucid.ops.cuda_ops.integer import integer_avg_pool2d, integer_conv2d, integer_logits, integer_max_pool2d
 from pellucid.ops.cuda_ops.joins import add, concat, multiply, split, unbroadcast
@@ -69,6 +70,7 @@ __all__ = [
     "adam_update",
     "add",
     "add_bias",
+    "array",
     "average_update",
     "avg_pool2d",
     "avg_pool2d_backward",
@@ -79,6 +81,9 @@ __all__ = [
     "channel_combination",
     "channel_dot",
     "channel_sum",
+    "channels_last",
+    "clip",
+    "clip_backward",
     "concat",
     "conv2d",
     "conv2d_backward",
@@ -90,8 +95,11 @@ __all__ = [
     "conv2d_weight_gradient",
     "dropout",
     "dropout_keep",
+    "empty",
+    "empty_images",
     "global_avg_pool2d",
     "global_avg_pool2d_backward",
+    "host",
     "integer_avg_pool2d",
     "integer_conv2d",
     "integer_logits",
@@ -108,6 +116,7 @@ __all__ = [
     "momentum_update",
     "multiply",
     "narrow",
+    "padded",
     "relu",
     "relu_backward",
     "rmsprop_update",
@@ -125,6 +134,7 @@ __all__ = [
     "tanh_backward",
     "unbroadcast",
     "widen",
+    "zeros",
 ]
 
 TAKES_HALVES = True

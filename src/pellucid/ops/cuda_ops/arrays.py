@@ -229,7 +229,7 @@ def _with_rest(key: Any) -> Any:
 # Where arrays are made.
 
 
-def empty(shape: int | Shape, dtype: npt.DTypeLike = np.float32) -> DeviceArray:
+def empty(shape: int | Shape, dtype: npt.DTypeLike) -> DeviceArray:
     """Array of undefined contents, C-contiguous, from the pool."""
     kind = np.dtype(dtype)
     if kind.name not in NUMBERS:
@@ -246,7 +246,7 @@ def empty_images(shape: Shape, dtype: npt.DTypeLike) -> DeviceArray:
     return empty((N, H, W, C), dtype).transpose(0, 3, 1, 2)
 
 
-def zeros(shape: int | Shape, dtype: npt.DTypeLike = np.float32) -> DeviceArray:
+def zeros(shape: int | Shape, dtype: npt.DTypeLike) -> DeviceArray:
     """Array of zeros, C-contiguous."""
     x = empty(shape, dtype)
     fill(x, 0)
@@ -393,7 +393,9 @@ def _merged(target: DeviceArray, source: DeviceArray) -> tuple[list[int], list[i
         if shape and to[-1] == a * n and by[-1] == b * n:
             shape[-1], to[-1], by[-1] = shape[-1] * n, a, b
         else:
-            shape.append(n), to.append(a), by.append(b)
+            shape.append(n)
+            to.append(a)
+            by.append(b)
     if len(shape) > MOST_AXES:
         raise PellucidError(f"GPU array: expected at most {MOST_AXES} axes to copy, got shape {target.shape}")
     rest = MOST_AXES - len(shape)

@@ -10,6 +10,7 @@ import numpy as np
 
 from pellucid.errors import PellucidError
 from pellucid.ops.arrays import Array, Pair
+from pellucid.ops.cuda_ops.device import Grid
 from pellucid.ops.cuda_ops.jit import Compiled
 from pellucid.ops.cuda_ops.ptx import entry, ptx
 
@@ -27,6 +28,11 @@ def check(what: str, result: tuple[Any, ...]) -> Any:
     if result[0] != cu.CUresult.CUDA_SUCCESS:
         raise PellucidError(f"GPU: {what} failed: {result[0].name}")
     return result[1] if len(result) == 2 else result[1:]
+
+
+def _attribute(handle: Any, part: str) -> int:
+    attribute = getattr(cu.CUdevice_attribute, f"CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_{part}")
+    return int(check("asking for the compute capability", cu.cuDeviceGetAttribute(attribute, handle)))
 
 
 class Card:
@@ -52,19 +58,7 @@ class Card:
             raise PellucidError(f"GPU {number}: this machine has {count}, counted from 0")
         handle = check("opening the GPU", cu.cuDeviceGet(number))
         self.name = check("asking for its name", cu.cuDeviceGetName(128, handle)).decode().strip("\0 ")
-        attribute = cu.CUdevice_attribute
-        self.capability: Pair = (
-            int(
-                check(
-                    "asking", cu.cuDeviceGetAttribute(attribute.CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR, handle)
-                )
-            ),
-            int(
-                check(
-                    "asking", cu.cuDeviceGetAttribute(attribute.CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR, handle)
-                )
-            ),
-        )
+        self.capability: Pair = _attribute(handle, "MAJOR"), _attribute(handle, "MINOR")
         if self.capability < OLDEST_CAPABILITY:
             raise PellucidError(
                 f"GPU {number} ({self.name}): expected compute capability 8.0 or later, got "
@@ -117,9 +111,7 @@ class Card:
         """Zeros."""
         check("clearing memory", cu.cuMemsetD8Async(address, 0, size, self.stream))
 
-    def launch(
-        self, compiled: Compiled, grid: int | tuple[int, ...], block: int | tuple[int, ...], arguments: Any
-    ) -> None:
+    def launch(self, compiled: Compiled, grid: Grid, block: Grid, arguments: tuple[Any, ...]) -> None:
         """Run a kernel, which is compiled and loaded when it first runs."""
         if compiled.entry is None:
             compiled.entry = _Entry(compiled, self.capability)

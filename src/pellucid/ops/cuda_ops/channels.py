@@ -104,7 +104,7 @@ def channel_combination(
 
 @helper
 def column_sum(value: Any, column: int) -> Any:
-    """Sum over the block's rows of each lane's value, for the first row. `column` tells two sums of a kernel apart."""
+    """Sum over the block's rows of each lane's value, for the first row; `column` tells a kernel's two sums apart."""
     shared = cuda.shared.array((2, ROWS, LANES), np.float64)
     lane, row = cuda.threadIdx.x, cuda.threadIdx.y
     shared[column, row, lane] = value

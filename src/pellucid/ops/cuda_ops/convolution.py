@@ -1,4 +1,4 @@
-"""Convolution and its adjoints, with what follows it: by cuDNN where it is installed, else by the kernels of tiles.py."""
+"""Convolution and its adjoints, with what follows: by cuDNN where it is installed, else by tiles.py."""
 
 from pellucid.ops.arrays import Pair
 from pellucid.ops.cuda_ops import cudnn

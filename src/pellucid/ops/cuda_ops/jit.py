@@ -94,11 +94,21 @@ class Compiled:
         return {"T": self.number, "S": self.source}.get(letter, NUMBERS.get(ARRAYS.get(letter, ""))).stored  # type: ignore[union-attr]
 
 
+RELATED = {
+    "float32": ("float32", "float16", "bfloat16"),
+    "float16": ("float16", "float32"),
+    "bfloat16": ("bfloat16", "float32"),
+}
+"""Types S that meet a type T: vectors beside 16-bit images are often float32, and the other way round."""
+
+
 class Kernel:
     """A kernel as written; it is compiled for types of number as they come."""
 
-    def __init__(self, function: Callable[..., Any], arguments: str, types: tuple[str, ...]) -> None:
-        self.function, self.words, self.types = function, arguments.split(), types
+    def __init__(
+        self, function: Callable[..., Any], arguments: str, types: tuple[str, ...], sources: tuple[str, ...]
+    ) -> None:
+        self.function, self.words, self.types, self.sources = function, arguments.split(), types, sources
         self.name = f"{function.__module__.rsplit('.', 1)[-1]}.{function.__name__}"
         self._compiled: dict[tuple[str, str], Compiled] = {}
 
@@ -111,18 +121,30 @@ class Kernel:
             self._compiled[key] = found
         return found
 
+    def usual(self) -> list[Compiled]:
+        """The kernel for all types that it is likely to be used with."""
+        if not any(word[0] == "S" for word in self.words):
+            return [self.of(number) for number in self.types]
+        return [
+            self.of(number, source)
+            for number in self.types
+            for source in (self.sources or RELATED.get(number, (number,)))
+        ]
+
 
 KERNELS: list[Kernel] = []
 """Every kernel there is."""
 
 
 def kernel(
-    arguments: str, types: tuple[str, ...] = ("float32", "float64", "float16", "bfloat16")
+    arguments: str,
+    types: tuple[str, ...] = ("float32", "float64", "float16", "bfloat16"),
+    sources: tuple[str, ...] = (),
 ) -> Callable[[Callable[..., Any]], Kernel]:
-    """Declare a kernel; `types` are those that it makes sense for."""
+    """Declare a kernel. types: what it makes sense for; sources: which types S meet T, if not the related ones."""
 
     def declare(function: Callable[..., Any]) -> Kernel:
-        KERNELS.append(Kernel(function, arguments, types))
+        KERNELS.append(Kernel(function, arguments, types, sources))
         return KERNELS[-1]
 
     return declare

@@ -1,6 +1,6 @@
 """Softmax with cross-entropy, and the mean squared error: loss and gradient in one pass, and both stay on the device.
 
-A row of logits is one place. A thread goes over one row where there are few classes; with many a warp would do better.
+A row of logits is one place, which one thread goes over: classes are few where places are many.
 """
 
 import math

@@ -18,7 +18,7 @@ COARSE = 1 << 16  # bytes: beyond, to multiples of this
 IDLE_SHARE = 0.5  # of the card's memory that may lie idle; beyond it a block goes back to the system
 
 
-class OutOfMemory(PellucidError):
+class OutOfMemoryError(PellucidError):
     """A card has too little memory. needed and free: bytes."""
 
     def __init__(self, needed: int, free: int, total: int, name: str) -> None:
@@ -38,7 +38,7 @@ class Pool:
         self.limit = limit
 
     def take(self, size: int) -> Block:
-        """A block of at least that size. Raises OutOfMemory."""
+        """A block of at least that size. Raises OutOfMemoryError."""
         rounded = rounded_size(size)
         waiting = self.idle[rounded]
         if waiting:
@@ -50,7 +50,7 @@ class Pool:
             address = device().allocate(rounded)
         if address is None:
             free, total = device().memory()
-            raise OutOfMemory(rounded, free, total, device().name)
+            raise OutOfMemoryError(rounded, free, total, device().name)
         return Block(address, rounded, self)
 
     def give_back(self, address: int, size: int) -> None:

@@ -126,7 +126,7 @@ def inside(start: int, dilation: int, kernel: int, low: int, high: int) -> int:
     return count
 
 
-@kernel("T4 n n n n n n n n T4 S4", ("float32", "float64", "float16", "bfloat16"))
+@kernel("T4 n n n n n n n n T4 S4", sources=("uint8",))
 def _max_pool(
     x: Any, R: int, S: int, down: int, across: int, top: int, left: int, tall: int, broad: int, y: Any, winner: Any
 ) -> None:
@@ -151,7 +151,7 @@ def _max_pool(
         winner[n, p, q, c] = narrow_source(number)
 
 
-@kernel("T4 S4 n n n n n n n n T4")
+@kernel("T4 S4 n n n n n n n n T4", sources=("uint8",))
 def _max_pool_backward(
     dy: Any, winner: Any, R: int, S: int, down: int, across: int, top: int, left: int, tall: int, broad: int, dx: Any
 ) -> None:
@@ -171,7 +171,7 @@ def _max_pool_backward(
         dx[n, h, w, c] = narrow(total)
 
 
-@kernel("T4 T4 S4 n n n n n n n n T4")
+@kernel("T4 T4 S4 n n n n n n n n T4", sources=("uint8",))
 def _relu_max_pool_backward(
     dy: Any, y: Any, winner: Any, R: int, S: int, down: int, across: int, top: int, left: int, tall: int,
     broad: int, dx: Any,

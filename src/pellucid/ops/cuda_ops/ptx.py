@@ -1,7 +1,7 @@
 """Kernels as PTX, the assembly language that every driver compiles for its card. No card is needed to make it.
 
 What was compiled once lies in a folder (environment variable PELLUCID_PTX, else the user's cache), by a digest of
-this package's source, so that the next start reads it; a folder made on one machine serves another.
+the kernels' source, so that the next start reads it; a folder made on one machine serves another.
 """
 
 from __future__ import annotations
@@ -35,8 +35,13 @@ def folder() -> Path:
 
 @cache
 def _digest() -> str:
-    source = sorted(Path(__file__).parent.glob("*.py"))
-    return hashlib.sha256(b"".join(path.read_bytes() for path in source)).hexdigest()[:16]
+    """Of the files that kernels are written in."""
+    from pellucid.ops.cuda_ops import jit
+    from pellucid.ops.cuda_ops import types as numbers
+
+    files = {Path(found.function.__code__.co_filename) for found in jit.KERNELS}
+    files |= {Path(jit.__file__), Path(numbers.__file__)}
+    return hashlib.sha256(b"".join(path.read_bytes() for path in sorted(files))).hexdigest()[:16]
 
 
 def signature(compiled: Compiled) -> types.Type:

@@ -25,7 +25,12 @@ _zero: DeviceArray | None = None
 
 
 class Generator:
-    """A source of random numbers on the device: key and number of uses, in device memory."""
+    """A source of random numbers on the device: key and number of uses, in device memory.
+
+    key: a further one, on the host, that goes into what is drawn next.
+    """
+
+    key = 0
 
     def __init__(self, seed: int) -> None:
         self.state = array(np.array([seed & (1 << 64) - 1, 0], np.uint64))
@@ -43,7 +48,7 @@ def dropout_keep(rng: Any, shape: Shape, rate: float, first: int = 0, total: int
     """
     global _zero
     if isinstance(rng, Generator):
-        key, state = 0, rng.state
+        key, state = rng.key, rng.state
     else:
         if _zero is None:
             _zero = zeros(2, np.uint64)

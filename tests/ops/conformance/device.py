@@ -4,9 +4,9 @@ from typing import Any
 
 import ml_dtypes
 import numpy as np
-from conformance.arrays import Source
-from conformance.cases import Case, call
 
+from ops.conformance.arrays import Source
+from ops.conformance.cases import Case, call
 from pellucid.ops import numpy_ops
 from pellucid.ops.arrays import Array
 from pellucid.ops.cuda_ops.arrays import DeviceArray, array
