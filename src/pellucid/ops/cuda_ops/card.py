@@ -153,6 +153,7 @@ class _Graph:
 
 
 FORMATS = {"float32": "f4x", "float64": "d", "int64": "q", "uint64": "Q"}
+FORMATS |= {"uint8": "B7x", "int8": "b7x", "uint16": "H6x", "int32": "i4x"}
 
 
 class _Entry:
