@@ -6,23 +6,8 @@ import time
 from importlib import metadata
 from typing import Any
 
-PACKAGES = [
-    "numpy",
-    "numba",
-    "numba-cuda",
-    "cuda-bindings",
-    "cuda-pathfinder",
-    "nvidia-cudnn-cu13",
-    "nvidia-cudnn-frontend",
-    "nvidia-cublas",
-    "nvidia-nvvm",
-    "nvidia-cuda-nvrtc",
-    "torch",
-    "ml-dtypes",
-    "pytest",
-    "pytest-xdist",
-    "hypothesis",
-]
+OF_NVIDIA = ("cuda-bindings", "cuda-pathfinder", "nvidia-cudnn-cu13", "nvidia-cudnn-frontend", "nvidia-cublas")
+OTHERS = ("numpy", "numba", "numba-cuda", "nvidia-nvvm", "torch", "ml-dtypes", "pytest", "pytest-xdist", "hypothesis")
 
 
 def version(name: str) -> str:
@@ -42,11 +27,15 @@ def attempt(what: str, call: Any) -> None:
     print(f"{what}: {found} ({time.perf_counter() - began:.2f} s)", flush=True)
 
 
-def main() -> None:
+def card() -> str:
     query = ["nvidia-smi", "--query-gpu=name,driver_version,memory.total,memory.used", "--format=csv,noheader"]
+    return subprocess.run(query, capture_output=True, text=True, check=False).stdout.strip()
+
+
+def main() -> None:
     print("python", platform.python_version(), "on", platform.release())
-    attempt("nvidia-smi", lambda: subprocess.run(query, capture_output=True, text=True, check=False).stdout.strip())
-    print(", ".join(f"{name} {version(name)}" for name in PACKAGES))
+    attempt("nvidia-smi", card)
+    print(", ".join(f"{name} {version(name)}" for name in OF_NVIDIA + OTHERS))
 
     import numpy as np
 

@@ -25,7 +25,8 @@ class Network:
     layer: the network as written, a layer or a container. input_shape: that of one sample, (C, H, W) or (F,).
     dtype: float32 or float64; or float16 or bfloat16, in which weights, activations and gradients are then stored,
     while sums and statistics are float32.
-    seed: of the weights' start. fuse: run adjacent layers as one op where there is one (see graph.fuse).
+    seed: of the weights' start; None leaves them 0, and memory that nobody has touched takes no room.
+    fuse: run adjacent layers as one op where there is one (see graph.fuse).
     `nodes` are the layers as they were written, in order; `statistics` is a third vector, of what layers keep without
     training it (running means).
     Raises PellucidError, naming the layer, where the layers don't fit together, or belong to another network.
@@ -37,7 +38,7 @@ class Network:
         input_shape: Shape,
         *,
         dtype: npt.DTypeLike = np.float32,
-        seed: int = 0,
+        seed: int | None = 0,
         fuse: bool = True,
     ) -> None:
         self.layer, self.input_shape, self.dtype, self.fused = layer, tuple(input_shape), np.dtype(dtype), fuse
@@ -52,7 +53,8 @@ class Network:
         for node in self.nodes:
             node.layer.built = True
         self._bind()
-        self.initialize(seed)
+        if seed is not None:
+            self.initialize(seed)
 
     def _unroll(self) -> None:
         self.nodes: Nodes = unroll(self.layer)

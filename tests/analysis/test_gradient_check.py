@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pellucid import ops
-from pellucid.analysis.gradient_check import TOLERANCE, TensorCheck, check_gradients, tolerance
+from pellucid.analysis.gradient_check import TOLERANCE, TensorCheck, check_directions, check_gradients, tolerance
 from pellucid.graph import Sequential
 from pellucid.layers import Conv2d, Flatten, Linear, MaxPool2d, ReLU, SoftmaxCrossEntropy, Tanh
 from pellucid.network import Network
@@ -89,3 +89,14 @@ def test_a_gradient_that_is_not_finite_fails(value: float) -> None:
     layer.value = value
     rows = check(Sequential(Flatten(), layer), images(3, 4))
     assert not rows["1.bias"].error <= TOLERANCE
+
+
+def test_directions_through_all_tensors_find_one_that_is_wrong() -> None:
+    labels = np.arange(3)
+    loss = lambda y: SoftmaxCrossEntropy()(y, labels)  # noqa: E731
+    for layers, right in (([Tanh(), Flatten(), Linear(4)], True), ([WrongTanh(), Flatten(), Linear(4)], False),
+                          ([Tanh(), Flatten(), WrongBias(4)], False)):  # fmt: skip
+        network = Network(Sequential(Conv2d(3, 3), *layers), (1, 5, 5), dtype=np.float64)
+        digest = network.digest()
+        assert (check_directions(network, loss, images(3, 5)) < TOLERANCE) == right
+        assert network.digest() == digest

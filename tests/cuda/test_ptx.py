@@ -11,6 +11,7 @@ pytest.importorskip("numba_cuda")
 
 PROGRAM = """
 from pellucid.ops import cuda_ops
+from pellucid.ops.cuda_ops.card import FIELD_BYTES, layout
 from pellucid.ops.cuda_ops.jit import KERNELS
 from pellucid.ops.cuda_ops.ptx import entry, ptx
 
@@ -20,7 +21,8 @@ for found in KERNELS:
         text = ptx(compiled, {capability})
         assert ".target sm_{digits}" in text, compiled.name
         assert ".extern .func" not in text, compiled.name  # nothing that only another compiler would bring
-        assert entry(text)
+        parameters = text[text.index(".visible .entry " + entry(text)) :].split(")")[0].count(".param")
+        assert parameters * FIELD_BYTES == layout(compiled).size, compiled.name
 print(len(KERNELS), "kernels")
 """
 

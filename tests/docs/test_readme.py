@@ -1,5 +1,7 @@
-"""What the README shows runs as it stands."""
+"""What the README and the pages show runs as it stands, and prints what they say."""
 
+import contextlib
+import io
 import re
 from pathlib import Path
 
@@ -17,6 +19,18 @@ def test_the_code_in_the_readme_learns() -> None:
     assert isinstance(loss, float)
     assert np.isfinite(loss)
     assert loss < 0.5  # from 2.3, the loss of a guess among ten
+
+
+def test_the_code_on_the_page_about_graphs_prints_what_it_says() -> None:
+    page = (README.parent / "docs" / "graph.md").read_text()
+    blocks = re.findall(r"```python\n(.*?)```\n(?:\n((?:    [^\n]*\n)+))?", page, re.DOTALL)
+    shown = [(code, output) for code, output in blocks if "import" in code]
+    assert len(shown) == 3
+    for code, output in shown:
+        printed = io.StringIO()
+        with contextlib.redirect_stdout(printed):
+            exec(code, {})
+        assert printed.getvalue() == re.sub(r"(?m)^    ", "", output)
 
 
 def test_every_page_and_picture_that_a_page_names_is_there() -> None:

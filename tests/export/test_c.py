@@ -153,7 +153,7 @@ def test_bad_input(tmp_path: Path) -> None:
     with pytest.raises(PellucidError, match="pixels from 0 to 1"):
         export_c(shifted, tmp_path / "c", NAMES)
     first = network.steps[0]
-    network.steps.insert(1, Unknown("7", first.output_shape, first.output_shape))
+    network.steps.insert(1, Unknown("7", (first.name,), first.output_shape, first.output_shape))
     with pytest.raises(PellucidError, match=r"layer 7 \(Unknown\) has no kernel in C"):
         export_c(network, tmp_path / "c", NAMES)
     assert not (tmp_path / "c").exists()

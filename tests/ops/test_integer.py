@@ -13,7 +13,7 @@ from pellucid.ops import numpy_ops
 from pellucid.ops.arrays import Array, Pair
 from pellucid.ops.geometry import Geometry, Sides, sides
 from pellucid.ops.numpy_ops.integer import rescale
-from pellucid.precision.fixed_point import fixed_point
+from pellucid.precision.fixed_point import common_fixed_point, fixed_point
 
 
 def wide_totals(
@@ -45,7 +45,7 @@ def wide_rounded(total: int, multiplier: int, shift: int) -> int:
 @given(st.data())
 def test_convolution_is_exact_on_every_path(data: st.DataObject) -> None:
     draw = data.draw
-    N, groups, C = draw(st.integers(1, 2)), draw(st.sampled_from([1, 1, 1, 2])), draw(st.integers(1, 3))
+    N, groups, C = draw(st.integers(1, 2)), draw(st.sampled_from([1, 1, 1, 2, 5])), draw(st.integers(1, 3))
     K = draw(st.sampled_from([1, 2, 3, 9, 17]))  # fewer filters than lanes, and more
     kernel, padding = (
         draw(st.tuples(st.integers(1, 3), st.integers(1, 3))),
@@ -60,6 +60,7 @@ def test_convolution_is_exact_on_every_path(data: st.DataObject) -> None:
     b = rng.integers(-(1 << 20), 1 << 20, K * groups).astype(np.int32)
     multiplier, shift = fixed_point(rng.uniform(1e-4, 2e-3, K * groups))
     zeros, low = (int(rng.integers(0, 256)), int(rng.integers(0, 256))), int(rng.integers(0, 2)) * 50
+    high = draw(st.sampled_from([255, 180]))
 
     total = wide_totals(x, w, b, zeros[0], stride, padding, dilation, groups)
     p, q = total.shape[2] // pool, total.shape[3] // pool
@@ -68,17 +69,133 @@ def test_convolution_is_exact_on_every_path(data: st.DataObject) -> None:
     for place in np.ndindex(best.shape):
         k = place[1]
         rounded = zeros[1] + wide_rounded(best[place], int(multiplier[k]), int(shift[k]))
-        expected[place] = min(max(rounded, low), 255)
+        expected[place] = min(max(rounded, low), high)
     geometry = Geometry(stride, padding, dilation, groups)
     for backend in ("numpy", "numba"):
         with ops.use_backend(backend):
-            y = ops.integer_conv2d(x, w, b, multiplier, shift, zeros, low, geometry, pool)
+            y = ops.integer_conv2d(x, w, b, multiplier, shift, zeros, low, geometry, pool, high)
             assert y.dtype == np.uint8
             np.testing.assert_array_equal(y, expected)
             logits = ops.integer_logits(x, w, b, multiplier, shift, zeros[0], geometry)
             assert logits.dtype == np.int32
     rows = rescale(total.astype(np.int32).transpose(0, 2, 3, 1), multiplier, shift).transpose(0, 3, 1, 2)
     np.testing.assert_array_equal(logits, rows)
+
+
+def wide_transposed(x: Array, w: Array, b: Array, zero: int, size: Pair, geometry: Geometry) -> Array:
+    """Each input spreads over a window, in Python's own unbounded integers."""
+    N, _, H, W = x.shape
+    K, each, R, S = w.shape
+    y = np.zeros((N, K, *size), object)
+    y += b.astype(object)[:, None, None]
+    for n, k, c in product(range(N), range(K), range(each)):
+        channel = k // (K // geometry.groups) * each + c
+        for i, j, r, s in product(range(H), range(W), range(R), range(S)):
+            p = i * geometry.stride[0] + r * geometry.dilation[0] - geometry.padding[0]
+            q = j * geometry.stride[1] + s * geometry.dilation[1] - geometry.padding[2]
+            if 0 <= p < size[0] and 0 <= q < size[1]:
+                y[n, k, p, q] += (int(x[n, channel, i, j]) - zero) * int(w[k, c, r, s])
+    return y
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.data())
+def test_transposed_convolution_is_exact_on_every_path(data: st.DataObject) -> None:
+    draw = data.draw
+    groups, C, K = draw(st.sampled_from([1, 1, 2, 5])), draw(st.integers(1, 3)), draw(st.sampled_from([1, 2, 9]))
+    kernel = draw(st.tuples(st.integers(1, 4), st.integers(1, 4)))
+    stride, dilation = (draw(st.sampled_from([(1, 1), (2, 1), (2, 3)])) for _ in range(2))
+    span = [dilation[a] * (kernel[a] - 1) + 1 for a in (0, 1)]
+    padding = tuple(draw(st.integers(0, min(2, span[i // 2] - 1))) for i in range(4))
+    geometry = Geometry(stride, (padding[0], padding[1], padding[2], padding[3]), dilation, groups)
+    H, W = draw(st.integers(2, 5)), draw(st.integers(2, 5))
+    spread = [(side - 1) * stride[a] - sum(padding[2 * a : 2 * a + 2]) + span[a] for a, side in enumerate((H, W))]
+    size = (
+        max(1, spread[0] + draw(st.integers(0, stride[0] - 1))),
+        max(1, spread[1] + draw(st.integers(0, stride[1] - 1))),
+    )
+    pool, high = draw(st.sampled_from([1, 1, 2])), draw(st.sampled_from([255, 180]))
+    pool = 1 if min(size) < pool else pool
+    rng = np.random.default_rng(draw(st.integers(0, 99)))
+    x = rng.integers(0, 256, (2, C * groups, H, W)).astype(np.uint8)
+    w = rng.integers(-127, 128, (K * groups, C, *kernel)).astype(np.int8)
+    b = rng.integers(-(1 << 20), 1 << 20, K * groups).astype(np.int32)
+    multiplier, shift = fixed_point(rng.uniform(1e-4, 2e-3, K * groups))
+    zeros = int(rng.integers(0, 256)), int(rng.integers(0, 256))
+
+    total = wide_transposed(x, w, b, zeros[0], size, geometry)
+    p, q = size[0] // pool, size[1] // pool
+    best = total[:, :, : p * pool, : q * pool].reshape(2, -1, p, pool, q, pool).max(axis=(3, 5))
+    for backend in ("numpy", "numba"):
+        with ops.use_backend(backend):
+            y = ops.integer_conv_transpose2d(x, w, b, multiplier, shift, size, zeros, 20, geometry, pool, high)
+            logits = ops.integer_transposed_logits(x, w, b, multiplier, shift, size, zeros[0], geometry)
+        assert y.dtype == np.uint8
+        assert logits.dtype == np.int32
+        for place in np.ndindex(best.shape):
+            k = place[1]
+            rounded = zeros[1] + wide_rounded(best[place], int(multiplier[k]), int(shift[k]))
+            assert y[place] == min(max(rounded, 20), high)
+        for place in np.ndindex(total.shape):
+            k = place[1]
+            assert logits[place] == wide_rounded(int(total[place]), int(multiplier[k]), int(shift[k]))
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.data())
+def test_joins_are_exact_on_every_path(data: st.DataObject) -> None:
+    draw = data.draw
+    rng = np.random.default_rng(draw(st.integers(0, 99)))
+    count, shape = draw(st.integers(1, 4)), (2, 3, 4, 5)
+    pixels = [draw(st.booleans()) and i > 0 for i in range(count)]
+    xs = [rng.integers(0, 256, (2, 3, 1, 1) if one else shape).astype(np.uint8) for one in pixels]
+    if draw(st.booleans()):
+        xs = [np.ascontiguousarray(x.transpose(0, 2, 3, 1)).transpose(0, 3, 1, 2) for x in xs]
+    zeros = [int(zero) for zero in rng.integers(0, 256, count)]
+    multipliers, shift = common_fixed_point(list(rng.uniform(1e-4, 2, count)))
+    zero, low, high = int(rng.integers(0, 256)), draw(st.sampled_from([0, 30])), draw(st.sampled_from([255, 180]))
+    parts = [(x.astype(object) - z) * m for x, z, m in zip(xs, zeros, multipliers, strict=True)]
+    total = sum(parts[1:], parts[0])
+    rounded = np.vectorize(lambda t: min(max(zero + wide_rounded(t, 1, shift), low), high), otypes=[int])(total)
+    factor, places = fixed_point(rng.uniform(1e-4, 0.1, 1))
+    by = xs[-1]
+    product_ = (xs[0].astype(object) - zeros[0]) * (by.astype(object) - zeros[-1])
+    scaled = np.vectorize(
+        lambda t: min(max(zero + wide_rounded(t, int(factor[0]), int(places[0])), low), high), otypes=[int]
+    )(product_)
+    whole = [x for x, one in zip(xs, pixels, strict=True) if not one]
+    tables = rng.integers(0, 256, (len(whole), 256)).astype(np.uint8)
+    for backend in ("numpy", "numba"):
+        with ops.use_backend(backend):
+            y = ops.integer_add(xs, zeros, multipliers, shift, zero, low, high)
+            sums = ops.integer_sum(xs, zeros, multipliers)
+            z = ops.integer_multiply(
+                xs[0], by, (zeros[0], zeros[-1]), int(factor[0]), int(places[0]), zero, low, high
+            )
+            side = ops.integer_concat(whole, tables)
+        assert {y.dtype, z.dtype, side.dtype} == {np.dtype(np.uint8)}
+        assert sums.dtype == np.int32
+        np.testing.assert_array_equal(y, rounded)
+        np.testing.assert_array_equal(sums, total)
+        np.testing.assert_array_equal(z, scaled)
+        expected = np.concatenate([table[x] for x, table in zip(whole, tables, strict=True)], axis=1)
+        np.testing.assert_array_equal(side, expected)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.floats(0, 2.0**17), min_size=1, max_size=6))
+def test_factors_of_one_shift(factors: list[float]) -> None:
+    multipliers, shift = common_fixed_point(factors)
+    assert 1 <= shift <= 30
+    assert 255 * sum(multipliers) + (1 << (shift - 1)) < 1 << 31
+    for factor, multiplier in zip(factors, multipliers, strict=True):
+        assert abs(multiplier / 2**shift - factor) <= max(2.0**-18 * max(factors), 2.0**-31)
+
+
+@pytest.mark.parametrize("factors", [[-1.0], [2.0**20], [np.inf], [np.nan]])
+def test_factors_of_one_shift_that_are_too_large(factors: list[float]) -> None:
+    with pytest.raises(PellucidError, match="scale of an integer layer"):
+        common_fixed_point(factors)
 
 
 @pytest.mark.parametrize("shape", [(1, 7, 1, 1), (5, 3, 4, 2), (64, 33, 2, 2), (9, 6, 5, 5)])

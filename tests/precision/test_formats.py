@@ -69,6 +69,7 @@ def test_close_to_float32_and_stored_in_16_bits(
         outputs = []
         for net in (network, small):
             y = net.forward(x.astype(net.dtype), training(np.random.default_rng(1)))
+            images = [array for layer in net.layers() for array in stored_arrays(layer) if array.ndim == 4]
             net.backward(dy.astype(net.dtype))
             outputs.append(y.astype(np.float32))
     units = 2.0**-10 if kind == np.float16 else 2.0**-7
@@ -80,8 +81,7 @@ def test_close_to_float32_and_stored_in_16_bits(
     assert small.vector.dtype == small.gradient.dtype == kind
     assert small.vector.nbytes * 2 == network.vector.nbytes
     assert small.statistics.dtype == np.float32  # running means would stand still in bfloat16
-    images = [array for layer in small.layers() for array in stored_arrays(layer) if array.ndim == 4]
-    assert images
+    assert images  # of the last one, the small
     assert {array.dtype for array in images} == {kind}
 
 

@@ -1,4 +1,4 @@
-"""The zoo's networks are those of the papers: their published sizes, and what other programs make of the same weights.
+"""The zoo's networks are those of the papers: their published sizes, what others make of the same weights.
 
 `outputs.json` has the outputs of torchvision 0.28's models, of the package efficientnet-lite-pytorch 0.1, and of a
 U-Net of torch.nn's modules, in float64 and evaluation mode, for 10 classes (U-Net: 2), with the weights and images
@@ -48,7 +48,7 @@ def test_parameters_are_as_many_as_published(name: str) -> None:
 
 
 def test_unet_has_31_million_parameters() -> None:
-    """As in figure 1 of the paper, where one channel comes in and two come out; and its normalised form for colours."""
+    """As in figure 1 of the paper, from one channel to two; and the normalised form for colours."""
     assert counted("unet", 2, (1, 64, 48), norm=False) == (31_030_658, (2, 64, 48))
     assert counted("unet", 2, (3, 64, 48)) == (31_037_698, (2, 64, 48))
 

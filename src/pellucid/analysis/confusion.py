@@ -12,8 +12,8 @@ from pellucid.analysis.figures import SEQUENTIAL, figure_png, image_png, mosaic,
 from pellucid.analysis.page import Page
 from pellucid.data import Dataset, Loader
 from pellucid.layers import INFERENCE
-from pellucid.network import Network
 from pellucid.ops.arrays import Array
+from pellucid.plan import AnyNetwork
 
 NUMBERED = 20  # classes up to which the matrix is written out
 SHOWN = 200  # misclassified images on the page
@@ -42,7 +42,7 @@ class Confused:
         return float(np.trace(self.matrix) / self.matrix.sum())
 
 
-def confusion(network: Network, loader: Loader) -> Confused:
+def confusion(network: AnyNetwork, loader: Loader) -> Confused:
     """Guesses for every image of the loader's data set that has a class, in inference."""
     K = loader.dataset.classes
     matrix, mistakes = np.zeros((K, K), np.int64), []

@@ -12,14 +12,19 @@ which choices it made (Layer.pattern), and the step shrinks until all four point
 An element that a kink touches at every step is left out and counted; it is never compared loosely.
 """
 
+from __future__ import annotations
+
+import copy
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from pellucid import ops
 from pellucid.errors import PellucidError
+from pellucid.graph import INPUT, Nodes
 from pellucid.layers import Context
 from pellucid.layers.context import training
 from pellucid.network import Network
@@ -110,6 +115,48 @@ def check_gradients(
         return [reference.check(name, tensors[name], gradients[name], samples, floor, rng) for name in tensors]
 
 
+def check_directions(network: Network, loss: Loss, x: Array, *, directions: int = 4, seed: int = 0) -> float:
+    """Largest relative error in float64 along random directions: a quick check of a network of many tensors.
+
+    Each direction leads through all tensors at once, as far through each as to change the loss as much as through any
+    other; so a gradient of which a part p is wrong, in one of n tensors, is an error of about p / sqrt(n). As many
+    directions lead through the input. Raises PellucidError where all through one of them meet a kink.
+    """
+    rng = np.random.default_rng([seed, _CHECK])
+    reference = _Reference(network.astype(np.float64, fuse=False), loss, seed, None)
+    tested, x = network.astype(np.float64), np.array(x, np.float64)
+    with ops.use_backend("numpy"):
+        dx = _gradient(tested, loss, x, seed)
+        reference.start(x)
+        gradients = [p.gradient for p in tested.parameters.values() if p.trained]
+        through = [_Through("input", reference.x, [dx])]
+        if gradients:
+            through.append(_Through("the parameters", reference.network.vector, gradients))
+        return float(np.max([reference.check_through(tensors, directions, rng) for tensors in through]))
+
+
+@dataclass(frozen=True)
+class _Through:
+    """Tensors that a direction leads through: one behind the other in `values`, and the gradient of each."""
+
+    name: str
+    values: Array
+    gradients: list[Array]
+
+    @property
+    def gradient(self) -> Array:
+        return np.concatenate([g.reshape(-1) for g in self.gradients]).reshape(self.values.shape)
+
+    def direction(self, rng: np.random.Generator) -> Array:
+        """A random unit vector, in each tensor the shorter, the larger its gradient is."""
+        sizes = [float(np.linalg.norm(gradient)) for gradient in self.gradients]
+        floor = max(1e-3 * max(sizes), float(np.finfo(float).tiny))
+        parts = [rng.standard_normal(g.size) / max(s, floor) for g, s in zip(self.gradients, sizes, strict=True)]
+        whole = np.concatenate(parts).reshape(self.values.shape)
+        unit: Array = whole / np.linalg.norm(whole)
+        return unit
+
+
 def _context(seed: int) -> Context:
     """A training pass that drops the same elements every time."""
     return training(np.random.default_rng([seed, _DROPOUT]))
@@ -129,6 +176,8 @@ class _Reference:
         self.loss_choices: list[Array] = []
         self.x = np.empty(0)
         self.patterns: list[Array] = []
+        self.replay = _Replay(network.nodes, seed)
+        self.first_node = _first_nodes(network)
 
     def away_from_kinks(
         self, network: Network, x: Array, dtype: npt.DTypeLike, backend: str, rng: np.random.Generator
@@ -154,10 +203,12 @@ class _Reference:
         """Take the centre."""
         self.x = x
         self._value()
+        self.replay.keep(x)
         self.patterns = [pattern.copy() for pattern in self._choices()]
 
-    def _value(self) -> float:
-        outputs = self.network.forward(self.x, _context(self.seed))
+    def _value(self, start: int = 0) -> float:
+        """The loss; only the nodes from number `start` on are run, as those before it give what they gave."""
+        outputs = self.replay.outputs(self.x, start)
         self.loss_choices = [self.loss_pattern(outputs)] if self.loss_pattern is not None else []
         return self.loss(outputs)[0]
 
@@ -165,15 +216,15 @@ class _Reference:
         """Those of the network and of the loss in the last pass."""
         return [*_patterns(self.network), *self.loss_choices]
 
-    def derivative(self, tensor: Array, direction: Array) -> float | None:
+    def derivative(self, name: str, tensor: Array, direction: Array) -> float | None:
         """Along `direction`, for the first step that meets no kink; None if all do."""
-        centre = tensor.copy()
+        centre, first = tensor.copy(), self.first_node[name]
         try:
             for step in STEPS:
                 values = []
                 for position in (1, -1, 2, -2):
                     tensor[...] = centre + position * step * direction
-                    values.append(self._value())
+                    values.append(self._value(first))
                     if not _same(self._choices(), self.patterns):
                         break
                 else:
@@ -197,7 +248,7 @@ class _Reference:
             place = np.unravel_index(index, tensor.shape)
             direction = np.zeros(tensor.shape)
             direction[place] = 1
-            numerical = self.derivative(tensor, direction)
+            numerical = self.derivative(name, tensor, direction)
             if numerical is None:
                 skipped += 1
                 continue
@@ -207,18 +258,75 @@ class _Reference:
         if not errors:
             raise PellucidError(f"gradient check: every sampled element of {name} lies at a kink; try another seed")
         return TensorCheck(
-            name, tensor.shape, len(errors), skipped, float(np.max(errors)), self._along(tensor, exact, scale, rng)
+            name,
+            tensor.shape,
+            len(errors),
+            skipped,
+            float(np.max(errors)),
+            self._along(name, tensor, exact, scale, rng),
         )
 
-    def _along(self, tensor: Array, gradient: Array, scale: float, rng: np.random.Generator) -> float | None:
+    def check_through(self, tensors: _Through, directions: int, rng: np.random.Generator) -> float:
+        """Largest error along so many directions through all the tensors."""
+        errors, gradient = [], tensors.gradient
+        for _ in range(directions):
+            direction = tensors.direction(rng)
+            numerical = self.derivative("input", tensors.values, direction)
+            if numerical is not None:
+                scale = float(np.linalg.norm(gradient * direction))
+                errors.append(_relative(float((gradient * direction).sum()), numerical, scale))
+        if not errors:
+            raise PellucidError(
+                f"gradient check: all directions through {tensors.name} meet a kink; try another seed"
+            )
+        return float(np.max(errors))
+
+    def _along(
+        self, name: str, tensor: Array, gradient: Array, scale: float, rng: np.random.Generator
+    ) -> float | None:
         """Error along a random unit direction; None where all that were tried meet a kink."""
         for _ in range(10):
             direction = rng.standard_normal(tensor.shape)
             direction /= np.linalg.norm(direction)
-            numerical = self.derivative(tensor, direction)
+            numerical = self.derivative(name, tensor, direction)
             if numerical is not None:
                 return _relative(float((gradient * direction).sum()), numerical, scale)
         return None
+
+
+class _Replay:
+    """A training pass that can be repeated from any node on: what comes before a changed weight stays as it is."""
+
+    def __init__(self, nodes: Nodes, seed: int) -> None:
+        self.nodes, self.seed = nodes, seed
+        self.values: dict[str, Array] = {}
+        self.draws: list[np.random.Generator] = []  # the state of the random numbers before each node
+
+    def keep(self, x: Array) -> None:
+        """Run once, and keep every value."""
+        self.values, self.draws = {INPUT: x}, []
+        context = _context(self.seed)
+        for node in self.nodes:
+            self.draws.append(copy.deepcopy(context.rng))  # type: ignore[arg-type]
+            self.values[node.name] = node.layer.forward(node.given(self.values), context)
+
+    def outputs(self, x: Array, start: int) -> Any:
+        """The network's output, or a list of them."""
+        values = {**self.values, INPUT: x}
+        context = training(copy.deepcopy(self.draws[start])) if start else _context(self.seed)
+        for node in self.nodes[start:]:
+            values[node.name] = node.layer.forward(node.given(values), context)
+        found = [values[name] for name in self.nodes.outputs]
+        return found[0] if len(found) == 1 else found
+
+
+def _first_nodes(network: Network) -> dict[str, int]:
+    """By parameter, and for the input, the number of the first node that sees it."""
+    found = {"input": 0}
+    for name, parameter in network.parameters.items():
+        own = (any(parameter is p for p in node.layer.parameters().values()) for node in network.nodes)
+        found[name] = next(i for i, has in enumerate(own) if has)
+    return found
 
 
 def _root_mean_square(values: Array) -> float:

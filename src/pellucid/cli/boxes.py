@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 from pellucid.cli.output import print_json, print_table
 
 if TYPE_CHECKING:
-    from pellucid.recipes import Model
+    from pellucid.recipes import AnyModel
     from pellucid.recipes.predict_boxes import DetectedFile
 
 
-def draw_detections(model: Model, images: Sequence[Path], folder: Path, json: bool) -> None:
+def draw_detections(model: AnyModel, images: Sequence[Path], folder: Path, json: bool) -> None:
     """Draw what is found on each image into the folder, and say what is there, or with `json` what is where."""
     from pellucid.recipes.predict_boxes import detect_files
 
@@ -29,7 +29,7 @@ def draw_detections(model: Model, images: Sequence[Path], folder: Path, json: bo
     )
 
 
-def coco_results(file: DetectedFile, number: int, model: Model) -> list[dict[str, object]]:
+def coco_results(file: DetectedFile, number: int, model: AnyModel) -> list[dict[str, object]]:
     """What was found on an image as COCO's results have it: bbox is [x, y, width, height], categories count from 1.
 
     image_id is the number that the file's name is, as COCO's names are, else its place among the images.

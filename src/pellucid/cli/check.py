@@ -10,7 +10,7 @@ from cyclopts import Parameter
 
 from pellucid.cli.flags import Count, Whole, switch
 from pellucid.cli.output import dimensions, print_json, print_note, print_table, working
-from pellucid.cli.subject import NAME_HELP, Subject, few_scenes, open_subject
+from pellucid.cli.subject import CLASSES_HELP, INPUT_HELP, SUBJECT_HELP, Subject, few_scenes, open_subject
 
 if TYPE_CHECKING:
     from pellucid.analysis.gradient_check import TensorCheck
@@ -23,9 +23,11 @@ NUMBERS = ("elements", "at kinks", "element", "direction")
 
 
 def check(
-    name: Annotated[str, Parameter(help=NAME_HELP)] = "deep-convnet",
+    name: Annotated[str, Parameter(help=SUBJECT_HELP)] = "deep-convnet",
     /,
     *,
+    input_: Annotated[str | None, Parameter(name="--input", help=INPUT_HELP)] = None,
+    classes: Annotated[Count | None, Parameter(help=CLASSES_HELP)] = None,
     backend: Annotated[Literal["numpy", "numba"], Parameter(help="Whose gradients are checked.")] = "numpy",
     dtype: Annotated[
         Literal["float64", "float32"] | None,
@@ -44,7 +46,7 @@ def check(
 
     if threads is not None:
         ops.set_threads(threads)
-    subject = open_subject(name)
+    subject = open_subject(name, input_, classes)
     network = without_rounding(subject.network)  # rounding has no derivative to compare with
     x, targets = _batch(subject, batch_size, seed)
     tested = dtype or ("float64" if backend == "numpy" else "float32")
@@ -84,6 +86,9 @@ def _batch(subject: Subject, size: int, seed: int) -> tuple[Array, Any]:
     """
     import numpy as np
 
+    if subject.recipe is None:
+        return _noise(subject, size, seed)
+
     from pellucid.data import Boxes
     from pellucid.recipes import build_data, build_loader
 
@@ -95,6 +100,24 @@ def _batch(subject: Subject, size: int, seed: int) -> tuple[Array, Any]:
     elif np.ndim(targets) == 3:
         x, targets = x[:, :, :WINDOW, :WINDOW], targets[:, :WINDOW, :WINDOW]
     return x + np.random.default_rng(seed).normal(0, NOISE, x.shape).astype(x.dtype), targets
+
+
+def _noise(subject: Subject, size: int, seed: int) -> tuple[Array, Any]:
+    """Images of noise and targets drawn at random, for a network that comes without data."""
+    import numpy as np
+
+    from pellucid.data.boxes import PLAIN, Boxes
+    from pellucid.tasks import Detect
+
+    rng, network = np.random.default_rng(seed), subject.network
+    x = rng.standard_normal((size, *network.input_shape)).astype(network.dtype)
+    K, output = len(subject.class_names), network.output_shape
+    if isinstance(subject.task, Detect):
+        H, W = network.input_shape[1:]
+        box, plain = np.array([[W / 4, H / 4, 3 * W / 4, 3 * H / 4]]), np.array([PLAIN])
+        found = [(box, rng.integers(0, K, 1), plain) for _ in range(size)]
+        return x, Boxes.gathered(found, np.array([(H, W)] * size), (H, W))
+    return x, rng.integers(0, K, (size, *output[1:]))
 
 
 def _show(rows: list[TensorCheck], limit: float, title: str) -> None:

@@ -11,12 +11,12 @@ from cyclopts import Parameter
 from pellucid.cli.flags import switch
 from pellucid.cli.machine import DEFAULT, Machine
 from pellucid.cli.output import print_json, print_note, print_table
-from pellucid.cli.subject import LAST, RUN_HELP, data_for
+from pellucid.cli.subject import LAST, RUN_HELP, data_for, trained
 from pellucid.errors import PellucidError
 
 if TYPE_CHECKING:
     from pellucid.data import Loader
-    from pellucid.recipes import Model
+    from pellucid.recipes import AnyModel
 
 
 def evaluate(
@@ -33,10 +33,11 @@ def evaluate(
 ) -> None:
     """Measure loss and accuracy over every image of the test set."""
     from pellucid import training
-    from pellucid.recipes import build_loader, open_model
+    from pellucid.recipes import build_loader
+    from pellucid.recipes.shrink import open_any
 
     machine.use()
-    model = open_model(Path(run), best=best)
+    model = open_any(trained(run), best=best)
     test = data_for(model, data).test
     loader = build_loader(model.recipe, test, training=False)
     written = _write_report(model, loader) if report else None
@@ -59,7 +60,7 @@ def evaluate(
         print_note(str(written))
 
 
-def _write_report(model: Model, loader: Loader) -> Path:
+def _write_report(model: AnyModel, loader: Loader) -> Path:
     """The page's path. Raises PellucidError for a task without classes of whole images."""
     from pellucid.analysis.confusion import confusion, confusion_page
     from pellucid.files import write_whole

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from cyclopts import Parameter
 
 from pellucid.cli.output import print_note
-from pellucid.cli.subject import LAST
+from pellucid.cli.subject import LAST, trained
 
 
 def export(
@@ -27,7 +27,7 @@ def export(
     from pellucid.export import export_c
     from pellucid.recipes.shrink import open_shrunk
 
-    shrunk = open_shrunk(run, bits)
+    shrunk = open_shrunk(trained(run), bits)
     done = export_c(shrunk.network, out, shrunk.class_names)
     print_note(f"{shrunk.path} ({shrunk.title}) to {', '.join(str(file) for file in done.files)}")
     print_note(f"RAM: {done.ram:,} bytes, static, input and logits included")

@@ -12,7 +12,7 @@ from pellucid.cli.flags import Count, Whole
 from pellucid.cli.machine import DEFAULT, Machine
 from pellucid.cli.output import print_note
 from pellucid.cli.predict import parted
-from pellucid.cli.subject import LAST, data_for
+from pellucid.cli.subject import LAST, data_for, trained
 
 
 def features(
@@ -39,7 +39,7 @@ def features(
 
     run, files = parted(paths)
     machine.use()
-    model = open_model(run)
+    model = open_model(trained(run))
     pictures = [inputs(model, read_image(model, file)[None])[0] for file in files]
     filters = first_filters(model.network)
     test = data_for(model, None).test

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 from pellucid.cli.output import print_json, print_table
 
 if TYPE_CHECKING:
-    from pellucid.recipes import Model
+    from pellucid.recipes import AnyModel
     from pellucid.recipes.predict_masks import SegmentedFile
 
 
-def draw_masks(model: Model, images: Sequence[Path], folder: Path, json: bool) -> None:
+def draw_masks(model: AnyModel, images: Sequence[Path], folder: Path, json: bool) -> None:
     """Write each image's mask and overlay into the folder, and say what is where."""
     from pellucid.recipes.predict_masks import segment_files
 

@@ -10,7 +10,7 @@ from cyclopts import Parameter
 
 from pellucid.cli.machine import DEFAULT, Machine
 from pellucid.cli.output import byte_count, print_json, print_note, print_table, working
-from pellucid.cli.subject import LAST
+from pellucid.cli.subject import LAST, trained
 
 if TYPE_CHECKING:
     from pellucid.recipes.format_report import FormatRow
@@ -38,7 +38,7 @@ def precision(
 
     backend = machine.use()
     with working("each image in every format ..."):
-        found = compare_run(run)
+        found = compare_run(trained(run))
     picture = out or run / "precision.png"
     write_whole(picture, draw_formats(found.rows, found.measure, found.title))
     if json:

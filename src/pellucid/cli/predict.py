@@ -13,7 +13,7 @@ from pellucid.cli.flags import Count, switch
 from pellucid.cli.machine import DEFAULT, Machine
 from pellucid.cli.masks import draw_masks
 from pellucid.cli.output import print_json, print_table
-from pellucid.cli.subject import LAST
+from pellucid.cli.subject import LAST, trained
 from pellucid.errors import PellucidError
 
 if TYPE_CHECKING:
@@ -40,12 +40,12 @@ def predict(
     that classifies pixels writes, for images of any size, the mask as a palette PNG and an overlay with a legend. A
     detector draws its boxes, with class and score; --json prints them as COCO's results.
     """
-    from pellucid.recipes import open_model
     from pellucid.recipes.predict import guess
+    from pellucid.recipes.shrink import open_any
 
     run, images = parted(paths)
     machine.use()
-    model = open_model(run, best=best)
+    model = open_any(trained(run), best=best)
     draw = {"segment": draw_masks, "detect": draw_detections}.get(model.recipe.task["name"])
     if draw is not None:
         draw(model, images, model.path.parent / "predictions" if out is None else Path(out), json)

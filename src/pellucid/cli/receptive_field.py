@@ -10,7 +10,7 @@ from cyclopts import Parameter
 from pellucid.cli.flags import Count, switch
 from pellucid.cli.machine import DEFAULT, Machine
 from pellucid.cli.output import print_json, print_note
-from pellucid.cli.subject import LAST, RUN_HELP, data_for
+from pellucid.cli.subject import LAST, RUN_HELP, data_for, trained
 
 
 def receptive_field(
@@ -33,7 +33,7 @@ def receptive_field(
     from pellucid.recipes.predict import inputs, read_image
 
     machine.use()
-    model = open_model(Path(run))
+    model = open_model(trained(run))
     find_view(model.network.nodes, model.network.input_shape, layer)
     given = inputs(model, read_image(model, image)[None]) if image else None
     test = data_for(model, None).test

@@ -14,6 +14,7 @@ from pellucid.cli.app import INTERRUPTED, USER_ERROR
 from pellucid.cli.output import print_note
 from pellucid.errors import PellucidError
 from pellucid.launcher import launch
+from pellucid.recipes.own_network import is_trusting
 from pellucid.training.folder import RunFolder
 
 FINAL = {0, USER_ERROR, INTERRUPTED}
@@ -31,7 +32,7 @@ def supervise(begin: Sequence[str], go_on: Sequence[str], run: RunFolder, launch
             "--restarts is for the process that starts the others: "
             "pellucid train --restarts 3 --launcher 'mpiexec -n 4'"
         )
-    words = [*_words(launcher), sys.executable, "-m", "pellucid", "train"]
+    words = [*_words(launcher), sys.executable, "-m", "pellucid", "train", *(["--trust"] if is_trusting() else [])]
     arguments = begin
     for left in range(restarts, -1, -1):
         code, stopped = _run([*words, *arguments])

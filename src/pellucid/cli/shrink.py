@@ -9,7 +9,7 @@ from cyclopts import Parameter
 
 from pellucid.cli.machine import DEFAULT, Machine
 from pellucid.cli.output import byte_count, print_note
-from pellucid.cli.subject import LAST
+from pellucid.cli.subject import LAST, trained
 
 
 def shrink(
@@ -29,7 +29,7 @@ def shrink(
     from pellucid.training.callbacks.progress import Progress
 
     machine.use()
-    shrunk = shrink_run(run, bits, epochs=epochs, callbacks=[Progress(1)] if epochs else [])
+    shrunk = shrink_run(trained(run), bits, epochs=epochs, callbacks=[Progress(1)] if epochs else [])
     network = shrunk.network
     print_note(
         f"{shrunk.path}: {shrunk.title}, {byte_count(network.weight_bytes)} of constants, "

@@ -1,4 +1,4 @@
-"""What a command is about: a recipe, or a run with the network that came out of it."""
+"""What a command is about: a run, a model's file, a recipe, or a network of the zoo."""
 
 from __future__ import annotations
 
@@ -11,38 +11,124 @@ from pellucid.errors import PellucidError
 if TYPE_CHECKING:
     from pellucid.data import Data
     from pellucid.network import Network
-    from pellucid.recipes import Model, Recipe
+    from pellucid.ops.arrays import Shape
+    from pellucid.recipes import AnyModel, Recipe
     from pellucid.task import Task
 
 LAST = "runs/last"
 FEW = 64
-NAME_HELP = "A recipe's name or file, or a run folder."
+CLASSES = 10
+SUBJECT_HELP = "A run folder, a model's file, a recipe's name or file, or a network's name, with --input."
 RUN_HELP = "A run folder, or a model file."
+INPUT_HELP = "Another input: channels x height x width, such as 3x224x224."
+CLASSES_HELP = "Classes of a network that's given by its name."
 
 
 @dataclass(frozen=True)
 class Subject:
-    """A recipe's network with its first weights, or a run's with its trained ones. classes: how many it knows."""
+    """A network with its trained weights where it has been trained, else with its first ones.
+
+    recipe: None for a network of the zoo, which comes without data. class_names: of class 0, 1, ...
+    """
 
     title: str
-    recipe: Recipe
     network: Network
     task: Task
-    classes: int
+    class_names: tuple[str, ...]
+    recipe: Recipe | None
 
 
-def open_subject(name: str) -> Subject:
-    """What that name stands for. Raises PellucidError where it's neither a recipe nor a run."""
-    from pellucid.recipes import build_data, build_network, build_task, load_recipe, open_model
+def open_subject(
+    name: str, input_: str | None = None, classes: int | None = None, *, weights: bool = True
+) -> Subject:
+    """What that name stands for; of a name that is both a recipe's and a network's, the recipe, unless shape or
+    classes are given.
+
+    input_: its shape, such as "3x224x224"; by default a recipe's or run's own. weights: whether a network of the zoo
+    needs its first ones. Raises PellucidError where there is nothing of that name, or it takes no such input.
+    """
+    from pellucid.recipes import list_recipes, open_model
     from pellucid.training.folder import RunFolder
+    from pellucid.zoo import NETWORKS
 
-    if RunFolder(Path(name)).model.exists():
+    shape = _shape(input_) if input_ else None
+    if Path(name).suffix == ".safetensors" or RunFolder(Path(name)).model.exists():
         model = open_model(Path(name))
-        return Subject(name, model.recipe, model.network, model.task, len(model.class_names))
+        _own_classes(name, classes, len(model.class_names))
+        network = model.network if shape is None else _resized(model.network, shape)
+        return Subject(name, network, model.task, model.class_names, model.recipe)
+    if name in NETWORKS and (classes or shape or name not in list_recipes()):
+        return _of_the_zoo(name, shape, classes or CLASSES, 0 if weights else None)
+    return _of_a_recipe(name, shape, classes)
+
+
+def _of_the_zoo(name: str, shape: Shape | None, classes: int, seed: int | None) -> Subject:
+    from pellucid.network import Network
+    from pellucid.zoo import create
+
+    if shape is None:
+        raise PellucidError(f"network {name}: expected --input with the shape of an image, such as 3x224x224")
+    network = Network(create(name, classes), shape, seed=seed)
+    names = tuple(map(str, range(classes)))
+    return Subject(name, network, _task(network, names), names, None)
+
+
+def _of_a_recipe(name: str, shape: Shape | None, classes: int | None) -> Subject:
+    from pellucid.recipes import build_data, build_network, build_task, load_recipe
+
     recipe = load_recipe(name)
     train = build_data(few_scenes(recipe)).train
-    network = build_network(recipe, train.image_shape, train.classes)
-    return Subject(name, recipe, network, build_task(recipe, train.class_names), train.classes)
+    _own_classes(name, classes, train.classes)
+    network = build_network(recipe, shape or train.image_shape, train.classes)
+    return Subject(name, network, build_task(recipe, train.class_names), train.class_names, recipe)
+
+
+def _own_classes(name: str, asked: int | None, own: int) -> None:
+    if asked:
+        raise PellucidError(f"--classes {asked}: {name} knows its own, {own}")
+
+
+def _resized(network: Network, shape: Shape) -> Network:
+    """The same weights, for images of another size."""
+    import copy
+
+    from pellucid.network import Network
+
+    twin = Network(copy.deepcopy(network.layer), shape, dtype=network.dtype)
+    twin.load_state(network.state())
+    return twin
+
+
+def _task(network: Network, names: tuple[str, ...]) -> Task:
+    """What a network is for, by the shape of what it gives."""
+    from pellucid.tasks import Classify, Detect, Segment
+
+    output = network.output_shape
+    if len(output) == 1:
+        return Classify(names)
+    if output[0] == len(names):
+        return Segment(names)
+    return Detect(names, stride=max(1, network.input_shape[1] // output[1]))
+
+
+def _shape(text: str) -> Shape:
+    """The input that the flag asks for."""
+    parts = text.lower().split("x")
+    if len(parts) not in {1, 3} or not all(part.isdecimal() and int(part) for part in parts):
+        raise PellucidError(f"--input {text}: expected channels x height x width, such as 3x224x224")
+    return tuple(map(int, parts))
+
+
+def trained(name: str | Path) -> Path:
+    """The path of a run or a model's file. Raises PellucidError for the name of what is still to be trained."""
+    from pellucid.recipes import list_recipes
+    from pellucid.zoo import NETWORKS
+
+    text = str(name)
+    if not Path(name).exists() and (text in NETWORKS or text in list_recipes()):
+        how = f"pellucid train {text}" if text in list_recipes() else "train a recipe with it"
+        raise PellucidError(f"{text}: not trained yet, expected a run or a model's file ({how})")
+    return Path(name)
 
 
 def few_scenes(recipe: Recipe) -> Recipe:
@@ -55,7 +141,7 @@ def few_scenes(recipe: Recipe) -> Recipe:
     return msgspec.structs.replace(recipe, data=msgspec.structs.replace(recipe.data, scenes=scenes))
 
 
-def data_for(model: Model, source: str | None) -> Data:
+def data_for(model: AnyModel, source: str | None) -> Data:
     """The data that a model was trained on, or other data of the same classes.
 
     Raises PellucidError where the classes are others.

@@ -3,104 +3,54 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from fractions import Fraction
-from typing import TYPE_CHECKING, Annotated, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
 from pellucid.cli.flags import Count, switch
 from pellucid.cli.output import byte_count, dimensions, print_json, print_note, print_table
-from pellucid.cli.subject import open_subject
-from pellucid.errors import PellucidError
+from pellucid.cli.subject import CLASSES_HELP, INPUT_HELP, SUBJECT_HELP, open_subject
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from pellucid.analysis.cost import NetworkCost
     from pellucid.analysis.receptive_field import ReceptiveField
-    from pellucid.graph import Nodes
-    from pellucid.layers import Layer
-    from pellucid.ops.arrays import Shape
 
 NUMBERS = ("parameters", "mult-adds", "training", "inference", "field", "stride", "centre")
 LEGEND = """
 Of one image. training: memory of the outputs, which training keeps; inference: what is needed while the layer runs.
 field: pixels that a unit sees; stride: from one unit's field to the next; centre: of the first, in pixels."""
-CLASSES = 10
-
-
-@dataclass(frozen=True)
-class _Summarised:
-    """A network to be summed up, built, but not necessarily in memory."""
-
-    title: str
-    nodes: Nodes
-    input_shape: Shape
-    dtype: np.dtype[Any] | str = "float32"
 
 
 def summary(
-    name: Annotated[
-        str, Parameter(help="A recipe's name or file, a run folder, or a network's name, with --input.")
-    ] = "deep-convnet",
+    name: Annotated[str, Parameter(help=SUBJECT_HELP)] = "deep-convnet",
     /,
     *,
-    input_: Annotated[
-        str | None, Parameter(name="--input", help="Another input: channels x height x width, such as 3x224x224.")
-    ] = None,
-    classes: Annotated[Count | None, Parameter(help="Classes of a network that's given by its name.")] = None,
+    input_: Annotated[str | None, Parameter(name="--input", help=INPUT_HELP)] = None,
+    classes: Annotated[Count | None, Parameter(help=CLASSES_HELP)] = None,
+    picture: Annotated[Path | None, Parameter(help="PNG to draw the nodes to.")] = None,
     json: Annotated[bool, switch("Print JSON, with shapes, numbers and totals.")] = False,
 ) -> None:
     """List layers, output shapes, costs for one image, and receptive fields."""
-    from pellucid.analysis.cost import nodes_cost
+    from pellucid.analysis.cost import network_cost
+    from pellucid.analysis.graph_picture import draw_graph
     from pellucid.analysis.receptive_field import views
+    from pellucid.files import write_whole
 
-    found = _find(name, _shape(input_) if input_ else None, classes)
-    cost = nodes_cost(found.nodes, found.input_shape, found.dtype)
-    images = len(found.input_shape) == 3
-    fields = {part: view.field() for part, view in views(found.nodes, found.input_shape).items()} if images else {}
+    subject = open_subject(name, input_, classes, weights=False)
+    network = subject.network
+    cost = network_cost(network)
+    images = len(network.input_shape) == 3
+    seen = views(network.nodes, network.input_shape) if images else {}
+    fields = {part: view.field() for part, view in seen.items()}
+    if picture is not None:
+        write_whole(picture, draw_graph(network.nodes, network.input_shape, subject.title))
     if json:
         print_json(as_json(cost, fields))
     else:
-        show(cost, fields, found.title)
-
-
-def _shape(text: str) -> Shape:
-    """The input that the flag asks for."""
-    parts = text.lower().split("x")
-    if len(parts) != 3 or not all(part.isdecimal() and int(part) for part in parts):
-        raise PellucidError(f"--input {text}: expected channels x height x width, such as 3x224x224")
-    return tuple(map(int, parts))
-
-
-def _find(name: str, shape: Shape | None, classes: int | None) -> _Summarised:
-    """What the name stands for: a network of the zoo only where there is no such recipe or run."""
-    from pellucid.recipes import list_recipes
-    from pellucid.recipes.choices import make
-    from pellucid.zoo import NETWORKS
-
-    if name in NETWORKS and (classes or name not in list_recipes()):
-        if shape is None:
-            raise PellucidError(f"network {name}: expected --input with the shape of an image, such as 3x224x224")
-        layer = make({"name": name}, NETWORKS, classes or CLASSES)
-        return _Summarised(name, _built(layer, shape), shape)
-    subject = open_subject(name)
-    if classes:
-        raise PellucidError(f"--classes {classes}: {name} knows its own, {subject.classes}")
-    network = subject.network
-    if shape is None:
-        return _Summarised(subject.title, network.nodes, network.input_shape, network.dtype)
-    layer = make(subject.recipe.network, NETWORKS, subject.classes)
-    return _Summarised(subject.title, _built(layer, shape), shape, network.dtype)
-
-
-def _built(layer: Layer, shape: Shape) -> Nodes:
-    from pellucid.graph import unroll
-
-    nodes = unroll(layer)
-    nodes.build(shape)
-    return nodes
+        show(cost, fields, subject.title)
 
 
 def show(cost: NetworkCost, fields: Mapping[str, ReceptiveField], title: str) -> None:

@@ -16,9 +16,11 @@ from pathlib import Path
 
 from pellucid.errors import PellucidError
 from pellucid.files import write_whole
+from pellucid.graph import INPUT
 from pellucid.ops.arrays import Array
 from pellucid.plan import PIXELS, IntegerNetwork
-from pellucid.plan.integer_steps import IntegerConv2d, IntegerPool2d, IntegerStep, IntegerTable
+from pellucid.plan.integer_affine import IntegerConv2d
+from pellucid.plan.integer_steps import IntegerPool2d, IntegerStep, IntegerTable
 from pellucid.plan.memory import MemoryPlan, plan_memory
 from pellucid.plan.weight_levels import pack
 
@@ -47,6 +49,7 @@ def export_c(network: IntegerNetwork, folder: Path, class_names: Sequence[str]) 
             f"export to C: expected a network of pixels from 0 to 1, got the scale {network.input_scale}"
         )
     steps = network.steps
+    _check_kernels(steps)
     if prod(steps[-1].output_shape) != len(class_names):
         raise PellucidError(
             f"export to C: expected a classifier of whole images, {len(class_names)} logits for the "
@@ -68,6 +71,24 @@ def export_c(network: IntegerNetwork, folder: Path, class_names: Sequence[str]) 
     for name in names:
         write_whole(folder / name, _filled(_source(name), values).encode())
     return Exported(tuple(folder / name for name in names), plan, plan.size + logit_bytes, constants)
+
+
+def _check_kernels(steps: Sequence[IntegerStep]) -> None:
+    """Refuse what the C has no kernels for: joins, values that are used twice, clipping above."""
+    before = INPUT
+    for step in steps:
+        known = isinstance(step, IntegerConv2d | IntegerPool2d | IntegerTable)
+        if not known or step.inputs != (before,):
+            raise PellucidError(f"export to C: layer {step.name} ({type(step).__name__}) has no kernel in C")
+        if isinstance(step, IntegerConv2d) and step.high != 255:
+            raise PellucidError(f"export to C: layer {step.name} is clipped above, which has no kernel in C")
+        if isinstance(step, IntegerConv2d | IntegerPool2d) and len(step.padding) > 2:
+            raise PellucidError(f"export to C: layer {step.name} pads one side more, which has no kernel in C")
+        if isinstance(step, IntegerPool2d) and step.dilation != (1, 1):
+            raise PellucidError(f"export to C: pool {step.name} has dilation, which has no kernel in C")
+        before = step.name
+    if not isinstance(steps[-1], IntegerConv2d):
+        raise PellucidError(f"export to C: expected Linear or Conv2d as the last layer, got {steps[-1].name}")
 
 
 def _description_bytes(step: IntegerStep) -> int:
@@ -108,8 +129,7 @@ def _constants(i: int, step: IntegerStep) -> str:
     if isinstance(step, IntegerPool2d):
         window = (*step.output_shape[1:], *step.kernel, *step.stride, *step.padding, step.average)
         return f"{title}static const struct pool pool_{i} = {{{_joined((*_image(step), *window))}}};\n"
-    if not isinstance(step, IntegerConv2d):
-        raise PellucidError(f"export to C: layer {step.name} ({type(step).__name__}) has no kernel in C")
+    assert isinstance(step, IntegerConv2d)
     filters = step.weight.transpose(0, 2, 3, 1)
     K, P, Q = step.output_shape
     geometry = (*step.kernel, *step.stride, *step.padding, *step.dilation, step.groups, step.pool)

@@ -7,6 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from pellucid import ops
 from pellucid.errors import PellucidError
 from pellucid.graph.lifetimes import lifetimes
@@ -45,6 +47,7 @@ class Executor:
         self._outputs = tuple(self._slots[name] for name in nodes.outputs)
         self._steps = self._numbered(nodes)
         self._kept_shapes: list[tuple[int, ...]] | None = None  # of the outputs, between forward and backward
+        self._kept_input: tuple[Any, ...] = ()  # its shape and type
         self.note_parameters()
 
     def _numbered(self, nodes: Nodes) -> list[_Step]:
@@ -96,7 +99,7 @@ class Executor:
                 values[slot] = None
         outputs = [values[slot] for slot in self._outputs]
         if context.keep:
-            self._kept_shapes = [y.shape for y in outputs]
+            self._kept_shapes, self._kept_input = [y.shape for y in outputs], (x.shape, x.dtype)
         return outputs[0] if len(outputs) == 1 else outputs
 
     def backward(self, dy: Array | Sequence[Array | None], *, input_gradient: bool = False) -> Array | None:
@@ -133,6 +136,8 @@ class Executor:
                 now = parameter.gradient
                 sums[id(parameter)] = now.copy() if before is None else ops.add(before, now)
         self._share(sums)
+        if input_gradient and gradients[0] is None:  # no way leads to it
+            return np.zeros(*self._kept_input)
         result: Array | None = gradients[0]
         return result
 

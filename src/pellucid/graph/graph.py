@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from pellucid.graph.node import INPUT, Node
 from pellucid.graph.unroll import Container, Unrolling
+from pellucid.layers.base import Layer
 
 
 class Graph(Container):
@@ -101,12 +102,19 @@ class Graph(Container):
             if len(outputs) == 1:
                 values[node.name] = outputs[0]
             else:
-                own = f"{node.layer.name}."
-                values |= {f"{node.name}.{path.removeprefix(own)}": path for path in outputs}
+                own = _own_names(node.layer, outputs)
+                values |= {f"{node.name}.{name}": path for name, path in zip(own, outputs, strict=True)}
         wrong = next((name for name in self.outputs if name not in values), None)
         if wrong is not None:
             raise self.error(f"outputs among {_listed(*values)}", wrong)
         return tuple(values[name] for name in self.outputs)
+
+
+def _own_names(layer: Layer, outputs: Sequence[str]) -> list[str]:
+    """What a layer of several outputs calls them: a graph as it was written, others after the paths inside."""
+    if isinstance(layer, Graph):
+        return list(layer.outputs)
+    return [path.removeprefix(f"{layer.name}.") for path in outputs]
 
 
 def _listed(*names: str) -> str:

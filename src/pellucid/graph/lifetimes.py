@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from pellucid.graph.node import INPUT, Nodes
 
@@ -12,11 +12,16 @@ def lifetimes(nodes: Nodes) -> dict[str, tuple[int, int]]:
 
     The input is there from -1 on; what the network gives out is needed to the end, len(nodes).
     """
-    first = {INPUT: -1, **{node.name: i for i, node in enumerate(nodes)}}
+    return spans([(node.name, node.inputs) for node in nodes], nodes.outputs)
+
+
+def spans(steps: Sequence[tuple[str, Sequence[str]]], outputs: Sequence[str]) -> dict[str, tuple[int, int]]:
+    """As `lifetimes`, of steps of any kind in order: the name of the value that each gives, and of those it sees."""
+    first = {INPUT: -1, **{name: i for i, (name, _) in enumerate(steps)}}
     last = dict(first)
-    for i, node in enumerate(nodes):
-        last.update(dict.fromkeys(node.inputs, i))
-    last.update(dict.fromkeys(nodes.outputs, len(nodes)))
+    for i, (_, inputs) in enumerate(steps):
+        last.update(dict.fromkeys(inputs, i))
+    last.update(dict.fromkeys(outputs, len(steps)))
     return {name: (first[name], last[name]) for name in first}
 
 

@@ -33,18 +33,7 @@ class RepeatEdges(Join):
         return C, self.before[0] + h + after[0], self.before[1] + w + after[1]
 
     def _after(self, mapped: Pair, image: Pair) -> Pair:
-        """Rows and columns that go on after the map's last, until what grows reaches the image's last pixel.
-
-        The crop takes as much off the end as off the start, so that a centre lies on or beyond that pixel.
-        """
-        up = self.grows
-        needed = [
-            -((kernel - 2 * cropped - size) // stride) + 1 - before - have
-            for kernel, cropped, size, stride, before, have in zip(
-                up.kernel, up.geometry.before, image, up.geometry.stride, self.before, mapped, strict=True
-            )
-        ]
-        return max(0, needed[0]), max(0, needed[1])
+        return rows_after(self.grows, self.before, mapped, image)
 
     def forward(self, xs: Sequence[Array], context: Context = INFERENCE) -> Array:  # type: ignore[override]
         """The map in its frame."""
@@ -52,7 +41,7 @@ class RepeatEdges(Join):
         after = self._after((x.shape[2], x.shape[3]), (image.shape[2], image.shape[3]))
         if context.keep:
             self.after = after
-        return _with_edges(x, self.before, after)
+        return with_edges(x, self.before, after)
 
     def backward(self, dy: Array) -> list[Array | None]:  # type: ignore[override]
         """An edge's gradient goes to the place that it repeats."""
@@ -94,7 +83,19 @@ class CropLike(Join):
         return [dx, None]
 
 
-def _with_edges(x: Array, before: Pair, after: Pair) -> Array:
+def rows_after(grows: Window, before: Pair, mapped: Pair, image: Pair) -> Pair:
+    """Rows and columns that go on after a map's last, until what grows of it reaches the image's last pixel.
+
+    The crop takes as much off the end as off the start, so that a centre lies on or beyond that pixel.
+    """
+    cropped, stride = grows.geometry.before, grows.geometry.stride
+    needed = [
+        -((grows.kernel[i] - 2 * cropped[i] - image[i]) // stride[i]) + 1 - before[i] - mapped[i] for i in (0, 1)
+    ]
+    return max(0, needed[0]), max(0, needed[1])
+
+
+def with_edges(x: Array, before: Pair, after: Pair) -> Array:
     """The map (N, C, h, w) with its outermost rows and columns repeated."""
     if not any((*before, *after)):
         return x
@@ -110,7 +111,7 @@ def _with_edges(x: Array, before: Pair, after: Pair) -> Array:
 
 
 def _edges_folded(dy: Array, before: Pair, after: Pair) -> Array:
-    """Adjoint of `_with_edges`."""
+    """Adjoint of `with_edges`."""
     if not any((*before, *after)):
         return dy
     h, w = dy.shape[2] - before[0] - after[0], dy.shape[3] - before[1] - after[1]

@@ -1,7 +1,9 @@
 """Arrays that come from a pool, so that a training step allocates nothing after the first.
 
 A step makes the same arrays over and over. Fresh memory costs a page fault for every 4 KiB of it, more
-than many layers cost; so a block whose array has died waits in a list for the next array of its size.
+than many layers cost; so a block whose array has died waits in a list for the next array of its size, or, if it is
+a large one, for one that is up to four times smaller: what the first layers need at the end of a backward pass serves
+the last ones before it.
 Whoever asks sees ordinary NumPy arrays and needs to give nothing back.
 """
 
@@ -19,6 +21,7 @@ ALIGNMENT = 64  # bytes: a cache line, and the widest vector register
 POOLED_FROM = 1 << 14  # bytes: below this the system's allocator is as fast
 SHARED_TO = 1 << 20  # bytes: up to here sizes are rounded up to powers of two, so that layers share their blocks
 CAPACITY = 1 << 31  # bytes of idle blocks kept; beyond it a block goes back to the system
+ROOMY = 4  # times what is asked for that a large block may have
 
 _idle: dict[int, list[tuple[Array, int]]] = defaultdict(list)  # by size: memory, and the aligned address in it
 _lock = threading.RLock()  # re-entrant: a collection inside the lock may release another block
@@ -34,6 +37,9 @@ class _Block:
         global _idle_bytes
         with _lock:
             blocks = _idle[size]
+            if not blocks and size > SHARED_TO:
+                size = min((s for s, some in _idle.items() if some and size <= s <= ROOMY * size), default=size)
+                blocks = _idle[size]
             if blocks:
                 self.memory = blocks.pop()
                 _idle_bytes -= size

@@ -1,7 +1,7 @@
 """Networks that only have to answer: their steps, and where in memory each result lies."""
 
-from pellucid.plan.integer_network import IntegerNetwork
+from pellucid.plan.integer_network import AnyNetwork, IntegerNetwork
 from pellucid.plan.memory import MemoryPlan, plan_memory
 from pellucid.plan.scale import PIXELS, Scale
 
-__all__ = ["PIXELS", "IntegerNetwork", "MemoryPlan", "Scale", "plan_memory"]
+__all__ = ["PIXELS", "AnyNetwork", "IntegerNetwork", "MemoryPlan", "Scale", "plan_memory"]

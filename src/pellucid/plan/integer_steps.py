@@ -1,28 +1,66 @@
-"""The steps of an integer network. Each maps uint8 images (N, C, H, W) to uint8 images; the last one to int32."""
+"""The steps of an integer network that have no weights, and what all steps declare.
+
+Each maps uint8 images (N, C, H, W) to uint8 images. Features are images of one pixel; what gives the network's
+output gives int32.
+"""
 
 from __future__ import annotations
 
-import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from math import prod
+
+import numpy as np
 
 from pellucid import ops
+from pellucid.layers.resize import rows_after, with_edges
+from pellucid.layers.sliding import SAME_LOWER
+from pellucid.layers.window import Window
 from pellucid.ops.arrays import Array, Pair
-from pellucid.ops.geometry import Geometry, sides
-from pellucid.plan.weight_levels import pack
+from pellucid.ops.geometry import Geometry, Sides, sides
+from pellucid.ops.memory import channels_last
+
+Images = tuple[int, int, int]
+"""(C, H, W) of one sample."""
 
 
 @dataclass(frozen=True, eq=False)
 class IntegerStep:
-    """What all steps declare. Shapes are those of one sample, (C, H, W). name: of the layer it was made from."""
+    """What all steps declare.
+
+    name: of the layer it was made from, and of the value it gives. inputs: names of the values it sees. input_shape:
+    of the first of them. output_shape: of what it gives.
+    """
 
     name: str
-    input_shape: tuple[int, int, int]
-    output_shape: tuple[int, int, int]
+    inputs: tuple[str, ...]
+    input_shape: Images
+    output_shape: Images
 
-    def forward(self, x: Array) -> Array:
-        """The step's output for a batch."""
+    def forward(self, xs: Sequence[Array], size: Pair | None = None) -> Array:
+        """The output for a batch of each input. size: height and width of the value that it is `sized_by`."""
         raise NotImplementedError
+
+    def check(self, shapes: tuple[Images, ...], like: Images | None) -> None:
+        """Raise ValueError unless inputs of these shapes give the output's. like: of the value so named."""
+        if len(shapes) != 1:
+            raise ValueError(f"expected one input, got {len(shapes)}")
+
+    @property
+    def sized_by(self) -> str:
+        """Name of a value whose height and width it takes, if it does."""
+        return ""
+
+    @property
+    def wide(self) -> bool:
+        """Whether it gives int32 and not bytes."""
+        return False
+
+    @property
+    def output_bytes(self) -> int:
+        """Of one sample."""
+        return prod(self.output_shape) * (4 if self.wide else 1)
 
     @property
     def weight_bytes(self) -> int:
@@ -31,77 +69,29 @@ class IntegerStep:
 
 
 @dataclass(frozen=True, eq=False)
-class IntegerConv2d(IntegerStep):
-    """Convolution of integers, with bias, scaling, ReLU (low = output zero) and max-pool in one step.
-
-    weight: (K, C/groups, R, S) int8 levels of `bits` bits. bias: (K,) int32. multiplier, shift: (K,) int32, the
-    factor of each filter. zeros: of input and output. pool: side of the max-pool's squares. logits: whether this
-    is the last step, whose totals are scaled to int32 and not clipped.
-    A Linear layer is one whose window is the whole image.
-    """
-
-    weight: Array
-    bits: int
-    bias: Array
-    multiplier: Array
-    shift: Array
-    zeros: Pair = (0, 0)
-    low: int = 0
-    stride: Pair = (1, 1)
-    padding: Pair = (0, 0)
-    dilation: Pair = (1, 1)
-    groups: int = 1
-    pool: int = 1
-    logits: bool = False
-
-    def forward(self, x: Array) -> Array:
-        """uint8, or int32 logits."""
-        scaling = (self.weight, self.bias, self.multiplier, self.shift)
-        if self.logits:
-            return ops.integer_logits(x, *scaling, self.zeros[0], self.geometry)
-        return ops.integer_conv2d(x, *scaling, self.zeros, self.low, self.geometry, self.pool)
-
-    @cached_property
-    def geometry(self) -> Geometry:
-        """Where the windows stand."""
-        return Geometry(self.stride, sides(self.padding), self.dilation, self.groups)
-
-    @property
-    def kernel(self) -> Pair:
-        """Height and width of the window."""
-        return self.weight.shape[2], self.weight.shape[3]
-
-    @property
-    def weight_bytes(self) -> int:
-        """Packed weights; bias and multiplier of four bytes, shift of one."""
-        return len(pack(self.weight, self.bits)) + 9 * len(self.bias)
-
-    @property
-    def multiply_adds(self) -> int:
-        """For one sample."""
-        _, P, Q = self.output_shape
-        return math.prod(self.weight.shape) * P * Q * self.pool**2
-
-
-@dataclass(frozen=True, eq=False)
 class IntegerPool2d(IntegerStep):
-    """Max-pool or average over windows; see ops.integer_max_pool2d and ops.integer_avg_pool2d."""
+    """Max-pool or average over windows; see ops.integer_max_pool2d and ops.integer_avg_pool2d.
+
+    padding: (rows, columns), or by side. same: "same" or "same-lower" where it follows from the image's size.
+    """
 
     average: bool
     kernel: Pair
     stride: Pair
-    padding: Pair = (0, 0)
+    padding: Pair | Sides = (0, 0)
     ceil: bool = False
+    dilation: Pair = (1, 1)
+    same: str = ""
 
     @cached_property
     def geometry(self) -> Geometry:
-        """Where the windows stand."""
-        return Geometry(self.stride, sides(self.padding))
+        """Where the windows stand on an image of the usual size."""
+        return Geometry(self.stride, sides(self.padding), self.dilation)
 
-    def forward(self, x: Array) -> Array:
+    def forward(self, xs: Sequence[Array], size: Pair | None = None) -> Array:
         """uint8."""
         pool = ops.integer_avg_pool2d if self.average else ops.integer_max_pool2d
-        return pool(x, self.kernel, self.geometry, self.ceil)
+        return pool(xs[0], self.kernel, fitted(self.geometry, self.same, xs[0], self.kernel), self.ceil)
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,13 +100,211 @@ class IntegerTable(IntegerStep):
 
     table: Array
 
-    def forward(self, x: Array) -> Array:
+    def forward(self, xs: Sequence[Array], size: Pair | None = None) -> Array:
         """uint8."""
-        rows = self.table[x.transpose(0, 2, 3, 1)]
+        rows = self.table[xs[0].transpose(0, 2, 3, 1)]
         y: Array = rows.transpose(0, 3, 1, 2)
         return y
+
+    def check(self, shapes: tuple[Images, ...], like: Images | None) -> None:
+        """A table of all bytes."""
+        super().check(shapes, like)
+        if self.table.shape != (256,) or self.table.dtype != np.uint8:
+            raise ValueError("expected a table of 256 bytes")
 
     @property
     def weight_bytes(self) -> int:
         """One each."""
         return 256
+
+
+@dataclass(frozen=True, eq=False)
+class IntegerAdd(IntegerStep):
+    """The sum of its inputs, each with its scale, rounded once; see ops.integer_add.
+
+    zeros, multipliers: of each input. shift: of their sum. zero, low, high: of the output. As logits, the sum is
+    given as it is.
+    """
+
+    zeros: tuple[int, ...]
+    multipliers: tuple[int, ...]
+    shift: int
+    zero: int = 0
+    low: int = 0
+    high: int = 255
+    logits: bool = False
+
+    def forward(self, xs: Sequence[Array], size: Pair | None = None) -> Array:
+        """uint8, or int32 logits."""
+        if self.logits:
+            return ops.integer_sum(xs, self.zeros, self.multipliers)
+        return ops.integer_add(xs, self.zeros, self.multipliers, self.shift, self.zero, self.low, self.high)
+
+    def check(self, shapes: tuple[Images, ...], like: Images | None) -> None:
+        """Inputs of one shape, or of one pixel."""
+        _check_elementwise(self, shapes, len(self.zeros))
+        largest = 255 * sum(abs(multiplier) for multiplier in self.multipliers) + (1 << max(0, self.shift - 1))
+        if len(self.multipliers) != len(shapes) or not 1 <= self.shift <= 30 or largest >= 1 << 31:
+            raise ValueError(f"expected sums of 32 bits of {len(shapes)} inputs")
+
+    @property
+    def wide(self) -> bool:
+        """As logits."""
+        return self.logits
+
+    @property
+    def weight_bytes(self) -> int:
+        """Two numbers of 32 bits an input, four of the output."""
+        return 8 * len(self.inputs) + 16
+
+
+@dataclass(frozen=True, eq=False)
+class IntegerMultiply(IntegerStep):
+    """The product of two inputs; the second may have one pixel. zeros: of both. See ops.integer_multiply."""
+
+    zeros: Pair
+    multiplier: int
+    shift: int
+    zero: int = 0
+    low: int = 0
+    high: int = 255
+
+    def forward(self, xs: Sequence[Array], size: Pair | None = None) -> Array:
+        """uint8."""
+        x, by = xs
+        scaling = (self.multiplier, self.shift, self.zero, self.low, self.high)
+        return ops.integer_multiply(x, by, self.zeros, *scaling)
+
+    def check(self, shapes: tuple[Images, ...], like: Images | None) -> None:
+        """Inputs of one shape, or the second of one pixel."""
+        _check_elementwise(self, shapes, 2)
+        if not 1 <= self.shift <= 62 or not 0 <= self.multiplier < 1 << 31:
+            raise ValueError("expected a multiplier of 31 bits, and a shift from 1 to 62")
+
+    @property
+    def weight_bytes(self) -> int:
+        """Seven numbers of 32 bits."""
+        return 28
+
+
+@dataclass(frozen=True, eq=False)
+class IntegerConcat(IntegerStep):
+    """The channels of its inputs side by side, on one scale. tables: (inputs, 256) uint8, see ops.integer_concat."""
+
+    tables: Array
+
+    def forward(self, xs: Sequence[Array], size: Pair | None = None) -> Array:
+        """uint8."""
+        return ops.integer_concat(xs, self.tables)
+
+    def check(self, shapes: tuple[Images, ...], like: Images | None) -> None:
+        """Inputs of one height and width, with a table each."""
+        if self.tables.shape != (len(shapes), 256) or self.tables.dtype != np.uint8:
+            raise ValueError(f"expected {len(shapes)} tables of 256 bytes")
+        if self.output_shape != (sum(shape[0] for shape in shapes), *shapes[0][1:]):
+            raise ValueError(f"channels of {shapes} side by side are not {self.output_shape}")
+        if len({shape[1:] for shape in shapes}) > 1:
+            raise ValueError(f"inputs of several sizes: {shapes}")
+
+    @property
+    def weight_bytes(self) -> int:
+        """256 an input."""
+        return 256 * len(self.inputs)
+
+
+@dataclass(frozen=True, eq=False)
+class IntegerFlatten(IntegerStep):
+    """Images as features in the order C, H, W, for a layer that joins features: images of one pixel."""
+
+    def forward(self, xs: Sequence[Array], size: Pair | None = None) -> Array:
+        """The same numbers."""
+        return channels_last(xs[0].reshape(len(xs[0]), -1, 1, 1))
+
+
+@dataclass(frozen=True, eq=False)
+class IntegerRepeatEdges(IntegerStep):
+    """A map with its outermost rows and columns repeated until what grows from it covers another value.
+
+    See layers.RepeatEdges: `before`, and the kernel, stride and padding of the transposed convolution after it.
+    """
+
+    like: str
+    before: Pair
+    kernel: Pair
+    stride: Pair
+    padding: Pair
+    logits: bool = False
+
+    @property
+    def grows(self) -> Window:
+        """The window of what grows it."""
+        return Window(self.kernel, Geometry(self.stride, sides(self.padding)))
+
+    @property
+    def sized_by(self) -> str:
+        """What it covers."""
+        return self.like
+
+    @property
+    def wide(self) -> bool:
+        """As logits."""
+        return self.logits
+
+    def forward(self, xs: Sequence[Array], size: Pair | None = None) -> Array:
+        """The map in its frame."""
+        x = xs[0]
+        assert size is not None
+        return with_edges(x, self.before, rows_after(self.grows, self.before, (x.shape[2], x.shape[3]), size))
+
+    def check(self, shapes: tuple[Images, ...], like: Images | None) -> None:
+        """A map and an image to cover."""
+        super().check(shapes, like)
+        assert like is not None
+        after = rows_after(self.grows, self.before, shapes[0][1:], like[1:])
+        size = (self.before[i] + shapes[0][1 + i] + after[i] for i in (0, 1))
+        if self.output_shape != (shapes[0][0], *size):
+            raise ValueError(f"{shapes[0]} with its edges is not {self.output_shape}")
+
+
+@dataclass(frozen=True, eq=False)
+class IntegerCropLike(IntegerStep):
+    """The upper left corner of a map, of another value's height and width."""
+
+    like: str
+    logits: bool = False
+
+    @property
+    def sized_by(self) -> str:
+        """What it covers."""
+        return self.like
+
+    @property
+    def wide(self) -> bool:
+        """As logits."""
+        return self.logits
+
+    def forward(self, xs: Sequence[Array], size: Pair | None = None) -> Array:
+        """The corner."""
+        assert size is not None
+        return channels_last(xs[0][:, :, : size[0], : size[1]])
+
+    def check(self, shapes: tuple[Images, ...], like: Images | None) -> None:
+        """A map at least as large."""
+        super().check(shapes, like)
+        assert like is not None
+        if self.output_shape != (shapes[0][0], *like[1:]) or shapes[0][1] < like[1] or shapes[0][2] < like[2]:
+            raise ValueError(f"{shapes[0]} like {like} is not {self.output_shape}")
+
+
+def fitted(geometry: Geometry, same: str, x: Array, kernel: Pair) -> Geometry:
+    """Where windows stand on images x, whose padding follows from their size where `same` says so."""
+    return geometry.same((x.shape[2], x.shape[3]), kernel, lower=same == SAME_LOWER) if same else geometry
+
+
+def _check_elementwise(step: IntegerStep, shapes: tuple[Images, ...], count: int) -> None:
+    """Raise ValueError unless there are so many inputs, of the output's shape or of one pixel of it."""
+    if len(shapes) != count:
+        raise ValueError(f"expected {count} inputs, got {len(shapes)}")
+    for shape in shapes:
+        if shape not in (step.output_shape, (step.output_shape[0], 1, 1)):
+            raise ValueError(f"inputs {shapes} for {step.output_shape}")

@@ -7,6 +7,7 @@ was tried: the few large values it clips are those that decide (19 of 10,000 pre
 from __future__ import annotations
 
 from pellucid.errors import PellucidError
+from pellucid.graph import INPUT
 from pellucid.layers import INFERENCE, Layer
 from pellucid.network import Network
 from pellucid.ops.arrays import Array
@@ -16,7 +17,7 @@ BATCH = 128
 
 
 def calibrate(network: Network, images: Array) -> dict[str, Scale]:
-    """The scale of every layer's output by the layer's name, and of the input by "".
+    """The scale of every value of the network by its name, that of the input among them.
 
     images: (N, *the network's input shape), such as it will see. Raises PellucidError where they aren't.
     """
@@ -26,14 +27,16 @@ def calibrate(network: Network, images: Array) -> dict[str, Scale]:
             f"got {images.shape}"
         )
     extremes: dict[str, tuple[float, float]] = {}
+    values = network.nodes.by_name
 
     def watch(layer: Layer, y: Array) -> None:
-        low, high = extremes.get(layer.name, (0.0, 0.0))
-        extremes[layer.name] = min(low, float(y.min())), max(high, float(y.max()))
+        if layer.name in values and values[layer.name].layer is layer:
+            low, high = extremes.get(layer.name, (0.0, 0.0))
+            extremes[layer.name] = min(low, float(y.min())), max(high, float(y.max()))
 
     for start in range(0, len(images), BATCH):
         network.forward(images[start : start + BATCH].astype(network.dtype), INFERENCE.watched_by(watch))
-    scales = {name: Scale.of_range(*pair) for name, pair in extremes.items() if name}
+    scales = {name: Scale.of_range(*pair) for name, pair in extremes.items()}
     pixels = float(images.min()) >= 0 and float(images.max()) <= 1
-    scales[""] = PIXELS if pixels else Scale.of_range(float(images.min()), float(images.max()))
+    scales[INPUT] = PIXELS if pixels else Scale.of_range(float(images.min()), float(images.max()))
     return scales

@@ -1,5 +1,7 @@
 """Real factors as whole numbers: multiplier * 2^-shift, so that a machine without floats can scale."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from pellucid.errors import PellucidError
@@ -7,6 +9,8 @@ from pellucid.ops.arrays import Array
 
 BITS = 31  # of a multiplier: an int32 total times it stays within 62
 LARGEST_SHIFT = 62
+COMMON_BITS = 22  # of multipliers with a common shift, less those that the number of inputs needs
+LARGEST_COMMON_SHIFT = 30
 
 
 def fixed_point(factor: Array) -> tuple[Array, Array]:
@@ -26,3 +30,16 @@ def fixed_point(factor: Array) -> tuple[Array, Array]:
     excess = np.clip(shift - LARGEST_SHIFT, 0, BITS)
     multiplier, shift = np.where(excess, multiplier >> excess, multiplier), np.minimum(shift, LARGEST_SHIFT)
     return multiplier.astype(np.int32), shift.astype(np.int32)
+
+
+def common_fixed_point(factors: Sequence[float]) -> tuple[tuple[int, ...], int]:
+    """(multipliers, shift) of factors from 0 to below 2^19 that share a shift: factor = multiplier / 2^shift.
+
+    The multipliers are such that the sum of so many activations times them, and what rounds it, fit 32 bits.
+    """
+    bits = COMMON_BITS - len(factors).bit_length()
+    largest = max(factors)
+    if not min(factors) >= 0 or not largest < 2.0 ** (bits - 1):
+        raise PellucidError(f"scale of an integer layer: expected 0 to below 2^{bits - 1}, got {largest}")
+    shift = min(LARGEST_COMMON_SHIFT, bits - int(np.frexp(largest)[1]))
+    return tuple(round(factor * 2**shift) for factor in factors), shift

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import copy
 
-from pellucid.graph import Sequential
-from pellucid.layers import Conv2d, Layer, Linear
-from pellucid.network import Network, name_layers
+from pellucid.graph import Node, unroll
+from pellucid.graph.fold import Affine
+from pellucid.graph.rewrite import Rewritten, rewrite
+from pellucid.layers import Layer
+from pellucid.network import Network
 from pellucid.plan.weight_levels import checked_bits
+from pellucid.precision.integer_graph import IntegerGraph, integer_graph
 from pellucid.precision.rounding import RoundedWeights, Rounding
-from pellucid.precision.stages import stages
 
 
 def quantization_aware(network: Network, bits: int = 8) -> Network:
@@ -18,53 +20,51 @@ def quantization_aware(network: Network, bits: int = 8) -> Network:
     Its parameters keep their names; after each layer whose output the integer network stores, such as "1", stands
     a Rounding "1-rounded", whose range follows the batches of training. Train it, then `quantize` it.
     """
-    layer = with_rounding(network.layer, network.input_shape, bits)
+    layer = with_rounding(network.layer, bits)
     aware = Network(layer, network.input_shape, dtype=network.dtype, fuse=network.fused)
     fresh = {name: value for name, value in aware.state().items() if name not in network.parameters}
     aware.load_state({**fresh, **network.state()})
     return aware
 
 
-def with_rounding(layer: Layer, input_shape: tuple[int, ...], bits: int) -> Layer:
-    """The layers of a network, rewritten; the given ones stay as they are."""
+def with_rounding(layer: Layer, bits: int) -> Layer:
+    """The layers of a network, rewritten; the given ones stay as they are.
+
+    Raises PellucidError, naming the layer, where a layer has no integer form.
+    """
     checked_bits(bits)
-    plain = Network(copy.deepcopy(layer), input_shape, fuse=False)
-    stored = {stage.last.name for stage in stages(plain)[:-1] if stage.pool is None or stage.affine is not None}
-    twin = copy.deepcopy(layer)
-    name_layers(twin)
-    return _rewritten(twin, stored, bits)
+    nodes = unroll(copy.deepcopy(layer))
+    stored = _stored(integer_graph(nodes))
+
+    def change(node: Node) -> list[Node]:
+        rounded = RoundedWeights(node.layer, bits) if isinstance(node.layer, Affine) else node.layer
+        made = [Node(rounded, node.inputs, node.name)]
+        if node.name in stored:
+            made.append(Node(Rounding(), node.name, f"{node.name}-rounded"))
+        return made
+
+    return Rewritten(rewrite(nodes, change))
+
+
+def _stored(graph: IntegerGraph) -> set[str]:
+    """Names of the values that the integer network rounds to a scale of their own."""
+    wide = graph.after_logits
+    own = [part for part in graph.parts if not part.keeps_scale and graph.scaled_as(part) is part]
+    return {part.ranged for part in own if part.value not in wide}
 
 
 def without_rounding(network: Network) -> Network:
     """The network as it was before `quantization_aware`, with the weights of now; itself if it does not round."""
-    if not any(isinstance(layer, RoundedWeights | Rounding) for layer in network.layers()):
+    if not any(isinstance(node.layer, RoundedWeights | Rounding) for node in network.nodes):
         return network
-    layer = _restored(copy.deepcopy(network.layer))
-    plain = Network(layer, network.input_shape, dtype=network.dtype, fuse=network.fused)
+
+    def change(node: Node) -> list[Node]:
+        if isinstance(node.layer, Rounding):
+            return []
+        layer = node.layer.inner if isinstance(node.layer, RoundedWeights) else node.layer
+        return [Node(layer, node.inputs, node.name)]
+
+    nodes = rewrite(unroll(copy.deepcopy(network.layer)), change)
+    plain = Network(Rewritten(nodes), network.input_shape, dtype=network.dtype, fuse=network.fused)
     plain.load_state({name: value for name, value in network.state().items() if name in plain.parameters})
     return plain
-
-
-def _restored(layer: Layer) -> Layer:
-    if isinstance(layer, RoundedWeights):
-        return layer.inner
-    if not isinstance(layer, Sequential):
-        return layer
-    kept = {name: child for name, child in layer.children().items() if not isinstance(child, Rounding)}
-    return Sequential(*map(_restored, kept.values()), names=tuple(kept))
-
-
-def _rewritten(layer: Layer, stored: set[str], bits: int) -> Layer:
-    if isinstance(layer, Conv2d | Linear):
-        return RoundedWeights(layer, bits)
-    if not isinstance(layer, Sequential):
-        return layer
-    layers: list[Layer] = []
-    names: list[str] = []
-    for name, child in layer.children().items():
-        layers.append(_rewritten(child, stored, bits))
-        names.append(name)
-        if child.name in stored:
-            layers.append(Rounding())
-            names.append(f"{name}-rounded")
-    return Sequential(*layers, names=tuple(names))

@@ -12,9 +12,10 @@ from contextlib import contextmanager
 import numpy as np
 
 from pellucid import ops
-from pellucid.layers import INFERENCE, Context, Conv2d, Layer, Linear, Parameter, Window
+from pellucid.graph.fold import Affine, filters, weight_of
+from pellucid.layers import INFERENCE, Context, Layer, Parameter, Window
 from pellucid.layers.initializers import Constant
-from pellucid.ops.arrays import Array, Shape
+from pellucid.ops.arrays import Array, Pair, Shape
 from pellucid.plan.scale import Scale
 from pellucid.plan.weight_levels import checked_bits, nearest_levels, plain_steps
 
@@ -22,9 +23,9 @@ MOMENTUM = 0.02  # weight of the newest batch in the running range of an activat
 
 
 class RoundedWeights(Layer):
-    """A Conv2d or Linear that computes with weights of `bits` bits and learns them in full precision."""
+    """A convolution or affine layer that computes with weights of `bits` bits and learns them in full precision."""
 
-    def __init__(self, inner: Conv2d | Linear, bits: int) -> None:
+    def __init__(self, inner: Affine, bits: int) -> None:
         self.inner, self.bits = inner, checked_bits(bits)
         self.sees_all = inner.sees_all
 
@@ -42,8 +43,8 @@ class RoundedWeights(Layer):
         return self.inner.output_shape(input_shape)
 
     def levels(self) -> tuple[Array, Array]:
-        """The weights as (levels int8, step of each filter)."""
-        weight = self.inner.built_weight.value
+        """The weights of each output as (levels (K, ...) int8, step of each filter)."""
+        weight = filters(self.inner)
         steps = plain_steps(weight, self.bits)
         return nearest_levels(weight, steps, self.bits), steps
 
@@ -60,7 +61,7 @@ class RoundedWeights(Layer):
     def forward(self, x: Array, context: Context = INFERENCE) -> Array:
         """With the rounded weights."""
         levels, steps = self.levels()
-        value = levels.astype(x.dtype) * np.expand_dims(steps, tuple(range(1, levels.ndim)))
+        value = weight_of(self.inner, levels.astype(x.dtype) * np.expand_dims(steps, tuple(range(1, levels.ndim))))
         if context.keep:
             self.value = value
         with self._rounded(value):
@@ -76,6 +77,10 @@ class RoundedWeights(Layer):
     def window(self) -> Window:
         """That of the layer itself."""
         return self.inner.window
+
+    def window_for(self, size: Pair) -> Window:
+        """That of the layer itself."""
+        return self.inner.window_for(size)
 
     def multiply_adds(self, input_shape: Shape) -> int:
         """As the layer itself."""

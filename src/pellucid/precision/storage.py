@@ -12,30 +12,71 @@ from typing import Any
 import numpy as np
 
 from pellucid.errors import PellucidError
+from pellucid.graph import INPUT
 from pellucid.ops.arrays import Array
-from pellucid.plan.integer_network import IntegerNetwork
-from pellucid.plan.integer_steps import IntegerConv2d, IntegerPool2d, IntegerStep, IntegerTable
+from pellucid.plan.integer_affine import IntegerAffine, IntegerConv2d, IntegerConvTranspose2d
+from pellucid.plan.integer_network import IntegerNetwork, images_shape
+from pellucid.plan.integer_steps import (
+    IntegerAdd,
+    IntegerConcat,
+    IntegerCropLike,
+    IntegerFlatten,
+    IntegerMultiply,
+    IntegerPool2d,
+    IntegerRepeatEdges,
+    IntegerStep,
+    IntegerTable,
+)
 from pellucid.plan.scale import Scale
 from pellucid.plan.weight_levels import checked_bits, pack, unpack
-from pellucid.precision.fixed_point import LARGEST_SHIFT
 from pellucid.weights import read_arrays, write_arrays
 
-FORMAT = "pellucid integer network 1"
-KINDS: dict[str, type[IntegerStep]] = {kind.__name__: kind for kind in (IntegerConv2d, IntegerPool2d, IntegerTable)}
+FORMATS = ("pellucid integer network 1", "pellucid integer network 2")
+"""Of chains, as version 0.1 wrote and reads them, and of graphs."""
+
+KINDS: dict[str, type[IntegerStep]] = {
+    kind.__name__: kind
+    for kind in (
+        IntegerAdd,
+        IntegerConcat,
+        IntegerConv2d,
+        IntegerConvTranspose2d,
+        IntegerCropLike,
+        IntegerFlatten,
+        IntegerMultiply,
+        IntegerPool2d,
+        IntegerRepeatEdges,
+        IntegerTable,
+    )
+}
+NEWER: dict[str, dict[str, Any]] = {
+    "IntegerConv2d": {"high": 255, "same": ""},
+    "IntegerPool2d": {"dilation": (1, 1), "same": ""},
+    "IntegerTable": {},
+}
+"""Fields of version 0.1's kinds that it doesn't know, with what stands for them where they are left out."""
 
 
 def save_integer(path: Path, network: IntegerNetwork, notes: Mapping[str, str] | None = None) -> None:
     """Write the network, weights packed to their bits, with further notes about it."""
     arrays: dict[str, Array] = {}
     steps: list[dict[str, Any]] = []
+    before = INPUT
     for i, step in enumerate(network.steps):
-        values = {field.name: getattr(step, field.name) for field in fields(step)}
+        kind, values = type(step).__name__, {field.name: getattr(step, field.name) for field in fields(step)}
+        if values["inputs"] == (before,):
+            del values["inputs"]  # the step before it: as in every chain
+        for name, value in NEWER.get(kind, {}).items():
+            if values[name] == value:
+                del values[name]
         for name in [name for name, value in values.items() if isinstance(value, np.ndarray)]:
             arrays[f"{i}.{name}"] = values.pop(name)
-        if isinstance(step, IntegerConv2d):
+        if isinstance(step, IntegerAffine):
             values["filters"] = step.weight.shape
             arrays[f"{i}.weight"] = pack(step.weight, step.bits)
-        steps.append({"kind": type(step).__name__, **values})
+        steps.append({"kind": kind, **values})
+        before = step.name
+    newer = any(s["kind"] not in NEWER or {"inputs", *NEWER[s["kind"]]} & set(s) for s in steps)
     about = {
         "steps": steps,
         "input_shape": network.input_shape,
@@ -44,63 +85,58 @@ def save_integer(path: Path, network: IntegerNetwork, notes: Mapping[str, str] |
         "logit_step": network.logit_step,
         "bits": network.bits,
     }
-    write_arrays(path, arrays, {**(notes or {}), "format": FORMAT, "network": json.dumps(about)})
+    write_arrays(path, arrays, {**(notes or {}), "format": FORMATS[newer], "network": json.dumps(about)})
+
+
+def is_integer(path: Path) -> bool:
+    """Whether a file, of arrays with notes, says that it is an integer network's."""
+    return read_arrays(path)[1].get("format") in FORMATS
 
 
 def load_integer(path: Path) -> tuple[IntegerNetwork, dict[str, str]]:
     """The network of a file and the notes. Raises PellucidError where the file is missing, damaged or another's."""
     arrays, notes = read_arrays(path)
-    if notes.get("format") != FORMAT:
-        raise PellucidError(f"{path}: expected a {FORMAT!r}, got {notes.get('format', 'another file')!r}")
+    if notes.get("format") not in FORMATS:
+        raise PellucidError(f"{path}: expected a {FORMATS[0]!r}, got {notes.get('format', 'another file')!r}")
     try:
         about = json.loads(notes["network"])
-        steps = [_step(values, i, arrays) for i, values in enumerate(about["steps"])]
+        names = [INPUT, *(values["name"] for values in about["steps"])]
+        steps = [_step({"inputs": [names[i]]} | values, i, arrays) for i, values in enumerate(about["steps"])]
         network = IntegerNetwork(
-            steps,
+            _checked(steps, about),
             tuple(about["input_shape"]),
             tuple(about["output_shape"]),
             Scale(*about["input_scale"]),
             about["logit_step"],
             about["bits"],
         )
-        _check(network)
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
         raise PellucidError(f"{path}: damaged description of an integer network ({error})") from error
     return network, notes
 
 
-def _check(network: IntegerNetwork) -> None:
-    """Raise ValueError where arrays and descriptions don't fit: kernels trust them, and so does the exported C."""
-    if not network.steps:
+def _checked(steps: list[IntegerStep], about: Mapping[str, Any]) -> list[IntegerStep]:
+    """The steps. Raises ValueError where they don't fit: kernels trust them, and so does the exported C."""
+    if not steps:
         raise ValueError("no steps")
-    shape = network.steps[0].input_shape
-    if prod(shape) != prod(network.input_shape):
-        raise ValueError(f"input {network.input_shape}, but the first step takes {shape}")
-    for i, step in enumerate(network.steps):
-        if prod(step.input_shape) != prod(shape) or len(step.input_shape) != 3 or len(step.output_shape) != 3:
-            raise ValueError(f"step {i} takes {step.input_shape}, but gets {shape}")
-        if not step.name.isprintable() or "*/" in step.name:
-            raise ValueError(f"step {i}: no name of a layer")
-        if isinstance(step, IntegerConv2d):
-            _check_convolution(i, step)
-        elif isinstance(step, IntegerTable) and (step.table.shape != (256,) or step.table.dtype != np.uint8):
-            raise ValueError(f"step {i}: expected a table of 256 bytes")
-        shape = step.output_shape
-    if prod(shape) != prod(network.output_shape):
-        raise ValueError(f"output {network.output_shape}, but the last step gives {shape}")
-
-
-def _check_convolution(i: int, step: IntegerConv2d) -> None:
-    C, K = step.input_shape[0], step.output_shape[0]
-    if step.groups < 1 or C % step.groups or K % step.groups:
-        raise ValueError(f"step {i}: {step.groups} groups for {C} and {K} channels")
-    if step.weight.ndim != 4 or step.weight.shape[:2] != (K, C // step.groups):
-        raise ValueError(f"step {i}: filters {step.weight.shape} for {C} and {K} channels")
-    for name, values in (("bias", step.bias), ("multiplier", step.multiplier), ("shift", step.shift)):
-        if values.shape != (K,) or values.dtype != np.int32:
-            raise ValueError(f"step {i}: expected {name} of {K} numbers of 32 bits")
-    if step.shift.min(initial=1) < 1 or step.shift.max(initial=1) > LARGEST_SHIFT:
-        raise ValueError(f"step {i}: expected shifts from 1 to {LARGEST_SHIFT}")
+    shapes = {INPUT: images_shape(tuple(about["input_shape"]))}
+    for i, step in enumerate(steps):
+        missing = next((name for name in (*step.inputs, step.sized_by) if name and name not in shapes), None)
+        if missing is not None or not step.inputs:
+            raise ValueError(f"step {i} sees {missing or 'nothing'}, which is not there")
+        if step.name in shapes or not step.name.isprintable() or "*/" in step.name:
+            raise ValueError(f"step {i}: no name of a layer of its own")
+        seen = tuple(shapes[name] for name in step.inputs)
+        if step.input_shape != seen[0] or len(step.output_shape) != 3 or min(step.output_shape) < 1:
+            raise ValueError(f"step {i} takes {step.input_shape}, but gets {seen[0]}")
+        try:
+            step.check(seen, shapes.get(step.sized_by))
+        except ValueError as error:
+            raise ValueError(f"step {i}: {error}") from error
+        shapes[step.name] = step.output_shape
+    if prod(steps[-1].output_shape) != prod(about["output_shape"]):
+        raise ValueError(f"output {about['output_shape']}, but the last step gives {steps[-1].output_shape}")
+    return steps
 
 
 def _step(values: dict[str, Any], i: int, arrays: Mapping[str, Array]) -> IntegerStep:

@@ -2,7 +2,7 @@
 
 from pellucid.recipes.data import build_data, build_loader
 from pellucid.recipes.load import DEFAULT, list_recipes, load_recipe, parse_recipe
-from pellucid.recipes.model import Model, model_notes, open_model
+from pellucid.recipes.model import AnyModel, Model, model_notes, open_model
 from pellucid.recipes.network import build_network, build_task
 from pellucid.recipes.run import resume_run, start_run
 from pellucid.recipes.schema import Recipe
@@ -11,6 +11,7 @@ from pellucid.recipes.write import recipe_toml
 
 __all__ = [
     "DEFAULT",
+    "AnyModel",
     "Model",
     "Recipe",
     "build_data",

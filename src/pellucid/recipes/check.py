@@ -9,6 +9,7 @@ import msgspec
 
 from pellucid.errors import PellucidError
 from pellucid.recipes.choices import check_choice, make
+from pellucid.recipes.own_network import networks_with
 from pellucid.recipes.schema import Recipe
 from pellucid.tasks import TASKS
 from pellucid.training import OPTIMIZERS, SCHEDULES
@@ -19,7 +20,7 @@ MOST = 1e12  # more than any sensible fraction of a recipe; a larger one is a sl
 
 def check_choices(recipe: Recipe) -> None:
     """Check what a recipe chooses by name, before anything is made of it."""
-    check_choice("network", recipe.network, NETWORKS, given=1)
+    check_choice("network", recipe.network, networks_with(recipe.network.get("name"), NETWORKS), given=1)
     check_choice("task", recipe.task, TASKS, given=1)
     check_choice("optimizer", recipe.optimizer, OPTIMIZERS, given=0)
     check_choice("schedule", recipe.schedule, SCHEDULES, given=2)

@@ -43,7 +43,8 @@ def check_choice(
         if key not in accepted:
             raise unknown(f"key {section}.{key} for {name}", key, accepted)
         try:
-            msgspec.convert(value, accepted[key].annotation)
+            annotation = accepted[key].annotation
+            msgspec.convert(value, Any if annotation is inspect.Parameter.empty else annotation)
         except msgspec.ValidationError as error:
             raise PellucidError(f"{section}.{key} = {value!r}: {str(error).lower()}") from error
     for key, parameter in accepted.items():

@@ -8,11 +8,11 @@ from pathlib import Path
 from pellucid.data import Data
 from pellucid.errors import PellucidError
 from pellucid.ops.formats import FORMATS
-from pellucid.plan import IntegerNetwork
+from pellucid.plan import AnyNetwork, IntegerNetwork
 from pellucid.plan.weight_levels import WIDTHS
 from pellucid.precision import quantize
 from pellucid.recipes.data import build_data, build_loader
-from pellucid.recipes.format_report import AnyNetwork, FormatRow, compare_formats, in_formats
+from pellucid.recipes.format_report import FormatRow, compare_formats, in_formats
 from pellucid.recipes.model import Model, open_model
 from pellucid.recipes.shrink import calibration_images, open_shrunk
 

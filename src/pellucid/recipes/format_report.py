@@ -18,15 +18,13 @@ from pellucid.network import Network
 from pellucid.ops import memory
 from pellucid.ops.arrays import Array
 from pellucid.ops.formats import float_type
-from pellucid.plan.integer_network import IntegerNetwork
-from pellucid.precision.stages import stages
+from pellucid.plan import AnyNetwork, IntegerNetwork
+from pellucid.precision.integer_graph import integer_graph
 from pellucid.task import Task
 
 TIMED_IMAGES, TIMED_ROUNDS, TIMED_RUNS = 128, 15, 5
 REFERENCE = "float64"
 """The format that the others' logits and predictions are compared with."""
-
-AnyNetwork = Network | IntegerNetwork
 
 
 @dataclass(frozen=True)
@@ -96,7 +94,9 @@ def activation_bytes(network: AnyNetwork) -> int:
     if isinstance(network, IntegerNetwork):
         return network.activation_bytes
     try:
-        written = sum(prod(stage.output_shape) for stage in stages(network)) * network.dtype.itemsize
+        shapes = network.nodes.shapes(network.input_shape)
+        parts = integer_graph(network.nodes).parts
+        written = sum(prod(shapes[part.value]) for part in parts) * network.dtype.itemsize
     except PellucidError:  # a layer that integers don't know: what the layers declare
         written = network_cost(network).activation_bytes
     return prod(network.input_shape) * network.dtype.itemsize + written

@@ -13,9 +13,11 @@ import msgspec
 from pellucid.errors import PellucidError
 from pellucid.files import read_whole
 from pellucid.recipes.choices import unknown
+from pellucid.recipes.own_network import check_trust
 from pellucid.recipes.schema import Recipe
 
 DEFAULT = "deep-convnet"
+RUN_RECIPE = "recipe.toml"  # as it lies in a run's folder
 
 
 def list_recipes() -> dict[str, str]:
@@ -34,11 +36,15 @@ def load_recipe(name_or_path: str | Path = DEFAULT, overrides: Mapping[str, Any]
     overrides: value by dotted key, such as {"optimizer.rate": 0.002}; a string is read as TOML where it is TOML,
     else as itself. Raises PellucidError that names the file and the key, and the nearest known one.
     """
-    return parse_recipe(*_read(name_or_path), overrides)
+    text, source = _read(name_or_path)
+    return parse_recipe(text, source, overrides, own=Path(source).name != RUN_RECIPE)
 
 
-def parse_recipe(text: str, source: str, overrides: Mapping[str, Any] | None = None) -> Recipe:
-    """A recipe's TOML text, as `load_recipe`. source: what messages call it."""
+def parse_recipe(text: str, source: str, overrides: Mapping[str, Any] | None = None, *, own: bool = False) -> Recipe:
+    """A recipe's TOML text, as `load_recipe`. source: what messages call it.
+
+    own: whether the caller's user wrote it, and not whoever made a run or a model's file; see `own_network`.
+    """
     try:
         content = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -47,8 +53,13 @@ def parse_recipe(text: str, source: str, overrides: Mapping[str, Any] | None = N
     try:
         for key, value in (overrides or {}).items():
             _override(content, key, _value(value))
+        network = content.get("network")
+        if isinstance(network, dict) and not own:
+            check_trust(network.get("name"), source)
         return _recipe(content)
     except PellucidError as error:
+        if str(error).startswith(f"{source}: "):
+            raise
         raise PellucidError(f"{source}: {error}") from error
 
 
@@ -60,7 +71,7 @@ def _read(name_or_path: str | Path) -> tuple[str, str]:
         )
     path = Path(name_or_path)
     if path.is_dir():
-        path /= "recipe.toml"
+        path /= RUN_RECIPE
     if path.suffix != ".toml" and not path.exists():
         raise unknown("recipe", str(name_or_path), names)
     try:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from pellucid.data.dataset import Dataset
 from pellucid.data.formats.folders import has_class_folders
 from pellucid.errors import PellucidError
+from pellucid.graph import Nodes
 from pellucid.network import Network
 from pellucid.ops.arrays import Shape
+from pellucid.plan import AnyNetwork
 from pellucid.recipes.load import parse_recipe
 from pellucid.recipes.network import build_network, build_task
 from pellucid.recipes.schema import Recipe
@@ -22,21 +26,45 @@ from pellucid.weights import read_arrays
 FORMAT = "pellucid model 1"
 
 
+class About(NamedTuple):
+    """What a model's file says beside its weights: see AnyModel."""
+
+    recipe: Recipe
+    image_shape: Shape
+    class_names: tuple[str, ...]
+    path: Path
+    pictures: bool
+
+
 @dataclass(frozen=True)
-class Model:
-    """A trained network, and what it was trained by.
+class AnyModel:
+    """A trained network, in floats or integers, and what it was trained by.
 
     image_shape: (C, H, W) it was trained on. class_names: of class 0, 1, ... pictures: whether its images were
     picture files as they are, and not prepared characters as MNIST's.
     """
 
-    network: Network
+    network: AnyNetwork
     task: Task
     recipe: Recipe
     image_shape: Shape
     class_names: tuple[str, ...]
     path: Path
     pictures: bool
+
+    @property
+    def nodes(self) -> Nodes:
+        """The network's nodes, of floats: of one in integers those it was made from."""
+        if isinstance(self.network, Network):
+            return self.network.nodes
+        return build_network(self.recipe, self.image_shape, len(self.class_names)).nodes
+
+
+@dataclass(frozen=True)
+class Model(AnyModel):
+    """A trained network that can be looked into, and trained on."""
+
+    network: Network
 
 
 def model_notes(
@@ -68,6 +96,14 @@ def open_model(path: Path, *, best: bool = False) -> Model:
     arrays, notes = read_arrays(file)
     if notes.get("format") != FORMAT:
         raise PellucidError(f"{file}: expected a {FORMAT!r}, got {notes.get('format', 'another file')!r}")
+    about = parse_notes(notes, file)
+    network = build_network(about.recipe, about.image_shape, len(about.class_names))
+    network.load_state(arrays, str(file))
+    return Model(network, build_task(about.recipe, about.class_names), *about)
+
+
+def parse_notes(notes: Mapping[str, str], file: Path) -> About:
+    """What `model_notes` has written. Raises PellucidError, naming the file, where they are damaged."""
     try:
         recipe = parse_recipe(notes["recipe"], str(file))
         image_shape = tuple(json.loads(notes["image_shape"]))
@@ -75,9 +111,7 @@ def open_model(path: Path, *, best: bool = False) -> Model:
         pictures = bool(json.loads(notes.get("pictures", "false")))
     except (KeyError, TypeError, ValueError) as error:
         raise PellucidError(f"{file}: damaged notes beside the weights ({error!r})") from error
-    network = build_network(recipe, image_shape, len(class_names))
-    network.load_state(arrays, str(file))
-    return Model(network, build_task(recipe, class_names), recipe, image_shape, class_names, file, pictures)
+    return About(recipe, image_shape, class_names, file, pictures)
 
 
 def _file(folder: RunFolder, best: bool) -> Path:

@@ -9,6 +9,7 @@ from pellucid.ops.arrays import Shape
 from pellucid.ops.formats import float_type
 from pellucid.precision import with_rounding
 from pellucid.recipes.choices import make
+from pellucid.recipes.own_network import networks_with
 from pellucid.recipes.schema import Recipe
 from pellucid.task import Task
 from pellucid.tasks import TASKS, Detect, Segment
@@ -18,9 +19,9 @@ from pellucid.zoo import NETWORKS
 def build_network(recipe: Recipe, image_shape: Shape, classes: int) -> Network:
     """The recipe's network with its first weights, for images (C, H, W) of so many classes."""
     settings = recipe.training
-    layer = make(recipe.network, NETWORKS, classes)
+    layer = make(recipe.network, networks_with(recipe.network["name"], NETWORKS), classes)
     if settings.weight_bits:
-        layer = with_rounding(layer, image_shape, settings.weight_bits)
+        layer = with_rounding(layer, settings.weight_bits)
     return Network(layer, image_shape, dtype=float_type(settings.precision), seed=settings.seed)
 
 

@@ -12,13 +12,13 @@ from pellucid.data.pictures import read_picture
 from pellucid.data.prepare import prepare_character
 from pellucid.errors import PellucidError
 from pellucid.ops.arrays import Array
-from pellucid.recipes.model import Model
+from pellucid.recipes.model import AnyModel
 from pellucid.tasks import Classify, Guess
 
 BATCH = 256
 
 
-def guess(model: Model, paths: Sequence[Path], top: int = 3) -> list[list[Guess]]:
+def guess(model: AnyModel, paths: Sequence[Path], top: int = 3) -> list[list[Guess]]:
     """The likeliest classes of each PNG or JPEG file, likeliest first.
 
     Every file is read before anything is computed. Raises PellucidError that names a file which is no image.
@@ -32,7 +32,7 @@ def guess(model: Model, paths: Sequence[Path], top: int = 3) -> list[list[Guess]
     return found
 
 
-def read_image(model: Model, path: Path) -> Array:
+def read_image(model: AnyModel, path: Path) -> Array:
     """The pixels of a file as the model's training images were: (C, H, W) uint8.
 
     A model trained on a folder of pictures gets the picture, resized. One trained on characters (MNIST and other
@@ -43,7 +43,7 @@ def read_image(model: Model, path: Path) -> Array:
     return read_picture(path, C, (H, W)).transpose(2, 0, 1) if pictures else prepare_character(path, H)
 
 
-def inputs(model: Model, pixels: Array) -> Array:
+def inputs(model: AnyModel, pixels: Array) -> Array:
     """What the network sees of pixels (N, C, H, W) uint8: normalised as in training."""
     data = model.recipe.data
     return normalized(pixels, model.network.dtype, 255, data.mean or None, data.std or None)

@@ -14,8 +14,9 @@ from pellucid.errors import PellucidError
 from pellucid.files import write_whole
 from pellucid.network import Network
 from pellucid.ops.arrays import Array
+from pellucid.plan import AnyNetwork
 from pellucid.precision import fold_batch_norm
-from pellucid.recipes.model import Model
+from pellucid.recipes.model import AnyModel
 from pellucid.tasks.box_pictures import draw_boxes
 from pellucid.tasks.detect import Detect
 from pellucid.tasks.detections import Detections
@@ -31,12 +32,13 @@ class Detector:
     Raises PellucidError where the model's task is another.
     """
 
-    def __init__(self, model: Model) -> None:
+    def __init__(self, model: AnyModel) -> None:
         if not isinstance(model.task, Detect):
             raise PellucidError(f"{model.path}: its task, {model.recipe.task['name']}, has no boxes")
         self.model, self.task = model, model.task
-        self.network: Network = fold_batch_norm(model.network)
-        self.period = periods(self.network)
+        network = model.network
+        self.network: AnyNetwork = fold_batch_norm(network) if isinstance(network, Network) else network
+        self.period = periods(model.nodes)
 
     def __call__(self, images: Sequence[Array]) -> list[Detections]:
         """What is on images (C, H, W) uint8 of any sizes; what one holds doesn't depend on the others."""
@@ -60,7 +62,7 @@ class DetectedFile:
     shown: Detections
 
 
-def detect_files(model: Model, paths: Sequence[Path], folder: Path) -> Iterator[DetectedFile]:
+def detect_files(model: AnyModel, paths: Sequence[Path], folder: Path) -> Iterator[DetectedFile]:
     """For each PNG or JPEG file, of any size, what is found, and the picture NAME-boxes.png in a folder.
 
     All files are looked at before the first is computed. Raises PellucidError, naming the file, for one that is no

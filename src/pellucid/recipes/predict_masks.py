@@ -14,7 +14,7 @@ from pellucid.errors import PellucidError
 from pellucid.files import write_whole
 from pellucid.graph import grid
 from pellucid.ops.arrays import Array
-from pellucid.recipes.model import Model
+from pellucid.recipes.model import AnyModel
 from pellucid.tasks.mask_pictures import encoded, mask_png, overlay
 from pellucid.tasks.segment import Segment
 from pellucid.tasks.tiles import TILE, segment
@@ -30,7 +30,9 @@ class SegmentedFile:
     shares: dict[str, float]
 
 
-def segment_files(model: Model, paths: Sequence[Path], folder: Path, *, tile: int = TILE) -> Iterator[SegmentedFile]:
+def segment_files(
+    model: AnyModel, paths: Sequence[Path], folder: Path, *, tile: int = TILE
+) -> Iterator[SegmentedFile]:
     """For each PNG or JPEG file, its mask NAME-mask.png and the overlay NAME-overlay.png in a folder.
 
     Images keep their size; those longer than `tile` pixels are cut into tiles. All files are looked at before the
@@ -39,21 +41,22 @@ def segment_files(model: Model, paths: Sequence[Path], folder: Path, *, tile: in
     if not isinstance(model.task, Segment):
         raise PellucidError(f"{model.path}: its task, {model.recipe.task['name']}, has no classes of pixels")
     _check(model, paths)
+    nodes = model.nodes
     for path in paths:
         pixels = read_pixels(model, path)
-        mask = segment(model.network, _input(model, pixels), tile)
+        mask = segment(model.network, _input(model, pixels), tile, nodes)
         yield _written(path, folder, pixels, mask, model.task.class_names)
 
 
-def read_pixels(model: Model, path: Path) -> Array:
+def read_pixels(model: AnyModel, path: Path) -> Array:
     """The pixels of a file, (C, H, W) uint8, grey or in colour as the model's training images were."""
     size, _ = picture_format(path)
     return read_picture(path, model.image_shape[0], size).transpose(2, 0, 1)
 
 
-def _check(model: Model, paths: Sequence[Path]) -> None:
+def _check(model: AnyModel, paths: Sequence[Path]) -> None:
     names: dict[str, Path] = {}
-    rows, columns = grid(model.network.nodes)
+    rows, columns = grid(model.nodes)
     for path in paths:
         (H, W), _ = picture_format(path)
         stride = f"{rows.period}x{columns.period}"
@@ -63,7 +66,7 @@ def _check(model: Model, paths: Sequence[Path]) -> None:
             raise PellucidError(f"{path}: {names[path.stem]} has the same name, their masks would too")
 
 
-def _input(model: Model, pixels: Array) -> Array:
+def _input(model: AnyModel, pixels: Array) -> Array:
     """Normalised as in training: (C, H, W)."""
     data = model.recipe.data
     x: Array = normalized(pixels[None], model.network.dtype, 255, data.mean or None, data.std or None)[0]

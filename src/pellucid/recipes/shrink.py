@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from json import dumps, loads
+from json import loads
 from math import inf
 from pathlib import Path
 
@@ -19,12 +19,15 @@ from pellucid.ops.arrays import Array
 from pellucid.plan import IntegerNetwork
 from pellucid.plan.weight_levels import WIDTHS, checked_bits
 from pellucid.precision import quantization_aware, quantize
-from pellucid.precision.storage import load_integer, save_integer
+from pellucid.precision.storage import is_integer, load_integer, save_integer
 from pellucid.recipes.data import build_data, build_loader
-from pellucid.recipes.model import Model, open_model
+from pellucid.recipes.model import AnyModel, Model, model_notes, open_model, parse_notes
+from pellucid.recipes.network import build_task
 from pellucid.recipes.schema import Recipe
 from pellucid.recipes.trainer import build_trainer
 from pellucid.training import Callback
+from pellucid.training.folder import RunFolder
+from pellucid.weights import read_arrays
 
 CALIBRATION_IMAGES = 500
 FINE_TUNING_RATE = 0.1  # of the recipe's learning rate, falling as a cosine
@@ -69,8 +72,25 @@ def shrink_run(
     shrunk = quantize(network, images, bits)
     epochs = epochs + (model.recipe.training.epochs if trained_for else 0)
     path = model.path.parent / f"int{bits}.safetensors"
-    save_integer(path, shrunk, {"class_names": dumps(list(model.class_names)), "epochs": str(epochs)})
+    notes = model_notes(model.recipe, model.image_shape, model.class_names, model.pictures)
+    save_integer(path, shrunk, {**notes, "epochs": str(epochs)})
     return Shrunk(shrunk, path, model.class_names, epochs)
+
+
+def open_any(path: Path, *, best: bool = False) -> AnyModel:
+    """The model of a run folder (its last, or its best), of a model file, or of an integer network's file.
+
+    Raises PellucidError where there is none, or it is damaged.
+    """
+    if not path.is_file() or not is_integer(path):
+        return open_model(path, best=best)
+    network, notes = load_integer(path)
+    if "recipe" not in notes:  # of version 0.1: the run's model, which it was made from, says it
+        notes = notes | read_arrays(RunFolder(path.parent).model)[1]
+    about = parse_notes(notes, path)
+    training = msgspec.structs.replace(about.recipe.training, precision="float32")  # of its input
+    about = about._replace(recipe=msgspec.structs.replace(about.recipe, training=training))
+    return AnyModel(network, build_task(about.recipe, about.class_names), *about)
 
 
 def open_shrunk(path: Path, bits: int | None = None) -> Shrunk:

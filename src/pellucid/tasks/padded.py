@@ -12,22 +12,25 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pellucid import ops
-from pellucid.graph import grid
+from pellucid.graph import Nodes, grid
 from pellucid.layers import INFERENCE, AvgPool2d, Layer, MaxPool2d
 from pellucid.network import Network
 from pellucid.ops import memory
 from pellucid.ops.arrays import Array, Pair, Shape
+from pellucid.plan import AnyNetwork
 
 
-def forward_each(network: Network, images: Sequence[Array], period: Pair | None = None) -> list[Array]:
+def forward_each(network: AnyNetwork, images: Sequence[Array], period: Pair | None = None) -> list[Array]:
     """Outputs (K, h, w) of images (C, H, W) of any sizes, in the network's float type.
 
     An image whose side is no multiple of the network's period (the product of its strides) is continued in black up
     to the next one. The network's layers must leave zero what lies far from what isn't: convolutions, poolings,
     normalisations, element-wise functions, and sums and concatenations of those. period: the network's, where it is
-    known already.
+    known already, as of one in integers it has to be.
     """
-    period = period or periods(network)
+    if period is None:
+        assert isinstance(network, Network)
+        period = periods(network.nodes)
     shapes = [(image.shape[0], *_rounded(image.shape[1:], period)) for image in images]
     H, W = (max(shape[axis] for shape in shapes) for axis in (1, 2))
     batch = memory.empty_images((len(images), shapes[0][0], H, W), network.dtype)
@@ -36,7 +39,7 @@ def forward_each(network: Network, images: Sequence[Array], period: Pair | None 
         row[:, : image.shape[1], : image.shape[2]] = image
     if len(set(shapes)) == 1:
         return list(ops.host(network.forward(batch)))
-    if any(_overhangs(layer) for layer in network.layers()):
+    if not isinstance(network, Network) or any(_overhangs(layer) for layer in network.layers()):
         rows = zip(batch, shapes, strict=True)
         return [ops.host(network.forward(memory.channels_last(row[None, :, :h, :w]))[0]) for row, (_, h, w) in rows]
     parts = _parts(network, shapes)
@@ -55,9 +58,9 @@ def _overhangs(layer: Layer) -> bool:
     return isinstance(layer, MaxPool2d | AvgPool2d) and (any(layer.geometry.padding) or layer.ceil)
 
 
-def periods(network: Network) -> Pair:
+def periods(nodes: Nodes) -> Pair:
     """Of rows and columns, the pixels that the sides of images are multiples of."""
-    rows, columns = grid(network.nodes)
+    rows, columns = grid(nodes)
     return rows.period, columns.period
 
 

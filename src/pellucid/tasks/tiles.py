@@ -15,9 +15,10 @@ import numpy as np
 
 from pellucid import ops
 from pellucid.errors import PellucidError
-from pellucid.graph import Axis, grid
+from pellucid.graph import Axis, Nodes, grid
 from pellucid.network import Network
 from pellucid.ops.arrays import Array
+from pellucid.plan import AnyNetwork
 
 TILE = 1024  # pixels: larger images are cut; at 16 float32 channels a map of a tile takes 64 MiB
 
@@ -45,13 +46,18 @@ def spans(size: int, tile: int, axis: Axis) -> list[Span]:
     return [Span(max(0, s - overlap), min(size, s + core + overlap), s, min(size, s + core)) for s in starts]
 
 
-def predicted(network: Network, image: Array, tile: int = TILE) -> Iterator[tuple[slice, slice, Array]]:
+def predicted(
+    network: AnyNetwork, image: Array, tile: int = TILE, nodes: Nodes | None = None
+) -> Iterator[tuple[slice, slice, Array]]:
     """Logits (K, h, w) of parts of an image (C, H, W) that together are the whole, and where they belong.
 
-    tile: the longest side of what goes through the network at once, pixels. Raises PellucidError where the image is
-    smaller than the network's period, or the network doesn't give an output for each pixel.
+    tile: the longest side of what goes through the network at once, pixels. nodes: of a network in integers, those it
+    was made from. Raises PellucidError where the image is smaller than the network's period, or the network doesn't
+    give an output for each pixel.
     """
-    rows, columns = grid(network.nodes)
+    nodes = network.nodes if isinstance(network, Network) else nodes
+    assert nodes is not None
+    rows, columns = grid(nodes)
     _, H, W = image.shape
     for axis, size in ((rows, H), (columns, W)):
         if axis.start != 0 or axis.step != 1 or not math.isfinite(axis.reach):
@@ -67,9 +73,9 @@ def predicted(network: Network, image: Array, tile: int = TILE) -> Iterator[tupl
             yield slice(down.first, down.last), slice(along.first, along.last), logits[:, inside, across]
 
 
-def segment(network: Network, image: Array, tile: int = TILE) -> Array:
+def segment(network: AnyNetwork, image: Array, tile: int = TILE, nodes: Nodes | None = None) -> Array:
     """The likeliest class of each pixel of an image (C, H, W), as the network sees it: (H, W) uint8."""
     mask = np.empty(image.shape[1:], np.uint8)
-    for rows, columns, logits in predicted(network, image, tile):
+    for rows, columns, logits in predicted(network, image, tile, nodes):
         mask[rows, columns] = logits.transpose(1, 2, 0).argmax(axis=2)
     return mask

@@ -4,13 +4,13 @@ import numpy as np
 
 from pellucid.data import Loader
 from pellucid.layers import INFERENCE
-from pellucid.network import Network
+from pellucid.plan import AnyNetwork
 from pellucid.task import Metrics, Task
 from pellucid.training.communicator import Alone, Communicator
 
 
 def evaluate(
-    network: Network, task: Task, loader: Loader, communicator: Communicator | None = None
+    network: AnyNetwork, task: Task, loader: Loader, communicator: Communicator | None = None
 ) -> dict[str, float]:
     """The task's loss and measures over every image of the loader's data set, each once.
 
@@ -23,7 +23,7 @@ def evaluate(
 
 
 def measure(
-    network: Network, task: Task, loader: Loader, communicator: Communicator | None = None
+    network: AnyNetwork, task: Task, loader: Loader, communicator: Communicator | None = None
 ) -> tuple[float, Metrics]:
     """As `evaluate`: the loss, and what the measures follow from."""
     talk = communicator or Alone()

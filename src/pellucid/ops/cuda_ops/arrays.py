@@ -356,7 +356,8 @@ def fill(x: DeviceArray, value: float) -> None:
     elif value == 0 and math.copysign(1, value) > 0:
         device().clear(x.address, x.nbytes)
     else:
-        launch(_fill.of(x.dtype.name), blocks(x.size), THREADS, dense.reshape(-1), value)
+        number = float(value) if x.dtype.name in FLOATS else int(value)
+        launch(_fill.of(x.dtype.name), blocks(x.size), THREADS, dense.reshape(-1), number)
 
 
 def assign(target: DeviceArray, source: DeviceArray) -> None:

@@ -152,15 +152,28 @@ class _Graph:
             cu.cuGraphDestroy(self.graph)
 
 
+FIELD_BYTES = 8
 FORMATS = {"float32": "f4x", "float64": "d", "int64": "q", "uint64": "Q"}
+FORMATS |= {"uint8": "B7x", "int8": "b7x", "uint16": "H6x", "int32": "i4x"}
 
 
-class _Entry:
-    """A loaded kernel, and room for its arguments as Numba lays them out.
+def layout(compiled: Compiled) -> struct.Struct:
+    """How a kernel's arguments lie side by side, as Numba passes them.
 
     An array is two unused addresses, the count of its numbers, the bytes of one, its address, its shape and its
     strides in bytes; each field takes 8 bytes here, of which a float32 uses 4.
     """
+    return struct.Struct(
+        "="
+        + "".join(
+            "q" * (5 + 2 * int(word[1:])) if len(word) > 1 else FORMATS[np.dtype(compiled.type_of(word)).name]
+            for word in compiled.words
+        )
+    )
+
+
+class _Entry:
+    """A loaded kernel, and room for its arguments."""
 
     def __init__(self, compiled: Compiled, capability: Pair) -> None:
         text = ptx(compiled, capability)
@@ -168,14 +181,10 @@ class _Entry:
         name = entry(text).encode()
         self.function = check(f"finding kernel {compiled.name}", cu.cuModuleGetFunction(self.module, name))
         self.words = compiled.words
-        form = "=" + "".join(
-            "q" * (5 + 2 * int(word[1:])) if len(word) > 1 else FORMATS[np.dtype(compiled.type_of(word)).name]
-            for word in compiled.words
-        )
-        self.packer = struct.Struct(form)
+        self.packer = layout(compiled)
         self.values = ctypes.create_string_buffer(self.packer.size)
-        count, start = self.packer.size // 8, ctypes.addressof(self.values)
-        self.pointers = (ctypes.c_void_p * count)(*range(start, start + 8 * count, 8))
+        count, start = self.packer.size // FIELD_BYTES, ctypes.addressof(self.values)
+        self.pointers = (ctypes.c_void_p * count)(*range(start, start + FIELD_BYTES * count, FIELD_BYTES))
         self.address = ctypes.addressof(self.pointers)
 
     def fill(self, arguments: tuple[Any, ...]) -> int:

@@ -28,11 +28,12 @@ def integer_conv2d(
     low: int = 0,
     geometry: Geometry = PLAIN,
     pool: int = 1,
+    high: int = HIGHEST,
 ) -> DeviceArray:
-    """Convolution, rescaled and clipped to low .. 255, of the largest of each pool x pool totals: uint8."""
+    """Convolution, rescaled and clipped to low .. high, of the largest of each pool x pool totals: uint8."""
     P, Q = geometry.output_size((x.shape[2], x.shape[3]), (w.shape[2], w.shape[3]))
     y = empty_images((x.shape[0], w.shape[0], P // pool, Q // pool), np.uint8)
-    _run(_convolve.of("uint8"), x, w, b, multiplier, shift, zeros[0], zeros[1], low, geometry, pool, y)
+    _run(_convolve.of("uint8"), x, w, b, multiplier, shift, zeros[0], zeros[1], (low, high), geometry, pool, y)
     return y
 
 
@@ -48,7 +49,7 @@ def integer_logits(
     """The last layer: round(total * factor), not clipped: (N, K, P, Q) int32."""
     P, Q = geometry.output_size((x.shape[2], x.shape[3]), (w.shape[2], w.shape[3]))
     y = empty_images((x.shape[0], w.shape[0], P, Q), np.int32)
-    _run(_convolve.of("int32"), x, w, b, multiplier, shift, zero, 0, -LARGEST - 1, geometry, 1, y)
+    _run(_convolve.of("int32"), x, w, b, multiplier, shift, zero, 0, (-LARGEST - 1, LARGEST), geometry, 1, y)
     return y
 
 
@@ -61,15 +62,14 @@ def _run(
     shift: DeviceArray,
     zero: int,
     result_zero: int,
-    low: int,
+    limits: Pair,
     geometry: Geometry,
     pool: int,
     y: DeviceArray,
 ) -> None:
     if y.size:
         vectors = [contiguous(v).astype(np.int32, copy=False) for v in (b, multiplier, shift)]
-        high = HIGHEST if y.dtype == np.uint8 else LARGEST
-        settings = zero, result_zero, low, high, pool, geometry.groups, *numbers(geometry)
+        settings = zero, result_zero, *limits, pool, geometry.groups, *numbers(geometry)
         launch(one, blocks(y.size), THREADS, rows(x), contiguous(w), *vectors, *settings, rows(y))
 
 

@@ -27,13 +27,17 @@ def product(a: DeviceArray, b: DeviceArray, out: DeviceArray | None = None, add:
     y = empty((a.shape[0], b.shape[1]), a.dtype) if out is None else out
     if not y.size:
         return y
+    if not a.shape[1]:
+        if not add:
+            y[...] = 0.0
+        return y
     if not y.flags.c_contiguous:
         y[...] = product(a, b)
         return y
     if blas.available(a.dtype):
         blas.product(a, b, y, add)
         return y
-    grid = (-(-y.shape[1] // TILE), -(-y.shape[0] // TILE))
+    grid = (-(-y.shape[0] // TILE), -(-y.shape[1] // TILE))
     launch(_product.of(a.dtype.name), grid, (TILE, TILE), contiguous(a), contiguous(b), int(add), y)
     return y
 
@@ -86,7 +90,7 @@ def _product(a: Any, b: Any, add: int, y: Any) -> None:
     left = cuda.shared.array((TILE, TILE), real)
     right = cuda.shared.array((TILE, TILE), real)
     i, j = cuda.threadIdx.y, cuda.threadIdx.x
-    row, column = cuda.blockIdx.y * TILE + i, cuda.blockIdx.x * TILE + j
+    row, column = cuda.blockIdx.x * TILE + i, cuda.blockIdx.y * TILE + j
     inner = a.shape[1]
     total = real(0)
     for start in range(0, inner, TILE):

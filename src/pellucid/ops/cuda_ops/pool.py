@@ -6,6 +6,7 @@ array of its size; all work is in order on one stream, so what still reads it co
 
 from __future__ import annotations
 
+import sys
 from collections import defaultdict
 
 from pellucid.errors import PellucidError
@@ -72,7 +73,7 @@ class Pool:
         self.idle_bytes = 0
 
     def __del__(self) -> None:
-        if device is not None:  # not while the interpreter is ending
+        if not sys.is_finalizing():
             self.release()
 
 
@@ -85,7 +86,7 @@ class Block:
         self.address, self.size, self.pool = address, size, pool
 
     def __del__(self) -> None:
-        if device is not None:
+        if not sys.is_finalizing():
             self.pool.give_back(self.address, self.size)
 
 

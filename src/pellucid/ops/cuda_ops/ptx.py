@@ -14,11 +14,9 @@ from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
-from numba import cuda
-from numba.cuda import dispatcher, types
-from numba.cuda.np import numpy_support
 
 from pellucid.ops.cuda_ops.jit import Compiled
 
@@ -44,8 +42,11 @@ def _digest() -> str:
     return hashlib.sha256(b"".join(path.read_bytes() for path in sorted(files))).hexdigest()[:16]
 
 
-def signature(compiled: Compiled) -> types.Type:
+def signature(compiled: Compiled) -> Any:
     """The kernel's arguments as Numba knows them."""
+    from numba.cuda import types
+    from numba.cuda.np import numpy_support
+
     arguments = []
     for word in compiled.words:
         kind = numpy_support.from_dtype(np.dtype(compiled.type_of(word)))
@@ -59,6 +60,8 @@ def ptx(compiled: Compiled, capability: tuple[int, int]) -> str:
     path = folder() / f"{'-'.join(parts)}.ptx"
     if path.exists():
         return path.read_text()
+    from numba import cuda
+
     with _compiling_for(capability):
         text, _ = cuda.compile_ptx(compiled.function, signature(compiled), cc=capability)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -71,6 +74,8 @@ def ptx(compiled: Compiled, capability: tuple[int, int]) -> str:
 @contextmanager
 def _compiling_for(capability: tuple[int, int]) -> Iterator[None]:
     """Within the block Numba compiles what kernels call for such cards; else it would ask the card there is."""
+    from numba.cuda import dispatcher
+
     before = dispatcher.get_current_device
     dispatcher.get_current_device = lambda: SimpleNamespace(compute_capability=capability)
     try:

@@ -46,10 +46,16 @@ from pellucid.ops.numba_ops.elementwise.update import (
 from pellucid.ops.numba_ops.half import convolution as half_convolution
 from pellucid.ops.numba_ops.half.conversion import narrow, widen
 from pellucid.ops.numba_ops.integer.convolution import (
+    integer_add,
     integer_avg_pool2d,
+    integer_concat,
     integer_conv2d,
+    integer_conv_transpose2d,
     integer_logits,
     integer_max_pool2d,
+    integer_multiply,
+    integer_sum,
+    integer_transposed_logits,
 )
 from pellucid.ops.numba_ops.linear import linear, linear_backward, linear_relu, linear_relu_backward
 from pellucid.ops.numba_ops.loss import mean_squared_error, softmax, softmax_cross_entropy
@@ -99,10 +105,16 @@ __all__ = [
     "global_avg_pool2d",
     "global_avg_pool2d_backward",
     "host",
+    "integer_add",
     "integer_avg_pool2d",
+    "integer_concat",
     "integer_conv2d",
+    "integer_conv_transpose2d",
     "integer_logits",
     "integer_max_pool2d",
+    "integer_multiply",
+    "integer_sum",
+    "integer_transposed_logits",
     "leaky_relu",
     "leaky_relu_backward",
     "linear",

@@ -39,10 +39,16 @@ from pellucid.ops.numpy_ops.fused import (
 )
 from pellucid.ops.numpy_ops.half import narrow, widen
 from pellucid.ops.numpy_ops.integer import (
+    integer_add,
     integer_avg_pool2d,
+    integer_concat,
     integer_conv2d,
+    integer_conv_transpose2d,
     integer_logits,
     integer_max_pool2d,
+    integer_multiply,
+    integer_sum,
+    integer_transposed_logits,
 )
 from pellucid.ops.numpy_ops.joins import add, concat, multiply, split, unbroadcast
 from pellucid.ops.numpy_ops.linear import linear, linear_backward
@@ -103,10 +109,16 @@ __all__ = [
     "global_avg_pool2d",
     "global_avg_pool2d_backward",
     "host",
+    "integer_add",
     "integer_avg_pool2d",
+    "integer_concat",
     "integer_conv2d",
+    "integer_conv_transpose2d",
     "integer_logits",
     "integer_max_pool2d",
+    "integer_multiply",
+    "integer_sum",
+    "integer_transposed_logits",
     "leaky_relu",
     "leaky_relu_backward",
     "linear",

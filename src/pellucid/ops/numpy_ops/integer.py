@@ -8,17 +8,24 @@ activations as uint8 with one step and one zero a tensor, weights as int8 with z
 
 `factor` is input step times weight step over output step, as multiplier * 2^-shift. That an input's zero may
 differ from 0 needs nothing here: the frame of a padded image holds `zero`, and b holds minus zero times the sum
-of the weights. ReLU is low = zero. Nothing in it is rounded but the one product, half upwards, in 64 bits.
+of the weights. ReLU is low = zero, and what is clipped above has its `high`. Nothing in it is rounded but the one
+product, half upwards, in 64 bits.
+
+Sums and products of activations rescale all their inputs at once and round once:
+
+    y = zero + round((sum over i of  (x_i - zero_i) multiplier_i) / 2^shift)         clipped to low .. high
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
+from functools import reduce
 
 import numpy as np
 
 from pellucid.ops.arrays import Array, Pair
 from pellucid.ops.geometry import PLAIN, Geometry
-from pellucid.ops.memory import empty_images, padded
-from pellucid.ops.numpy_ops.convolution import conv2d
+from pellucid.ops.memory import channels_last, empty_images, padded
+from pellucid.ops.numpy_ops.convolution import conv2d, conv2d_input_gradient
 from pellucid.ops.numpy_ops.pooling import counts, max_pool2d, places
 
 HIGHEST = 255  # of an activation
@@ -35,9 +42,11 @@ def rescale(total: Array, multiplier: Array, shift: Array) -> Array:
     return scaled
 
 
-def requantize(total: Array, multiplier: Array, shift: Array, zero: int = 0, low: int = 0) -> Array:
-    """Totals (..., K) int32 as activations: zero + round(total * factor), clipped to low .. 255, uint8."""
-    y: Array = np.clip(rescale(total, multiplier, shift) + zero, low, HIGHEST).astype(np.uint8)
+def requantize(
+    total: Array, multiplier: Array, shift: Array, zero: int = 0, low: int = 0, high: int = HIGHEST
+) -> Array:
+    """Totals (..., K) int32 as activations: zero + round(total * factor), clipped to low .. high, uint8."""
+    y: Array = np.clip(rescale(total, multiplier, shift) + zero, low, high).astype(np.uint8)
     return y
 
 
@@ -67,6 +76,7 @@ def integer_conv2d(
     low: int = 0,
     geometry: Geometry = PLAIN,
     pool: int = 1,
+    high: int = HIGHEST,
 ) -> Array:
     """The convolution's totals as activations: (N, K, P, Q) uint8; zeros: of input and output.
 
@@ -76,7 +86,7 @@ def integer_conv2d(
     total = integer_sums(x, w, b, zeros[0], geometry)
     if pool > 1:
         total = _largest(total, pool)
-    rows = requantize(total.transpose(0, 2, 3, 1), multiplier, shift, zeros[1], low)
+    rows = requantize(total.transpose(0, 2, 3, 1), multiplier, shift, zeros[1], low, high)
     return rows.transpose(0, 3, 1, 2)
 
 
@@ -87,6 +97,124 @@ def integer_logits(
     total = integer_sums(x, w, b, zero, geometry)
     rows = rescale(total.transpose(0, 2, 3, 1), multiplier, shift).astype(np.int32)
     return rows.transpose(0, 3, 1, 2)
+
+
+def integer_transposed_sums(
+    x: Array,
+    w: Array,
+    b: Array,
+    size: Pair,
+    zero: int = 0,
+    geometry: Geometry = PLAIN,
+) -> Array:
+    """Transposed convolution of x - zero, x (N, C, H, W) uint8, plus b (K,) int32: (N, K, *size) int32.
+
+    w: (K, C/groups, R, S) int8, the filter of each output. How many inputs meet in an output differs from place to
+    place, so here b does not hold minus zero times the sum of the weights.
+    """
+    largest = HIGHEST * int(np.abs(w.astype(np.int64)).sum(axis=(1, 2, 3)).max(initial=0))
+    kind = np.float32 if largest < EXACT_FLOAT32 else np.float64
+    (K, C, R, S), groups = w.shape, geometry.groups
+    adjoint = w.reshape(groups, K // groups, C, R, S).swapaxes(1, 2).reshape(groups * C, K // groups, R, S)
+    centred: Array = channels_last(x).astype(kind)
+    centred -= zero
+    total = conv2d_input_gradient(centred, adjoint.astype(kind), size, geometry)
+    y = empty_images((len(x), K, *size), np.int32)
+    y[...] = total
+    y += b[:, None, None]
+    return y
+
+
+def integer_conv_transpose2d(
+    x: Array,
+    w: Array,
+    b: Array,
+    multiplier: Array,
+    shift: Array,
+    size: Pair,
+    zeros: Pair = (0, 0),
+    low: int = 0,
+    geometry: Geometry = PLAIN,
+    pool: int = 1,
+    high: int = HIGHEST,
+) -> Array:
+    """The transposed convolution's totals as activations, pooled: uint8; see integer_conv2d."""
+    total = integer_transposed_sums(x, w, b, size, zeros[0], geometry)
+    if pool > 1:
+        total = _largest(total, pool)
+    rows = requantize(total.transpose(0, 2, 3, 1), multiplier, shift, zeros[1], low, high)
+    return rows.transpose(0, 3, 1, 2)
+
+
+def integer_transposed_logits(
+    x: Array,
+    w: Array,
+    b: Array,
+    multiplier: Array,
+    shift: Array,
+    size: Pair,
+    zero: int = 0,
+    geometry: Geometry = PLAIN,
+) -> Array:
+    """A last layer that is a transposed convolution: round(total * factor), not clipped: (N, K, *size) int32."""
+    total = integer_transposed_sums(x, w, b, size, zero, geometry)
+    rows = rescale(total.transpose(0, 2, 3, 1), multiplier, shift).astype(np.int32)
+    return rows.transpose(0, 3, 1, 2)
+
+
+def integer_sum(xs: Sequence[Array], zeros: Sequence[int], multipliers: Sequence[int]) -> Array:
+    """Sum of (x - zero) * multiplier over images xs (N, C, H, W) uint8 of one shape, or of one pixel: int32.
+
+    The multipliers are such that no sum passes 32 bits.
+    """
+    parts = ((x.astype(np.int32) - zero) * np.int32(m) for x, zero, m in zip(xs, zeros, multipliers, strict=True))
+    return channels_last(reduce(np.add, parts))
+
+
+def integer_add(
+    xs: Sequence[Array],
+    zeros: Sequence[int],
+    multipliers: Sequence[int],
+    shift: int,
+    zero: int = 0,
+    low: int = 0,
+    high: int = HIGHEST,
+) -> Array:
+    """The sum of images, each with a scale of its own: zero + round(integer_sum / 2^shift), clipped, uint8."""
+    total = integer_sum(xs, zeros, multipliers)
+    rounded = (total + np.int32(1 << (shift - 1))) >> np.int32(shift)
+    y: Array = np.clip(rounded + np.int32(zero), low, high).astype(np.uint8)
+    return y
+
+
+def integer_multiply(
+    x: Array,
+    by: Array,
+    zeros: Pair,
+    multiplier: int,
+    shift: int,
+    zero: int = 0,
+    low: int = 0,
+    high: int = HIGHEST,
+) -> Array:
+    """The product of images: zero + round((x - zeros[0]) (by - zeros[1]) multiplier / 2^shift), clipped, uint8.
+
+    by: of x's shape, or of one pixel, (N, C, 1, 1).
+    """
+    product = (x.astype(np.int64) - zeros[0]) * (by.astype(np.int64) - zeros[1])
+    rounded = (product * multiplier + (1 << (shift - 1))) >> shift
+    return channels_last(np.clip(rounded + zero, low, high).astype(np.uint8))
+
+
+def integer_concat(xs: Sequence[Array], tables: Array) -> Array:
+    """Images (N, C, H, W) uint8 side by side along the channels, each number by its image's table (n, 256) uint8."""
+    N, _, H, W = xs[0].shape
+    y = empty_images((N, sum(x.shape[1] for x in xs), H, W), np.uint8)
+    first = 0
+    for x, table in zip(xs, tables, strict=True):
+        y[:, first : first + x.shape[1]] = table[x]
+        first += x.shape[1]
+    return y
 
 
 def integer_max_pool2d(x: Array, kernel: Pair, geometry: Geometry = PLAIN, ceil: bool = False) -> Array:

@@ -3,10 +3,11 @@
 A task is a few rows of one image. It copies the rows that it needs, with their frame, to memory that stays in the
 cache; sums products into 32 bits, two or four at a time (see integer_code); takes the largest of each square where a
 max-pool follows; and only then scales, so that a number is rounded once and stored once, as a byte.
-Groups and dilation are left to the definition.
+Groups, dilation and transposed convolution are done tap by tap (see `taps`).
 """
 
 import weakref
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -29,12 +30,25 @@ from pellucid.ops.numba_ops.integer.products import (
     totals_of_4,
     totals_of_6,
 )
+from pellucid.ops.numba_ops.integer.taps import by_taps, convolved, met_pixels, start_of_totals, transposed
 from pellucid.ops.numba_ops.layout import images, rows
 from pellucid.ops.numpy_ops import integer as definition
-from pellucid.ops.numpy_ops.integer import integer_avg_pool2d
+from pellucid.ops.numpy_ops.integer import integer_avg_pool2d, integer_concat, integer_multiply, integer_sum
 
-__all__ = ["integer_avg_pool2d", "integer_conv2d", "integer_logits", "integer_max_pool2d"]
+__all__ = [
+    "integer_add",
+    "integer_avg_pool2d",
+    "integer_concat",
+    "integer_conv2d",
+    "integer_conv_transpose2d",
+    "integer_logits",
+    "integer_max_pool2d",
+    "integer_multiply",
+    "integer_sum",
+    "integer_transposed_logits",
+]
 
+UNCLIPPED = (0, -(1 << 31), (1 << 31) - 1)
 TASK_TOTALS = 1 << 13  # 32-bit totals of one task, about: half of a first-level cache
 NUMBER = WORD // NUMBERS  # bytes of an activation while it is multiplied
 
@@ -51,22 +65,72 @@ def integer_conv2d(
     low: int = 0,
     geometry: Geometry = PLAIN,
     pool: int = 1,
+    high: int = definition.HIGHEST,
 ) -> Array:
     """The convolution's totals as activations, pooled: (N, K, P/pool, Q/pool) uint8; see the definition."""
-    if geometry.groups > 1 or geometry.dilation != (1, 1):
-        return definition.integer_conv2d(x, w, b, multiplier, shift, zeros, low, geometry, pool)
-    limits = (zeros[1], low, definition.HIGHEST)
-    return _run(np.uint8, x, w, (b, multiplier, shift), zeros[0], limits, geometry, pool)
+    limits = (zeros[1], low, high)
+    run = _by_taps if geometry.groups > 1 or geometry.dilation != (1, 1) else _run
+    return run(np.uint8, x, w, (b, multiplier, shift), zeros[0], limits, geometry, pool)
 
 
 def integer_logits(
     x: Array, w: Array, b: Array, multiplier: Array, shift: Array, zero: int = 0, geometry: Geometry = PLAIN
 ) -> Array:
     """The last layer: round(total * factor), not clipped: (N, K, P, Q) int32."""
-    if geometry.groups > 1 or geometry.dilation != (1, 1):
-        return definition.integer_logits(x, w, b, multiplier, shift, zero, geometry)
-    limits = (0, -(1 << 31), (1 << 31) - 1)
-    return _run(np.int32, x, w, (b, multiplier, shift), zero, limits, geometry, 1)
+    run = _by_taps if geometry.groups > 1 or geometry.dilation != (1, 1) else _run
+    return run(np.int32, x, w, (b, multiplier, shift), zero, UNCLIPPED, geometry, 1)
+
+
+def integer_conv_transpose2d(
+    x: Array,
+    w: Array,
+    b: Array,
+    multiplier: Array,
+    shift: Array,
+    size: Pair,
+    zeros: Pair = (0, 0),
+    low: int = 0,
+    geometry: Geometry = PLAIN,
+    pool: int = 1,
+    high: int = definition.HIGHEST,
+) -> Array:
+    """The transposed convolution's totals as activations, pooled: uint8; see the definition."""
+    met = met_pixels(transposed, size, _size(x), _window(w), geometry)
+    limits = (zeros[1], low, high)
+    return by_taps(np.uint8, x, w, (b, multiplier, shift), zeros[0], limits, met, geometry.groups, pool)
+
+
+def integer_transposed_logits(
+    x: Array,
+    w: Array,
+    b: Array,
+    multiplier: Array,
+    shift: Array,
+    size: Pair,
+    zero: int = 0,
+    geometry: Geometry = PLAIN,
+) -> Array:
+    """A last layer that is a transposed convolution: (N, K, *size) int32; see the definition."""
+    met = met_pixels(transposed, size, _size(x), _window(w), geometry)
+    return by_taps(np.int32, x, w, (b, multiplier, shift), zero, UNCLIPPED, met, geometry.groups, 1)
+
+
+def integer_add(
+    xs: Sequence[Array],
+    zeros: Sequence[int],
+    multipliers: Sequence[int],
+    shift: int,
+    zero: int = 0,
+    low: int = 0,
+    high: int = definition.HIGHEST,
+) -> Array:
+    """The sum of images, each with a scale of its own, uint8; see the definition, which does all but the common."""
+    if len(xs) != 2 or xs[0].shape != xs[1].shape:
+        return definition.integer_add(xs, zeros, multipliers, shift, zero, low, high)
+    first, second = map(rows, xs)
+    y = empty(first.shape, np.uint8)
+    _add(first.reshape(-1), second.reshape(-1), *zeros, *multipliers, shift, zero, low, high, y.reshape(-1))
+    return images(y)
 
 
 def integer_max_pool2d(x: Array, kernel: Pair, geometry: Geometry = PLAIN, ceil: bool = False) -> Array:
@@ -77,6 +141,32 @@ def integer_max_pool2d(x: Array, kernel: Pair, geometry: Geometry = PLAIN, ceil:
     y = empty((x.shape[0], P, Q, x.shape[1]), np.uint8)
     _max_pool(rows(x), y, *kernel, *geometry.stride)
     return images(y)
+
+
+def _size(x: Array) -> Pair:
+    return x.shape[2], x.shape[3]
+
+
+def _window(w: Array) -> Pair:
+    return w.shape[2], w.shape[3]
+
+
+def _by_taps(
+    kind: Any,
+    x: Array,
+    w: Array,
+    scaling: tuple[Array, Array, Array],
+    zero: int,
+    limits: tuple[int, int, int],
+    geometry: Geometry,
+    pool: int,
+) -> Array:
+    """A convolution in groups or with holes."""
+    size, window = _size(x), _window(w)
+    met = met_pixels(convolved, geometry.output_size(size, window), size, window, geometry)
+    b, multiplier, shift = scaling
+    scaling = (start_of_totals(w, b, zero), multiplier, shift)
+    return by_taps(kind, x, w, scaling, zero, limits, met, geometry.groups, pool)
 
 
 def _run(
@@ -93,12 +183,7 @@ def _run(
     P, Q = (places // pool for places in geometry.output_size((H, W), (R, S)))
     y = empty((N, P, Q, K), kind)
     source, out, window, stride = rows(x), y, (R, S), geometry.stride
-    if window == (H, W) and geometry.padding == (
-        0,
-        0,
-        0,
-        0,
-    ):  # one place an image: let the images be the places of one row
+    if window == (H, W) and not any(geometry.padding):  # one place an image: let them be the places of one row
         source, out = source.reshape(1, 1, N, H * W * C), y.reshape(1, 1, N, K)
         window = stride = (1, 1)
     packed = _pack(w, window[0])
@@ -236,6 +321,19 @@ def _scale(total: Any, b: Any, multiplier: Any, shift: Any, half: Any, limits: A
     for k in range(first, y.size):
         scaled = ((np.int64(total[k] + b[k]) * np.int64(multiplier[k]) + half[k]) >> shift[k]) + zero
         y[k] = min(max(scaled, low), high)
+
+
+@jit(parallel=True)
+def _add(
+    x: Any, y: Any, x_zero: int, y_zero: int, x_by: int, y_by: int, shift: int, zero: int, low: int, high: int,
+    out: Any,
+) -> None:  # fmt: skip
+    start = np.int32((1 << (shift - 1)) - x_zero * x_by - y_zero * y_by)
+    by, other, down = np.int32(x_by), np.int32(y_by), np.int32(shift)
+    offset, least, most = np.int32(zero), np.int32(low), np.int32(high)
+    for i in prange(out.size):
+        total = np.int32(np.int32(x[i]) * by + np.int32(y[i]) * other + start)
+        out[i] = min(max(np.int32((total >> down) + offset), least), most)
 
 
 @jit(parallel=True)

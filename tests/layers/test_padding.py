@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from pellucid.layers.grid import grid
 
 from pellucid.errors import PellucidError
-from pellucid.layers import AvgPool2d, Conv2d, ConvTranspose2d, Layer, MaxPool2d, ReLU, Sequential, training
+from pellucid.graph import Sequential, grid, unroll
+from pellucid.layers import AvgPool2d, Conv2d, ConvTranspose2d, Layer, MaxPool2d, ReLU, training
 from pellucid.layers.sliding import Padding
 from pellucid.network import Network
 from pellucid.ops.arrays import Array, Pair
@@ -176,9 +177,9 @@ def test_one_number_for_both_sides_only_where_it_says_all() -> None:
 
 
 def test_places_that_depend_on_the_size_have_no_grid() -> None:
-    assert grid(Conv2d(3, 3, padding="same"))[0].start == 0
+    assert grid(unroll(Conv2d(3, 3, padding="same")))[0].start == 0
     with pytest.raises(PellucidError, match="same padding for images of every size"):
-        grid(Conv2d(3, 3, stride=2, padding="same"))
+        grid(unroll(Conv2d(3, 3, stride=2, padding="same")))
 
 
 def test_fused_as_layer_by_layer_where_the_size_decides() -> None:
