@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pellucid.layers.grid import grid
 
 from pellucid.errors import PellucidError
 from pellucid.graph import Sequential, grid, unroll
