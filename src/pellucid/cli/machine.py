@@ -34,12 +34,12 @@ class Machine:
         """
         if self.threads is not None:
             ops.set_threads(self.threads)
-        if self.device != "cpu" and (found := self._gpu(local_rank)):
+        if self.device != "cpu" and (found := self.gpu(local_rank)):
             return found
         return ops.backend() if self.backend == "auto" else ops.set_backend(self.backend)
 
-    def _gpu(self, local_rank: int) -> str:
-        """The backend's name; none where there is no GPU and none is asked for by name."""
+    def gpu(self, local_rank: int = 0) -> str:
+        """Take the GPU; the backend's name, or none where there is no GPU and none is asked for by name."""
         name, _, number = self.device.partition(":")
         if name not in {"cuda", "auto"} or (number and (name == "auto" or not number.isdecimal())):
             raise PellucidError(f"--device {self.device}: expected cpu, cuda, cuda:1 and so on, or auto")
