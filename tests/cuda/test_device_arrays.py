@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from ops.conformance.arrays import LAYOUTS, laid_out
 from ops.conformance.device import KINDS
 from pellucid import ops
-from pellucid.errors import PellucidError
+from pellucid.errors import OutOfMemoryError, PellucidError
 from pellucid.ops.arrays import Array
 from pellucid.ops.cuda_ops.arrays import DeviceArray, array, channels_last, empty, empty_images, padded, zeros
 from pellucid.ops.cuda_ops.device import device
-from pellucid.ops.cuda_ops.pool import OutOfMemoryError, Pool, use_pool
+from pellucid.ops.cuda_ops.pool import Pool, use_pool
 from pellucid.ops.cuda_ops.types import SIMULATED
 
 KEYS: list[Any] = [

@@ -9,6 +9,7 @@ pytest.importorskip("numba_cuda")
 
 from pellucid import ops
 from pellucid.errors import PellucidError
+from pellucid.graph import Sequential
 from pellucid.layers import (
     BatchNorm2d,
     Context,
@@ -19,7 +20,6 @@ from pellucid.layers import (
     Linear,
     MaxPool2d,
     ReLU,
-    Sequential,
     SoftmaxCrossEntropy,
     training,
 )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from cyclopts import Parameter
 
 from pellucid.cli.flags import Count, Whole, switch
+from pellucid.cli.machine import Machine
 from pellucid.cli.output import dimensions, print_json, print_note, print_table, working
 from pellucid.cli.subject import CLASSES_HELP, INPUT_HELP, SUBJECT_HELP, Subject, few_scenes, open_subject
 
@@ -28,10 +29,13 @@ def check(
     *,
     input_: Annotated[str | None, Parameter(name="--input", help=INPUT_HELP)] = None,
     classes: Annotated[Count | None, Parameter(help=CLASSES_HELP)] = None,
-    backend: Annotated[Literal["numpy", "numba"], Parameter(help="Whose gradients are checked.")] = "numpy",
+    backend: Annotated[Literal["numpy", "numba", "cuda"], Parameter(help="Whose gradients are checked.")] = "numpy",
+    device: Annotated[
+        str, Parameter(help="cuda or cuda:1: those of a GPU, instead of a backend on the CPU.")
+    ] = "cpu",
     dtype: Annotated[
         Literal["float64", "float32"] | None,
-        Parameter(help="Float type of the side under test; by default float64 for numpy, float32 for numba."),
+        Parameter(help="Float type of the side under test; by default float64 for numpy, else float32."),
     ] = None,
     samples: Annotated[Count, Parameter(help="Elements compared in each tensor.")] = 8,
     batch_size: Annotated[Count, Parameter(help="Images of the batch.")] = 2,
@@ -46,6 +50,8 @@ def check(
 
     if threads is not None:
         ops.set_threads(threads)
+    if device != "cpu" and (found := Machine(device=device).gpu()):
+        backend = found
     subject = open_subject(name, input_, classes)
     network = without_rounding(subject.network)  # rounding has no derivative to compare with
     x, targets = _batch(subject, batch_size, seed)

@@ -9,13 +9,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from functools import partial
+from typing import Any
 
 import numpy as np
 
 from pellucid import ops
 from pellucid.data import Batch, Loader
 from pellucid.data.randomness import generator
-from pellucid.errors import PellucidError
+from pellucid.errors import OutOfMemoryError, PellucidError
 from pellucid.layers import Context
 from pellucid.network import Network
 from pellucid.ops.arrays import Array
@@ -24,6 +25,7 @@ from pellucid.training.averaging import WeightAverage
 from pellucid.training.communicator import Alone, Communicator
 from pellucid.training.diagnosis import not_finite
 from pellucid.training.evaluate import evaluate, joined
+from pellucid.training.fitting_batch import too_large
 from pellucid.training.master_weights import TrainedWeights, trained_weights
 from pellucid.training.optimizers import Optimizer
 from pellucid.training.recorded import ROOM, RecordedSteps, recorded_steps, sound
@@ -142,6 +144,10 @@ class Trainer:
                     else:
                         self._run_recorded(recorded, stop)
                 finished = not self.stopped
+            except OutOfMemoryError as error:
+                if recorded is not None:
+                    recorded.steps.clear()
+                raise too_large(error, self.network, self.loader, self._loss_gradient) from None
             finally:
                 with ExitStack() as ends:  # each of them is called, even if another one fails
                     for callback in reversed(self.callbacks):
@@ -242,10 +248,14 @@ class Trainer:
         context = replace(self._context(batch), all_reduce=None)
 
         def loss_gradient(outputs: Array) -> Array:
-            gradient: Array = self.task.loss(self.weights.outputs(outputs), batch.targets, total)[1]
-            return self.weights.to_backward(gradient)
+            return self._loss_gradient(outputs, batch.targets, total)
 
         return not_finite(self.network, batch.inputs, context, loss_gradient, self.state.step + 1)
+
+    def _loss_gradient(self, outputs: Array, targets: Any, total: Array | None = None) -> Array:
+        """The gradient that the network takes back."""
+        gradient: Array = self.task.loss(self.weights.outputs(outputs), targets, total)[1]
+        return self.weights.to_backward(gradient)
 
     def _finish_epoch(self) -> None:
         """Measure, write down, and start counting anew."""

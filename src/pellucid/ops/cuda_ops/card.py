@@ -35,25 +35,28 @@ def _attribute(handle: Any, part: str) -> int:
     return int(check("asking for the compute capability", cu.cuDeviceGetAttribute(attribute, handle)))
 
 
+def count_cards() -> int:
+    """How many there are. Raises PellucidError where driver or package is missing or too old."""
+    if cu is None:
+        raise PellucidError("backend 'cuda' needs the package cuda-bindings: pip install 'pellucid[cuda]'")
+    try:
+        started = cu.cuInit(0)[0]
+    except RuntimeError as error:  # no driver library
+        raise PellucidError(f"backend 'cuda': no NVIDIA driver found ({error})") from None
+    if started != cu.CUresult.CUDA_SUCCESS:
+        raise PellucidError(f"backend 'cuda': no usable NVIDIA GPU ({started.name})")
+    version = int(check("asking for the driver's version", cu.cuDriverGetVersion()))
+    if version < OLDEST_DRIVER:
+        raise PellucidError(f"GPU driver: expected CUDA 13.0 or later, got {version // 1000}.{version % 1000 // 10}")
+    return int(check("counting GPUs", cu.cuDeviceGetCount()))
+
+
 class Card:
     """One card, its memory, and the stream that all its work goes onto."""
 
     def __init__(self, number: int) -> None:
-        if cu is None:
-            raise PellucidError("backend 'cuda' needs the package cuda-bindings: pip install 'pellucid[cuda]'")
         self.number = number
-        try:
-            started = cu.cuInit(0)[0]
-        except RuntimeError as error:  # no driver library
-            raise PellucidError(f"backend 'cuda': no NVIDIA driver found ({error})") from None
-        if started != cu.CUresult.CUDA_SUCCESS:
-            raise PellucidError(f"backend 'cuda': no usable NVIDIA GPU ({started.name})")
-        version = int(check("asking for the driver's version", cu.cuDriverGetVersion()))
-        if version < OLDEST_DRIVER:
-            raise PellucidError(
-                f"GPU driver: expected CUDA 13.0 or later, got {version // 1000}.{version % 1000 // 10}"
-            )
-        count = int(check("counting GPUs", cu.cuDeviceGetCount()))
+        count = count_cards()
         if not 0 <= number < count:
             raise PellucidError(f"GPU {number}: this machine has {count}, counted from 0")
         handle = check("opening the GPU", cu.cuDeviceGet(number))

@@ -92,6 +92,15 @@ def set_device(number: int) -> None:
     _current = Card(number)
 
 
+def count() -> int:
+    """How many cards there are. Raises PellucidError where what it takes to use one is missing."""
+    if SIMULATED:
+        return 1
+    from pellucid.ops.cuda_ops.card import count_cards
+
+    return count_cards()
+
+
 def device() -> Device:
     """The card that everything runs on."""
     if _current is None:

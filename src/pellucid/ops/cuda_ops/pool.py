@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from collections import defaultdict
 
-from pellucid.errors import PellucidError
+from pellucid.errors import OutOfMemoryError
 from pellucid.ops.cuda_ops.device import device
 
 SMALLEST = 512  # bytes: sizes below are rounded up to it
@@ -17,17 +17,6 @@ UNLIMITED = 1 << 62
 SHARED_TO = 1 << 20  # bytes: up to here sizes are rounded up to powers of two, so that layers share their blocks
 COARSE = 1 << 16  # bytes: beyond, to multiples of this
 IDLE_SHARE = 0.5  # of the card's memory that may lie idle; beyond it a block goes back to the system
-
-
-class OutOfMemoryError(PellucidError):
-    """A card has too little memory. needed and free: bytes."""
-
-    def __init__(self, needed: int, free: int, total: int, name: str) -> None:
-        self.needed, self.free = needed, free
-        super().__init__(
-            f"GPU memory: {_gigabytes(needed)} needed at once, {_gigabytes(free)} free of {_gigabytes(total)} on "
-            f"{name}; a smaller batch needs less"
-        )
 
 
 class Pool:
@@ -95,10 +84,6 @@ def rounded_size(size: int) -> int:
     if size <= SMALLEST:
         return SMALLEST
     return 1 << (size - 1).bit_length() if size <= SHARED_TO else size + -size % COARSE
-
-
-def _gigabytes(size: int) -> str:
-    return f"{size / 1e9:.3f} GB"
 
 
 _pool = Pool()
