@@ -17,7 +17,7 @@ from numba import cuda
 from pellucid.errors import PellucidError
 from pellucid.ops.arrays import Array, Pair, Shape
 from pellucid.ops.cuda_ops.device import device, launch
-from pellucid.ops.cuda_ops.jit import THREADS, blocks, kernel, narrow, real, wide, wide_source
+from pellucid.ops.cuda_ops.jit import THREADS, blocks, kernel, narrow, real, split, wide, wide_source
 from pellucid.ops.cuda_ops.pool import Block, pool
 from pellucid.ops.cuda_ops.types import FLOATS, NUMBERS
 
@@ -441,9 +441,9 @@ def _copy(
     to: int, by: int,
 ) -> None:  # fmt: skip
     for i in range(cuda.grid(1), n0 * n1 * n2 * n3 * n4, cuda.gridsize(1)):
-        i4, rest = i % n4, i // n4
-        i3, rest = rest % n3, rest // n3
-        i2, rest = rest % n2, rest // n2
-        i1, i0 = rest % n1, rest // n1
+        rest, i4 = split(i, n4)
+        rest, i3 = split(rest, n3)
+        rest, i2 = split(rest, n2)
+        i0, i1 = split(rest, n1)
         value = source[by + i0 * s0 + i1 * s1 + i2 * s2 + i3 * s3 + i4 * s4]
         target[to + i0 * t0 + i1 * t1 + i2 * t2 + i3 * t3 + i4 * t4] = narrow(real(wide_source(value)))

@@ -1,7 +1,8 @@
 """Convolutions by NVIDIA's cuDNN, whose graphs are described by the package nvidia-cudnn-frontend.
 
-A graph says which convolution, of which shapes and types, and what follows it in the same pass; cuDNN chooses how to
-do it by rules of its own (heuristics). One is made for each case that comes, and kept. Images lie channels last, and
+A graph says which convolution, of which shapes and types, and what follows it in the same pass; cuDNN proposes ways
+to do it. The first few are timed when a case first comes, and which one was fastest is kept beside the compiled
+kernels: the next run takes the same, so that it gives the same bits. Images lie channels last, and
 so must filters (K, R, S, C/groups), which the flat vector of parameters doesn't have: they are copied.
 
 In float32 the matrix units are left out, which would round the factors to 10 bits of fraction (TF32), unless
@@ -10,7 +11,9 @@ In float32 the matrix units are left out, which would round the factors to 10 bi
 
 from __future__ import annotations
 
+import math
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
@@ -19,15 +22,17 @@ from typing import Any
 import numpy as np
 
 from pellucid.ops.arrays import Pair, Shape
-from pellucid.ops.cuda_ops import blas
+from pellucid.ops.cuda_ops import blas, choices
 from pellucid.ops.cuda_ops.arrays import DeviceArray, channels_last, contiguous, empty, empty_images
 from pellucid.ops.cuda_ops.channels import bias_relu
 from pellucid.ops.cuda_ops.device import device
 from pellucid.ops.cuda_ops.tiles import tiled_conv2d, tiled_conv2d_input_gradient, tiled_conv2d_weight_gradient
 from pellucid.ops.cuda_ops.types import SIMULATED
+from pellucid.ops.formats import float_type
 from pellucid.ops.geometry import Geometry
 
 ALIGNMENT = 16  # bytes: what cuDNN expects of an address
+MOST_TRIED, TIMED_RUNS, TRYING_SECONDS = 6, 8, 0.3  # ways that are timed for a case, as long as there is time
 
 TYPES = {"float32": "FLOAT", "float16": "HALF", "bfloat16": "BFLOAT16"}
 
@@ -70,19 +75,65 @@ class Case:
     relu: bool
     tensor_float32: bool
 
+    @property
+    def dtype_of(self) -> Any:
+        """NumPy's type of that name."""
+        return float_type(self.dtype)
+
 
 class Plan:
-    """A graph that cuDNN knows how to do, and its arguments in order, the result last."""
+    """One way of cuDNN's to do a graph, and the graph's arguments in order, the result last."""
 
-    def __init__(self, graph: Any) -> None:
-        self.graph = graph
-        self.workspace = int(graph.get_workspace_size())
+    def __init__(self, graph: Any, index: int) -> None:
+        self.graph, self.index = graph, index
+        graph.build_plan_at_index(index)
+        self.workspace = int(graph.get_workspace_size_plan_at_index(index))
+
+    @property
+    def name(self) -> str:
+        """Which engine of cuDNN's, with which settings."""
+        return str(self.graph.get_plan_name_at_index(self.index))
 
     def run(self, *arrays: DeviceArray) -> None:
         """Do it."""
         workspace = empty(max(self.workspace, 1), np.uint8)
         addresses = {uid + 1: x.address for uid, x in enumerate(arrays)}
-        self.graph.execute(addresses, workspace.address, handle=_handle())
+        self.graph.execute_plan_at_index(addresses, workspace.address, self.index, handle=_handle())
+
+    def seconds(self, arrays: list[DeviceArray]) -> float:
+        """Of one run."""
+        self.run(*arrays)
+        device().synchronize()
+        start = time.perf_counter()
+        for _ in range(TIMED_RUNS):
+            self.run(*arrays)
+        device().synchronize()
+        return (time.perf_counter() - start) / TIMED_RUNS
+
+
+def _fastest(graph: Any, case: Case) -> Plan:
+    """The way that was chosen before, else the fastest of the first few that work."""
+    count, kept = graph.get_execution_plan_count(), choices.of(repr(case))
+    for index in range(count if kept is not None else 0):
+        if graph.get_plan_name_at_index(index) == kept:
+            return Plan(graph, index)
+    arrays = [empty(math.prod(shape), case.dtype_of) for shape in SHAPES[case.direction](case)]
+    best, least, start, failure = None, math.inf, time.perf_counter(), None
+    for index in range(min(count, MOST_TRIED)):
+        try:
+            one = Plan(graph, index)
+            taken = one.seconds(arrays)
+        except Exception as error:  # an engine that heuristics propose may still refuse
+            failure = error
+            continue
+        if taken < least:
+            best, least = one, taken
+        if time.perf_counter() - start > TRYING_SECONDS:
+            break
+    if best is None:
+        raise failure or RuntimeError("no execution plan")
+    choices.keep(repr(case), best.name)
+    return best
 
 
 @cache
@@ -105,14 +156,13 @@ def plan(case: Case) -> Plan | None:
         graph.create_execution_plans([package.heur_mode.A, package.heur_mode.FALLBACK])
         graph.deselect_numeric_notes(_unwanted(case))
         graph.check_support()
-        graph.build_plans()
+        return _fastest(graph, case)
     except Exception as error:  # cudnnGraphNotSupportedError, and others for what it finds wrong
         if not (case.biased or case.relu):  # else it is done in two steps
             print(
                 f"cuDNN has no {case.direction} for {case}: {_line(error)}; a slower kernel does it", file=sys.stderr
             )
         return None
-    return Plan(graph)
 
 
 def _line(error: Exception) -> str:
@@ -180,6 +230,18 @@ def _weight_gradient(graph: Any, case: Case) -> list[Any]:
     dw.set_stride(_last(case.filters))
     return [x, dy, dw]
 
+
+SHAPES: dict[str, Callable[[Case], list[Shape]]] = {
+    "forward": lambda case: [
+        case.images,
+        case.filters,
+        *([(case.filters[0],)] if case.biased else []),
+        _output(case),
+    ],
+    "input": lambda case: [_output(case), case.filters, case.images],
+    "weight": lambda case: [case.images, _output(case), case.filters],
+}
+"""Of a graph's arguments, the result last."""
 
 MAKERS: dict[str, Callable[[Any, Case], list[Any]]] = {
     "forward": _forward,

@@ -38,9 +38,10 @@ def total(partial: DeviceArray, factor: float = 1.0) -> DeviceArray:
 
 @helper
 def block_sum(value: Any) -> Any:
-    """Sum of the values of all threads of the block, in float64, for its first thread."""
+    """Sum of the values of all threads of the block, in float64, for each of them."""
     shared = cuda.shared.array(THREADS, np.float64)
     thread = cuda.threadIdx.x
+    cuda.syncthreads()  # an earlier sum may still be read
     shared[thread] = value
     cuda.syncthreads()
     step = THREADS // 2
