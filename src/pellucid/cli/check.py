@@ -31,7 +31,7 @@ def check(
     classes: Annotated[Count | None, Parameter(help=CLASSES_HELP)] = None,
     backend: Annotated[Literal["numpy", "numba", "cuda"], Parameter(help="Whose gradients are checked.")] = "numpy",
     device: Annotated[
-        str, Parameter(help="cuda or cuda:1: those of a GPU, instead of a backend on the CPU.")
+        str, Parameter(help="cuda, cuda:1: a GPU, instead of a backend.")
     ] = "cpu",
     dtype: Annotated[
         Literal["float64", "float32"] | None,
@@ -50,12 +50,11 @@ def check(
 
     if threads is not None:
         ops.set_threads(threads)
-    if device != "cpu" and (found := Machine(device=device).gpu()):
-        backend = found
+    side = (Machine(device=device).gpu() if device != "cpu" else "") or backend
     subject = open_subject(name, input_, classes)
     network = without_rounding(subject.network)  # rounding has no derivative to compare with
     x, targets = _batch(subject, batch_size, seed)
-    tested = dtype or ("float64" if backend == "numpy" else "float32")
+    tested = dtype or ("float64" if side == "numpy" else "float32")
     limit = tolerance(network, tested)
     with working("comparing gradients with numerical derivatives"):
         rows = check_gradients(
@@ -64,16 +63,16 @@ def check(
             x,
             loss_pattern=_loss_pattern(subject, targets),
             dtype=tested,
-            backend=backend,
+            backend=side,
             samples=samples,
             seed=seed,
         )
     passed = all(row.error <= limit for row in rows)
     if json:
         tensors = [asdict(row) | {"error": row.error} for row in rows]
-        print_json({"passed": passed, "tolerance": limit, "dtype": tested, "backend": backend, "tensors": tensors})
+        print_json({"passed": passed, "tolerance": limit, "dtype": tested, "backend": side, "tensors": tensors})
     else:
-        _show(rows, limit, f"{subject.title}: {backend} in {tested} against derivatives of the definition in float64")
+        _show(rows, limit, f"{subject.title}: {side} in {tested} against derivatives of the definition in float64")
     return 0 if passed else FAILED
 
 

@@ -30,16 +30,21 @@ def channel_sum(x: DeviceArray) -> DeviceArray:
     return _summed(_sum.of(x.dtype.name), values)
 
 
+def channel_sum_into(x: DeviceArray, out: DeviceArray) -> None:
+    """As channel_sum, into `out` (C,)."""
+    _summed(_sum.of(x.dtype.name), places(x), out=out)
+
+
 def channel_dot(x: DeviceArray, y: DeviceArray) -> DeviceArray:
     """Sum of x * y over images and pixels, per channel: (C,)."""
     return _summed(_dot.of(x.dtype.name), places(x), places(y))
 
 
-def _summed(kernel_of_type: Any, *values: DeviceArray) -> DeviceArray:
+def _summed(kernel_of_type: Any, *values: DeviceArray, out: DeviceArray | None = None) -> DeviceArray:
     count, channels = values[0].shape
     partial = empty((parts(count), channels), np.float64)
     launch(kernel_of_type, (-(-channels // LANES), len(partial)), (LANES, ROWS), *values, partial)
-    return joined(partial, NUMBERS[values[0].dtype.name].real)
+    return joined(partial, NUMBERS[values[0].dtype.name].real, out)
 
 
 def joined(partial: DeviceArray, dtype: Any, out: DeviceArray | None = None) -> DeviceArray:

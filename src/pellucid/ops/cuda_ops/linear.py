@@ -10,7 +10,7 @@ from numba import cuda
 from pellucid.ops.cuda_ops import blas
 from pellucid.ops.cuda_ops.activation import relu, relu_backward
 from pellucid.ops.cuda_ops.arrays import DeviceArray, contiguous, empty
-from pellucid.ops.cuda_ops.channels import channel_sum
+from pellucid.ops.cuda_ops.channels import channel_sum_into
 from pellucid.ops.cuda_ops.device import launch
 from pellucid.ops.cuda_ops.jit import kernel, narrow, real, wide
 from pellucid.ops.cuda_ops.types import SIMULATED
@@ -67,7 +67,7 @@ def linear_backward(
     """dw = dy^T x and db = sum of dy, written; dx = dy w returned (an empty array if not `input_gradient`)."""
     product(dy.T, x, out=dw)
     if db is not None:
-        db[...] = channel_sum(dy[:, :, None, None])
+        channel_sum_into(dy[:, :, None, None], db)
     return product(dy, w) if input_gradient else empty(0, dy.dtype)
 
 
