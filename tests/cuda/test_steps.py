@@ -38,21 +38,6 @@ def small_network(*extra: Any) -> Network:
     return Network(Sequential(*layers, *extra, Flatten(), Linear(3)), (2, 4, 4), fuse=False)
 
 
-def on_device(network: Network) -> None:
-    """Its vectors and their views moved into device memory."""
-    moved: Any = network
-    for name in ("vector", "gradient", "statistics"):
-        setattr(moved, name, array(getattr(moved, name)))
-    starts = {True: 0, False: 0}
-    for parameter in network.parameters.values():
-        values = network.vector if parameter.trained else network.statistics
-        part = slice(starts[parameter.trained], starts[parameter.trained] + parameter.size)
-        parameter.value = values[part].reshape(parameter.shape)
-        if parameter.trained:
-            parameter.gradient = network.gradient[part].reshape(parameter.shape)
-        starts[parameter.trained] += parameter.size
-
-
 def step(network: Network, x: Array, labels: Array, context: Context) -> Any:
     """One step of gradient descent; the loss."""
     loss, gradient = SoftmaxCrossEntropy()(network.forward(x, context), labels)
@@ -68,12 +53,12 @@ def batch() -> tuple[Array, Array]:
 
 def test_training_is_as_on_the_host() -> None:
     x, labels = batch()
-    host, device = small_network(), small_network()
     with ops.use_backend("numpy"):
+        host = small_network()
         host.velocity = np.zeros_like(host.vector)  # type: ignore[attr-defined]
         losses = [step(host, x, labels, training()) for _ in range(3)]
     with ops.use_backend("cuda"):
-        on_device(device)
+        device = small_network()
         device.velocity = ops.zeros(device.vector.shape, np.float32)  # type: ignore[attr-defined]
         found = [float(step(device, ops.array(x), labels, training())) for _ in range(3)]
     np.testing.assert_allclose(found, losses, rtol=1e-5)
@@ -87,7 +72,6 @@ def test_a_recorded_step_is_the_step() -> None:
         found = []
         for recorded in (False, True):
             network, rng = small_network(Dropout(0.5)), Generator(7)
-            on_device(network)
             network.velocity = ops.zeros(network.vector.shape, np.float32)  # type: ignore[attr-defined]
             images, classes = ops.array(x), ops.array(labels)
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from pellucid.errors import PellucidError
 from pellucid.ops.arrays import Array, Pair
-from pellucid.ops.cuda_ops.device import Grid
+from pellucid.ops.cuda_ops.interface import Grid
 from pellucid.ops.cuda_ops.jit import Compiled
 from pellucid.ops.cuda_ops.ptx import entry, ptx
 

@@ -8,7 +8,8 @@ import numpy as np
 
 from pellucid.ops.cuda_ops.batches import gather
 from pellucid.ops.cuda_ops.capture import WARM_UPS
-from pellucid.ops.cuda_ops.device import Graph, device
+from pellucid.ops.cuda_ops.device import device
+from pellucid.ops.cuda_ops.interface import Graph
 from pellucid.ops.cuda_ops.pool import UNLIMITED, Pool, use_pool
 from pellucid.ops.cuda_ops.random import Generator
 from pellucid.ops.cuda_ops.steps import (
