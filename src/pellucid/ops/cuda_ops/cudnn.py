@@ -82,17 +82,15 @@ class Case:
 
 
 class Plan:
-    """One way of cuDNN's to do a graph, and the graph's arguments in order, the result last."""
+    """One way of cuDNN's to do a graph, whose arguments come in order, the result last.
+
+    index: its place among those that cuDNN proposes.
+    """
 
     def __init__(self, graph: Any, index: int) -> None:
         self.graph, self.index = graph, index
         graph.build_plan_at_index(index)
         self.workspace = int(graph.get_workspace_size_plan_at_index(index))
-
-    @property
-    def name(self) -> str:
-        """Which engine of cuDNN's, with which settings."""
-        return str(self.graph.get_plan_name_at_index(self.index))
 
     def run(self, *arrays: DeviceArray) -> None:
         """Do it."""
@@ -113,13 +111,13 @@ class Plan:
 
 def _fastest(graph: Any, case: Case) -> Plan:
     """The way that was chosen before, else the fastest of the first few that work."""
-    count, kept = graph.get_execution_plan_count(), choices.of(repr(case))
-    for index in range(count if kept is not None else 0):
-        if graph.get_plan_name_at_index(index) == kept:
-            return Plan(graph, index)
+    names = [str(graph.get_plan_name_at_index(i)) for i in range(graph.get_execution_plan_count())]
+    kept = choices.of(repr(case))
+    if kept in names:
+        return Plan(graph, names.index(kept))
     arrays = [empty(math.prod(shape), case.dtype_of) for shape in SHAPES[case.direction](case)]
     best, least, start, failure = None, math.inf, time.perf_counter(), None
-    for index in range(min(count, MOST_TRIED)):
+    for index in range(min(len(names), MOST_TRIED)):
         try:
             one = Plan(graph, index)
             taken = one.seconds(arrays)
@@ -132,7 +130,7 @@ def _fastest(graph: Any, case: Case) -> Plan:
             break
     if best is None:
         raise failure or RuntimeError("no execution plan")
-    choices.keep(repr(case), best.name)
+    choices.keep(repr(case), names[best.index])
     return best
 
 
