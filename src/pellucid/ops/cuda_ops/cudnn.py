@@ -116,17 +116,18 @@ def _fastest(graph: Any, case: Case) -> Plan:
     if kept in names:
         return Plan(graph, names.index(kept))
     arrays = [empty(math.prod(shape), case.dtype_of) for shape in SHAPES[case.direction](case)]
-    best, least, start, failure = None, math.inf, time.perf_counter(), None
-    for index in range(min(len(names), MOST_TRIED)):
+    best, least, tried, start, failure = None, math.inf, 0, time.perf_counter(), None
+    for index in range(len(names)):
         try:
             one = Plan(graph, index)
             taken = one.seconds(arrays)
-        except Exception as error:  # an engine that heuristics propose may still refuse
+        except Exception as error:  # one that was left out above, or an engine that refuses all the same
             failure = error
             continue
         if taken < least:
             best, least = one, taken
-        if time.perf_counter() - start > TRYING_SECONDS:
+        tried += 1
+        if tried == MOST_TRIED or time.perf_counter() - start > TRYING_SECONDS:
             break
     if best is None:
         raise failure or RuntimeError("no execution plan")
