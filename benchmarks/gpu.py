@@ -153,17 +153,24 @@ def our_inference(layer: Callable[[], Layer], shape: tuple[int, int, int], batch
 # Sections.
 
 
+def wanted(modes: torch_gpu.Modes) -> torch_gpu.Modes:
+    """PyTorch's ways that compute in one of the types that are asked for."""
+    marks = {"float32": ("float32", "TF32"), "bfloat16": ("bfloat16",)}
+    chosen = [mark for kind in OPTIONS.types for mark in marks[kind]]
+    return {title: settings for title, settings in modes.items() if any(mark in title for mark in chosen)}
+
+
 def training(name: str, batch: int, modes: torch_gpu.Modes) -> dict[str, Any]:
     """Training steps of a network of the zoo."""
     ops.set_backend("cuda")
     data = mnist_dataset(train=True) if name == "deep-convnet" else random_images(batch * 12, (3, 224, 224), 1000)
     makers: dict[str, Maker] = {
         f"pellucid {kind}": partial(our_training, lambda: create(name, data.classes), data, batch, kind)
-        for kind in ("float32", "bfloat16")
+        for kind in OPTIONS.types
     }
     images = np.asarray(data.inputs[:batch], np.float32) / 255
     labels = np.asarray(data.targets[:batch]).astype(np.int64)
-    for title, settings in modes.items():
+    for title, settings in wanted(modes).items():
         makers[f"torch {title}"] = partial(_torch_training, name, images, labels, settings)
     return compare(makers, OPTIONS.limit)
 
@@ -178,10 +185,10 @@ def inference(name: str, shape: tuple[int, int, int], batch: int, modes: torch_g
     classes = 10 if name == "deep-convnet" else 1000
     makers: dict[str, Maker] = {
         f"pellucid {kind}": partial(our_inference, lambda: create(name, classes), shape, batch, kind)
-        for kind in ("float32", "bfloat16")
+        for kind in OPTIONS.types
     }
     x = np.random.default_rng(0).standard_normal((batch, *shape), dtype=np.float32)
-    for title, settings in modes.items():
+    for title, settings in wanted(modes).items():
         makers[f"torch {title}"] = partial(_torch_inference, name, x, settings)
     return compare(makers, OPTIONS.limit)
 
@@ -275,12 +282,22 @@ SECTIONS: dict[str, Callable[[], dict[str, Any]]] = {
     "train DeepConvNet 1024 compiled": lambda: training("deep-convnet", 1024, torch_gpu.TRAINING_COMPILED),
 }
 
-OPTIONS = argparse.Namespace(limit=30.0)
+OPTIONS = argparse.Namespace(limit=30.0, types=["float32", "bfloat16"])
 
 
 def run_section(name: str, seconds: float) -> dict[str, Any]:
     """In a process of its own."""
-    command = [sys.executable, "-m", "benchmarks.gpu", "--one", name, "--limit", str(OPTIONS.limit)]
+    command = [
+        sys.executable,
+        "-m",
+        "benchmarks.gpu",
+        "--one",
+        name,
+        "--limit",
+        str(OPTIONS.limit),
+        "--types",
+        *OPTIONS.types,
+    ]
     start = time.perf_counter()
     try:
         done = subprocess.run(command, timeout=seconds, capture_output=True, text=True, check=False)
@@ -317,9 +334,10 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=75, help="of one section at most")
     parser.add_argument("--total", type=float, default=300, help="seconds of all sections; later ones are left out")
     parser.add_argument("--limit", type=float, default=30, help="seconds to make one contestant ready")
+    parser.add_argument("--types", nargs="+", default=OPTIONS.types)
     parser.add_argument("--one")
     options = parser.parse_args()
-    OPTIONS.limit = options.limit
+    OPTIONS.limit, OPTIONS.types = options.limit, options.types
     if options.one:
         print(json.dumps(SECTIONS[options.one]()), flush=True)
         return

@@ -1,6 +1,6 @@
 """Which kernels a recorded step spends its time in, on a card: ours and PyTorch's, by PyTorch's profiler.
 
-python -m benchmarks.gpu_profile [deep-convnet|resnet18] [BATCH]
+python -m benchmarks.gpu_profile [deep-convnet|resnet18 BATCH [TYPE ...]]
 """
 
 from __future__ import annotations
@@ -38,12 +38,12 @@ def profile(title: str, call: Callable[[], object], wait: Callable[[], object]) 
 
 
 def main() -> None:
-    name, batch = (sys.argv[1:] + ["deep-convnet", "128"][len(sys.argv) - 1 :])[:2]
+    name, batch, *kinds = sys.argv[1:] or ["deep-convnet", "128"]
     ops.set_backend("cuda")
     size = int(batch)
     deep = name == "deep-convnet"
-    data = mnist_dataset(train=True) if deep else gpu.random_images(size * 12, (3, 224, 224), 1000)
-    for kind in ("bfloat16", "float32"):
+    data = mnist_dataset(train=True) if deep else gpu.random_images(size * (STEPS + 4), (3, 224, 224), 1000)
+    for kind in kinds or ("bfloat16", "float32"):
         ours = gpu.our_training(lambda: create(name, data.classes), data, size, kind)
         ours.begin()
         ours.wait()

@@ -14,7 +14,7 @@ from numba import cuda
 
 from pellucid.ops.cuda_ops.arrays import DeviceArray
 from pellucid.ops.cuda_ops.device import launch
-from pellucid.ops.cuda_ops.jit import THREADS, blocks, helper, kernel, narrow, real, wide
+from pellucid.ops.cuda_ops.jit import THREADS, blocks, helper, kernel, narrow, real, split, wide
 from pellucid.ops.cuda_ops.pooling import rows
 
 FIRST = 1  # place in the counters (see steps.py) of the batch's first row in the epoch's order
@@ -64,7 +64,8 @@ def _gather(
     n, H, W, C = x.shape
     first = counters[FIRST]
     for i in range(cuda.grid(1), n * H * W, cuda.gridsize(1)):
-        column, row, image = i % W, i // W % H, i // W // H
+        rows, column = split(i, W)
+        image, row = split(rows, H)
         place = first + image
         sample = order[place]
         if row == 0 and column == 0:
