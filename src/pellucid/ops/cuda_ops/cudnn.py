@@ -15,7 +15,7 @@ import math
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
@@ -23,7 +23,7 @@ import numpy as np
 
 from pellucid.ops.arrays import Pair, Shape
 from pellucid.ops.cuda_ops import blas, choices
-from pellucid.ops.cuda_ops.arrays import DeviceArray, channels_last, contiguous, empty, empty_images
+from pellucid.ops.cuda_ops.arrays import DeviceArray, channels_last, contiguous, empty, empty_images, padded
 from pellucid.ops.cuda_ops.channels import bias_relu
 from pellucid.ops.cuda_ops.device import device
 from pellucid.ops.cuda_ops.tiles import tiled_conv2d, tiled_conv2d_input_gradient, tiled_conv2d_weight_gradient
@@ -270,10 +270,18 @@ def _images(x: DeviceArray) -> DeviceArray:
     return _aligned(channels_last(x))
 
 
+def _framed(x: DeviceArray, geometry: Geometry) -> tuple[DeviceArray, Geometry]:
+    """Images whose sides are padded differently, in their frame: some of cuDNN's ways get such padding wrong."""
+    if geometry.symmetric:
+        return x, geometry
+    return padded(x, geometry.padding), replace(geometry, padding=(0, 0, 0, 0))
+
+
 def conv2d(
     x: DeviceArray, w: DeviceArray, b: DeviceArray | None, geometry: Geometry, relu: bool = False
 ) -> DeviceArray:
     """Convolution, plus bias, then ReLU, in one pass where cuDNN can."""
+    x, geometry = _framed(x, geometry)
     name, biased = x.dtype.name, b is not None
     whole = _case("forward", name, x.shape, w.shape, geometry, biased, relu)
     y = empty_images(_output(whole), x.dtype)
@@ -295,6 +303,11 @@ def conv2d(
 
 def conv2d_input_gradient(dy: DeviceArray, w: DeviceArray, input_size: Pair, geometry: Geometry) -> DeviceArray:
     """From dy (N, K, P, Q) to dx (N, C, H, W)."""
+    if not geometry.symmetric:
+        top, bottom, left, right = geometry.padding
+        (H, W), bare = input_size, replace(geometry, padding=(0, 0, 0, 0))
+        frame = conv2d_input_gradient(dy, w, (H + top + bottom, W + left + right), bare)
+        return channels_last(frame[:, :, top : top + H, left : left + W])
     shape = (len(dy), w.shape[1] * geometry.groups, *input_size)
     case = _case("input", dy.dtype.name, shape, w.shape, geometry)
     chosen = plan(case) if dy.size and dy.shape == _output(case) else None
@@ -310,6 +323,7 @@ def conv2d_weight_gradient(
     dy: DeviceArray, x: DeviceArray, kernel: Pair, geometry: Geometry, out: DeviceArray | None = None
 ) -> DeviceArray:
     """From dy (N, K, P, Q) and x (N, C, H, W) to dw (K, C/groups, R, S), into `out`."""
+    x, geometry = _framed(x, geometry)
     shape = (dy.shape[1], x.shape[1] // geometry.groups, *kernel)
     case = _case("weight", dy.dtype.name, x.shape, shape, geometry)
     chosen = plan(case) if dy.size and x.size and dy.shape == _output(case) else None

@@ -104,6 +104,7 @@ class Compiled:
 
 
 RELATED = {
+    "float64": ("float64", "float32", "float16", "bfloat16"),  # weights of classes
     "float32": ("float32", "float16", "bfloat16"),
     "float16": ("float16", "float32"),
     "bfloat16": ("bfloat16", "float32"),
