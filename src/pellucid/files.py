@@ -36,9 +36,19 @@ def write_whole(path: Path, content: bytes) -> None:
         raise PellucidError(f"cannot write {path}: {error.strerror or error}") from error
 
 
+def is_file(path: Path) -> bool:
+    """Whether there is such a file; no, where the system takes no such name."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
+
+
 def read_whole(path: Path) -> bytes:
     """Content of a file. Raises PellucidError where there is none, or it can't be read."""
     try:
         return path.read_bytes()
     except OSError as error:
         raise PellucidError(f"cannot read {path}: {error.strerror or error}") from error
+    except ValueError as error:  # a name that no file can have
+        raise PellucidError(f"cannot read {path}: {error}") from error
