@@ -79,7 +79,8 @@ CHANGES = [
     last(logits=False), last(output_shape=[4, 1, 1]), last(zeros=[0, 999]), last(pool=2),
     end(logit_step=float("nan")), end(logit_step=0), end(logit_step="1"), end(input_scale=[0.1]),
     end(input_scale=[-1, 0]), end(input_scale=[0.1, 256]), end(input_scale=[float("inf"), 0]), end(bits=16),
-    end(output_shape=[4]), end(output_shape=[1.0, 3.0]), end(input_shape=[1, 16, 16, 1]), end(input_shape=[0, 16, 16]),
+    end(output_shape=[4]), end(output_shape=[1.0, 3.0]), end(input_shape=[1, 16, 16, 1]),
+    end(input_shape=[0, 16, 16]),
     end(steps=[]), end(steps=None), end(steps=[3]),
 ]  # fmt: skip
 
