@@ -28,9 +28,14 @@ _ALIGNMENT = 8  # bytes; the header is filled up with spaces
 
 def write_arrays(path: Path, arrays: Mapping[str, Array], metadata: Mapping[str, str]) -> None:
     """Write arrays, notes about them and checksums, whole or not at all."""
+    write_whole(path, with_checksums(arrays, metadata))
+
+
+def with_checksums(arrays: Mapping[str, Array], metadata: Mapping[str, str]) -> bytes:
+    """What `write_arrays` writes."""
     rows = {name: _row(array) for name, array in arrays.items()}
     notes = {**metadata, ARRAYS: json.dumps({name: _checksum(row) for name, row in sorted(rows.items())})}
-    write_whole(path, pack(rows, {**notes, NOTES: _checksum_of_notes(notes)}))
+    return pack(rows, {**notes, NOTES: _checksum_of_notes(notes)})
 
 
 def pack(arrays: Mapping[str, Array], metadata: Mapping[str, str] | None = None) -> bytes:

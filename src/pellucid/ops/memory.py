@@ -6,7 +6,7 @@ a large one, for one that is up to four times smaller: what the first layers nee
 the last ones before it.
 Whoever asks sees ordinary NumPy arrays and needs to give nothing back.
 
-How much may wait follows from what was needed of late: half as much again as all arrays together had at their
+How much may wait follows from what was needed of late: twice as much as all arrays together had at their
 largest moment among the last few thousand. What has waited longest goes back to the system first.
 """
 
@@ -24,7 +24,7 @@ ALIGNMENT = 64  # bytes: a cache line, and the widest vector register
 POOLED_FROM = 1 << 14  # bytes: below this the system's allocator is as fast
 SHARED_TO = 1 << 20  # bytes: up to here sizes are rounded up to powers of two, so that layers share their blocks
 RECENT = 2048  # arrays; how far back it is looked for the largest need, at most twice as far
-SPARE = 1.5  # idle blocks may have so much of what was needed at once: not every block fits every array
+SPARE = 2  # idle blocks may have so much of what was needed at once: not every block fits every array
 ROOMY = 4  # times what is asked for that a large block may have
 
 _Memory = tuple[Array, int]  # and the aligned address in it
