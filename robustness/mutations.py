@@ -201,9 +201,9 @@ def xml_changed(content: bytes, draw: Random) -> bytes:
         tag = draw.choice(tags)
         text = text[: tag.start(1)] + draw.choice(["object", "name", "x", "bndbox", "é"]) + text[tag.end(1) :]
     elif kind == 4:
-        depth, tag = draw.choice([10, 1000, 100_000]), draw.choice(["object", "a", "bndbox"])
+        depth, nested = draw.choice([10, 1000, 100_000]), draw.choice(["object", "a", "bndbox"])
         at = draw.choice(tags).start() if tags else 0
-        text = text[:at] + f"<{tag}>" * depth + f"</{tag}>" * draw.choice([depth, depth, 0]) + text[at:]
+        text = text[:at] + f"<{nested}>" * depth + f"</{nested}>" * draw.choice([depth, depth, 0]) + text[at:]
     elif kind == 5:
         levels = "".join(f'<!ENTITY l{i} "{f"&l{i - 1};" * 10}">' for i in range(1, draw.choice([3, 9])))
         text = f'<!DOCTYPE a [<!ENTITY l0 "lol"><!ENTITY lol "x">{levels}]>' + text.replace("cat", "&l2;&lol;")
