@@ -66,3 +66,13 @@ def test_strips_are_the_picture() -> None:
     wide = rng.integers(0, 65536, (1501, 1402)).astype(np.uint16)
     found = np.asarray(flattened(Image.fromarray(wide)))
     np.testing.assert_array_equal(found, np.floor(wide.astype(np.float32) * (255 / 65535) + 0.5).astype(np.uint8))
+
+
+def test_what_is_wholly_covered_or_wholly_empty_is_what_strips_give() -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (40, 30, 4)).astype(np.uint8)
+    for alpha in (0, 255):
+        pixels[..., 3] = alpha
+        picture = Image.fromarray(pixels)
+        found = np.asarray(flattened(picture))
+        ground = Image.new("RGBA", picture.size, "white")
+        np.testing.assert_array_equal(found, np.asarray(Image.alpha_composite(ground, picture).convert("RGB")))

@@ -1,7 +1,7 @@
 """PNG and JPEG files as arrays.
 
-A file of some hundred kilobytes may hold a picture of gigabytes. So there is a most of pixels, which is checked by the
-file's header, and what is done to a picture before it's small is done in strips and in whole numbers.
+A file of some hundred kilobytes may hold a picture of gigabytes. So there is a most of pixels, checked by what the
+header says, and what is done to a picture before it's small is done in strips and in whole numbers.
 """
 
 import os
@@ -116,6 +116,10 @@ def flattened(picture: "Image") -> "Image":
     target = "RGB" if is_colour(picture) else "L"
     if not picture.has_transparency_data:
         return picture if picture.mode == target else picture.convert(target)
+    if picture.mode in {"RGBA", "LA"}:
+        least, most = picture.getchannel("A").getextrema()
+        if least == 255 or most == 0:  # nothing shows through, or nothing is there
+            return picture.convert(target) if least == 255 else Image.new(target, picture.size, "white")
     covers, lights = 0, 0
     for _, strip in _strips(picture):
         layered = strip.convert("RGBA")
@@ -156,7 +160,9 @@ def read_picture(path: str | Path, channels: int, size: Pair) -> Array:
     """
     from PIL import Image
 
-    picture = flattened(open_picture(path)).convert("L" if channels == 1 else "RGB")
+    picture, mode = flattened(open_picture(path)), "L" if channels == 1 else "RGB"
+    if picture.mode != mode:
+        picture = picture.convert(mode)
     H, W = size
     if picture.size != (W, H):
         picture = picture.resize((W, H), Image.Resampling.BILINEAR)  # widens its filter where it shrinks

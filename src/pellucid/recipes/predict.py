@@ -31,9 +31,9 @@ def guess(model: AnyModel, paths: Sequence[Path], top: int = 3) -> list[list[Gue
     for start in range(0, len(pixels), BATCH):
         with np.errstate(over="ignore", invalid="ignore"):
             logits = ops.host(model.network.forward(inputs(model, pixels[start : start + BATCH])))
-        if not np.isfinite(logits.astype(np.float32)).all():
-            raise PellucidError(f"{model.path}: the network's outputs are not finite, its weights can't be used")
-        found += model.task.decode(logits, top)
+            if not np.isfinite(logits.astype(np.float32)).all():
+                raise PellucidError(f"{model.path}: the network's outputs are not finite, its weights can't be used")
+            found += model.task.decode(logits, top)
     return found
 
 
