@@ -1,11 +1,20 @@
 """The exceptions for a user's mistake."""
 
+LONGEST = 2000  # characters of a message
+
 
 class PellucidError(Exception):
     """A mistake that the user can put right: one line that names the thing, what was expected and what came.
 
-    The command line prints it without a traceback and exits with code 2.
+    The command line prints it without a traceback and exits with code 2. What a file holds may be part of a message:
+    signs that can't be printed are shown by their numbers, and a long message loses its middle.
     """
+
+    def __str__(self) -> str:
+        text = super().__str__()
+        if len(text) > LONGEST:
+            text = f"{text[: LONGEST // 2]} ... {text[-LONGEST // 2 :]}"
+        return text if text.isprintable() else "".join(map(_shown, text))
 
 
 class OutOfMemoryError(PellucidError):
@@ -17,3 +26,8 @@ class OutOfMemoryError(PellucidError):
             f"GPU memory: {needed / 1e9:.3f} GB needed at once, {free / 1e9:.3f} GB free of {total / 1e9:.3f} GB on "
             f"{device}; a smaller batch needs less"
         )
+
+
+def _shown(sign: str) -> str:
+    """The sign, or how Python writes one that can't be printed."""
+    return sign if sign.isprintable() else sign.encode("unicode_escape").decode("ascii")

@@ -6,6 +6,8 @@ from pathlib import Path
 
 from pellucid.errors import PellucidError
 
+_BEGINNING = 4096  # bytes, in which a mark stands
+
 
 def write_whole(path: Path, content: bytes) -> None:
     """Write a file so that a reader, or a power cut at any moment, meets the old one or the new one, never a part.
@@ -36,9 +38,37 @@ def write_whole(path: Path, content: bytes) -> None:
         raise PellucidError(f"cannot write {path}: {error.strerror or error}") from error
 
 
+def check_own(path: Path, mark: bytes, command: str) -> None:
+    """Raise PellucidError where there is a file that doesn't have the mark of those which the command writes.
+
+    The mark stands in a file's first bytes; whoever replaces a file asks here first.
+    """
+    if not path.exists() and not path.is_symlink():
+        return
+    try:
+        with path.open("rb") as file:
+            own = mark in file.read(_BEGINNING)
+    except OSError:
+        own = False
+    if not own:
+        raise PellucidError(
+            f"{path}: there is something that {command} didn't make; expected another folder, or none"
+        )
+
+
+def is_file(path: Path) -> bool:
+    """Whether there is such a file; no, where the system takes no such name."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
+
+
 def read_whole(path: Path) -> bytes:
     """Content of a file. Raises PellucidError where there is none, or it can't be read."""
     try:
         return path.read_bytes()
     except OSError as error:
         raise PellucidError(f"cannot read {path}: {error.strerror or error}") from error
+    except ValueError as error:  # a name that no file can have
+        raise PellucidError(f"cannot read {path}: {error}") from error

@@ -102,7 +102,7 @@ def test_a_mistake_names_file_and_key_and_the_nearest(key: str, value: Any, expe
 def test_files_that_are_no_recipes_are_named(tmp_path: Path) -> None:
     for content, expected in (
         (b"[network\n", r"x\.toml: Expected"),
-        (b"\xff\xfe", r"x\.toml: expected a TOML file in UTF-8"),
+        (b"\xff\xfe", r"x\.toml: not TOML, no UTF-8"),
         (b"", r"x\.toml: Object missing required field `network`"),
         (b"[network]\n[optimizer]\nname='sgd'\nrate=1", r"x\.toml: \[network\] has no name"),
         (

@@ -149,6 +149,52 @@ def test_what_is_no_pickle_of_arrays_is_one_line(tmp_path: Path, damage: bytes) 
     assert "\n" not in str(caught.value)
 
 
+ARRAY = pickle.dumps(np.arange(1000.0), 2)[2:-1]  # its instructions alone
+PROGRAMS = {
+    "deep tuples as a key": b"}" + b")" + b"\x85" * 90_000 + b"Ns.",
+    "doubled tuples as a key": b"})" + b"q\x00h\x00\x86" * 60 + b"Ns.",
+    "doubled tuples as a value": b"}X\x02\x00\x00\x00W1)" + b"q\x00h\x00\x86" * 60 + b"s.",
+    "doubled tuples as a type": b"cnumpy\ndtype\n)" + b"q\x00h\x00\x86" * 60 + b"\x85R.",
+    "a list in itself": b"]q\x00h\x00a.",
+    "a dict in itself": b"}q\x00X\x01\x00\x00\x00ah\x00s.",
+    "text of 2^62 bytes": b"\x8d" + b"\xff" * 7 + b"\x3f",
+    "a number of 5,000 digits": b"L" + b"1" * 5000 + b"L\n.",
+    "no end": b"}" * 1000,
+    "a million instructions": b"N0" * 500_000 + b".",
+    "a mark for a value": b"}(X\x01\x00\x00\x00a(u.",
+    "a call of text": b"X\x01\x00\x00\x00a)R.",
+    "a shape of 2^40": ARRAY.replace(b"M\xe8\x03\x85", b"\x8a\x06\x00\x00\x00\x00\x00\x01\x85") + b".",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_programs_that_would_end_pythons_reader_are_one_line(tmp_path: Path, name: str) -> None:
+    (tmp_path / "x.pkl").write_bytes(b"\x80\x02" + PROGRAMS[name])
+    with pytest.raises(PellucidError, match=r"x\.pkl: (not a pickle|expected a dict)") as caught:
+        read_book_parameters(tmp_path / "x.pkl")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_place_of_a_large_number_needs_no_more_memory_than_any_other(tmp_path: Path) -> None:
+    (tmp_path / "x.pkl").write_bytes(b"\x80\x02}r\xff\xff\xff\x7f.")
+    assert read_book_parameters(tmp_path / "x.pkl") == {}
+
+
+def test_no_more_numbers_are_made_than_the_file_has_room_for(tmp_path: Path) -> None:
+    elements = b"C\x10" + bytes(16) + b"q\x05"  # two numbers, put aside, and used a hundred times
+    kind = b"cnumpy\ndtype\nX\x02\x00\x00\x00f8\x85Rq\x06"
+    one = b"cnumpy._core.numeric\n_frombuffer\n(h\x05h\x06K\x02\x85X\x01\x00\x00\x00CtR"
+    program = b"\x80\x04]" + elements + b"a" + kind + b"a(" + one * 100 + b"e."
+    (tmp_path / "x.pkl").write_bytes(program)
+    with pytest.raises(PellucidError, match="expected a dict of arrays"):
+        read_book_parameters(tmp_path / "x.pkl")
+    big = b"B" + (8000).to_bytes(4, "little") + bytes(8000) + b"q\x05"
+    one = one.replace(b"K\x02", b"M\xe8\x03")
+    (tmp_path / "x.pkl").write_bytes(b"\x80\x04]" + big + b"a" + kind + b"a(" + one * 100 + b"e.")
+    with pytest.raises(PellucidError, match="more numbers than the file has room for"):
+        read_book_parameters(tmp_path / "x.pkl")
+
+
 @pytest.mark.parametrize(
     "value",
     [

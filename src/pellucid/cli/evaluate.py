@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -42,6 +43,8 @@ def evaluate(
     loader = build_loader(model.recipe, test, training=False)
     written = _write_report(model, loader) if report else None
     loss, metrics = training.measure(model.network, model.task, loader)
+    if not isfinite(loss):
+        raise PellucidError(f"{model.path}: a loss of {loss} on {test.name}, its weights can't be used")
     measured = {"loss": loss, **metrics.result()}
     per_class = [asdict(score) for score in metrics.per_class()] if hasattr(metrics, "per_class") else []
     if json:

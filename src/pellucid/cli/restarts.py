@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 import signal
 import subprocess
@@ -78,12 +77,13 @@ def _run(command: Sequence[str]) -> tuple[int, bool]:
 def _finished(run: RunFolder) -> bool:
     """Whether the end came when everything was done."""
     from pellucid.recipes import load_recipe
+    from pellucid.training.checkpoint import read_state
     from pellucid.weights import read_arrays
 
     if not run.checkpoint.exists():
         return False
-    state = json.loads(read_arrays(run.checkpoint)[1]["state"])
-    return bool(state["epoch"] >= load_recipe(run.recipe).training.epochs)
+    state = read_state(read_arrays(run.checkpoint)[1], run.checkpoint)
+    return bool(state.epoch >= load_recipe(run.recipe).training.epochs)
 
 
 def _clear(run: RunFolder) -> None:

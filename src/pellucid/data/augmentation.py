@@ -32,7 +32,7 @@ class Augmentation:
     COLUMNS = 9  # random numbers an image: two shifts, rotation, scale, shear; height, width, y and x to erase
 
     def __post_init__(self) -> None:
-        limits = {"shift": float("inf"), "rotate": 180.0, "scale": 0.95, "shear": 75.0, "erase": float("inf")}
+        limits = {"shift": 1e6, "rotate": 180.0, "scale": 0.95, "shear": 75.0, "erase": 1e6}
         for field in fields(self):
             value, limit = getattr(self, field.name), limits[field.name]
             if not 0 <= value <= limit:

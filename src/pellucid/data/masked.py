@@ -13,6 +13,7 @@ from pellucid.data.sources import Data, load_data
 from pellucid.errors import PellucidError
 from pellucid.ops.arrays import Pair
 
+MOST_SCENES = 10_000_000
 _COUNTS = {"train": 10_000, "validation": 1_000, "test": 1_000}
 
 
@@ -47,7 +48,10 @@ def load_scenes(
     scenes there are of each.
     """
     given = dict(scenes or {})
-    counts = {part: int(given.pop(part, count)) for part, count in _COUNTS.items()}
+    counts = {part: given.pop(part, count) for part, count in _COUNTS.items()}
+    for part, count in counts.items():
+        if type(count) is not int or not 0 < count <= MOST_SCENES:
+            raise PellucidError(f"scenes: {part} = {count!r}: expected a number of scenes, 1 to {MOST_SCENES:,}")
     settings = scene_settings(given.pop("preset", next(iter(PRESETS))), **given)
     digits = load_data(source, None, validation, seed)
 

@@ -31,8 +31,8 @@ class RandomCrop:
     def __post_init__(self) -> None:
         if self.size is not None and min(self.size) < 1:
             raise PellucidError(f"crop size = {self.size}: expected (height, width) of at least 1")
-        if not 0 < self.scale[0] <= self.scale[1]:
-            raise PellucidError(f"crop scale = {self.scale}: expected (least, most), both above 0")
+        if not 1e-3 <= self.scale[0] <= self.scale[1] <= 1e3:
+            raise PellucidError(f"crop scale = {self.scale}: expected (least, most), from 0.001 to 1000")
         if not 0 <= self.flip <= 1:
             raise PellucidError(f"crop flip = {self.flip}: expected a probability")
         if not 0 <= self.visible <= 1:

@@ -5,6 +5,9 @@ than many layers cost; so a block whose array has died waits in a list for the n
 a large one, for one that is up to four times smaller: what the first layers need at the end of a backward pass serves
 the last ones before it.
 Whoever asks sees ordinary NumPy arrays and needs to give nothing back.
+
+How much may wait follows from what was needed of late: twice as much as all arrays together had at their
+largest moment among the last few thousand. What has waited longest goes back to the system first.
 """
 
 import threading
@@ -20,12 +23,17 @@ from pellucid.ops.geometry import Sides, sides
 ALIGNMENT = 64  # bytes: a cache line, and the widest vector register
 POOLED_FROM = 1 << 14  # bytes: below this the system's allocator is as fast
 SHARED_TO = 1 << 20  # bytes: up to here sizes are rounded up to powers of two, so that layers share their blocks
-CAPACITY = 1 << 31  # bytes of idle blocks kept; beyond it a block goes back to the system
+RECENT = 2048  # arrays; how far back it is looked for the largest need, at most twice as far
+SPARE = 2  # idle blocks may have so much of what was needed at once: not every block fits every array
 ROOMY = 4  # times what is asked for that a large block may have
 
-_idle: dict[int, list[tuple[Array, int]]] = defaultdict(list)  # by size: memory, and the aligned address in it
+_Memory = tuple[Array, int]  # and the aligned address in it
+
+_idle: dict[int, list[tuple[_Memory, int]]] = defaultdict(list)  # by size, each with the moment when it became idle
 _lock = threading.RLock()  # re-entrant: a collection inside the lock may release another block
-_idle_bytes = 0
+_idle_bytes = _used_bytes = 0
+_moment = 0  # how many arrays have been given out
+_need = _need_before = 0  # the most that was used at once, in this stretch of RECENT arrays and in the one before
 
 
 class _Block:
@@ -34,30 +42,53 @@ class _Block:
     __slots__ = ("__array_interface__", "memory", "size")
 
     def __init__(self, size: int, shape: Shape, typestr: str) -> None:
-        global _idle_bytes
+        global _idle_bytes, _used_bytes, _moment, _need
         with _lock:
             blocks = _idle[size]
             if not blocks and size > SHARED_TO:
                 size = min((s for s, some in _idle.items() if some and size <= s <= ROOMY * size), default=size)
                 blocks = _idle[size]
             if blocks:
-                self.memory = blocks.pop()
+                self.memory, _ = blocks.pop()
                 _idle_bytes -= size
             else:
                 fresh = np.empty(size + ALIGNMENT, np.uint8)
                 self.memory = fresh, fresh.ctypes.data + -fresh.ctypes.data % ALIGNMENT
+            _used_bytes += size
+            _need = max(_need, _used_bytes)
+            _moment += 1
+            if _moment % RECENT == 0:
+                _next_stretch()
         self.size = size
         self.__array_interface__ = {"shape": shape, "typestr": typestr, "data": (self.memory[1], False), "version": 3}
 
     def __del__(self) -> None:
-        global _idle_bytes
-        memory = getattr(self, "memory", None)
-        if memory is None or _lock is None:  # never filled, or the interpreter is ending
+        global _idle_bytes, _used_bytes
+        memory, size = getattr(self, "memory", None), getattr(self, "size", None)
+        if memory is None or size is None or _lock is None:  # never filled, or the interpreter is ending
             return
         with _lock:
-            if _idle_bytes + self.size <= CAPACITY:
-                _idle[self.size].append(memory)
-                _idle_bytes += self.size
+            _idle[size].append((memory, _moment))
+            _idle_bytes += size
+            _used_bytes -= size
+            if _idle_bytes > SPARE * max(_need, _need_before):
+                _give_back()
+
+
+def _next_stretch() -> None:
+    """Forget the need of long ago, and what was kept for it."""
+    global _need, _need_before
+    _need_before, _need = _need, _used_bytes
+    _give_back()
+
+
+def _give_back() -> None:
+    """Let go of the blocks that have waited longest until no more wait than were needed of late."""
+    global _idle_bytes
+    while _idle_bytes > SPARE * max(_need, _need_before):
+        size = min((size for size, blocks in _idle.items() if blocks), key=lambda size: _idle[size][0][1])
+        del _idle[size][0]
+        _idle_bytes -= size
 
 
 def empty(shape: Shape, dtype: npt.DTypeLike) -> Array:
@@ -120,6 +151,11 @@ def padded(x: Array, padding: int | Pair | Sides, value: float = 0.0) -> Array:
     frame[:, :, top : top + H, left + W :] = value
     frame[:, :, top : top + H, left : left + W] = x
     return frame
+
+
+def idle_bytes() -> int:
+    """Of all blocks that wait for an array."""
+    return _idle_bytes
 
 
 def release() -> None:

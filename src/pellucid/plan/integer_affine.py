@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 
 from pellucid import ops
 from pellucid.ops.arrays import Array, Pair
-from pellucid.ops.geometry import Geometry, Sides, sides
-from pellucid.plan.integer_steps import Images, IntegerStep, fitted
-from pellucid.plan.weight_levels import pack
+from pellucid.ops.geometry import PLAIN, Geometry, Sides, sides
+from pellucid.plan.integer_steps import MOST_SIDE, Images, IntegerStep, check_bytes, check_window, fitted
+from pellucid.plan.weight_levels import checked_bits, largest_level, pack
 
 LARGEST_SHIFT = 62
+LARGEST_TOTAL = (1 << 31) - 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,6 +63,20 @@ class IntegerAffine(IntegerStep):
                 raise ValueError(f"expected {name} of {K} numbers of 32 bits")
         if self.shift.min(initial=1) < 1 or self.shift.max(initial=1) > LARGEST_SHIFT:
             raise ValueError(f"expected shifts from 1 to {LARGEST_SHIFT}")
+        if self.multiplier.min(initial=0) < 0:
+            raise ValueError("a multiplier below 0")
+        if self.logits and (self.multiplier > (np.int64(1) << self.shift.astype(np.int64))).any():
+            raise ValueError("logits scaled by more than 1")
+        check_bytes(*self.zeros, self.low, self.high)
+        check_window(self.kernel, replace(self.geometry, padding=PLAIN.padding), "", (1, MOST_SIDE, MOST_SIDE))
+        if not 1 <= self.pool <= MOST_SIDE or min(self.geometry.padding) < 0:
+            raise ValueError(f"a pool of {self.pool}, a padding of {self.padding}")
+        levels = np.abs(self.weight.astype(np.int64))
+        if levels.max(initial=0) > largest_level(checked_bits(self.bits)):
+            raise ValueError(f"weights that {self.bits} bits don't hold")
+        total = 255 * levels.sum(axis=(1, 2, 3)) + np.abs(self.bias.astype(np.int64))
+        if total.max(initial=0) > LARGEST_TOTAL:
+            raise ValueError(f"sums of up to {total.max()} do not fit 32 bits")
 
     @property
     def wide(self) -> bool:
@@ -85,11 +100,19 @@ class IntegerConv2d(IntegerAffine):
 
     def forward(self, xs: Sequence[Array], size: Pair | None = None) -> Array:
         """uint8, or int32 logits."""
-        geometry = fitted(self.geometry, self.same, xs[0], self.kernel)
+        geometry = fitted(self.geometry, self.same, (xs[0].shape[2], xs[0].shape[3]), self.kernel)
         scaling = (self.weight, self.bias, self.multiplier, self.shift)
         if self.logits:
             return ops.integer_logits(xs[0], *scaling, self.zeros[0], geometry)
         return ops.integer_conv2d(xs[0], *scaling, self.zeros, self.low, geometry, self.pool, self.high)
+
+    def check(self, shapes: tuple[Images, ...], like: Images | None) -> None:
+        """Windows that give the output."""
+        super().check(shapes, like)
+        check_window(self.kernel, self.geometry, self.same, self.input_shape)
+        P, Q = self.geometry.output_size(self.input_shape[1:], self.kernel)
+        if self.output_shape[1:] != (P // self.pool, Q // self.pool):
+            raise ValueError(f"windows give {P}x{Q}, in pools of {self.pool} no {self.output_shape}")
 
     @property
     def multiply_adds(self) -> int:
@@ -122,6 +145,8 @@ class IntegerConvTranspose2d(IntegerAffine):
     def check(self, shapes: tuple[Images, ...], like: Images | None) -> None:
         """The output's size too."""
         super().check(shapes, like)
+        if self.same or min(self.output_padding) < 0:
+            raise ValueError(f"a padding {self.same!r}, {self.output_padding}")
         size = tuple(side // self.pool for side in self.grown((shapes[0][1], shapes[0][2])))
         if size != self.output_shape[1:]:
             raise ValueError(f"{shapes[0]} grows to {size}, not to {self.output_shape}")

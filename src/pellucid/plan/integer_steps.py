@@ -15,11 +15,13 @@ import numpy as np
 
 from pellucid import ops
 from pellucid.layers.resize import rows_after, with_edges
-from pellucid.layers.sliding import SAME_LOWER
+from pellucid.layers.sliding import SAME, SAME_LOWER
 from pellucid.layers.window import Window
 from pellucid.ops.arrays import Array, Pair
 from pellucid.ops.geometry import Geometry, Sides, sides
 from pellucid.ops.memory import channels_last
+
+MOST_SIDE = 65_535  # of an image or a window, as the C holds it in 16 bits
 
 Images = tuple[int, int, int]
 """(C, H, W) of one sample."""
@@ -91,7 +93,22 @@ class IntegerPool2d(IntegerStep):
     def forward(self, xs: Sequence[Array], size: Pair | None = None) -> Array:
         """uint8."""
         pool = ops.integer_avg_pool2d if self.average else ops.integer_max_pool2d
-        return pool(xs[0], self.kernel, fitted(self.geometry, self.same, xs[0], self.kernel), self.ceil)
+        geometry = fitted(self.geometry, self.same, (xs[0].shape[2], xs[0].shape[3]), self.kernel)
+        return pool(xs[0], self.kernel, geometry, self.ceil)
+
+    def check(self, shapes: tuple[Images, ...], like: Images | None) -> None:
+        """Windows that give the output, each with a pixel in it."""
+        super().check(shapes, like)
+        check_window(self.kernel, self.geometry, self.same, self.input_shape)
+        P, Q = self.geometry.output_size(self.input_shape[1:], self.kernel, self.ceil)
+        if self.output_shape != (self.input_shape[0], P, Q):
+            raise ValueError(f"windows give {(self.input_shape[0], P, Q)}, not {self.output_shape}")
+        for axis in (0, 1):
+            start = np.arange((P, Q)[axis]) * self.stride[axis] - self.geometry.before[axis]
+            first = -(-np.maximum(0, -start) // self.dilation[axis])  # of the window's elements, not before the image
+            inside = start + first * self.dilation[axis] < self.input_shape[1 + axis]
+            if not (inside & (first < self.kernel[axis])).all():
+                raise ValueError("a window that covers nothing of the image")
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,6 +126,8 @@ class IntegerTable(IntegerStep):
     def check(self, shapes: tuple[Images, ...], like: Images | None) -> None:
         """A table of all bytes."""
         super().check(shapes, like)
+        if self.output_shape != self.input_shape:
+            raise ValueError(f"a table makes no {self.output_shape} of {self.input_shape}")
         if self.table.shape != (256,) or self.table.dtype != np.uint8:
             raise ValueError("expected a table of 256 bytes")
 
@@ -143,6 +162,7 @@ class IntegerAdd(IntegerStep):
     def check(self, shapes: tuple[Images, ...], like: Images | None) -> None:
         """Inputs of one shape, or of one pixel."""
         _check_elementwise(self, shapes, len(self.zeros))
+        check_bytes(*self.zeros, self.zero, self.low, self.high)
         largest = 255 * sum(abs(multiplier) for multiplier in self.multipliers) + (1 << max(0, self.shift - 1))
         if len(self.multipliers) != len(shapes) or not 1 <= self.shift <= 30 or largest >= 1 << 31:
             raise ValueError(f"expected sums of 32 bits of {len(shapes)} inputs")
@@ -178,6 +198,7 @@ class IntegerMultiply(IntegerStep):
     def check(self, shapes: tuple[Images, ...], like: Images | None) -> None:
         """Inputs of one shape, or the second of one pixel."""
         _check_elementwise(self, shapes, 2)
+        check_bytes(*self.zeros, self.zero, self.low, self.high)
         if not 1 <= self.shift <= 62 or not 0 <= self.multiplier < 1 << 31:
             raise ValueError("expected a multiplier of 31 bits, and a shift from 1 to 62")
 
@@ -220,6 +241,12 @@ class IntegerFlatten(IntegerStep):
         """The same numbers."""
         return channels_last(xs[0].reshape(len(xs[0]), -1, 1, 1))
 
+    def check(self, shapes: tuple[Images, ...], like: Images | None) -> None:
+        """As many features as there are numbers."""
+        super().check(shapes, like)
+        if self.output_shape != (prod(shapes[0]), 1, 1):
+            raise ValueError(f"{shapes[0]} has no {self.output_shape} features")
+
 
 @dataclass(frozen=True, eq=False)
 class IntegerRepeatEdges(IntegerStep):
@@ -259,7 +286,11 @@ class IntegerRepeatEdges(IntegerStep):
     def check(self, shapes: tuple[Images, ...], like: Images | None) -> None:
         """A map and an image to cover."""
         super().check(shapes, like)
+        check_covered(like)
         assert like is not None
+        check_window(self.kernel, self.grows.geometry, "", (1, MOST_SIDE, MOST_SIDE))
+        if min(self.before) < 0:
+            raise ValueError(f"{self.before} rows and columns before a map")
         after = rows_after(self.grows, self.before, shapes[0][1:], like[1:])
         size = (self.before[i] + shapes[0][1 + i] + after[i] for i in (0, 1))
         if self.output_shape != (shapes[0][0], *size):
@@ -291,14 +322,40 @@ class IntegerCropLike(IntegerStep):
     def check(self, shapes: tuple[Images, ...], like: Images | None) -> None:
         """A map at least as large."""
         super().check(shapes, like)
+        check_covered(like)
         assert like is not None
         if self.output_shape != (shapes[0][0], *like[1:]) or shapes[0][1] < like[1] or shapes[0][2] < like[2]:
             raise ValueError(f"{shapes[0]} like {like} is not {self.output_shape}")
 
 
-def fitted(geometry: Geometry, same: str, x: Array, kernel: Pair) -> Geometry:
-    """Where windows stand on images x, whose padding follows from their size where `same` says so."""
-    return geometry.same((x.shape[2], x.shape[3]), kernel, lower=same == SAME_LOWER) if same else geometry
+def fitted(geometry: Geometry, same: str, size: Pair, kernel: Pair) -> Geometry:
+    """Where windows stand on images of size (H, W), whose padding follows from it where `same` says so."""
+    return geometry.same(size, kernel, lower=same == SAME_LOWER) if same else geometry
+
+
+def check_window(kernel: Pair, geometry: Geometry, same: str, shape: Images) -> None:
+    """Raise ValueError unless such a window stands at least once on images (C, H, W)."""
+    steps = (*kernel, *geometry.stride, *geometry.dilation, geometry.groups)
+    if not all(1 <= step <= MOST_SIDE for step in steps) or not all(0 <= p <= MOST_SIDE for p in geometry.padding):
+        raise ValueError(f"a window {kernel} with {geometry}")
+    if same not in {"", SAME, SAME_LOWER}:
+        raise ValueError(f"a padding {same!r}")
+    if fitted(geometry, same, shape[1:], kernel).padding != geometry.padding:
+        raise ValueError(f"padding {geometry.padding} is not {same!r} on images {shape}")
+    if min(geometry.output_size(shape[1:], kernel)) < 1:
+        raise ValueError(f"no window {kernel} with {geometry} on images {shape}")
+
+
+def check_bytes(*numbers: int) -> None:
+    """Raise ValueError unless all are values of an activation."""
+    if not all(0 <= number <= 255 for number in numbers):
+        raise ValueError(f"expected numbers from 0 to 255, got {numbers}")
+
+
+def check_covered(like: Images | None) -> None:
+    """Raise ValueError where there is no value whose size is to be taken."""
+    if like is None:
+        raise ValueError("it takes the size of a value that is not named")
 
 
 def _check_elementwise(step: IntegerStep, shapes: tuple[Images, ...], count: int) -> None:

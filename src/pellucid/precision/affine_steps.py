@@ -11,14 +11,13 @@ from pellucid.graph.fold import Affine, channel_factors, filters, norm_factors
 from pellucid.layers import BatchNorm2d, ConvTranspose2d, Layer, Linear, MaxPool2d
 from pellucid.layers.sliding import Sliding
 from pellucid.ops.arrays import Array
-from pellucid.plan.integer_affine import IntegerAffine, IntegerConv2d, IntegerConvTranspose2d
+from pellucid.plan.integer_affine import LARGEST_TOTAL, IntegerAffine, IntegerConv2d, IntegerConvTranspose2d
 from pellucid.plan.scale import Scale
 from pellucid.plan.weight_levels import fitted_steps, nearest_levels
 from pellucid.precision.fixed_point import fixed_point
 from pellucid.precision.integer_graph import Part
 from pellucid.precision.steps import At, bounds, window_padding
 
-LARGEST_TOTAL = (1 << 31) - 1
 LARGEST_BIAS = 1 << 29
 NORM_BITS = 8  # a norm has one weight a channel, which any number of bits but 2 or 4 keeps exactly
 

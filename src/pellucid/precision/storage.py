@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import fields
-from math import prod
+from math import inf, prod
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from pellucid.documents import parse_json
 from pellucid.errors import PellucidError
 from pellucid.graph import INPUT
 from pellucid.ops.arrays import Array
@@ -33,6 +34,8 @@ from pellucid.weights import read_arrays, write_arrays
 
 FORMATS = ("pellucid integer network 1", "pellucid integer network 2")
 """Of chains, as version 0.1 wrote and reads them, and of graphs."""
+
+MOST_BYTES = 1 << 28  # of one image's activation
 
 KINDS: dict[str, type[IntegerStep]] = {
     kind.__name__: kind
@@ -98,8 +101,9 @@ def load_integer(path: Path) -> tuple[IntegerNetwork, dict[str, str]]:
     arrays, notes = read_arrays(path)
     if notes.get("format") not in FORMATS:
         raise PellucidError(f"{path}: expected a {FORMATS[0]!r}, got {notes.get('format', 'another file')!r}")
+    about = parse_json(notes.get("network", ""), str(path))
     try:
-        about = json.loads(notes["network"])
+        _check_ends(about)
         names = [INPUT, *(values["name"] for values in about["steps"])]
         steps = [_step({"inputs": [names[i]]} | values, i, arrays) for i, values in enumerate(about["steps"])]
         network = IntegerNetwork(
@@ -110,7 +114,10 @@ def load_integer(path: Path) -> tuple[IntegerNetwork, dict[str, str]]:
             about["logit_step"],
             about["bits"],
         )
-    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+        used = {f"{i}.{name}" for i, step in enumerate(steps) for name in vars(step)}
+        if arrays.keys() - used:
+            raise ValueError(f"{min(arrays.keys() - used)} belongs to no step")
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError, ArithmeticError, PellucidError) as error:
         raise PellucidError(f"{path}: damaged description of an integer network ({error})") from error
     return network, notes
 
@@ -120,20 +127,28 @@ def _checked(steps: list[IntegerStep], about: Mapping[str, Any]) -> list[Integer
     if not steps:
         raise ValueError("no steps")
     shapes = {INPUT: images_shape(tuple(about["input_shape"]))}
+    wide = {INPUT: False}
     for i, step in enumerate(steps):
         missing = next((name for name in (*step.inputs, step.sized_by) if name and name not in shapes), None)
         if missing is not None or not step.inputs:
             raise ValueError(f"step {i} sees {missing or 'nothing'}, which is not there")
+        moves = isinstance(step, IntegerRepeatEdges | IntegerCropLike)
+        if any(wide[name] != (moves and step.wide) for name in step.inputs):
+            raise ValueError(f"step {i} sees 32 bits for bytes, or bytes for 32 bits")
         if step.name in shapes or not step.name.isprintable() or "*/" in step.name:
             raise ValueError(f"step {i}: no name of a layer of its own")
         seen = tuple(shapes[name] for name in step.inputs)
-        if step.input_shape != seen[0] or len(step.output_shape) != 3 or min(step.output_shape) < 1:
+        if step.input_shape != seen[0] or min(step.output_shape) < 1:
             raise ValueError(f"step {i} takes {step.input_shape}, but gets {seen[0]}")
+        if prod(step.output_shape) > MOST_BYTES:
+            raise ValueError(f"step {i} gives {step.output_shape}, more than {MOST_BYTES:,} numbers")
         try:
             step.check(seen, shapes.get(step.sized_by))
         except ValueError as error:
             raise ValueError(f"step {i}: {error}") from error
-        shapes[step.name] = step.output_shape
+        shapes[step.name], wide[step.name] = step.output_shape, step.wide
+    if not steps[-1].wide:
+        raise ValueError(f"step {steps[-1].name}, the last, gives no logits")
     if prod(steps[-1].output_shape) != prod(about["output_shape"]):
         raise ValueError(f"output {about['output_shape']}, but the last step gives {steps[-1].output_shape}")
     return steps
@@ -144,11 +159,63 @@ def _step(values: dict[str, Any], i: int, arrays: Mapping[str, Array]) -> Intege
     filters = values.pop("filters", None)
     own = {name.partition(".")[2]: array for name, array in arrays.items() if name.partition(".")[0] == str(i)}
     if filters is not None:
-        checked_bits(values["bits"])
-        levels = unpack(own["weight"], values["bits"], int(np.prod(filters)))
+        bits = checked_bits(values["bits"])
+        count = prod(_whole_numbers(filters))
+        if own["weight"].dtype != np.uint8 or own["weight"].shape != (-(-count * bits // 8),):
+            raise ValueError(f"step {i}: weights of {own['weight'].size} bytes for filters {filters} of {bits} bits")
+        levels = unpack(own["weight"], bits, count)
         own["weight"] = levels.reshape(filters)
         own["weight"].flags.writeable = False
     plain: dict[str, Any] = {
         name: tuple(value) if isinstance(value, list) else value for name, value in values.items()
     }
-    return kind(**{**plain, **own})
+    step = kind(**{**plain, **own})
+    for field in fields(step):
+        if not TYPES[str(field.type)](getattr(step, field.name)):
+            raise ValueError(f"step {i}: {field.name} is no {field.type}")
+    return step
+
+
+def _check_ends(about: Mapping[str, Any]) -> None:
+    """Raise ValueError where shapes or scales at the network's ends are none."""
+    for name in ("input_shape", "output_shape"):
+        shape = _whole_numbers(about[name])
+        if len(shape) not in {1, 3} or min(shape) < 1 or prod(shape) > MOST_BYTES:
+            raise ValueError(f"{name} {shape}")
+    step, zero = about["input_scale"]
+    if type(zero) is not int or not 0 <= zero <= 255:
+        raise ValueError(f"zero {zero} of the input")
+    for number in (step, about["logit_step"]):
+        if type(number) not in {int, float} or not 0 < number < inf:
+            raise ValueError(f"a scale of {number}")
+    checked_bits(about["bits"])
+
+
+def _whole_numbers(given: Any) -> list[int]:
+    if not isinstance(given, list) or not all(type(number) is int for number in given):
+        raise ValueError(f"expected whole numbers, got {given}")
+    return given
+
+
+def _ints(*lengths: int) -> Callable[[Any], bool]:
+    """Whether something is a tuple of whole numbers, of one of these lengths if there are some."""
+
+    def test(value: Any) -> bool:
+        whole = isinstance(value, tuple) and all(type(part) is int for part in value)
+        return whole and (not lengths or len(value) in lengths)
+
+    return test
+
+
+TYPES: dict[str, Callable[[Any], bool]] = {
+    "str": lambda value: type(value) is str,
+    "int": lambda value: type(value) is int,
+    "bool": lambda value: type(value) is bool,
+    "tuple[str, ...]": lambda value: isinstance(value, tuple) and all(type(part) is str for part in value),
+    "tuple[int, ...]": _ints(),
+    "Pair": _ints(2),
+    "Pair | Sides": _ints(2, 4),
+    "Images": _ints(3),
+    "Array": lambda value: isinstance(value, np.ndarray),
+}
+"""What steps' fields hold. NumPy and C would each take another number in its own way."""

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import inf
 
 import msgspec
 
+from pellucid.data.pictures import MOST_PIXELS
 from pellucid.errors import PellucidError
 from pellucid.recipes.choices import check_choice, make
 from pellucid.recipes.own_network import networks_with
@@ -16,6 +16,8 @@ from pellucid.training import OPTIMIZERS, SCHEDULES
 from pellucid.zoo import NETWORKS
 
 MOST = 1e12  # more than any sensible fraction of a recipe; a larger one is a slip
+LONGEST_NAME = 150  # bytes; with the date before it, a folder's
+LARGEST = 1e6  # of a mean or a deviation, where white is 1
 
 
 def check_choices(recipe: Recipe) -> None:
@@ -27,9 +29,15 @@ def check_choices(recipe: Recipe) -> None:
     _check_numbers(recipe.training, "training", above=("epochs", "batch_size"))
     _check_numbers(recipe.data, "data")
     _check_name(recipe.name)
-    for value in recipe.data.std:
-        if not 0 < value < inf:
-            raise PellucidError(f"data.std = {list(recipe.data.std)}: expected numbers above 0")
+    for name, values in (("mean", recipe.data.mean), ("std", recipe.data.std)):
+        above = "numbers above 0" if name == "std" else "numbers"
+        if not all(-LARGEST < value < LARGEST and (name == "mean" or value > 1 / LARGEST) for value in values):
+            raise PellucidError(f"data.{name} = {list(values)}: expected {above}, of a size up to {LARGEST:g}")
+    for key, size in (("data.size", recipe.data.size), ("crop.size", recipe.crop.size)):
+        if size is not None and (min(size) < 1 or size[0] * size[1] > MOST_PIXELS):
+            raise PellucidError(
+                f"{key} = {list(size)}: expected (height, width) of 1 to {MOST_PIXELS:,} pixels in all"
+            )
     make(recipe.optimizer, OPTIMIZERS)
     make(recipe.schedule, SCHEDULES, 1, 1)
 
@@ -48,5 +56,6 @@ def _check_numbers(settings: msgspec.Struct, section: str, above: Sequence[str] 
 
 def _check_name(name: str) -> None:
     """A run's folder is named after it."""
-    if not name or name.startswith(".") or not set("/\\\0").isdisjoint(name):
+    plain = name.isprintable() and len(name.encode()) <= LONGEST_NAME and set("/\\").isdisjoint(name)
+    if not name or name.startswith(".") or not plain:
         raise PellucidError(f"name = {name!r}: expected a plain name, which run folders may be called by")

@@ -12,12 +12,15 @@ import msgspec
 from pellucid.errors import PellucidError
 
 Made = TypeVar("Made")
+LONGEST_NAME = 100  # characters; finding the nearest takes time that grows with their square
+MOST_ENTRIES = 1000  # of a list among the options
+MOST = 1e9  # what any number among the options may be
 
 
 def unknown(kind: str, name: object, known: Iterable[str]) -> PellucidError:
     """The error for a name that isn't among the known ones; it says which of them is nearest."""
-    names = list(known)
-    near = difflib.get_close_matches(str(name), names, 1, 0.4)
+    names, text = list(known), str(name)
+    near = difflib.get_close_matches(text, names, 1, 0.4) if len(text) <= LONGEST_NAME else []
     hint = f"; nearest is {near[0]}" if near else ""
     return PellucidError(f"unknown {kind} {name!r}{hint} (there are {', '.join(names)})")
 
@@ -32,6 +35,8 @@ def check_choice(
     if "name" not in choice:
         raise PellucidError(f"[{section}] has no name: expected one of {', '.join(known)}")
     name = choice["name"]
+    if not isinstance(name, str):
+        raise PellucidError(f"{section}.name = {name!r}: expected one of {', '.join(known)}")
     if name not in known:
         raise unknown(f"{section}.name", name, known)
     maker = known[name]
@@ -47,9 +52,22 @@ def check_choice(
             msgspec.convert(value, Any if annotation is inspect.Parameter.empty else annotation)
         except msgspec.ValidationError as error:
             raise PellucidError(f"{section}.{key} = {value!r}: {str(error).lower()}") from error
+        _check_size(f"{section}.{key}", value)
     for key, parameter in accepted.items():
         if parameter.default is inspect.Parameter.empty and key not in choice:
             raise PellucidError(f"[{section}] has no {key}, which {name} needs")
+
+
+def _check_size(place: str, value: Any) -> None:
+    """Raise PellucidError for numbers that are none or beyond all use, and for endless lists."""
+    entries = value if isinstance(value, list | tuple) else [value]
+    if len(entries) > MOST_ENTRIES:
+        raise PellucidError(f"{place}: {len(entries):,} entries, expected at most {MOST_ENTRIES:,}")
+    for entry in entries:
+        if isinstance(entry, list | tuple):
+            _check_size(place, entry)
+        elif isinstance(entry, int | float) and not abs(entry) <= MOST:
+            raise PellucidError(f"{place} = {value!r}: expected numbers of a size up to {MOST:g}")
 
 
 def make(choice: Mapping[str, Any], known: Mapping[str, Callable[..., Made]], *given: Any) -> Made:

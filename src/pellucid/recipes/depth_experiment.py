@@ -10,10 +10,13 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import msgspec
+
 from pellucid import ops
 from pellucid.analysis.depth.cells import Cell, Result, Settings, part_of
 from pellucid.analysis.depth.families import Member, family
 from pellucid.data import Data, load_data
+from pellucid.documents import parse_json
 from pellucid.errors import PellucidError
 from pellucid.files import read_whole, write_whole
 from pellucid.recipes.depth_cell import train_cell
@@ -74,10 +77,9 @@ def _claim(folder: Path, settings: Settings) -> None:
     if not file.exists():
         write_whole(file, json.dumps(wanted, indent=1).encode())
         return
-    try:
-        found = json.loads(read_whole(file))
-    except ValueError:
-        raise PellucidError(f"{file}: expected the settings of an experiment, got no JSON") from None
+    found = parse_json(read_whole(file), str(file))
+    if not isinstance(found, dict):
+        raise PellucidError(f"{file}: expected the settings of an experiment")
     for name, value in wanted.items():
         if found.get(name) != value:
             raise PellucidError(f"{folder} holds an experiment with {name} {found.get(name)}, this one has {value}")
@@ -93,9 +95,9 @@ def _kept(folder: Path, cell: Cell) -> Result | None:
     if not file.exists():
         return None
     try:
-        found = json.loads(read_whole(file))
-        return Result(**{name: found[name] for name in Result.__dataclass_fields__})
-    except (ValueError, KeyError, TypeError):
+        found = parse_json(read_whole(file), str(file))
+        return msgspec.convert({name: found[name] for name in Result.__dataclass_fields__}, Result)
+    except (PellucidError, ValueError, KeyError, TypeError):
         raise PellucidError(
             f"{file}: expected a cell's result, got something else; delete it to train anew"
         ) from None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any, get_type_hints
 
 import msgspec
 
+from pellucid.documents import check_values, parse_toml, utf8
 from pellucid.errors import PellucidError
 from pellucid.files import read_whole
 from pellucid.recipes.choices import unknown
@@ -45,14 +45,12 @@ def parse_recipe(text: str, source: str, overrides: Mapping[str, Any] | None = N
 
     own: whether the caller's user wrote it, and not whoever made a run or a model's file; see `own_network`.
     """
-    try:
-        content = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise PellucidError(f"{source}: {error}") from error
+    content = parse_toml(text, source)
     content.setdefault("name", Path(source).stem)
     try:
         for key, value in (overrides or {}).items():
             _override(content, key, _value(value))
+        check_values(content, source)
         network = content.get("network")
         if isinstance(network, dict) and not own:
             check_trust(network.get("name"), source)
@@ -74,18 +72,15 @@ def _read(name_or_path: str | Path) -> tuple[str, str]:
         path /= RUN_RECIPE
     if path.suffix != ".toml" and not path.exists():
         raise unknown("recipe", str(name_or_path), names)
-    try:
-        return read_whole(path).decode(), str(path)
-    except UnicodeDecodeError as error:
-        raise PellucidError(f"{path}: expected a TOML file in UTF-8, got other bytes") from error
+    return utf8(read_whole(path), str(path), "TOML"), str(path)
 
 
 def _value(given: Any) -> Any:
     if not isinstance(given, str):
         return given
     try:
-        return tomllib.loads(f"value = {given}")["value"]
-    except tomllib.TOMLDecodeError:
+        return parse_toml(f"value = {given}", "value")["value"]
+    except PellucidError:
         return given
 
 
@@ -110,7 +105,7 @@ def _recipe(content: dict[str, Any]) -> Recipe:
     _check_keys("", content, Recipe)
     try:
         recipe = msgspec.convert(content, Recipe)
-    except msgspec.ValidationError as error:
+    except (msgspec.ValidationError, RecursionError, OverflowError) as error:
         message, _, place = str(error).partition(" - at `$.")
         raise PellucidError(
             f"{place.rstrip('`')}: {message[0].lower()}{message[1:]}" if place else message

@@ -5,15 +5,20 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
+
 from pellucid.data.dataset import Dataset
 from pellucid.data.formats.folders import has_class_folders
+from pellucid.documents import parse_json
 from pellucid.errors import PellucidError
 from pellucid.graph import Nodes
 from pellucid.network import Network
-from pellucid.ops.arrays import Shape
+from pellucid.ops.arrays import Array, Shape
+from pellucid.ops.formats import float_type
 from pellucid.plan import AnyNetwork
 from pellucid.recipes.load import parse_recipe
 from pellucid.recipes.network import build_network, build_task
@@ -24,6 +29,9 @@ from pellucid.training.folder import RunFolder, open_run_folder
 from pellucid.weights import read_arrays
 
 FORMAT = "pellucid model 1"
+MOST_NUMBERS = 1 << 30  # of an image
+LARGEST = float(np.finfo(np.float32).max)
+FLOATS = tuple(float_type(name) for name in ("float64", "float32", "float16", "bfloat16"))
 
 
 class About(NamedTuple):
@@ -97,8 +105,8 @@ def open_model(path: Path, *, best: bool = False) -> Model:
     if notes.get("format") != FORMAT:
         raise PellucidError(f"{file}: expected a {FORMAT!r}, got {notes.get('format', 'another file')!r}")
     about = parse_notes(notes, file)
-    network = build_network(about.recipe, about.image_shape, len(about.class_names))
-    network.load_state(arrays, str(file))
+    network = build_network(about.recipe, about.image_shape, len(about.class_names), seed=None)
+    network.load_state(checked_floats(arrays, file), str(file))
     return Model(network, build_task(about.recipe, about.class_names), *about)
 
 
@@ -106,12 +114,45 @@ def parse_notes(notes: Mapping[str, str], file: Path) -> About:
     """What `model_notes` has written. Raises PellucidError, naming the file, where they are damaged."""
     try:
         recipe = parse_recipe(notes["recipe"], str(file))
-        image_shape = tuple(json.loads(notes["image_shape"]))
-        class_names = tuple(json.loads(notes["class_names"]))
-        pictures = bool(json.loads(notes.get("pictures", "false")))
+        image_shape = _image_shape(notes, file)
+        class_names = names_of_classes(notes, file)
+        pictures = bool(parse_json(notes.get("pictures", "false"), str(file)))
     except (KeyError, TypeError, ValueError) as error:
         raise PellucidError(f"{file}: damaged notes beside the weights ({error!r})") from error
     return About(recipe, image_shape, class_names, file, pictures)
+
+
+def _image_shape(notes: Mapping[str, str], file: Path) -> Shape:
+    """(C, H, W), or (F,). Raises ValueError for anything else."""
+    shape = parse_json(notes["image_shape"], str(file))
+    sides = isinstance(shape, list) and len(shape) in {1, 3} and all(type(side) is int for side in shape)
+    if not sides or min(shape) < 1 or prod(shape) > MOST_NUMBERS:
+        raise ValueError(f"image_shape {shape}")
+    return tuple(shape)
+
+
+def names_of_classes(notes: Mapping[str, str], file: Path) -> tuple[str, ...]:
+    """Those that a model's or an integer network's notes tell. Raises ValueError for anything else than names."""
+    names = parse_json(notes["class_names"], str(file))
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise ValueError("class_names that are none")
+    if not names or len(set(names)) < len(names):
+        raise ValueError(f"{len(names)} class names, {len(set(names))} of them different")
+    return tuple(names)
+
+
+def checked_floats(arrays: dict[str, Array], file: Path) -> dict[str, Array]:
+    """The arrays themselves. Raises PellucidError for whole numbers, and for numbers that are not finite."""
+    for name, array in arrays.items():
+        if array.dtype not in FLOATS:
+            raise PellucidError(f"{file}: {name} has the type {array.dtype}, expected floats")
+        with np.errstate(invalid="ignore"):  # widening a NaN of 16 bits is no surprise here
+            wrong = array.size - int(np.count_nonzero(np.abs(array.astype(np.float64, copy=False)) <= LARGEST))
+        if wrong:
+            raise PellucidError(
+                f"{file}: {name} has {wrong:,} numbers that are not finite, so the network can't answer anything"
+            )
+    return arrays
 
 
 def _file(folder: RunFolder, best: bool) -> Path:

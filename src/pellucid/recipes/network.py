@@ -9,20 +9,32 @@ from pellucid.ops.arrays import Shape
 from pellucid.ops.formats import float_type
 from pellucid.precision import with_rounding
 from pellucid.recipes.choices import make
-from pellucid.recipes.own_network import networks_with
+from pellucid.recipes.own_network import is_own, networks_with
 from pellucid.recipes.schema import Recipe
 from pellucid.task import Task
 from pellucid.tasks import TASKS, Detect, Segment
 from pellucid.zoo import NETWORKS
 
 
-def build_network(recipe: Recipe, image_shape: Shape, classes: int) -> Network:
-    """The recipe's network with its first weights, for images (C, H, W) of so many classes."""
-    settings = recipe.training
-    layer = make(recipe.network, networks_with(recipe.network["name"], NETWORKS), classes)
-    if settings.weight_bits:
-        layer = with_rounding(layer, settings.weight_bits)
-    return Network(layer, image_shape, dtype=float_type(settings.precision), seed=settings.seed)
+def build_network(recipe: Recipe, image_shape: Shape, classes: int, *, seed: int | None = -1) -> Network:
+    """The recipe's network for images (C, H, W) of so many classes.
+
+    seed: of its first weights, by default the recipe's; None leaves them 0, for weights that come from elsewhere.
+    Raises PellucidError where the options make no network, or one that no memory holds.
+    """
+    settings, name = recipe.training, recipe.network["name"]
+    try:
+        layer = make(recipe.network, networks_with(name, NETWORKS), classes)
+        if settings.weight_bits:
+            layer = with_rounding(layer, settings.weight_bits)
+        first = settings.seed if seed == -1 else seed
+        return Network(layer, image_shape, dtype=float_type(settings.precision), seed=first)
+    except (MemoryError, OverflowError, RecursionError) as error:
+        raise PellucidError(f"network {name}: larger than memory ({error or type(error).__name__})") from error
+    except (ValueError, TypeError, IndexError, ZeroDivisionError) as error:
+        if is_own(name):  # a mistake in somebody's own code, who wants to see where
+            raise
+        raise PellucidError(f"network {name}: its options make no network ({error})") from error
 
 
 def build_task(recipe: Recipe, class_names: tuple[str, ...]) -> Task:

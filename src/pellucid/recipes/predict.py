@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from pellucid import ops
 from pellucid.data import normalized
 from pellucid.data.pictures import read_picture
 from pellucid.data.prepare import prepare_character
@@ -28,7 +29,11 @@ def guess(model: AnyModel, paths: Sequence[Path], top: int = 3) -> list[list[Gue
     pixels = np.stack([read_image(model, path) for path in paths])
     found = []
     for start in range(0, len(pixels), BATCH):
-        found += model.task.decode(model.network.forward(inputs(model, pixels[start : start + BATCH])), top)
+        with np.errstate(over="ignore", invalid="ignore"):
+            logits = ops.host(model.network.forward(inputs(model, pixels[start : start + BATCH])))
+            if not np.isfinite(logits.astype(np.float32)).all():
+                raise PellucidError(f"{model.path}: the network's outputs are not finite, its weights can't be used")
+            found += model.task.decode(logits, top)
     return found
 
 

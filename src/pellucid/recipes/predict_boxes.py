@@ -20,9 +20,10 @@ from pellucid.recipes.model import AnyModel
 from pellucid.tasks.box_pictures import draw_boxes
 from pellucid.tasks.detect import Detect
 from pellucid.tasks.detections import Detections
-from pellucid.tasks.mask_pictures import encoded
+from pellucid.tasks.mask_pictures import check_targets, encoded
 from pellucid.tasks.padded import forward_each, periods
 
+ENDING = "-boxes.png"
 BATCH = 16  # files that go through the network together
 
 
@@ -74,6 +75,7 @@ def detect_files(model: AnyModel, paths: Sequence[Path], folder: Path) -> Iterat
         picture_format(path)
         if names.setdefault(path.stem, path) != path:
             raise PellucidError(f"{path}: {names[path.stem]} has the same name, their pictures would too")
+    check_targets(paths, folder, [ENDING])
     channels = model.image_shape[0]
     for start in range(0, len(paths), BATCH):
         some = paths[start : start + BATCH]
@@ -81,6 +83,6 @@ def detect_files(model: AnyModel, paths: Sequence[Path], folder: Path) -> Iterat
         for path, image, found in zip(some, images, detector(images), strict=True):
             shown = found.above(detector.task.shown_score)
             picture = draw_boxes(image, shown.boxes, shown.labels, model.class_names, shown.scores)
-            target = folder / f"{path.stem}-boxes.png"
+            target = folder / f"{path.stem}{ENDING}"
             write_whole(target, encoded(picture))
             yield DetectedFile(path, target, found, shown)

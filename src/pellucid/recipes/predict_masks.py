@@ -15,9 +15,11 @@ from pellucid.files import write_whole
 from pellucid.graph import grid
 from pellucid.ops.arrays import Array
 from pellucid.recipes.model import AnyModel
-from pellucid.tasks.mask_pictures import encoded, mask_png, overlay
+from pellucid.tasks.mask_pictures import check_targets, encoded, mask_png, overlay
 from pellucid.tasks.segment import Segment
 from pellucid.tasks.tiles import TILE, segment
+
+ENDINGS = ("-mask.png", "-overlay.png")
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,7 @@ def segment_files(
     if not isinstance(model.task, Segment):
         raise PellucidError(f"{model.path}: its task, {model.recipe.task['name']}, has no classes of pixels")
     _check(model, paths)
+    check_targets(paths, folder, ENDINGS)
     nodes = model.nodes
     for path in paths:
         pixels = read_pixels(model, path)
@@ -74,7 +77,7 @@ def _input(model: AnyModel, pixels: Array) -> Array:
 
 
 def _written(path: Path, folder: Path, pixels: Array, mask: Array, class_names: tuple[str, ...]) -> SegmentedFile:
-    files = folder / f"{path.stem}-mask.png", folder / f"{path.stem}-overlay.png"
+    files = folder / f"{path.stem}{ENDINGS[0]}", folder / f"{path.stem}{ENDINGS[1]}"
     write_whole(files[0], mask_png(mask, len(class_names)))
     write_whole(files[1], encoded(overlay(pixels, mask, class_names)))
     counts = np.bincount(mask.ravel(), minlength=len(class_names))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from json import loads
 from math import inf
 from pathlib import Path
 
@@ -21,7 +20,7 @@ from pellucid.plan.weight_levels import WIDTHS, checked_bits
 from pellucid.precision import quantization_aware, quantize
 from pellucid.precision.storage import is_integer, load_integer, save_integer
 from pellucid.recipes.data import build_data, build_loader
-from pellucid.recipes.model import AnyModel, Model, model_notes, open_model, parse_notes
+from pellucid.recipes.model import AnyModel, Model, model_notes, names_of_classes, open_model, parse_notes
 from pellucid.recipes.network import build_task
 from pellucid.recipes.schema import Recipe
 from pellucid.recipes.trainer import build_trainer
@@ -104,7 +103,11 @@ def open_shrunk(path: Path, bits: int | None = None) -> Shrunk:
             raise PellucidError(f"{path}: no integer network yet: pellucid shrink {path} --bits {bits or 8}")
         file = max(there, key=lambda file: file.stat().st_mtime_ns)
     network, notes = load_integer(file)
-    return Shrunk(network, file, tuple(loads(notes["class_names"])), float(notes["epochs"]))
+    try:
+        names, epochs = names_of_classes(notes, file), float(notes["epochs"])
+    except (KeyError, ValueError) as error:
+        raise PellucidError(f"{file}: damaged notes beside an integer network ({error})") from error
+    return Shrunk(network, file, names, epochs)
 
 
 def calibration_images(recipe: Recipe, data: Data) -> Array:

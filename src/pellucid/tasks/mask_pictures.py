@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import colorsys
 import io
+from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from pellucid.data.components import label_parts
+from pellucid.errors import PellucidError
+from pellucid.files import check_own
 from pellucid.ops.arrays import Array, Pair
 
 if TYPE_CHECKING:
@@ -22,6 +26,7 @@ _COLOURS = (
     *("000000", "e69f00", "56b4e9", "009e73", "f0e442", "0072b2", "d55e00", "cc79a7", "882255", "b8a1ff", "7a4a00"),
     *("44aa99", "ddcc77", "332288", "88ccee", "117733", "cc6677", "aa4499", "999933", "6699cc", "dddddd"),
 )
+MAKER = "Pellucid"
 _SHORTEST = 640  # pixels: smaller images are enlarged by a whole number
 _NAMED_FROM = 12  # pixels of the image: smaller parts get no name beside them
 _OPAQUE = 0.65  # how much of its class's colour a pixel takes on
@@ -48,10 +53,29 @@ def mask_png(mask: Array, classes: int) -> bytes:
 
 
 def encoded(picture: Image) -> bytes:
-    """The picture as PNG."""
-    stream = io.BytesIO()
-    picture.save(stream, "PNG", optimize=True)
+    """The picture as PNG, with a note of who made it, by which `predict` knows it again."""
+    from PIL.PngImagePlugin import PngInfo
+
+    stream, note = io.BytesIO(), PngInfo()
+    note.add_text("Software", MAKER)
+    picture.save(stream, "PNG", optimize=True, pnginfo=note)
     return stream.getvalue()
+
+
+def check_targets(sources: Sequence[Path], folder: Path, endings: Sequence[str]) -> None:
+    """Raise PellucidError, before anything is computed, where a picture would replace what isn't its forerunner.
+
+    sources: the images. endings: what follows their names in the pictures' names.
+    """
+    taken = {path.resolve(): path for path in sources}
+    for source in sources:
+        for ending in endings:
+            target = folder / f"{source.stem}{ending}"
+            if target.resolve() in taken:
+                raise PellucidError(
+                    f"{target}: the picture of {source} would replace an image; expected another --out"
+                )
+            check_own(target, b"Software\0" + MAKER.encode(), "predict")
 
 
 def overlay(image: Array, mask: Array, class_names: tuple[str, ...]) -> Image:

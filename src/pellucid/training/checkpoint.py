@@ -12,11 +12,16 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 
+import msgspec
+import numpy as np
+
+from pellucid.documents import parse_json
 from pellucid.errors import PellucidError
 from pellucid.files import read_whole
 from pellucid.ops.arrays import Array
+from pellucid.task import Metrics
 from pellucid.training.agreement import from_first, together
-from pellucid.training.state import TrainingState
+from pellucid.training.state import TrainingState, check_counters
 from pellucid.training.trainer import Trainer
 from pellucid.weights import unpack, write_arrays
 
@@ -62,24 +67,82 @@ def _restore(content: bytes, path: Path, trainer: Trainer) -> None:
     for key, array in arrays.items():
         part, _, name = key.partition("/")
         parts.setdefault(part, {})[name] = array
+    unknown = parts.keys() - {"network", "optimizer", "weights", "metrics", "average"}
+    if unknown:
+        raise PellucidError(f"{path}: not the state of this network and optimizer ({min(unknown)})")
     if ("average" in parts) != (trainer.average is not None):
         raise PellucidError(f"{path}: only one of this run and its checkpoint has a moving average of the weights")
-    network = {name: value.copy() for name, value in trainer.network.state().items()}
-    optimizer = trainer.optimizer.state()
     try:
-        state = TrainingState(**json.loads(notes["state"]))
-        trainer.network.load_state(parts["network"], str(path))
-        trainer.optimizer.load_state(parts.get("optimizer", {}))
-        trainer.weights.load_state(parts.get("weights", {}))
-        if trainer.average is not None:
-            trainer.average.load_state(parts["average"])
-    except (PellucidError, KeyError, TypeError, ValueError) as error:
-        trainer.network.load_state(network)
-        trainer.optimizer.load_state(optimizer)
-        if isinstance(error, PellucidError):
-            raise
-        raise PellucidError(f"{path}: not the state of this network and optimizer ({error!r})") from error
-    trainer.state = state
-    trainer.metrics = trainer.task.metrics(training=True)
-    if trainer.communicator.rank == 0:
-        trainer.metrics.merge(parts.get("metrics", {}))
+        state = read_state(notes, path)
+        if state.batch > len(trainer.loader):
+            raise ValueError(f"batch {state.batch} of {len(trainer.loader)}")
+        metrics = _metrics(parts.pop("metrics", {}), trainer)
+        _check_parts(parts, trainer)
+    except (ValueError, KeyError, TypeError, IndexError, ArithmeticError) as error:
+        raise PellucidError(f"{path}: not the state of this network and optimizer ({error})") from error
+    trainer.network.load_state(parts["network"], str(path))
+    trainer.optimizer.load_state(parts.get("optimizer", {}))
+    trainer.weights.load_state(parts.get("weights", {}))
+    if trainer.average is not None:
+        trainer.average.load_state(parts["average"])
+    trainer.state, trainer.metrics = state, metrics
+
+
+def read_state(notes: Mapping[str, str], path: Path) -> TrainingState:
+    """The counters and the history that a checkpoint's notes hold. Raises PellucidError where they are damaged."""
+    try:
+        given = parse_json(notes["state"], str(path))
+        state = msgspec.convert(given, TrainingState)
+        check_counters(state)
+    except (KeyError, ValueError) as error:
+        raise PellucidError(f"{path}: damaged counters of a run ({error})") from error
+    return state
+
+
+def _metrics(given: Mapping[str, Array], trainer: Trainer) -> Metrics:
+    """What was measured in the epoch so far, which rank 0 keeps for all."""
+    found = trainer.task.metrics(training=True)
+    expected = found.state()
+    if given.keys() - expected.keys() or (given and expected.keys() - given.keys()):
+        raise ValueError(f"measures {', '.join(given)}, expected {', '.join(expected)}")
+    for name, array in given.items():
+        if (array.dtype, array.ndim) != (expected[name].dtype, expected[name].ndim):
+            raise ValueError(f"measure {name} is {array.dtype} {array.shape}")
+    if trainer.communicator.rank == 0 and given:
+        trial = trainer.task.metrics(training=True)
+        trial.merge(given)
+        trial.result()
+        found.merge(given)
+    return found
+
+
+def _check_parts(parts: Mapping[str, Mapping[str, Array]], trainer: Trainer) -> None:
+    """Raise ValueError unless every array has the name, type and shape that the trainer's has; of the network's, the
+    names and shapes are checked when they are taken over.
+    """
+    for name, own in trainer.network.state().items():
+        given = parts["network"].get(name, own)
+        if given.dtype != own.dtype:
+            raise ValueError(f"network {name}: {given.dtype}, expected {own.dtype}")
+    expected: dict[str, dict[str, Array]] = {
+        "weights": trainer.weights.state(),
+        "average": {} if trainer.average is None else trainer.average.state(),
+    }
+    for part, arrays in expected.items():
+        found = parts.get(part, {})
+        for name in sorted(arrays.keys() | found.keys()):
+            _check_alike(f"{part} {name}", found.get(name), arrays.get(name))
+    optimizer = dict(parts.get("optimizer", {}))
+    _check_alike("optimizer steps", optimizer.pop("steps", None), np.zeros(1, np.int64))
+    for name, slot in optimizer.items():
+        _check_alike(f"optimizer {name}", slot, trainer.weights.vector)
+    if set(optimizer) not in (set(trainer.optimizer.SLOTS), set()):
+        expected_slots = ", ".join([*trainer.optimizer.SLOTS, "steps"])
+        raise ValueError(f"state of {type(trainer.optimizer).__name__}: expected {expected_slots}")
+
+
+def _check_alike(place: str, given: Array | None, own: Array | None) -> None:
+    """Raise ValueError that names both sides where two arrays differ in type or shape, or one isn't there."""
+    sides = ["none" if array is None else f"{array.dtype} {array.shape}" for array in (given, own)]
+    if sides[0] != sides[1]:
+        raise ValueError(f"{place}: {sides[0]}, expected {sides[1]}")

@@ -66,14 +66,21 @@ def create_run_folder(name: str, path: Path | None = None) -> RunFolder:
     folder = path or new_run_path(name)
     try:
         if path is None:
-            folder = _made(name)
+            made = [folder := _made(name)]
         elif folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
             raise PellucidError(f"{folder} exists: expected a new or empty folder for a new run")
         else:
+            made = [place for place in (folder, *folder.parents) if not place.exists()]
             folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise PellucidError(f"cannot make the run folder {folder}: {error.strerror or error}") from error
-    point_last(folder)
+    try:
+        point_last(folder)
+    except PellucidError:
+        for place in made:  # a start that is refused leaves nothing
+            with contextlib.suppress(OSError):
+                place.rmdir()
+        raise
     return RunFolder(folder)
 
 

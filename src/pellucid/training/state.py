@@ -56,3 +56,47 @@ class TrainingState:
         self.epoch += 1
         self.history.append(record)
         self.batch, self.images, self.loss_sum, self.epoch_seconds = 0, 0, 0.0, 0.0
+
+
+_WHOLE = ("epoch", "batch", "step", "images", "best_epoch", "trace_steps")
+
+
+def check_counters(state: TrainingState) -> None:
+    """Raise ValueError for counters that no run can have, and a history of something else than its epochs."""
+    for name in _WHOLE:
+        if getattr(state, name) < 0:
+            raise ValueError(f"{name} = {getattr(state, name)}")
+    if len(state.history) != state.epoch:
+        raise ValueError(f"{len(state.history)} lines of history after {state.epoch} epochs")
+    for number, record in enumerate(state.history, 1):
+        if not is_epoch(record) or _parts(record) != _parts(state.history[0]):
+            raise ValueError(f"line {number} of the history is none of an epoch")
+
+
+def is_epoch(record: object) -> bool:
+    """Whether this is an epoch's line of a history: numbers, and numbers by name, among them a loss."""
+    if (
+        not isinstance(record, dict)
+        or "loss" in record
+        or not all(_is_count(record.get(name)) for name in ("epoch", "step"))
+    ):
+        return False
+    parts = [value for value in record.values() if isinstance(value, dict)]
+    rest = [value for value in record.values() if not isinstance(value, dict)]
+    inner = [value for part in parts for value in part.values()]
+    return all("loss" in part for part in parts) and all(isinstance(value, int | float) for value in (*rest, *inner))
+
+
+def is_step(record: object) -> bool:
+    """Whether this is a step's line of a history."""
+    numbers = isinstance(record, dict) and all(isinstance(value, int | float) for value in record.values())
+    return numbers and isinstance(record, dict) and "loss" in record and _is_count(record.get("step"))
+
+
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
+def _parts(record: Record) -> dict[str, list[str]]:
+    """The names of what was measured, of each part of the data."""
+    return {name: sorted(value) for name, value in record.items() if isinstance(value, dict)}

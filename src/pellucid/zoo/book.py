@@ -1,14 +1,6 @@
-"""Weights of the book: `deep_convnet_params.pkl` of Saitoh, "Deep Learning from Scratch" (2016).
+"""Weights of the book: `deep_convnet_params.pkl` of Saitoh, "Deep Learning from Scratch" (2016)."""
 
-The file is a pickle, and a pickle may name any function to be called. Here it may name the few that a pickled
-array is made of, and each of those names leads to a function or class of this module that makes plain arrays;
-any other name is refused before anything is imported or called.
-"""
-
-import io
-import pickle
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -17,8 +9,7 @@ from pellucid.files import read_whole
 from pellucid.layers import Linear
 from pellucid.network import Network
 from pellucid.ops.arrays import Array, Shape
-
-TYPES = ("f2", "f4", "f8")
+from pellucid.zoo.array_pickle import unpickle_arrays
 
 
 def load_book_parameters(network: Network, path: Path) -> None:
@@ -55,100 +46,4 @@ def _taken(arrays: dict[str, Array], key: str, shape: Shape, turned: bool, path:
 
 def read_book_parameters(path: Path) -> dict[str, Array]:
     """The arrays of a pickled dict, by key. Raises PellucidError for anything but a dict of float arrays."""
-    content = read_whole(path)
-    try:
-        found = _ArrayUnpickler(content, path).load()
-    except PellucidError:
-        raise
-    except Exception as error:  # damaged pickles raise almost anything
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise PellucidError(f"{path}: not a pickle of arrays ({reason})") from error
-    if not isinstance(found, dict):
-        raise PellucidError(f"{path}: expected a dict of arrays, got {_described(found)}")
-    for key, value in found.items():
-        if not isinstance(key, str) or not isinstance(value, _Array):
-            raise PellucidError(f"{path}: expected a dict of arrays, got {_described(value)} under {key!r}")
-    return {key: value.array for key, value in found.items()}
-
-
-def _described(value: object) -> str:
-    return "one array" if isinstance(value, _Array) else type(value).__name__
-
-
-class _ArrayUnpickler(pickle.Unpickler):
-    """Unpickles dicts, lists, numbers, strings and arrays; every other name in the file is refused."""
-
-    def __init__(self, content: bytes, path: Path) -> None:
-        super().__init__(io.BytesIO(content))
-        self._path = path
-
-    def find_class(self, module: str, name: str, /) -> Any:
-        found = _ADMITTED.get((module.replace("numpy._core.", "numpy.core."), name))
-        if found is None:
-            raise PellucidError(
-                f"{self._path}: refused, as the pickle names {module}.{name}; expected NumPy arrays and nothing else"
-            )
-        return found
-
-
-class _DType:
-    """A float type, as the reader of `numpy.dtype(code)` and its state sees it."""
-
-    def __init__(self, code: str, *_: object) -> None:
-        if code not in TYPES:
-            raise ValueError(f"array type {code!r}, expected one of {', '.join(TYPES)}")
-        self.dtype = np.dtype(code)
-
-    def __setstate__(self, state: tuple[Any, ...]) -> None:
-        """(version, byte order, ...)."""
-        self.dtype = self.dtype.newbyteorder(state[1])
-
-
-class _Array:
-    """An array, as the reader of its parts sees it."""
-
-    array: Array
-
-    def __setstate__(self, state: tuple[Any, ...]) -> None:
-        """(version, shape, type, whether in Fortran's order, bytes)."""
-        _, shape, kind, fortran, content = state
-        self.array = _read_elements(content, kind, shape, "F" if fortran else "C")
-
-
-def _read_elements(content: bytes, kind: _DType, shape: Shape, order: str) -> Array:
-    if not isinstance(kind, _DType):
-        raise TypeError(f"array type {kind!r}")
-    elements = np.frombuffer(content, kind.dtype)
-    return elements.reshape(shape, order="F" if order == "F" else "C").astype(np.float64)
-
-
-class _NDArray:
-    """What `numpy.ndarray` leads to: only an argument of `_reconstruct`."""
-
-
-def _reconstruct(*_: object) -> _Array:
-    """An array still empty; its state follows."""
-    return _Array()
-
-
-def _from_buffer(content: bytes, kind: _DType, shape: Shape, order: str, *_: object) -> _Array:
-    """An array as pickle's protocol 5 writes it."""
-    made = _Array()
-    made.array = _read_elements(content, kind, shape, order)
-    return made
-
-
-def _encode(text: str, encoding: str) -> bytes:
-    """Bytes as protocol 2 writes them."""
-    if encoding not in {"latin1", "latin-1"}:
-        raise ValueError(f"text encoding {encoding!r}")
-    return text.encode("latin-1")
-
-
-_ADMITTED = {
-    ("numpy", "ndarray"): _NDArray,
-    ("numpy", "dtype"): _DType,
-    ("numpy.core.multiarray", "_reconstruct"): _reconstruct,
-    ("numpy.core.numeric", "_frombuffer"): _from_buffer,
-    ("_codecs", "encode"): _encode,
-}
+    return unpickle_arrays(read_whole(path), str(path))

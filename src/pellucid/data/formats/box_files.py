@@ -15,7 +15,7 @@ from pellucid.data.boxes import Boxes
 from pellucid.data.dataset import Dataset
 from pellucid.data.pictures import flattened, open_picture, picture_format
 from pellucid.errors import PellucidError
-from pellucid.files import read_whole
+from pellucid.files import is_file, read_whole
 from pellucid.ops import memory
 from pellucid.ops.arrays import Array, Pair, Shape
 
@@ -125,7 +125,7 @@ def fitted_size(size: Pair, canvas: Pair) -> Pair:
 
 def opened_image(path: Path, place: str) -> tuple[Pair, bool]:
     """(size, whether in colour) of an image that annotations name. Raises PellucidError where it isn't there."""
-    if not path.is_file():
+    if not is_file(path):
         raise PellucidError(f"{place}: no image {path}")
     return picture_format(path)
 

@@ -12,7 +12,6 @@ Source: Lin et al. 2014, "Microsoft COCO: Common Objects in Context", and the fo
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ from pellucid.data.boxes import CROWD, PLAIN
 from pellucid.data.dataset import Dataset
 from pellucid.data.formats.box_files import BoxChecker, BoxedFile, Outside, as_arrays, boxed_datasets, opened_image
 from pellucid.data.formats.voc_boxes import class_list
+from pellucid.documents import parse_json
 from pellucid.errors import PellucidError
 from pellucid.files import read_whole
 from pellucid.ops.arrays import Pair
@@ -79,14 +79,7 @@ class _Content:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        try:
-            content = json.loads(read_whole(path))
-        except json.JSONDecodeError as error:
-            raise PellucidError(f"{path}:{error.lineno}:{error.colno}: not JSON ({error.msg})") from None
-        except UnicodeDecodeError:
-            raise PellucidError(f"{path}: not JSON (no UTF-8 text)") from None
-        except RecursionError:
-            raise PellucidError(f"{path}: nested too deeply for a file of annotations") from None
+        content = parse_json(read_whole(path), str(path))
         if not isinstance(content, dict):
             raise PellucidError(f"{path}: expected an object with images, annotations and categories")
         self.images = self._by_id(content, "images")

@@ -63,7 +63,10 @@ def _read(stream: BinaryIO | gzip.GzipFile, path: Path, most: int) -> Array:
         raise PellucidError(
             f"{path}: not an array that fits a memory, its header says {len(shape)} axes, {shape[:4]}"
         )
-    array = np.empty(shape, dtype)
+    try:
+        array = np.empty(shape, dtype)
+    except MemoryError:
+        raise PellucidError(f"{path}: {_described(dtype, shape)}, {expected:,} bytes, which fit no memory") from None
     got = _fill(stream, array)
     if got < expected:
         raise PellucidError(

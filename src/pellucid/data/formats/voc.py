@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 IGNORED = 255
+LONGEST_NAME = 200  # bytes; with an ending, what every system takes
 VOC_CLASSES = (
     "background",
     *("aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow"),
@@ -118,6 +119,8 @@ def listed_images(path: Path) -> list[str]:
         raise PellucidError(f"{path}: the list is empty, expected names of images, one a line")
     seen: set[str] = set()
     for name in names:
+        if not name.isprintable() or len(name.encode()) > LONGEST_NAME:
+            raise PellucidError(f"{path}: expected names of images, got {name[:60]!r}")
         if name in seen:
             raise PellucidError(f"{path}: {name} is listed twice")
         seen.add(name)

@@ -76,12 +76,7 @@ def _file(folder: Path, name: str, names: Sequence[str], checker: BoxChecker) ->
     if not path.exists():
         raise PellucidError(f"{path}: no such file, expected the annotations of {name}")
     size, colour = opened_image(image, str(path))
-    try:
-        root = ElementTree.fromstring(read_whole(path))
-    except ElementTree.ParseError as error:
-        line, column = error.position
-        reason = str(error).partition(":")[0]
-        raise PellucidError(f"{path}:{line}:{column + 1}: not XML ({reason})") from None
+    root = _parsed(path)
     found = []
     for number, element in enumerate(root.iter("object"), 1):
         place = f"{path}: object {number}"
@@ -93,6 +88,18 @@ def _file(folder: Path, name: str, names: Sequence[str], checker: BoxChecker) ->
             kind = DIFFICULT if _flag(element, "difficult", place) else PLAIN
             found.append((box, names.index(label), kind))
     return BoxedFile(image, size, colour, *as_arrays(found))
+
+
+def _parsed(path: Path) -> ElementTree.Element:
+    """The root of a file of annotations. Raises PellucidError for anything but XML in an encoding that XML may have."""
+    try:
+        return ElementTree.fromstring(read_whole(path))
+    except ElementTree.ParseError as error:
+        line, column = error.position
+        reason = str(error).partition(":")[0]
+        raise PellucidError(f"{path}:{line}:{column + 1}: not XML ({reason})") from None
+    except (LookupError, ValueError, RecursionError, MemoryError) as error:
+        raise PellucidError(f"{path}: not XML as it is read here ({error})") from None
 
 
 def _box(element: ElementTree.Element, place: str) -> list[float]:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import difflib
 from dataclasses import dataclass, fields, replace
-from typing import Any
+from typing import Any, get_type_hints
+
+import msgspec
 
 from pellucid.errors import PellucidError
 from pellucid.ops.arrays import Pair
@@ -63,15 +65,17 @@ PRESETS = {
 
 def scene_settings(preset: str = "m2nist", **changes: Any) -> SceneSettings:
     """A preset with some settings changed. Raises PellucidError for an unknown preset or setting."""
-    if preset not in PRESETS:
+    if not isinstance(preset, str) or preset not in PRESETS:
         raise PellucidError(f"unknown scenes {preset!r}: expected one of {', '.join(PRESETS)}")
     known = [field.name for field in fields(SceneSettings)]
     for name in changes:
         if name not in known:
-            near = difflib.get_close_matches(name, known, 1)
+            near = difflib.get_close_matches(name[:100], known, 1)
             hint = f" (nearest: {near[0]})" if near else ""
             raise PellucidError(f"scenes: unknown setting {name!r}{hint}: expected one of {', '.join(known)}")
-    given: dict[str, Any] = {
-        name: tuple(value) if isinstance(value, list) else value for name, value in changes.items()
-    }
+    hints = get_type_hints(SceneSettings)
+    try:
+        given = {name: msgspec.convert(value, hints[name]) for name, value in changes.items()}
+    except msgspec.ValidationError as error:
+        raise PellucidError(f"scenes: {error}: {changes}") from None
     return replace(PRESETS[preset], **given)

@@ -6,9 +6,10 @@ import json
 from pathlib import Path
 from typing import IO
 
+from pellucid.documents import parse_json, utf8
 from pellucid.errors import PellucidError
-from pellucid.files import write_whole
-from pellucid.training.state import Record
+from pellucid.files import read_whole, write_whole
+from pellucid.training.state import Record, is_epoch, is_step
 from pellucid.training.trainer import Callback, Trainer
 
 
@@ -71,17 +72,25 @@ def _line(record: Record) -> str:
 
 
 def read_history(path: Path, *, epochs: bool = True) -> list[Record]:
-    """The epoch lines (or step lines) of a history file, without a line broken off; none where there is no file."""
-    try:
-        lines = path.read_text("utf-8").splitlines()
-    except FileNotFoundError:
+    """The epoch lines (or step lines) of a history file, without a line broken off; none where there is no file.
+
+    Raises PellucidError, naming the line, for one that is neither, but not the last.
+    """
+    if not path.exists():
         return []
-    except (OSError, UnicodeDecodeError) as error:
-        raise PellucidError(f"cannot read {path}: {error}") from error
+    lines = utf8(read_whole(path), str(path)).split("\n")
     records: list[Record] = []
-    for line in lines:
-        try:
-            records.append(json.loads(line))
-        except ValueError:
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
             continue
-    return [record for record in records if ("loss" not in record) is epochs]
+        try:
+            record = parse_json(line, f"{path}:{number}", "a line of a history")
+            if not (is_epoch(record) or is_step(record)):
+                raise PellucidError(f"{path}:{number}: no line of a history, {line[:60]!r}")
+        except PellucidError:
+            if number == len(lines):  # broken off: a whole one ends with a line feed
+                continue
+            raise
+        if is_epoch(record) is epochs:
+            records.append(record)
+    return records

@@ -1,0 +1,78 @@
+"""Small files of large pictures: within bounds of memory, or refused by a number."""
+
+import struct
+import tracemalloc
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from pellucid.data.pictures import MOST_PIXELS, flattened, open_picture, picture_format
+from pellucid.data.prepare import prepare_character
+from pellucid.errors import PellucidError
+
+
+def chunk(kind: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+def blank_png(height: int, width: int, samples: int = 4, depth: int = 8) -> bytes:
+    """All zeros, row by row compressed."""
+    kind = {1: 0, 3: 2, 4: 6}[samples]
+    header = struct.pack(">IIBBBBB", width, height, depth, kind, 0, 0, 0)
+    packer = zlib.compressobj(9)
+    row = bytes(1 + width * samples * depth // 8)
+    rows = b"".join(packer.compress(row) for _ in range(height)) + packer.flush()
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
+
+
+@pytest.mark.parametrize("read", [picture_format, open_picture, prepare_character])
+@pytest.mark.parametrize("side", [13_300, 20_000, 1_000_000])
+def test_too_many_pixels_are_refused_by_their_header(tmp_path: Path, read: object, side: int) -> None:
+    path = tmp_path / "x.png"
+    content = blank_png(1, 1)
+    header = struct.pack(">IIBBBBB", side, side, 8, 6, 0, 0, 0)
+    path.write_bytes(content[:8] + chunk(b"IHDR", header) + content[33:])
+    with pytest.raises(PellucidError, match=f"{MOST_PIXELS:,}"):
+        read(path)  # type: ignore[operator]
+
+
+@pytest.mark.parametrize(("samples", "depth"), [(4, 8), (4, 16), (1, 16)])
+def test_no_copy_in_floats_is_made_of_a_large_picture(tmp_path: Path, samples: int, depth: int) -> None:
+    path = tmp_path / "x.png"
+    path.write_bytes(blank_png(4000, 4000, samples, depth))
+    tracemalloc.start()
+    try:
+        with pytest.raises(PellucidError, match="the image is blank"):
+            prepare_character(path)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    # 1000x1000 in float64 three channels and some of those, and strips; one float32 copy of all would be 64 MB more
+    assert peak < 150e6
+
+
+def test_strips_are_the_picture() -> None:
+    rng = np.random.default_rng(0)
+    pixels = rng.integers(0, 256, (1501, 1402, 4)).astype(np.uint8)
+    picture = Image.fromarray(pixels)
+    light = np.asarray(picture.convert("L"), np.float64)
+    cover = pixels[..., 3].astype(np.float64)
+    ground = Image.new("RGBA", picture.size, "white" if (light * cover).sum() / cover.sum() < 128 else "black")
+    expected = Image.alpha_composite(ground, picture).convert("RGB")
+    np.testing.assert_array_equal(np.asarray(flattened(picture)), np.asarray(expected))
+    wide = rng.integers(0, 65536, (1501, 1402)).astype(np.uint16)
+    found = np.asarray(flattened(Image.fromarray(wide)))
+    np.testing.assert_array_equal(found, np.floor(wide.astype(np.float32) * (255 / 65535) + 0.5).astype(np.uint8))
+
+
+def test_what_is_wholly_covered_or_wholly_empty_is_what_strips_give() -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (40, 30, 4)).astype(np.uint8)
+    for alpha in (0, 255):
+        pixels[..., 3] = alpha
+        picture = Image.fromarray(pixels)
+        found = np.asarray(flattened(picture))
+        ground = Image.new("RGBA", picture.size, "white")
+        np.testing.assert_array_equal(found, np.asarray(Image.alpha_composite(ground, picture).convert("RGB")))
