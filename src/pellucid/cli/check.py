@@ -30,9 +30,7 @@ def check(
     input_: Annotated[str | None, Parameter(name="--input", help=INPUT_HELP)] = None,
     classes: Annotated[Count | None, Parameter(help=CLASSES_HELP)] = None,
     backend: Annotated[Literal["numpy", "numba", "cuda"], Parameter(help="Whose gradients are checked.")] = "numpy",
-    device: Annotated[
-        str, Parameter(help="cuda, cuda:1: a GPU, instead of a backend.")
-    ] = "cpu",
+    device: Annotated[str, Parameter(help="cuda, cuda:1: a GPU, instead of a backend.")] = "cpu",
     dtype: Annotated[
         Literal["float64", "float32"] | None,
         Parameter(help="Float type of the side under test; by default float64 for numpy, else float32."),
