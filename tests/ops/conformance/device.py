@@ -84,7 +84,10 @@ def check(name: str, op: Any, case: Case) -> None:
             assert result.dtype == wanted.dtype
         elif result.ndim:
             assert result.dtype in {kind, np.dtype(np.float32)} if half else result.dtype == kind
-        rounding = float(ml_dtypes.finfo(result.dtype).eps) if result.dtype.itemsize == 2 else 0.0
+        rounding = smallest = 0.0
+        if result.dtype.itemsize == 2:
+            stored = ml_dtypes.finfo(result.dtype)
+            rounding, smallest = float(stored.eps), float(stored.smallest_subnormal)
         with np.errstate(over="ignore"):
             values: Array = result.astype(np.float64)
-        np.testing.assert_allclose(values, wanted, rtol=rounding, atol=ROUNDINGS * epsilon * bound)
+        np.testing.assert_allclose(values, wanted, rtol=rounding, atol=ROUNDINGS * epsilon * bound + smallest / 2)

@@ -40,7 +40,18 @@ from pellucid.ops.cuda_ops.convolution import (
     conv2d_weight_gradient,
 )
 from pellucid.ops.cuda_ops.half import narrow, widen
-from pellucid.ops.cuda_ops.integer import integer_avg_pool2d, integer_conv2d, integer_logits, integer_max_pool2d
+from pellucid.ops.cuda_ops.integer import (
+    integer_add,
+    integer_avg_pool2d,
+    integer_concat,
+    integer_conv2d,
+    integer_conv_transpose2d,
+    integer_logits,
+    integer_max_pool2d,
+    integer_multiply,
+    integer_sum,
+    integer_transposed_logits,
+)
 from pellucid.ops.cuda_ops.joins import add, concat, multiply, split, unbroadcast
 from pellucid.ops.cuda_ops.linear import linear, linear_backward, linear_relu, linear_relu_backward
 from pellucid.ops.cuda_ops.loss import mean_squared_error, softmax, softmax_cross_entropy
@@ -100,10 +111,16 @@ __all__ = [
     "global_avg_pool2d",
     "global_avg_pool2d_backward",
     "host",
+    "integer_add",
     "integer_avg_pool2d",
+    "integer_concat",
     "integer_conv2d",
+    "integer_conv_transpose2d",
     "integer_logits",
     "integer_max_pool2d",
+    "integer_multiply",
+    "integer_sum",
+    "integer_transposed_logits",
     "leaky_relu",
     "leaky_relu_backward",
     "linear",
