@@ -1,5 +1,6 @@
 """The commands on the device: the same training as on the host, and what they say where it can't be."""
 
+import gc
 import json
 import re
 import subprocess
@@ -94,6 +95,7 @@ def test_too_large_a_batch(here: Path, capsys: pytest.CaptureFixture[str], monke
     whole, line = device(), ""
     try:
         for room in range(8 << 10, 64 << 10, 1 << 10):  # until what isn't a batch has room
+            gc.collect()
             pool().release()
             whole.limit = sum(block.size for block in whole._memory.values()) + room  # type: ignore[attr-defined]
             flags = ["--set", "training.batch_size=9", "--device", "cuda", "--quiet"]
