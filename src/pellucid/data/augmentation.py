@@ -6,7 +6,7 @@ import numpy as np
 
 from pellucid.data.geometry import Affine, centred_affine
 from pellucid.errors import PellucidError
-from pellucid.ops.arrays import Array
+from pellucid.ops.arrays import Array, Pair
 
 
 @dataclass(frozen=True)
@@ -43,24 +43,31 @@ class Augmentation:
         """Whether images are warped at all."""
         return bool(self.shift or self.rotate or self.scale or self.shear)
 
-    def affine(self, uniform: Array, height: int, width: int) -> Affine:
-        """The map of each image of the batch, from uniform numbers (n, COLUMNS)."""
+    def affine(self, uniform: Array, size: Pair | Array) -> Affine:
+        """The map of each image of the batch, from uniform numbers (n, COLUMNS).
+
+        size: (height, width) of all images, or (n, 2) of each one's own part, about whose middle it turns.
+        """
         centred = 2.0 * uniform[:, :5] - 1.0
         return centred_affine(
             shift=self.shift * centred[:, 0:2],
             angle=np.radians(self.rotate) * centred[:, 2],
             scale=1.0 + self.scale * centred[:, 3],
             shear=np.radians(self.shear) * centred[:, 4],
-            size=(height, width),
+            size=size,
         )
 
-    def erase_from(self, images: Array, uniform: Array) -> None:
-        """Blank a random rectangle of every image (n, C, H, W) in place, from uniform numbers (n, COLUMNS)."""
-        _, _, H, W = images.shape
+    def erase_from(self, images: Array, uniform: Array, size: Pair | Array | None = None) -> None:
+        """Blank a random rectangle of every image (n, C, H, W) in place, from uniform numbers (n, COLUMNS).
+
+        size: (height, width) of where it may lie, for all images or (n, 2); the whole of them unless given.
+        """
+        shown = images.shape[2:] if size is None else size
+        H, W = np.broadcast_to(np.array(shown), (len(images), 2)).T
         heights, widths = (np.floor(uniform[:, 5:7] * (self.erase + 1))).T
         tops = np.floor(uniform[:, 7] * (H + heights)) - heights  # so that the rectangle may stand over the edge,
         lefts = np.floor(uniform[:, 8] * (W + widths)) - widths  # and every pixel is hit as often as the others
-        y, x = np.arange(H), np.arange(W)
+        y, x = np.arange(images.shape[2]), np.arange(images.shape[3])
         rows = (y >= tops[:, None]) & (y < (tops + heights)[:, None])
         columns = (x >= lefts[:, None]) & (x < (lefts + widths)[:, None])
         np.copyto(images, 0, where=(rows[:, :, None] & columns[:, None, :])[:, None])

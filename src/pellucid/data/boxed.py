@@ -15,6 +15,7 @@ from pellucid.data.formats.coco import is_coco, read_coco
 from pellucid.data.formats.voc_boxes import FOLDERS, is_voc_boxes, read_voc_boxes
 from pellucid.data.masked import load_scenes
 from pellucid.data.scenes import Scenes
+from pellucid.data.scenes.scenes import scene_framing
 from pellucid.data.sources import Data
 from pellucid.errors import PellucidError
 from pellucid.ops.arrays import Pair
@@ -51,7 +52,7 @@ def boxed_scenes(scenes: Scenes) -> Dataset:
     kinds = np.full(len(scenes.labels), PLAIN, np.uint8)
     sizes = np.tile(np.array([[H, W]]), (N, 1))
     boxes = Boxes(scenes.boxes, scenes.labels, kinds, scenes.starts, sizes, (H, W))
-    return Dataset(scenes.images, boxes, scenes.class_names, scenes.name)
+    return Dataset(scenes.images, boxes, scenes.class_names, scenes.name, scene_framing(scenes.images))
 
 
 def _from_folder(folder: Path, size: Pair | None, validation: float, seed: int, outside: Outside) -> Data:

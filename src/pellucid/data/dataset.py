@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from pellucid.data.framing import Framing
 from pellucid.data.randomness import generator
 from pellucid.errors import PellucidError
 from pellucid.ops.arrays import Array, Shape
@@ -49,12 +50,16 @@ class Dataset:
     targets: one entry an image; see `Rows`.
     class_names: name of class 0, 1, ...
     name: what messages call it.
+    framing: how pictures become such images; None where nothing is known of that.
+    parts: (N, 2) height and width of each image's own part, in the upper left corner; None where that is all of it.
     """
 
     inputs: Images
     targets: Rows
     class_names: tuple[str, ...]
     name: str
+    framing: Framing | None = None
+    parts: Array | None = None
 
     def __post_init__(self) -> None:
         if len(self.inputs.shape) != 4:
@@ -84,7 +89,9 @@ class Dataset:
         rows = np.asarray(indices, np.intp)
         if rows.size and not 0 <= rows.min() <= rows.max() < len(self):
             raise PellucidError(f"{self.name}: an index outside 0 .. {len(self) - 1}")
-        return replace(self, inputs=self.inputs[rows], targets=self.targets[rows], name=name or self.name)
+        parts = None if self.parts is None else self.parts[rows]
+        inputs, targets = self.inputs[rows], self.targets[rows]
+        return replace(self, inputs=inputs, targets=targets, name=name or self.name, parts=parts)
 
     def split(self, part: float, seed: int) -> tuple["Dataset", "Dataset"]:
         """(rest, part): a random part, a fraction below 1 or a number of images, taken out by seed."""

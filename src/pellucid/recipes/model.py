@@ -6,10 +6,10 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, get_args
 
 from pellucid.data.dataset import Dataset
-from pellucid.data.formats.folders import has_class_folders
+from pellucid.data.framing import Framing, Rule
 from pellucid.errors import PellucidError
 from pellucid.graph import Nodes
 from pellucid.network import Network
@@ -33,15 +33,15 @@ class About(NamedTuple):
     image_shape: Shape
     class_names: tuple[str, ...]
     path: Path
-    pictures: bool
+    framing: Framing
 
 
 @dataclass(frozen=True)
 class AnyModel:
     """A trained network, in floats or integers, and what it was trained by.
 
-    image_shape: (C, H, W) it was trained on. class_names: of class 0, 1, ... pictures: whether its images were
-    picture files as they are, and not prepared characters as MNIST's.
+    image_shape: (C, H, W) it was trained on. class_names: of class 0, 1, ... framing: how pictures became those
+    images, and become its input.
     """
 
     network: AnyNetwork
@@ -50,7 +50,7 @@ class AnyModel:
     image_shape: Shape
     class_names: tuple[str, ...]
     path: Path
-    pictures: bool
+    framing: Framing
 
     @property
     def nodes(self) -> Nodes:
@@ -67,24 +67,22 @@ class Model(AnyModel):
     network: Network
 
 
-def model_notes(
-    recipe: Recipe, image_shape: Shape, class_names: tuple[str, ...], pictures: bool = False
-) -> dict[str, str]:
+def model_notes(recipe: Recipe, image_shape: Shape, class_names: tuple[str, ...], framing: Framing) -> dict[str, str]:
     """What a model's file says beside its weights; see `weights.save_model`."""
     return {
         "format": FORMAT,
         "recipe": recipe_toml(recipe),
         "image_shape": json.dumps(list(image_shape)),
         "class_names": json.dumps(list(class_names)),
-        "pictures": json.dumps(pictures),
+        "framing": json.dumps({"rule": framing.rule, "shrink": framing.shrink}),
     }
 
 
 def dataset_notes(recipe: Recipe, dataset: Dataset) -> dict[str, str]:
     """`model_notes` for a network trained on that data set."""
-    source = Path(recipe.data.source)
-    pictures = source.is_dir() and has_class_folders(source)
-    return model_notes(recipe, dataset.image_shape, dataset.class_names, pictures)
+    C, H, W = dataset.image_shape
+    framing = dataset.framing or Framing("stretch" if recipe.task["name"] == "classify" else "own", C, (H, W))
+    return model_notes(recipe, dataset.image_shape, dataset.class_names, framing)
 
 
 def open_model(path: Path, *, best: bool = False) -> Model:
@@ -108,10 +106,26 @@ def parse_notes(notes: Mapping[str, str], file: Path) -> About:
         recipe = parse_recipe(notes["recipe"], str(file))
         image_shape = tuple(json.loads(notes["image_shape"]))
         class_names = tuple(json.loads(notes["class_names"]))
-        pictures = bool(json.loads(notes.get("pictures", "false")))
+        framing = _framing(notes, recipe, image_shape)
     except (KeyError, TypeError, ValueError) as error:
         raise PellucidError(f"{file}: damaged notes beside the weights ({error!r})") from error
-    return About(recipe, image_shape, class_names, file, pictures)
+    return About(recipe, image_shape, class_names, file, framing)
+
+
+def _framing(notes: Mapping[str, str], recipe: Recipe, image_shape: Shape) -> Framing:
+    """How pictures become the model's input, by its notes, or as those of version 0.1 meant it."""
+    C, H, W = image_shape
+    if "framing" in notes:
+        said = json.loads(notes["framing"])
+        if said["rule"] not in get_args(Rule):
+            raise ValueError(f"framing {said['rule']!r}")
+        return Framing(said["rule"], C, (H, W), bool(said["shrink"]))
+    if recipe.task["name"] == "classify":
+        pictures = C != 1 or H != W or json.loads(notes.get("pictures", "false"))
+        return Framing("stretch" if pictures else "character", C, (H, W))
+    # it learnt from scenes, unless a size was asked for, which those don't take, or nothing was said of scenes
+    folder = recipe.data.source != "mnist" and (recipe.data.size is not None or recipe.data.scenes is None)
+    return Framing("canvas" if folder else "own", C, (H, W), shrink=recipe.data.size is not None)
 
 
 def _file(folder: RunFolder, best: bool) -> Path:

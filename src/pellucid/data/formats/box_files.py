@@ -13,7 +13,8 @@ import numpy.typing as npt
 
 from pellucid.data.boxes import Boxes
 from pellucid.data.dataset import Dataset
-from pellucid.data.pictures import flattened, open_picture, picture_format
+from pellucid.data.framing import Framing
+from pellucid.data.pictures import picture_format
 from pellucid.errors import PellucidError
 from pellucid.files import read_whole
 from pellucid.ops import memory
@@ -77,8 +78,7 @@ class CanvasImages:
     """
 
     files: tuple[BoxedFile, ...]
-    size: Pair
-    channels: int
+    framing: Framing
 
     dtype = np.dtype(np.uint8)
 
@@ -89,24 +89,17 @@ class CanvasImages:
     @property
     def shape(self) -> Shape:
         """(N, channels, H, W)."""
-        return (len(self), self.channels, *self.size)
+        return (len(self), self.framing.channels, *self.framing.size)
 
     def __getitem__(self, indices: Any) -> CanvasImages:
         """Some of the images, still unread."""
-        return CanvasImages(tuple(self.files[i] for i in indices), self.size, self.channels)
+        return CanvasImages(tuple(self.files[i] for i in indices), self.framing)
 
     def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> Array:
         """The pixels, stored channels last."""
-        from PIL import Image
-
-        images = memory.empty_images((len(self), self.channels, *self.size), np.uint8)
-        images[...] = 0
+        images = memory.empty_images(self.shape, np.uint8)
         for image, file in zip(images, self.files, strict=True):
-            picture = flattened(open_picture(file.image)).convert("L" if self.channels == 1 else "RGB")
-            h, w = fitted_size(file.size, self.size)
-            if (h, w) != file.size:
-                picture = picture.resize((w, h), Image.Resampling.BILINEAR)
-            image[:, :h, :w] = np.asarray(picture).reshape(h, w, self.channels).transpose(2, 0, 1)
+            image[...] = self.framing.read(file.image).pixels
         return images if dtype is None else images.astype(dtype, copy=False)
 
     def fingerprint(self) -> bytes:
@@ -115,12 +108,6 @@ class CanvasImages:
         for file in self.files:
             state.update(hashlib.sha256(read_whole(file.image)).digest())
         return state.digest()
-
-
-def fitted_size(size: Pair, canvas: Pair) -> Pair:
-    """The height and width of an image that is made smaller, if need be, to fit on a canvas."""
-    shrink = min(1.0, canvas[0] / size[0], canvas[1] / size[1])
-    return (size[0], size[1]) if shrink == 1 else (max(1, int(size[0] * shrink)), max(1, int(size[1] * shrink)))
 
 
 def opened_image(path: Path, place: str) -> tuple[Pair, bool]:
@@ -138,29 +125,27 @@ def boxed_datasets(
     Images are grey where all files are, else in colour. The notes go with the first part.
     """
     files = [file for part in parts.values() for file in part]
+    shrink = size is not None
     if size is None:
         largest = (max(file.size[axis] for file in files) for axis in (0, 1))
         H, W = (-(-side // ROUNDED) * ROUNDED for side in largest)
         size = H, W
-    channels = 3 if any(file.colour for file in files) else 1
-    return [
-        Dataset(
-            CanvasImages(tuple(part), size, channels),
-            _on_canvas(part, size, notes if i == 0 else ()),
-            names,
-            f"{title} {name}",
-        )
-        for i, (name, part) in enumerate(parts.items())
-    ]
+    framing = Framing("canvas", 3 if any(file.colour for file in files) else 1, size, shrink)
+    datasets: list[Dataset] = []
+    for name, part in parts.items():
+        targets = _on_canvas(part, framing, () if datasets else notes)
+        images = CanvasImages(tuple(part), framing)
+        datasets.append(Dataset(images, targets, names, f"{title} {name}", framing, targets.sizes))
+    return datasets
 
 
-def _on_canvas(files: list[BoxedFile], canvas: Pair, notes: Sequence[str]) -> Boxes:
-    sizes = [fitted_size(file.size, canvas) for file in files]
+def _on_canvas(files: list[BoxedFile], framing: Framing, notes: Sequence[str]) -> Boxes:
+    sizes = [framing.part(file.size) for file in files]
     scaled = [
         (file.boxes * np.array([w / file.size[1], h / file.size[0]] * 2), file.labels, file.kinds)
         for file, (h, w) in zip(files, sizes, strict=True)
     ]
-    return Boxes.gathered(scaled, np.array(sizes), canvas, notes)
+    return Boxes.gathered(scaled, np.array(sizes), framing.size, notes)
 
 
 def as_arrays(found: Sequence[tuple[Sequence[float], int, int]]) -> tuple[Array, Array, Array]:

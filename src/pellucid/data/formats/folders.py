@@ -11,7 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from pellucid.data.dataset import Dataset, Images
-from pellucid.data.pictures import SUFFIXES, picture_format, read_picture
+from pellucid.data.framing import Framing
+from pellucid.data.pictures import SUFFIXES, picture_format
 from pellucid.data.randomness import generator
 from pellucid.errors import PellucidError
 from pellucid.ops import memory
@@ -27,15 +28,14 @@ class ImageFiles:
     """Images (N, C, H, W) uint8 that stay in their files until `np.asarray` asks for the pixels."""
 
     files: tuple[Path, ...]
-    channels: int
-    size: Pair
+    framing: Framing
 
     dtype = np.dtype(np.uint8)
 
     @property
     def shape(self) -> Shape:
         """(N, C, H, W)."""
-        return len(self.files), self.channels, *self.size
+        return len(self.files), self.framing.channels, *self.framing.size
 
     def __len__(self) -> int:
         """Number of images."""
@@ -43,14 +43,14 @@ class ImageFiles:
 
     def __getitem__(self, indices: Array) -> "ImageFiles":
         """The images of those indices, still unread."""
-        return ImageFiles(tuple(self.files[index] for index in indices), self.channels, self.size)
+        return ImageFiles(tuple(self.files[index] for index in indices), self.framing)
 
     def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> Array:
         """The pixels, stored channels last."""
         images = memory.empty_images(self.shape, self.dtype)
 
         def read(index: int) -> None:
-            images[index] = read_picture(self.files[index], self.channels, self.size).transpose(2, 0, 1)
+            images[index] = self.framing.read(self.files[index]).pixels
 
         with ThreadPoolExecutor(os.cpu_count()) as pool:  # Pillow decodes without holding the interpreter
             for _ in pool.map(read, range(len(self))):
@@ -77,14 +77,14 @@ def read_folder(folder: Path, size: Pair | None, seed: int) -> tuple[Dataset, Da
     listed = {part: _listed(path, names) for part, path in parts.items()}
     if "test" not in listed:
         listed["train"], listed["test"] = _held_out(listed["train"], seed)
-    channels, size = _common_format([path for files in listed.values() for path, _ in files], size)
+    framing = Framing("stretch", *_common_format([path for files in listed.values() for path, _ in files], size))
 
     def dataset(part: str) -> Dataset:
-        images = ImageFiles(tuple(path for path, _ in listed[part]), channels, size)
+        images = ImageFiles(tuple(path for path, _ in listed[part]), framing)
         labels = np.array([label for _, label in listed[part]], np.int64)
         kept = np.prod(images.shape) <= KEPT_BYTES
         inputs: Images = np.asarray(images) if kept else images
-        return Dataset(inputs, labels, names, f"{folder.name} {part}")
+        return Dataset(inputs, labels, names, f"{folder.name} {part}", framing)
 
     return dataset("train"), dataset("validation") if "validation" in listed else None, dataset("test")
 

@@ -20,7 +20,8 @@ import numpy as np
 import numpy.typing as npt
 
 from pellucid.data.dataset import Dataset
-from pellucid.data.pictures import SUFFIXES, flattened, open_picture, picture_format
+from pellucid.data.framing import Framing, resized
+from pellucid.data.pictures import SUFFIXES, open_picture, picture_format
 from pellucid.errors import PellucidError
 from pellucid.files import read_whole
 from pellucid.ops import memory
@@ -70,19 +71,18 @@ def read_voc(
     """
     names = _class_names(folder) if class_names is None else tuple(class_names)
     listed = {part: voc_pairs(folder, part, names) for part in parts}
+    shrink = size is not None
     if size is None:
         sizes = [pair.size for pairs in listed.values() for pair in pairs]
         size = max(H for H, _ in sizes), max(W for _, W in sizes)
     colour = any(picture_format(pair.image)[1] for pairs in listed.values() for pair in pairs)
-    return [
-        Dataset(
-            _Images(tuple(pairs), size, 3 if colour else 1),
-            _Masks(tuple(pairs), size),
-            names,
-            f"{folder.name} {part}",
-        )
-        for part, pairs in listed.items()
-    ]
+    framing = Framing("canvas", 3 if colour else 1, size, shrink)
+    datasets = []
+    for part, pairs in listed.items():
+        images, masks = _Images(tuple(pairs), framing), _Masks(tuple(pairs), framing)
+        shown = np.array([framing.part(pair.size) for pair in pairs])
+        datasets.append(Dataset(images, masks, names, f"{folder.name} {part}", framing, shown))
+    return datasets
 
 
 def voc_pairs(folder: Path, part: str, class_names: Sequence[str]) -> list[VocPair]:
@@ -151,23 +151,12 @@ def _indices(picture: Image, path: Path) -> Array:
     return np.asarray(picture, np.uint8)
 
 
-def _fitted(picture: Image, size: Pair, sharp: bool) -> Array:
-    """The picture's pixels, made smaller until they fit into size (H, W). sharp: values are no amounts of light."""
-    from PIL import Image
-
-    shrink = min(1.0, size[0] / picture.height, size[1] / picture.width)
-    if shrink < 1:
-        target = max(1, round(picture.width * shrink)), max(1, round(picture.height * shrink))
-        picture = picture.resize(target, Image.Resampling.NEAREST if sharp else Image.Resampling.BILINEAR)
-    return np.asarray(picture)
-
-
 @dataclass(frozen=True, eq=False)
 class _Files:
     """Files that are read when asked for; `[indices]` is a smaller collection, still unread."""
 
     pairs: tuple[VocPair, ...]
-    size: Pair
+    framing: Framing
 
     dtype = np.dtype(np.uint8)
 
@@ -181,7 +170,7 @@ class _Files:
 
     def fingerprint(self) -> bytes:
         """Hash of the files' contents."""
-        state = hashlib.sha256(repr((type(self).__name__, self.size)).encode())
+        state = hashlib.sha256(repr((type(self).__name__, self.framing.size)).encode())
         for path in self.paths:
             state.update(hashlib.sha256(read_whole(path)).digest())
         return state.digest()
@@ -191,12 +180,10 @@ class _Files:
 class _Images(_Files):
     """Images (N, channels, H, W) uint8."""
 
-    channels: int = 3
-
     @property
     def shape(self) -> Shape:
         """(N, channels, H, W)."""
-        return (len(self), self.channels, *self.size)
+        return (len(self), self.framing.channels, *self.framing.size)
 
     @property
     def paths(self) -> list[Path]:
@@ -204,17 +191,13 @@ class _Images(_Files):
         return [pair.image for pair in self.pairs]
 
     def __getitem__(self, indices: Any) -> _Images:
-        return _Images(tuple(self.pairs[i] for i in indices), self.size, self.channels)
+        return _Images(tuple(self.pairs[i] for i in indices), self.framing)
 
     def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> Array:
         """The pixels, stored channels last."""
-        images = memory.empty_images((len(self), self.channels, *self.size), np.uint8)
-        images[...] = 0
+        images = memory.empty_images(self.shape, np.uint8)
         for image, path in zip(images, self.paths, strict=True):
-            picture = flattened(open_picture(path)).convert("L" if self.channels == 1 else "RGB")
-            pixels = _fitted(picture, self.size, sharp=False)
-            h, w = pixels.shape[:2]
-            image[:, :h, :w] = pixels.reshape(h, w, self.channels).transpose(2, 0, 1)
+            image[...] = self.framing.read(path).pixels
         return images if dtype is None else images.astype(dtype, copy=False)
 
 
@@ -228,8 +211,8 @@ class _Masks(_Files):
         return [pair.mask for pair in self.pairs]
 
     def __getitem__(self, indices: Any) -> Any:
-        masks = np.full((len(indices), *self.size), IGNORED, np.uint8)
+        masks = np.full((len(indices), *self.framing.size), IGNORED, np.uint8)
         for mask, i in zip(masks, indices, strict=True):
-            pixels = _fitted(open_picture(self.pairs[i].mask), self.size, sharp=True)
-            mask[: pixels.shape[0], : pixels.shape[1]] = pixels
+            h, w = self.framing.part(self.pairs[i].size)
+            mask[:h, :w] = resized(open_picture(self.pairs[i].mask), (h, w), sharp=True)
         return masks
