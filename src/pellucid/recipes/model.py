@@ -10,11 +10,13 @@ from typing import NamedTuple, get_args
 
 from pellucid.data.dataset import Dataset
 from pellucid.data.framing import Framing, Rule
+from pellucid.data.held_out import HeldOut
 from pellucid.errors import PellucidError
 from pellucid.graph import Nodes
 from pellucid.network import Network
 from pellucid.ops.arrays import Shape
 from pellucid.plan import AnyNetwork
+from pellucid.recipes.held_out import read_held_out
 from pellucid.recipes.load import parse_recipe
 from pellucid.recipes.network import build_network, build_task
 from pellucid.recipes.schema import Recipe
@@ -34,6 +36,7 @@ class About(NamedTuple):
     class_names: tuple[str, ...]
     path: Path
     framing: Framing
+    held_out: HeldOut
 
 
 @dataclass(frozen=True)
@@ -41,7 +44,7 @@ class AnyModel:
     """A trained network, in floats or integers, and what it was trained by.
 
     image_shape: (C, H, W) it was trained on. class_names: of class 0, 1, ... framing: how pictures became those
-    images, and become its input.
+    images, and become its input. held_out: how its test and validation images are told from those it learnt from.
     """
 
     network: AnyNetwork
@@ -51,6 +54,7 @@ class AnyModel:
     class_names: tuple[str, ...]
     path: Path
     framing: Framing
+    held_out: HeldOut
 
     @property
     def nodes(self) -> Nodes:
@@ -109,7 +113,8 @@ def parse_notes(notes: Mapping[str, str], file: Path) -> About:
         framing = _framing(notes, recipe, image_shape)
     except (KeyError, TypeError, ValueError) as error:
         raise PellucidError(f"{file}: damaged notes beside the weights ({error!r})") from error
-    return About(recipe, image_shape, class_names, file, framing)
+    held_out = read_held_out(file.parent, recipe, before="framing" not in notes)
+    return About(recipe, image_shape, class_names, file, framing, held_out)
 
 
 def _framing(notes: Mapping[str, str], recipe: Recipe, image_shape: Shape) -> Framing:

@@ -63,7 +63,7 @@ def shrink_run(
     bits = checked_bits(bits if bits is not None else trained_for or 8)
     if trained_for and bits != trained_for:
         raise PellucidError(f"{model.path}: trained with rounding to {trained_for} bits, cannot be shrunk to {bits}")
-    data = data or build_data(model.recipe)
+    data = data or build_data(model.recipe, model.held_out)
     if not 0 <= epochs < inf:
         raise PellucidError(f"epochs = {epochs}: expected 0 or more")
     images = calibration_images(model.recipe, data)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -118,7 +119,7 @@ def opened_image(path: Path, place: str) -> tuple[Pair, bool]:
 
 
 def boxed_datasets(
-    parts: dict[str, list[BoxedFile]], size: Pair | None, names: tuple[str, ...], title: str, notes: Sequence[str]
+    parts: dict[str, list[BoxedFile]], size: Pair | None, names: tuple[str, ...], folder: Path, notes: Sequence[str]
 ) -> list[Dataset]:
     """A data set for each part, all on one canvas of size (H, W), by default one on which all fit as they are.
 
@@ -135,7 +136,8 @@ def boxed_datasets(
     for name, part in parts.items():
         targets = _on_canvas(part, framing, () if datasets else notes)
         images = CanvasImages(tuple(part), framing)
-        datasets.append(Dataset(images, targets, names, f"{title} {name}", framing, targets.sizes))
+        keys = tuple(os.path.relpath(file.image, folder).replace(os.sep, "/") for file in part)
+        datasets.append(Dataset(images, targets, names, f"{folder.name} {name}", framing, targets.sizes, keys))
     return datasets
 
 

@@ -51,7 +51,7 @@ def read_coco(folder: Path, size: Pair | None = None, *, outside: Outside = "ref
         content = _Content(path)
         names = names or content.class_names()
         parts[part] = content.files(_image_folder(folder, path), names, checker)
-    datasets = boxed_datasets(parts, size, names or (), folder.name, checker.notes)
+    datasets = boxed_datasets(parts, size, names or (), folder, checker.notes)
     return dict(zip(parts, datasets, strict=True))
 
 

@@ -12,14 +12,13 @@ import numpy.typing as npt
 
 from pellucid.data.dataset import Dataset, Images
 from pellucid.data.framing import Framing
+from pellucid.data.held_out import HeldOut
 from pellucid.data.pictures import SUFFIXES, picture_format
-from pellucid.data.randomness import generator
 from pellucid.errors import PellucidError
 from pellucid.ops import memory
 from pellucid.ops.arrays import Array, Pair, Shape
 
 PARTS = {"train": ("train", "training"), "validation": ("val", "valid", "validation"), "test": ("test", "testing")}
-TEST_SHARE = 0.2  # of the images of each class, where a directory has no test images apart
 KEPT_BYTES = 1 << 28  # larger sets stay on disk, and their images are read for each batch anew
 
 
@@ -65,18 +64,21 @@ class ImageFiles:
         return state.digest()
 
 
-def read_folder(folder: Path, size: Pair | None, seed: int) -> tuple[Dataset, Dataset | None, Dataset]:
+def read_folder(folder: Path, size: Pair | None, held_out: HeldOut) -> tuple[Dataset, Dataset | None, Dataset]:
     """(train, validation or None, test) of a directory of class folders.
 
     The class folders lie in sub-folders train/ and test/, with val/ beside them or in place of test/; or in the
-    directory itself, and then a fifth of each class, by seed, is kept for the test. size: (H, W) the images are
-    brought to; None where all have one size. Images are grey where all files are, else in colour.
+    directory itself, and then a fifth of each class is kept for the test.
+    held_out: how that is chosen. size: (H, W) the images are brought to; None where all have one size. Images are
+    grey where all files are, else in colour.
     """
     parts = _find_parts(folder)
     names = tuple(path.name for path in _folders(parts["train"]))
     listed = {part: _listed(path, names) for part, path in parts.items()}
+    notes: dict[str, list[str]] = {part: [] for part in PARTS}
     if "test" not in listed:
-        listed["train"], listed["test"] = _held_out(listed["train"], seed)
+        listed["train"], listed["test"] = _parted(folder, listed["train"], held_out)
+        notes["test"] += held_out.missing("test", [relative(path, folder) for path, _ in listed["test"]])
     framing = Framing("stretch", *_common_format([path for files in listed.values() for path, _ in files], size))
 
     def dataset(part: str) -> Dataset:
@@ -84,7 +86,8 @@ def read_folder(folder: Path, size: Pair | None, seed: int) -> tuple[Dataset, Da
         labels = np.array([label for _, label in listed[part]], np.int64)
         kept = np.prod(images.shape) <= KEPT_BYTES
         inputs: Images = np.asarray(images) if kept else images
-        return Dataset(inputs, labels, names, f"{folder.name} {part}", framing)
+        keys = tuple(relative(path, folder) for path, _ in listed[part])
+        return Dataset(inputs, labels, names, f"{folder.name} {part}", framing, keys=keys, notes=tuple(notes[part]))
 
     return dataset("train"), dataset("validation") if "validation" in listed else None, dataset("test")
 
@@ -96,6 +99,11 @@ def has_class_folders(folder: Path) -> bool:
     """Whether images lie one folder below the directory, or below a train folder in it."""
     root = _find_parts(folder)["train"]
     return any(_pictures(path) for path in _folders(root))
+
+
+def draws_test(folder: Path) -> bool:
+    """Whether the test images of a directory of class folders have to be drawn."""
+    return "test" not in _find_parts(folder)
 
 
 def _find_parts(folder: Path) -> dict[str, Path]:
@@ -133,19 +141,19 @@ def _listed(root: Path, names: Sequence[str]) -> Listed:
     return listed
 
 
-def _held_out(files: Listed, seed: int) -> tuple[Listed, Listed]:
-    """(train, test): a share of each class, drawn by seed; a class of one image keeps it for training."""
-    labels = np.array([label for _, label in files])
-    draw = generator(seed, "held out")
-    test: set[int] = set()
-    for label in range(labels.max() + 1):
-        members = np.flatnonzero(labels == label)
-        count = min(len(members) - 1, max(1, round(TEST_SHARE * len(members))))
-        test.update(draw.permutation(members)[:count].tolist())
+def _parted(folder: Path, files: Listed, held_out: HeldOut) -> tuple[Listed, Listed]:
+    """(train, test)."""
+    keys = [relative(path, folder) for path, _ in files]
+    test = held_out.test(keys, np.array([label for _, label in files])).tolist()
     if not test:
-        raise PellucidError(f"{files[0][0].parent.parent}: one image a class leaves none for the test")
-    kept = [file for index, file in enumerate(files) if index not in test]
-    return kept, [files[index] for index in sorted(test)]
+        raise PellucidError(f"{folder}: one image a class leaves none for the test")
+    out = set(test)
+    return [file for index, file in enumerate(files) if index not in out], [files[index] for index in test]
+
+
+def relative(path: Path, folder: Path) -> str:
+    """The path of a file below a folder, with slashes on every system."""
+    return path.relative_to(folder).as_posix()
 
 
 def _common_format(files: Sequence[Path], size: Pair | None) -> tuple[int, Pair]:

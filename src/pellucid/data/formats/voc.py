@@ -81,7 +81,8 @@ def read_voc(
     for part, pairs in listed.items():
         images, masks = _Images(tuple(pairs), framing), _Masks(tuple(pairs), framing)
         shown = np.array([framing.part(pair.size) for pair in pairs])
-        datasets.append(Dataset(images, masks, names, f"{folder.name} {part}", framing, shown))
+        keys = tuple(pair.image.relative_to(folder).as_posix() for pair in pairs)
+        datasets.append(Dataset(images, masks, names, f"{folder.name} {part}", framing, shown, keys))
     return datasets
 
 

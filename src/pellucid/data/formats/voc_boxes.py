@@ -49,7 +49,7 @@ def read_voc_boxes(
         own_test = (folder / "ImageSets" / "Main" / "test.txt").exists()
         parts = ("train", "val", "test") if own_test else ("train", "val")
     listed = {part: [_file(folder, name, names, checker) for name in _listed(folder, part)] for part in parts}
-    datasets = boxed_datasets(listed, size, names, folder.name, checker.notes)
+    datasets = boxed_datasets(listed, size, names, folder, checker.notes)
     return dict(zip(parts, datasets, strict=True))
 
 
