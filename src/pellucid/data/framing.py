@@ -48,13 +48,15 @@ class Framing:
     """How a picture becomes the input of a network for images of so many channels and this size (H, W).
 
     rule: see above. channels: 1, grey, or 3, colour. shrink: whether a picture larger than the canvas is made
-    smaller; else the canvas grows, as the network saw all pictures at their own scale.
+    smaller; else the canvas grows, as the network saw all pictures at their own scale. white: value of white in
+    pictures of more than 8 bits; None for each one's own, see `pictures.white_of`.
     """
 
     rule: Rule
     channels: int
     size: Pair
     shrink: bool = True
+    white: float | None = None
 
     def __post_init__(self) -> None:
         if self.rule not in get_args(Rule):
@@ -62,7 +64,7 @@ class Framing:
 
     def open(self, path: str | Path) -> Image:
         """The picture of a file, upright, grey or in colour as the network sees it. Raises as `open_picture` does."""
-        return flattened(open_picture(path)).convert("L" if self.channels == 1 else "RGB")
+        return flattened(open_picture(path), self.white).convert("L" if self.channels == 1 else "RGB")
 
     def read(self, path: str | Path) -> Framed:
         """The picture of a file as the network sees it.
@@ -70,7 +72,7 @@ class Framing:
         Raises PellucidError, naming the file, where it is no picture, or has no character on it where one is needed.
         """
         if self.rule == "character":
-            picture = flattened(open_picture(path))  # in colour, where it is: grey alone may lose the ink
+            picture = flattened(open_picture(path), self.white)  # in colour, where it is: grey alone may lose the ink
             if not self._is_prepared(picture):
                 pixels = prepared_character(picture, str(path), self.size[0])
                 return Framed(pixels, (picture.height, picture.width), self.size)

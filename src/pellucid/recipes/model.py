@@ -78,7 +78,7 @@ def model_notes(recipe: Recipe, image_shape: Shape, class_names: tuple[str, ...]
         "recipe": recipe_toml(recipe),
         "image_shape": json.dumps(list(image_shape)),
         "class_names": json.dumps(list(class_names)),
-        "framing": json.dumps({"rule": framing.rule, "shrink": framing.shrink}),
+        "framing": json.dumps({"rule": framing.rule, "shrink": framing.shrink, "white": framing.white}),
     }
 
 
@@ -124,7 +124,7 @@ def _framing(notes: Mapping[str, str], recipe: Recipe, image_shape: Shape) -> Fr
         said = json.loads(notes["framing"])
         if said["rule"] not in get_args(Rule):
             raise ValueError(f"framing {said['rule']!r}")
-        return Framing(said["rule"], C, (H, W), bool(said["shrink"]))
+        return Framing(said["rule"], C, (H, W), bool(said["shrink"]), said["white"])
     if recipe.task["name"] == "classify":
         pictures = C != 1 or H != W or json.loads(notes.get("pictures", "false"))
         return Framing("stretch" if pictures else "character", C, (H, W))

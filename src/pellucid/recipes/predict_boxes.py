@@ -77,7 +77,7 @@ class DetectedFile:
 
 
 def detect_files(model: AnyModel, paths: Sequence[Path], folder: Path) -> Iterator[DetectedFile]:
-    """For each PNG or JPEG file, of any size, what is found, and the picture NAME-boxes.png in a folder.
+    """For each image file, of any size, what is found, and the picture NAME-boxes.png in a folder.
 
     All files are looked at before the first is computed. Raises PellucidError, naming the file, for one that is no
     image, and for two of one name.

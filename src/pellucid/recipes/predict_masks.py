@@ -34,7 +34,7 @@ class SegmentedFile:
 def segment_files(
     model: AnyModel, paths: Sequence[Path], folder: Path, *, tile: int = TILE
 ) -> Iterator[SegmentedFile]:
-    """For each PNG or JPEG file, its mask NAME-mask.png and the overlay NAME-overlay.png in a folder.
+    """For each image file, its mask NAME-mask.png and the overlay NAME-overlay.png in a folder.
 
     The network sees each image as it saw those it learnt from; the mask has the image's own size. What is longer than
     `tile` pixels then is cut into tiles. All files are looked at before the first is computed.

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from pellucid.data.boxes import Boxes
 from pellucid.data.dataset import Dataset
 from pellucid.data.framing import Framing
-from pellucid.data.pictures import picture_format
+from pellucid.data.pictures import picture_format, wide_note, wide_range
 from pellucid.errors import PellucidError
 from pellucid.files import read_whole
 from pellucid.ops import memory
@@ -131,13 +131,19 @@ def boxed_datasets(
         largest = (max(file.size[axis] for file in files) for axis in (0, 1))
         H, W = (-(-side // ROUNDED) * ROUNDED for side in largest)
         size = H, W
-    framing = Framing("canvas", 3 if any(file.colour for file in files) else 1, size, shrink)
+    colour = any(file.colour for file in files)
+    white = None if colour else wide_range(file.image for file in files)
+    framing = Framing("canvas", 3 if colour else 1, size, shrink, white)
     datasets: list[Dataset] = []
     for name, part in parts.items():
         targets = _on_canvas(part, framing, () if datasets else notes)
         images = CanvasImages(tuple(part), framing)
         keys = tuple(os.path.relpath(file.image, folder).replace(os.sep, "/") for file in part)
-        datasets.append(Dataset(images, targets, names, f"{folder.name} {name}", framing, targets.sizes, keys))
+        datasets.append(
+            Dataset(
+                images, targets, names, f"{folder.name} {name}", framing, targets.sizes, keys, tuple(wide_note(white))
+            )
+        )
     return datasets
 
 

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from pellucid.data.dataset import Dataset, Images
 from pellucid.data.framing import Framing
 from pellucid.data.held_out import HeldOut
-from pellucid.data.pictures import SUFFIXES, picture_format
+from pellucid.data.pictures import SUFFIXES, picture_format, wide_note, wide_range
 from pellucid.errors import PellucidError
 from pellucid.ops import memory
 from pellucid.ops.arrays import Array, Pair, Shape
@@ -79,7 +79,11 @@ def read_folder(folder: Path, size: Pair | None, held_out: HeldOut) -> tuple[Dat
     if "test" not in listed:
         listed["train"], listed["test"] = _parted(folder, listed["train"], held_out)
         notes["test"] += held_out.missing("test", [relative(path, folder) for path, _ in listed["test"]])
-    framing = Framing("stretch", *_common_format([path for files in listed.values() for path, _ in files], size))
+    every = [path for files in listed.values() for path, _ in files]
+    channels, common = _common_format(every, size)
+    white = wide_range(every) if channels == 1 else None
+    framing = Framing("stretch", channels, common, white=white)
+    notes["train"] += wide_note(white)
 
     def dataset(part: str) -> Dataset:
         images = ImageFiles(tuple(path for path, _ in listed[part]), framing)

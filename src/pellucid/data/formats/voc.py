@@ -21,7 +21,7 @@ import numpy.typing as npt
 
 from pellucid.data.dataset import Dataset
 from pellucid.data.framing import Framing, resized
-from pellucid.data.pictures import SUFFIXES, open_picture, picture_format
+from pellucid.data.pictures import SUFFIXES, open_picture, picture_format, wide_note, wide_range
 from pellucid.errors import PellucidError
 from pellucid.files import read_whole
 from pellucid.ops import memory
@@ -76,13 +76,16 @@ def read_voc(
         sizes = [pair.size for pairs in listed.values() for pair in pairs]
         size = max(H for H, _ in sizes), max(W for _, W in sizes)
     colour = any(picture_format(pair.image)[1] for pairs in listed.values() for pair in pairs)
-    framing = Framing("canvas", 3 if colour else 1, size, shrink)
+    white = None if colour else wide_range(pair.image for pairs in listed.values() for pair in pairs)
+    framing = Framing("canvas", 3 if colour else 1, size, shrink, white)
     datasets = []
     for part, pairs in listed.items():
         images, masks = _Images(tuple(pairs), framing), _Masks(tuple(pairs), framing)
         shown = np.array([framing.part(pair.size) for pair in pairs])
         keys = tuple(pair.image.relative_to(folder).as_posix() for pair in pairs)
-        datasets.append(Dataset(images, masks, names, f"{folder.name} {part}", framing, shown, keys))
+        datasets.append(
+            Dataset(images, masks, names, f"{folder.name} {part}", framing, shown, keys, tuple(wide_note(white)))
+        )
     return datasets
 
 
