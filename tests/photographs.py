@@ -84,8 +84,8 @@ def boxed_folder(folder: Path, parts: dict[str, list[Shot]], grey: bool = False)
             x0, y0, x1, y1 = shot.box
             images.append({"id": number, "file_name": f"{shot.name}.png"})
             bbox = [x0, y0, x1 - x0, y1 - y0]
-            annotations.append({"id": number, "image_id": number, "category_id": 1 + shot.label, "bbox": bbox})
-        categories = [{"id": 1 + label, "name": name} for label, name in enumerate(NAMES)]
+            annotations.append({"id": number, "image_id": number, "category_id": 3 + 4 * shot.label, "bbox": bbox})
+        categories = [{"id": 3 + 4 * label, "name": name} for label, name in enumerate(NAMES)]
         content = {"images": images, "annotations": annotations, "categories": categories}
         (folder / "annotations" / f"{part}.json").write_text(json.dumps(content))
     return folder

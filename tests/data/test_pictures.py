@@ -1,7 +1,6 @@
 """One rule of orientation for header and pixels, whatever note says it; and pictures of other formats and depths."""
 
 import io
-import struct
 import zlib
 from pathlib import Path
 
@@ -13,24 +12,11 @@ from pellucid.data import load_data
 from pellucid.data.framing import Framing
 from pellucid.data.pictures import flattened, open_picture, picture_format
 from pellucid.errors import PellucidError
+from png_files import chunks, png
 
 RNG = np.random.default_rng(1)
 LYING = np.zeros((20, 40), np.uint8)  # the left quarter white, the top grey
 LYING[:, :10], LYING[:5] = 255, 128
-
-
-def chunks(content: bytes) -> list[tuple[bytes, bytes]]:
-    at, found = 8, []
-    while at < len(content):
-        (length,) = struct.unpack(">I", content[at : at + 4])
-        found.append((content[at + 4 : at + 8], content[at + 8 : at + 8 + length]))
-        at += 12 + length
-    return found
-
-
-def png(parts: list[tuple[bytes, bytes]]) -> bytes:
-    written = [struct.pack(">I", len(d)) + k + d + struct.pack(">I", zlib.crc32(k + d)) for k, d in parts]
-    return b"\x89PNG\r\n\x1a\n" + b"".join(written)
 
 
 def exif(turned: int) -> bytes:

@@ -14,10 +14,11 @@ from pellucid.data.formats.box_files import Outside
 from pellucid.data.formats.coco import is_coco, read_coco
 from pellucid.data.formats.voc_boxes import FOLDERS, is_voc_boxes, read_voc_boxes
 from pellucid.data.held_out import HeldOut
+from pellucid.data.layouts import listing
 from pellucid.data.masked import drawn_scenes
 from pellucid.data.scenes import Scenes
 from pellucid.data.scenes.scenes import scene_framing
-from pellucid.data.sources import Data, with_validation
+from pellucid.data.sources import Data, holds_digits, with_validation
 from pellucid.errors import PellucidError
 from pellucid.ops.arrays import Pair
 
@@ -42,9 +43,9 @@ def load_boxed(
     folder = Path(source)
     if folder.is_dir() and (is_voc_boxes(folder) or is_coco(folder)):
         return _from_folder(folder, size, validation, draw, outside)
-    if scenes is None and folder.is_dir():
+    if folder.is_dir() and (scenes is None or not holds_digits(folder)):
         layouts = f"the folders {', '.join(FOLDERS)}, or annotations/train.json, or settings of scenes"
-        raise PellucidError(f"{folder}: expected {layouts}")
+        raise PellucidError(f"{folder}: expected {layouts} and what they are made of; got {listing(folder)}")
     settings = {"preset": "detection", **(scenes or {})}
     (train, kept, test), lists = drawn_scenes(source, settings, validation, seed, draw)
     return Data(boxed_scenes(train), boxed_scenes(kept) if kept else None, boxed_scenes(test), lists)

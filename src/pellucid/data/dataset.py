@@ -54,6 +54,7 @@ class Dataset:
     parts: (N, 2) height and width of each image's own part, in the upper left corner; None where that is all of it.
     keys: name of each image in the data: its path relative to them; None where only its place is known.
     notes: what is to be said of the data, a line each.
+    class_ids: what annotations call class 0, 1, ...; None where they have no numbers for them.
     """
 
     inputs: Images
@@ -64,6 +65,7 @@ class Dataset:
     parts: Array | None = None
     keys: tuple[str, ...] | None = None
     notes: tuple[str, ...] = ()
+    class_ids: tuple[int, ...] | None = None
 
     def __post_init__(self) -> None:
         if len(self.inputs.shape) != 4:

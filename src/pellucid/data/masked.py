@@ -9,8 +9,9 @@ from typing import Any
 from pellucid.data.dataset import Dataset
 from pellucid.data.formats.voc import FOLDERS, is_voc, read_voc
 from pellucid.data.held_out import HeldOut
+from pellucid.data.layouts import listing
 from pellucid.data.scenes import PRESETS, Scenes, make_scenes, scene_settings
-from pellucid.data.sources import Data, load_data, with_validation
+from pellucid.data.sources import Data, holds_digits, load_data, with_validation
 from pellucid.errors import PellucidError
 from pellucid.ops.arrays import Pair
 
@@ -36,8 +37,12 @@ def load_masked(
     folder = Path(source)
     if folder.is_dir() and is_voc(folder):
         return _voc(folder, size, validation, draw)
-    if scenes is None and folder.is_dir():
-        raise PellucidError(f"{folder}: expected the folders {', '.join(FOLDERS)}, or settings of scenes")
+    if folder.is_dir() and (scenes is None or not holds_digits(folder)):
+        named = "ImageSets/Segmentation/train.txt and val.txt"
+        raise PellucidError(
+            f"{folder}: expected the folders {', '.join(FOLDERS)}, or settings of scenes and what they are made of; "
+            f"{named} name the images; got {listing(folder)}"
+        )
     (train, kept, test), lists = drawn_scenes(source, scenes, validation, seed, draw)
     return Data(train.segmentation(), kept.segmentation() if kept else None, test.segmentation(), lists)
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pellucid.data.dataset import Dataset
-from pellucid.data.formats.folders import draws_test, has_class_folders, read_folder
+from pellucid.data.formats.folders import draws_test, has_class_folders, holds_classes, read_folder
 from pellucid.data.formats.idx_sets import find_idx_set, read_idx_set
 from pellucid.data.formats.mnist import mnist_dataset
 from pellucid.data.held_out import HeldOut
@@ -46,6 +46,11 @@ def load_data(
     draw = held_out or HeldOut(seed)
     train, own, test = _read_parts(source, pair(size) if size is not None else None, draw)
     return with_validation(Data(train, own, test, drawn_test(source, test)), validation, draw)
+
+
+def holds_digits(folder: Path) -> bool:
+    """Whether a directory has images with a class each, of which scenes could be made."""
+    return find_idx_set(folder) is not None or holds_classes(folder)
 
 
 def with_validation(data: Data, part: float, held_out: HeldOut) -> Data:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from pellucid.data import Data, Dataset, Loader, load_data
+from pellucid.data.absent import absent_classes
 from pellucid.data.boxed import load_boxed
 from pellucid.data.held_out import HeldOut
 from pellucid.data.loader import IGNORED
@@ -19,6 +22,19 @@ def build_data(recipe: Recipe, held_out: HeldOut | None = None) -> Data:
 
     held_out: how what the data leave open is held out of training; by default drawn anew, as for a new run.
     """
+    data = _read(recipe, held_out)
+    return replace(
+        data, train=_noted(data.train), validation=_noted(data.validation) if data.validation else None,
+        test=_noted(data.test),
+    )  # fmt: skip
+
+
+def _noted(dataset: Dataset) -> Dataset:
+    """The data set that also says which classes it has nothing of."""
+    return replace(dataset, notes=(*dataset.notes, *absent_classes(dataset)))
+
+
+def _read(recipe: Recipe, held_out: HeldOut | None) -> Data:
     settings = recipe.data
     if recipe.task["name"] == "segment":
         return load_masked(

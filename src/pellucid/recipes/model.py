@@ -37,6 +37,7 @@ class About(NamedTuple):
     path: Path
     framing: Framing
     held_out: HeldOut
+    class_ids: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,7 @@ class AnyModel:
 
     image_shape: (C, H, W) it was trained on. class_names: of class 0, 1, ... framing: how pictures became those
     images, and become its input. held_out: how its test and validation images are told from those it learnt from.
+    class_ids: what annotations call class 0, 1, ...; 1, 2, ... unless the training data's say so.
     """
 
     network: AnyNetwork
@@ -55,6 +57,7 @@ class AnyModel:
     path: Path
     framing: Framing
     held_out: HeldOut
+    class_ids: tuple[int, ...]
 
     @property
     def nodes(self) -> Nodes:
@@ -71,7 +74,13 @@ class Model(AnyModel):
     network: Network
 
 
-def model_notes(recipe: Recipe, image_shape: Shape, class_names: tuple[str, ...], framing: Framing) -> dict[str, str]:
+def model_notes(
+    recipe: Recipe,
+    image_shape: Shape,
+    class_names: tuple[str, ...],
+    framing: Framing,
+    class_ids: tuple[int, ...] | None = None,
+) -> dict[str, str]:
     """What a model's file says beside its weights; see `weights.save_model`."""
     return {
         "format": FORMAT,
@@ -79,6 +88,7 @@ def model_notes(recipe: Recipe, image_shape: Shape, class_names: tuple[str, ...]
         "image_shape": json.dumps(list(image_shape)),
         "class_names": json.dumps(list(class_names)),
         "framing": json.dumps({"rule": framing.rule, "shrink": framing.shrink, "white": framing.white}),
+        **({"class_ids": json.dumps(list(class_ids))} if class_ids is not None else {}),
     }
 
 
@@ -86,7 +96,7 @@ def dataset_notes(recipe: Recipe, dataset: Dataset) -> dict[str, str]:
     """`model_notes` for a network trained on that data set."""
     C, H, W = dataset.image_shape
     framing = dataset.framing or Framing("stretch" if recipe.task["name"] == "classify" else "own", C, (H, W))
-    return model_notes(recipe, dataset.image_shape, dataset.class_names, framing)
+    return model_notes(recipe, dataset.image_shape, dataset.class_names, framing, dataset.class_ids)
 
 
 def open_model(path: Path, *, best: bool = False) -> Model:
@@ -111,10 +121,14 @@ def parse_notes(notes: Mapping[str, str], file: Path) -> About:
         image_shape = tuple(json.loads(notes["image_shape"]))
         class_names = tuple(json.loads(notes["class_names"]))
         framing = _framing(notes, recipe, image_shape)
+        counted = list(range(1, len(class_names) + 1))
+        class_ids = tuple(int(key) for key in json.loads(notes.get("class_ids", json.dumps(counted))))
+        if len(class_ids) != len(class_names):
+            raise ValueError("class_ids")
     except (KeyError, TypeError, ValueError) as error:
         raise PellucidError(f"{file}: damaged notes beside the weights ({error!r})") from error
     held_out = read_held_out(file.parent, recipe, before="framing" not in notes)
-    return About(recipe, image_shape, class_names, file, framing, held_out)
+    return About(recipe, image_shape, class_names, file, framing, held_out, class_ids)
 
 
 def _framing(notes: Mapping[str, str], recipe: Recipe, image_shape: Shape) -> Framing:

@@ -72,7 +72,7 @@ def shrink_run(
     shrunk = quantize(network, images, bits)
     epochs = epochs + (model.recipe.training.epochs if trained_for else 0)
     path = model.path.parent / f"int{bits}.safetensors"
-    notes = model_notes(model.recipe, model.image_shape, model.class_names, model.framing)
+    notes = model_notes(model.recipe, model.image_shape, model.class_names, model.framing, model.class_ids)
     save_integer(path, shrunk, {**notes, "epochs": str(epochs)})
     return Shrunk(shrunk, path, model.class_names, epochs)
 

@@ -24,6 +24,7 @@ from pellucid.ops.arrays import Array, Pair, Shape
 Outside = Literal["refuse", "clip"]
 """What is done about a box that isn't wholly inside its image, or has no area."""
 
+_ROUNDING = 1e-3  # pixels
 ROUNDED = 32  # sides of a canvas that is made to fit are multiples of it, so that they can be halved five times
 
 
@@ -46,6 +47,15 @@ class BoxChecker:
     outside: Outside
     notes: list[str] = field(default_factory=list)
 
+    def compare(self, size: Pair, said: Sequence[Any], place: str) -> None:
+        """Note an image of another size (H, W) than its annotations say, where they say one, in numbers or text."""
+        try:
+            H, W = (int(side) for side in said)
+        except (TypeError, ValueError, OverflowError):
+            return
+        if H > 0 and W > 0 and size != (H, W):
+            self.notes.append(f"{place}: the image is {size[0]}x{size[1]} pixels, the annotations say {H}x{W}")
+
     def check(self, box: Sequence[float], size: Pair, place: str) -> list[float] | None:
         """The box, cut where need be; None if nothing is left of it.
 
@@ -56,7 +66,7 @@ class BoxChecker:
         shown = ", ".join(f"{edge:g}" for edge in box)
         if not np.isfinite(box).all():
             raise PellucidError(f"{place}: box {shown}: expected four finite numbers")
-        x0, y0, x1, y1 = box
+        x0, y0, x1, y1 = _rounded(box, size)
         if x0 >= x1 or y0 >= y1:
             fault = f"{place}: box {shown} (x0, y0, x1, y1) has no area"
         elif x0 < 0 or y0 < 0 or x1 > W or y1 > H:
@@ -69,6 +79,16 @@ class BoxChecker:
         left = cut[0] < cut[2] and cut[1] < cut[3]
         self.notes.append(f"{fault}: {'cut' if left else 'left out'}")
         return cut if left else None
+
+
+def _rounded(box: Sequence[float], size: Pair) -> list[float]:
+    """The box, its edges on the image's where they differ by less than what arithmetic makes of decimals."""
+    edges = [float(edge) for edge in box]
+    for i, most in enumerate((size[1], size[0], size[1], size[0])):
+        for border in (0.0, float(most)):
+            if abs(edges[i] - border) < _ROUNDING:
+                edges[i] = border
+    return edges
 
 
 @dataclass(frozen=True, eq=False)

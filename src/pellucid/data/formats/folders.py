@@ -13,12 +13,15 @@ import numpy.typing as npt
 from pellucid.data.dataset import Dataset, Images
 from pellucid.data.framing import Framing
 from pellucid.data.held_out import HeldOut
+from pellucid.data.layouts import other_layout
 from pellucid.data.pictures import SUFFIXES, picture_format, wide_note, wide_range
+from pellucid.data.text_files import readable
 from pellucid.errors import PellucidError
 from pellucid.ops import memory
 from pellucid.ops.arrays import Array, Pair, Shape
 
 PARTS = {"train": ("train", "training"), "validation": ("val", "valid", "validation"), "test": ("test", "testing")}
+_PART_NAMES = {name for names in PARTS.values() for name in names}
 KEPT_BYTES = 1 << 28  # larger sets stay on disk, and their images are read for each batch anew
 
 
@@ -74,6 +77,12 @@ def read_folder(folder: Path, size: Pair | None, held_out: HeldOut) -> tuple[Dat
     """
     parts = _find_parts(folder)
     names = tuple(path.name for path in _folders(parts["train"]))
+    if wrong := other_layout(names, _PART_NAMES):
+        raise PellucidError(
+            f"{parts['train']}: {wrong}. Expected a folder a class; or for masks PASCAL VOC's JPEGImages, "
+            "SegmentationClass and ImageSets/Segmentation/train.txt and val.txt; or for boxes Annotations and "
+            "ImageSets/Main, or COCO's annotations/train.json and val.json"
+        )
     listed = {part: _listed(path, names) for part, path in parts.items()}
     notes: dict[str, list[str]] = {part: [] for part in PARTS}
     if "test" not in listed:
@@ -91,12 +100,26 @@ def read_folder(folder: Path, size: Pair | None, held_out: HeldOut) -> tuple[Dat
         kept = np.prod(images.shape) <= KEPT_BYTES
         inputs: Images = np.asarray(images) if kept else images
         keys = tuple(relative(path, folder) for path, _ in listed[part])
-        return Dataset(inputs, labels, names, f"{folder.name} {part}", framing, keys=keys, notes=tuple(notes[part]))
+        return Dataset(
+            inputs,
+            labels,
+            tuple(map(readable, names)),
+            f"{folder.name} {part}",
+            framing,
+            keys=keys,
+            notes=tuple(notes[part]),
+        )
 
     return dataset("train"), dataset("validation") if "validation" in listed else None, dataset("test")
 
 
 Listed = list[tuple[Path, int]]  # files with their classes
+
+
+def holds_classes(folder: Path) -> bool:
+    """Whether a directory is one of class folders and of nothing else."""
+    names = [path.name for path in _folders(_find_parts(folder)["train"])]
+    return has_class_folders(folder) and other_layout(names, _PART_NAMES) is None
 
 
 def has_class_folders(folder: Path) -> bool:
@@ -112,7 +135,8 @@ def draws_test(folder: Path) -> bool:
 
 def _find_parts(folder: Path) -> dict[str, Path]:
     """The folders of train, validation and test that are there; the directory itself is train where none is."""
-    present = {path.name.lower(): path for path in _folders(folder)}
+    # one with pictures and without folders in it is a class, of trains perhaps
+    present = {path.name.lower(): path for path in _folders(folder) if _folders(path) or not _pictures(path)}
     parts = {part: present[name] for part, names in PARTS.items() for name in reversed(names) if name in present}
     if "train" not in parts:
         return {"train": folder}
@@ -127,7 +151,7 @@ def _folders(folder: Path) -> list[Path]:
 
 def _pictures(folder: Path) -> list[Path]:
     files = (path for path in folder.iterdir() if not path.name.startswith("."))
-    return sorted(path for path in files if path.suffix.lower() in SUFFIXES)
+    return sorted(path for path in files if path.suffix.lower() in SUFFIXES and path.is_file())
 
 
 def _listed(root: Path, names: Sequence[str]) -> Listed:
@@ -169,6 +193,6 @@ def _common_format(files: Sequence[Path], size: Pair | None) -> tuple[int, Pair]
             if other != size:
                 raise PellucidError(
                     f"{path}: {other[0]}x{other[1]} pixels, but {files[0]} has {size[0]}x{size[1]}: "
-                    "choose a size for all"
+                    "choose a size for all, such as --set data.size=[64,64]"
                 )
     return 3 if any(colour for _, colour in formats) else 1, size
