@@ -86,7 +86,7 @@ def read_colours(folder: Path, names: Sequence[str]) -> dict[tuple[int, int, int
         *numbers, name = line.split(None, 3) if len(line.split()) > 3 else [""]
         name = name.strip()
         known = name in names or name.lower() in _IGNORED_NAMES
-        if not known or not all(part.isdecimal() and int(part) <= 255 for part in numbers):
+        if not known or not all(part.isdecimal() and len(part) <= 3 and int(part) <= 255 for part in numbers):
             raise PellucidError(
                 f"{path}:{number}: expected red, green, blue and a class ({', '.join(names)}, ignored), "
                 f"got {line.strip()!r}"

@@ -33,6 +33,7 @@ _TURNS = {2: 0, 3: 3, 4: 1, 5: 5, 6: 4, 7: 6, 8: 2}  # by its values, what Pillo
 _SIDEWAYS = {5, 6, 7, 8}  # those by which height and width are exchanged
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _NOTES = {b"IHDR", b"eXIf", b"tEXt", b"zTXt", b"iTXt"}  # chunks of PNG that may say how the picture lies
+_MOST_COLOURS = 256  # of a palette
 _LONGEST_NOTE = 1 << 24  # bytes
 _WHITES = (255.0, 1023.0, 4095.0, 16383.0, 65535.0)  # of 8, 10, 12, 14 and 16 bits
 _COLOURLESS = {"1", "L", "LA", "La", "I", "F"}  # Pillow's modes; those of 16 bits begin with "I;16"
@@ -82,6 +83,9 @@ def open_picture(path: str | Path) -> "Image":
     with _reading(path), _opened(path) as picture:
         turned = orientation(picture, Path(path))
         picture.load()
+        alphas = picture.info.get("transparency")
+        if isinstance(alphas, bytes) and len(alphas) > _MOST_COLOURS:
+            raise PellucidError(f"{path}: cannot be read as an image (more transparent colours than a palette has)")
         return picture.transpose(Image.Transpose(_TURNS[turned])) if turned in _TURNS else picture
 
 

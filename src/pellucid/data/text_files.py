@@ -48,8 +48,6 @@ def listed_images(path: Path, known: Callable[[str], bool] = lambda name: False)
     if not path.is_file():
         raise PellucidError(f"{path}: no such file, expected a list of images, one a line")
     content = read_whole(path).removeprefix(b"\xef\xbb\xbf")
-    if b"\0" in content:
-        raise PellucidError(f"{path}: expected lines of text, got something else")
     lines = os.fsdecode(content).splitlines()  # as names of files, whatever bytes those have
     names = [_name(line.strip(), known) for line in lines if line.strip()]
     if not names:

@@ -23,7 +23,7 @@ from pellucid.data.formats.box_files import BoxChecker, BoxedFile, Outside, as_a
 from pellucid.data.formats.voc_boxes import class_list
 from pellucid.documents import parse_json
 from pellucid.errors import PellucidError
-from pellucid.files import read_whole
+from pellucid.files import is_file, read_whole
 from pellucid.ops.arrays import Pair
 
 _PREFIX = "instances_"
@@ -70,7 +70,8 @@ def image_ids(folder: Path) -> dict[Path, int]:
         if (path := _annotations(folder, part)) is not None:
             content, images = _Content(path), _image_folder(folder, path)
             for key, entry in content.images.items():
-                if isinstance(key, int) and isinstance(name := entry.get("file_name"), str):
+                name = entry.get("file_name")
+                if isinstance(key, int) and isinstance(name, str) and is_file(images / name):
                     found[(images / name).resolve()] = key
     return found
 
