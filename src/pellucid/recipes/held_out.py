@@ -1,4 +1,4 @@
-"""The list, in a run's folder, of the images that it held out of training."""
+"""The list, in a run's folder, of the images that it held out of training, where the data don't say which."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def held_out_json(recipe: Recipe, lists: Mapping[str, Sequence[str]]) -> bytes:
 
 
 def held_out_text(file: Path) -> bytes:
-    """What a run's file says; nothing where there is none, as of version 0.1."""
+    """What a run's file says; nothing where there is none, as nothing was drawn, or the run is of version 0.1."""
     return read_whole(file) if file.exists() else b""
 
 

@@ -42,7 +42,8 @@ def start_run(
     def make() -> bytes:
         run = create_run_folder(recipe.name, folder)
         write_whole(run.recipe, recipe_toml(recipe).encode())
-        write_whole(run.held_out, held_out_json(recipe, data.lists))
+        if data.lists:
+            write_whole(run.held_out, held_out_json(recipe, data.lists))
         return str(run.path).encode()
 
     run = RunFolder(Path(from_first(talk, make).decode()))
@@ -76,7 +77,7 @@ def resume_run(
         raise AgreedError(f"{run.path}: nothing to resume, all {trainer.total_epochs} epochs are done")
     if talk.rank == 0:
         run.sweep()
-        if not listed:  # of version 0.1: from now on it has a list, as its models no longer tell that it is
+        if data.lists and not listed:  # of version 0.1; from now on its models no longer tell that it is
             write_whole(run.held_out, held_out_json(recipe, data.lists))
     trainer.callbacks = [*_keepers(recipe, run, data), *callbacks]
     return trainer, run
