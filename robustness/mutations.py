@@ -32,6 +32,7 @@ def mutated(name: str, content: bytes, draw: Random) -> bytes:
             KeyError,
             IndexError,
             TypeError,
+            AttributeError,
             OSError,
             EOFError,
             struct.error,

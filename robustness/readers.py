@@ -15,6 +15,7 @@ from PIL import Image
 
 from pellucid.data import Data, Dataset, load_data, read_voc, write_idx
 from pellucid.data.boxed import load_boxed
+from pellucid.data.framing import Framing
 from pellucid.data.masked import load_masked
 from pellucid.data.pictures import picture_format, read_picture
 from pellucid.data.prepare import prepare_character
@@ -38,6 +39,7 @@ from pellucid.zoo import create
 from pellucid.zoo.book import read_book_parameters
 
 IMAGE = (1, 28, 28)
+FRAMING = Framing("character", 1, (28, 28))
 CLASSES = tuple("0123456789")
 TINY = {"network.name": "tiny-digits", "training.batch_size": 8, "training.epochs": 2, "training.ema": 0.9}
 
@@ -99,6 +101,10 @@ def _pictures(folder: Path) -> None:
     Image.fromarray(pixels[..., :3]).save(folder / "rgb.jpg", exif=exif)
     Image.fromarray(pixels[..., 0]).save(folder / "grey.jpg", progressive=True)
     Image.fromarray(pixels).convert("CMYK").save(folder / "cmyk.jpg")
+    Image.fromarray(pixels[..., :3]).save(folder / "rgb.tif", compression="tiff_lzw")
+    Image.fromarray(pixels[..., 0].astype(np.float32)).save(folder / "floats.tif")
+    Image.fromarray(pixels).save(folder / "rgba.webp", exif=exif)
+    Image.fromarray(pixels[..., :3]).save(folder / "rgb.bmp")
 
 
 def _read_picture(folder: Path, victim: Path) -> object:
@@ -171,7 +177,7 @@ def _all_of(data: Data) -> object:
 def _model(folder: Path) -> None:
     recipe = _tiny()
     network = build_network(recipe, IMAGE, 10)
-    save_model(folder / "m.safetensors", network, model_notes(recipe, IMAGE, CLASSES))
+    save_model(folder / "m.safetensors", network, model_notes(recipe, IMAGE, CLASSES, FRAMING))
     pixels = np.zeros(IMAGE[1:], np.uint8)
     pixels[5:23, 12:16] = 255
     Image.fromarray(pixels).save(folder / "ink.png")
@@ -208,7 +214,7 @@ def _integers(folder: Path) -> None:
     recipe = _tiny()
     images = np.random.default_rng(0).random((8, *IMAGE), np.float32)
     shrunk = quantize(build_network(recipe, IMAGE, 10), images, 4)
-    save_integer(folder / "int4.safetensors", shrunk, {**model_notes(recipe, IMAGE, CLASSES), "epochs": "0"})
+    save_integer(folder / "int4.safetensors", shrunk, {**model_notes(recipe, IMAGE, CLASSES, FRAMING), "epochs": "0"})
 
 
 def _read_integers(folder: Path, victim: Path) -> object:

@@ -220,6 +220,8 @@ def test_the_books_weights_become_a_run(here: Path, tmp_path: Path, capsys: pyte
     book: dict[str, Any] = {}
     for i, layer in enumerate(layers, 1):
         weight, bias = (layer.parameters()[name].value.astype(np.float64) for name in ("weight", "bias"))
+        if layer is layers[-1]:  # whose logits the book's two dropouts halve, and its inputs
+            weight, bias = 4 * weight, 2 * bias
         book |= {f"W{i}": weight.T if weight.ndim == 2 else weight, f"b{i}": bias}
     (tmp_path / "deep_convnet_params.pkl").write_bytes(pickle.dumps(book))
     out = output(capsys, "import-book", str(tmp_path / "deep_convnet_params.pkl"), "--out", str(tmp_path / "book"))

@@ -61,7 +61,7 @@ def test_what_is_found_does_not_depend_on_the_others(run: Path, files: list[Path
     assert sum(len(file.found) for file in together) > 5
     for file, path in zip(together, files, strict=True):
         pixels = np.asarray(Image.open(path))
-        (alone,) = detector([pixels[None]])
+        (alone,) = detector([model.framing.read(path)])
         assert alone.labels.tolist() == file.found.labels.tolist()
         np.testing.assert_allclose(alone.boxes, file.found.boxes, atol=0.05)
         np.testing.assert_allclose(alone.scores, file.found.scores, atol=1e-3)

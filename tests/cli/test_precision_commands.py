@@ -95,7 +95,7 @@ def test_a_network_without_integers_is_compared_in_floats(run: Path, tmp_path: P
 def test_the_command_draws_and_prints(
     run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("pellucid.recipes.format_comparison.build_data", lambda recipe: digits())
+    monkeypatch.setattr("pellucid.recipes.format_comparison.build_data", lambda recipe, held_out=None: digits())
     picture = tmp_path / "p.png"
     assert main(["precision", str(run), "--out", str(picture), "--json", *NUMPY]) == 0
     assert len(json.loads(capsys.readouterr().out)["rows"]) == 5
@@ -103,7 +103,7 @@ def test_the_command_draws_and_prints(
 
 
 def test_fine_tuning_with_rounding(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pellucid.recipes.shrink.build_data", lambda recipe: digits())
+    monkeypatch.setattr("pellucid.recipes.shrink.build_data", lambda recipe, held_out=None: digits())
     monkeypatch.chdir(tmp_path)
     recipe = load_recipe("tiny-digits", {"training.epochs": 1, "training.weight_bits": 0})
     with one_thread_of_numpy():

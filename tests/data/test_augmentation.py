@@ -45,7 +45,7 @@ def _definition(image: Array, affine: Affine, index: int) -> Array:
 @pytest.mark.parametrize("dtype", [np.uint8, np.float32])
 def test_warp_equals_its_definition(channels: int, dtype: type[np.generic]) -> None:
     images = RNG.integers(0, 256, (6, channels, 9, 7)).astype(dtype)
-    affine = Augmentation(shift=4, rotate=80, scale=0.5, shear=30).affine(UNIFORM[:6], 9, 7)
+    affine = Augmentation(shift=4, rotate=80, scale=0.5, shear=30).affine(UNIFORM[:6], (9, 7))
     warped = warp_images(images, affine)
     assert warped.dtype == np.float32
     for index, channel in np.ndindex(6, channels):
@@ -94,7 +94,7 @@ def test_shear_leans_upright_lines_to_the_right() -> None:
 
 
 def test_inverse_map_says_where_points_went() -> None:
-    affine = Augmentation(shift=4, rotate=40, scale=0.5, shear=20).affine(UNIFORM, 20, 30)
+    affine = Augmentation(shift=4, rotate=40, scale=0.5, shear=20).affine(UNIFORM, (20, 30))
     back = affine.inverse()
     points = RNG.random((50, 2)) * 20
     there = np.einsum("nij,nj->ni", back.matrix, points) + back.offset
@@ -104,13 +104,13 @@ def test_inverse_map_says_where_points_went() -> None:
 
 def test_amounts_stay_within_what_is_asked_for_and_use_it() -> None:
     uniform = RNG.random((4000, Augmentation.COLUMNS))
-    shift = Augmentation(shift=3).affine(uniform, 28, 28)
+    shift = Augmentation(shift=3).affine(uniform, (28, 28))
     assert 2.9 < np.abs(shift.offset).max() <= 3
     assert np.abs(shift.offset.mean(0)).max() < 0.1
-    rotate = Augmentation(rotate=10).affine(uniform, 28, 28)
+    rotate = Augmentation(rotate=10).affine(uniform, (28, 28))
     angles = np.degrees(np.arctan2(rotate.matrix[:, 0, 1], rotate.matrix[:, 0, 0]))
     assert 9.9 < np.abs(angles).max() <= 10 + 1e-9
-    scale = 1 / Augmentation(scale=0.25).affine(uniform, 28, 28).matrix[:, 0, 0]
+    scale = 1 / Augmentation(scale=0.25).affine(uniform, (28, 28)).matrix[:, 0, 0]
     assert 0.75 <= scale.min() < 0.76
     assert 1.24 < scale.max() <= 1.25
 

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pellucid.data.pictures import MOST_PIXELS, flattened, open_picture, picture_format
+from pellucid.data.framing import Framing
+from pellucid.data.pictures import MOST_PIXELS, flattened, open_picture, picture_format, wide_range
 from pellucid.data.prepare import prepare_character
 from pellucid.errors import PellucidError
 
@@ -76,3 +77,31 @@ def test_what_is_wholly_covered_or_wholly_empty_is_what_strips_give() -> None:
         found = np.asarray(flattened(picture))
         ground = Image.new("RGBA", picture.size, "white")
         np.testing.assert_array_equal(found, np.asarray(Image.alpha_composite(ground, picture).convert("RGB")))
+
+
+def test_more_transparent_colours_than_a_palette_has(tmp_path: Path) -> None:
+    path = tmp_path / "x.png"
+    Image.new("P", (5, 4)).save(path)
+    content, place = path.read_bytes(), path.read_bytes().index(b"IDAT") - 4
+    path.write_bytes(content[:place] + chunk(b"tRNS", bytes(300)) + content[place:])
+    with pytest.raises(PellucidError, match=r"x\.png: cannot be read as an image \(more transparent colours"):
+        open_picture(path)
+
+
+@pytest.mark.parametrize("turned", [1, 6])
+def test_framing_makes_no_copy_in_floats_either(tmp_path: Path, turned: int) -> None:
+    pixels = np.zeros((3000, 4000), np.uint16)
+    pixels[0, 0] = 4095
+    notes = Image.Exif()
+    notes[0x0112] = turned
+    Image.fromarray(pixels).save(tmp_path / "x.png", exif=notes)
+    framing = Framing("stretch", 1, (30, 40))
+    tracemalloc.start()
+    try:
+        framed = framing.read(tmp_path / "x.png")
+        assert wide_range([tmp_path / "x.png"]) == 4095
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert framed.size == ((3000, 4000) if turned == 1 else (4000, 3000))
+    assert peak < 20e6  # strips of a million pixels in float32

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pellucid import ops
-from pellucid.analysis.figures import SEQUENTIAL, figure_png, image_png, mosaic, new_figure, photograph
+from pellucid.analysis.figures import SEQUENTIAL, figure_png, image_png, mosaic, new_figure, photograph, plain
 from pellucid.analysis.page import Page
 from pellucid.data import Dataset, Loader
 from pellucid.layers import INFERENCE
@@ -100,6 +100,7 @@ def draw_matrix(matrix: Array, names: Sequence[str]) -> bytes:
     figure.colorbar(
         image, ax=axes, shrink=0.8, label="images taken for another class", ticks=MaxNLocator(integer=True)
     )
+    names = [plain(name) for name in names]
     step = max(1, K // 40)  # more names than that would run into each other
     upright = max(map(len, names)) > 3
     axes.set_xticks(range(0, K, step), names[::step], rotation=90 if upright else 0, fontsize=9)

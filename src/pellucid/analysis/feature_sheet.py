@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from pellucid.analysis.features import FeatureMap, Patch
-from pellucid.analysis.figures import coloured, figure_png, image_png, mosaic, new_figure, photograph
+from pellucid.analysis.figures import coloured, figure_png, image_png, mosaic, new_figure, photograph, plain
 from pellucid.analysis.page import Page
 from pellucid.ops.arrays import Array
 
@@ -86,7 +86,12 @@ def _bars(values: Array, names: Sequence[str]) -> bytes:
     axes.bar(range(len(values)), values, color="#0072B2")
     axes.axhline(0, color="black", linewidth=0.8)
     if len(names) == len(values):
-        axes.set_xticks(range(len(values)), names, rotation=0 if max(map(len, names)) < 4 else 60, fontsize=8)
+        axes.set_xticks(
+            range(len(values)),
+            [plain(name) for name in names],
+            rotation=0 if max(map(len, names)) < 4 else 60,
+            fontsize=8,
+        )
     axes.tick_params(labelsize=8)
     return figure_png(figure)
 

@@ -36,6 +36,11 @@ def new_figure(width: float, height: float) -> Figure:
     return figure
 
 
+def plain(text: str) -> str:
+    """A text that is drawn as it stands, also where a name in it has dollar signs: no formula is meant."""
+    return text.replace("$", r"\$")
+
+
 def figure_png(figure: Figure) -> bytes:
     """The figure as a PNG file, the same bytes for the same figure."""
     file = io.BytesIO()

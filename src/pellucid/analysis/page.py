@@ -49,4 +49,4 @@ class Page:
         title, body = escape(self.title), "\n".join(self.parts)
         head = f'<meta charset="utf-8"><title>{title}</title><style>{_STYLE}</style>'
         content = f"<head>{head}</head>\n<body><h1>{title}</h1>\n{body}\n</body>"
-        return f'<!doctype html>\n<html lang="en">{content}</html>\n'.encode()
+        return f'<!doctype html>\n<html lang="en">{content}</html>\n'.encode(errors="replace")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import errno
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -148,6 +149,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     0: done. 1: the command says no, as a failed gradient check does. 2: a mistake that the user can put right,
     told in one line. 130: interrupted. Anything else that goes wrong is our mistake and keeps its traceback.
     """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # names that it can't write are escaped
+            stream.reconfigure(errors="backslashreplace")
     given = sys.argv[1:] if arguments is None else list(arguments)
     try:
         code = _run([argument for argument in given if argument != TRUST], trust=TRUST in given)

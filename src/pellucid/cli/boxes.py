@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,11 +17,13 @@ if TYPE_CHECKING:
 
 def draw_detections(model: AnyModel, images: Sequence[Path], folder: Path, json: bool) -> None:
     """Draw what is found on each image into the folder, and say what is there, or with `json` what is where."""
+    from pellucid.data.formats.coco import image_ids
     from pellucid.recipes.predict_boxes import detect_files
 
     found = list(detect_files(model, images, folder))
     if json:
-        print_json([row for number, file in enumerate(found, 1) for row in coco_results(file, number, model)])
+        ids = numbered([file.image for file in found], image_ids(Path(model.recipe.data.source)))
+        print_json([row for file, key in zip(found, ids, strict=True) for row in coco_results(file, key, model)])
         return
     print_table(
         ("image", "objects", "picture"),
@@ -29,12 +32,24 @@ def draw_detections(model: AnyModel, images: Sequence[Path], folder: Path, json:
     )
 
 
-def coco_results(file: DetectedFile, number: int, model: AnyModel) -> list[dict[str, object]]:
-    """What was found on an image as COCO's results have it: bbox is [x, y, width, height], categories count from 1.
-
-    image_id is the number that the file's name is, as COCO's names are, else its place among the images.
+def numbered(images: Sequence[Path], known: Mapping[Path, int]) -> list[int]:
+    """A number for each image, no two alike: the annotations' own, or the number that the file's name is, as COCO's
+    names are, or its place among the images; the next free one where that is taken.
     """
-    image_id = int(file.image.stem) if file.image.stem.isdecimal() else number
+    own = [known.get(image.resolve(), int(image.stem) if image.stem.isdecimal() else None) for image in images]
+    taken = {key for key in own if key is not None}
+    ids: list[int] = []
+    for i, key in enumerate(own):
+        free = key is not None and key not in ids
+        ids.append(key if free and key is not None else next(n for n in itertools.count(i + 1) if n not in taken))
+        taken.add(ids[-1])
+    return ids
+
+
+def coco_results(file: DetectedFile, image_id: int, model: AnyModel) -> list[dict[str, object]]:
+    """What was found on an image as COCO's results have it: bbox is [x, y, width, height], categories have the ids
+    that the training data's annotations gave them, or count from 1.
+    """
     rows: list[dict[str, object]] = []
     found = file.found
     for box, label, score in zip(found.boxes.tolist(), found.labels.tolist(), found.scores.tolist(), strict=True):
@@ -43,7 +58,7 @@ def coco_results(file: DetectedFile, number: int, model: AnyModel) -> list[dict[
             {
                 "image_id": image_id,
                 "file_name": str(file.image),
-                "category_id": label + 1,
+                "category_id": model.class_ids[label],
                 "category": model.class_names[label],
                 "bbox": [x0, y0, round(x1 - x0, 2), round(y1 - y0, 2)],
                 "score": round(score, 5),

@@ -12,7 +12,7 @@ from cyclopts import Parameter
 from pellucid.cli.flags import switch
 from pellucid.cli.machine import DEFAULT, Machine
 from pellucid.cli.output import print_json, print_note, print_table
-from pellucid.cli.subject import LAST, RUN_HELP, data_for, trained
+from pellucid.cli.subject import LAST, RUN_HELP, data_for, same_data, trained
 from pellucid.errors import PellucidError
 
 if TYPE_CHECKING:
@@ -49,18 +49,27 @@ def evaluate(
     per_class = [asdict(score) for score in metrics.per_class()] if hasattr(metrics, "per_class") else []
     if json:
         about = {"model": str(model.path), "data": test.name, "images": len(test), **measured}
+        if not same_data(model, data):
+            about["trained_on"] = model.recipe.data.source
         print_json({**about, "classes": per_class} if per_class else about)
         return
     print_table(
         ("measure", "value"),
         [(name, _shown(name, value)) for name, value in measured.items()],
-        title=f"{model.path} on {test.name}, {len(test):,} images",
+        title=f"{model.path} on {test.name}, {len(test):,} images" + _others(model, data),
         right=("value",),
     )
     if per_class:
         _show_classes(per_class)
+    for note in test.notes:
+        print_note(note)
     if written:
         print_note(str(written))
+
+
+def _others(model: AnyModel, data: str | None) -> str:
+    """What is to be said where the model is measured on other data than it learnt from."""
+    return "" if same_data(model, data) else f"; other data than the run's, {model.recipe.data.source}"
 
 
 def _write_report(model: AnyModel, loader: Loader) -> Path:

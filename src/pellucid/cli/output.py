@@ -113,7 +113,12 @@ def _print_part(
 
 def print_json(value: Any) -> None:
     """Print a value as JSON, one key or item a line; what is no finite number, as null."""
-    print(json.dumps(_finite(value), indent=2, ensure_ascii=False, allow_nan=False))
+    text = json.dumps(_finite(value), indent=2, ensure_ascii=False, allow_nan=False)
+    try:
+        text.encode(sys.stdout.encoding or "utf-8")
+    except UnicodeEncodeError:  # what the output can't write is escaped, as JSON may have it
+        text = json.dumps(_finite(value), indent=2, allow_nan=False)
+    print(text)
 
 
 def _finite(value: Any) -> Any:

@@ -30,12 +30,12 @@ def receptive_field(
     from pellucid.analysis.receptive_field import find_view
     from pellucid.files import write_whole
     from pellucid.recipes import build_loader, open_model
-    from pellucid.recipes.predict import inputs, read_image
+    from pellucid.recipes.predict import inputs, read_at_size
 
     machine.use()
     model = open_model(trained(run))
     find_view(model.network.nodes, model.network.input_shape, layer)
-    given = inputs(model, read_image(model, image)[None]) if image else None
+    given = inputs(model, read_at_size(model, image)[None]) if image else None
     test = data_for(model, None).test
     loader = build_loader(model.recipe, test.subset(range(min(images, len(test)))), training=False)
     batches = [batch.inputs for batch in loader.epoch(0)]

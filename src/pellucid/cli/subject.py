@@ -148,18 +148,26 @@ def data_for(model: AnyModel, source: str | None) -> Data:
     """
     import msgspec
 
+    from pellucid.data.held_out import HeldOut
     from pellucid.recipes import build_data
 
-    recipe = model.recipe
-    if source is not None:
+    recipe, held_out = model.recipe, model.held_out
+    if source is not None and not same_data(model, source):
+        held_out = HeldOut(recipe.data.seed)
         recipe = msgspec.structs.replace(recipe, data=msgspec.structs.replace(recipe.data, source=source))
-    data = build_data(recipe)
+    data = build_data(recipe, held_out)
     if data.test.class_names != model.class_names:
         raise PellucidError(
             f"{data.test.name} has {_listed(data.test.class_names)}, "
             f"but {model.path} was trained on {_listed(model.class_names)}"
         )
     return data
+
+
+def same_data(model: AnyModel, source: str | None) -> bool:
+    """Whether a source, None for the model's own, is what the model was trained on."""
+    own = model.recipe.data.source
+    return source in {None, own} or (source is not None and Path(source).resolve() == Path(own).resolve())
 
 
 def _listed(names: tuple[str, ...]) -> str:

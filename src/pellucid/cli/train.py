@@ -90,13 +90,20 @@ def _train(order: Order, communicator: Communicator) -> int:
     backend = together(communicator, lambda: order.machine.use(communicator.local_rank))
     trainer, run = _trainer(order, Progress(order.verbosity), communicator)
     if order.verbosity:
-        for note in getattr(trainer.loader.dataset.targets, "notes", ()):
+        for note in _notes(trainer):
             print_note(note)
         print_note(_headline(trainer, run, backend))
     finished = trainer.fit()
     if order.verbosity or not finished:
         print_note(_farewell(run, finished, trainer.state.step))
     return 0 if finished else INTERRUPTED
+
+
+def _notes(trainer: Trainer) -> list[str]:
+    """What is to be said of the data, once each."""
+    datasets = [trainer.loader.dataset, *(loader.dataset for loader in trainer.evaluations.values())]
+    lines = [line for data in datasets for line in (*data.notes, *getattr(data.targets, "notes", ()))]
+    return list(dict.fromkeys(lines))
 
 
 def _trainer(order: Order, progress: Progress, communicator: Communicator) -> tuple[Trainer, RunFolder]:

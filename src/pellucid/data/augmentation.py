@@ -6,7 +6,7 @@ import numpy as np
 
 from pellucid.data.geometry import Affine, centred_affine
 from pellucid.errors import PellucidError
-from pellucid.ops.arrays import Array
+from pellucid.ops.arrays import Array, Pair
 
 
 @dataclass(frozen=True)
@@ -43,27 +43,37 @@ class Augmentation:
         """Whether images are warped at all."""
         return bool(self.shift or self.rotate or self.scale or self.shear)
 
-    def affine(self, uniform: Array, height: int, width: int) -> Affine:
-        """The map of each image of the batch, from uniform numbers (n, COLUMNS)."""
+    def affine(self, uniform: Array, size: Pair | Array) -> Affine:
+        """The map of each image of the batch, from uniform numbers (n, COLUMNS).
+
+        size: (height, width) of all images, or (n, 2) of each one's own part, about whose middle it turns.
+        """
         centred = 2.0 * uniform[:, :5] - 1.0
         return centred_affine(
             shift=self.shift * centred[:, 0:2],
             angle=np.radians(self.rotate) * centred[:, 2],
             scale=1.0 + self.scale * centred[:, 3],
             shear=np.radians(self.shear) * centred[:, 4],
-            size=(height, width),
+            size=size,
         )
 
-    def erase_from(self, images: Array, uniform: Array) -> None:
-        """Blank a random rectangle of every image (n, C, H, W) in place, from uniform numbers (n, COLUMNS)."""
+    def erase_from(self, images: Array, uniform: Array, size: Pair | Array | None = None) -> None:
+        """Blank a random rectangle of every image (n, C, H, W) in place, from uniform numbers (n, COLUMNS).
+
+        size: (height, width) of where it may lie, for all images or (n, 2); the whole of them unless given.
+        """
         _, _, H, W = images.shape
-        top, bottom, left, right = self.rectangles(uniform, H, W).T[:, :, None]
+        top, bottom, left, right = self.rectangles(uniform, (H, W) if size is None else size).T[:, :, None]
         y, x = np.arange(H), np.arange(W)
         rows, columns = (y >= top) & (y < bottom), (x >= left) & (x < right)
         np.copyto(images, 0, where=(rows[:, :, None] & columns[:, None, :])[:, None])
 
-    def rectangles(self, uniform: Array, H: int, W: int) -> Array:
-        """What is blanked of each image, as (n, 4): rows top .. bottom - 1, columns left .. right - 1."""
+    def rectangles(self, uniform: Array, size: Pair | Array) -> Array:
+        """What is blanked of each image, as (n, 4): rows top .. bottom - 1, columns left .. right - 1.
+
+        size: (height, width) of all images, or (n, 2) of each one's own part.
+        """
+        H, W = np.broadcast_to(np.array(size), (len(uniform), 2)).T
         heights, widths = (np.floor(uniform[:, 5:7] * (self.erase + 1))).T
         tops = np.floor(uniform[:, 7] * (H + heights)) - heights  # so that the rectangle may stand over the edge,
         lefts = np.floor(uniform[:, 8] * (W + widths)) - widths  # and every pixel is hit as often as the others

@@ -13,9 +13,12 @@ from pellucid.data.dataset import Dataset
 from pellucid.data.formats.box_files import Outside
 from pellucid.data.formats.coco import is_coco, read_coco
 from pellucid.data.formats.voc_boxes import FOLDERS, is_voc_boxes, read_voc_boxes
-from pellucid.data.masked import load_scenes
+from pellucid.data.held_out import HeldOut
+from pellucid.data.layouts import listing
+from pellucid.data.masked import drawn_scenes
 from pellucid.data.scenes import Scenes
-from pellucid.data.sources import Data
+from pellucid.data.scenes.scenes import scene_framing
+from pellucid.data.sources import Data, holds_digits, with_validation
 from pellucid.errors import PellucidError
 from pellucid.ops.arrays import Pair
 
@@ -27,22 +30,25 @@ def load_boxed(
     validation: float = 0,
     seed: int = 0,
     outside: Outside = "refuse",
+    held_out: HeldOut | None = None,
 ) -> Data:
     """The data of a VOC or COCO folder; or, where the source is none, scenes. Targets are `Boxes`.
 
     source: the folder, or what the scenes' digits are, as for `load_data`. scenes: see `load_scenes`; the preset is
     "detection" unless given. size: (H, W) of the canvas for a folder's images. validation: fraction or number of the
     training images (of the digits, for scenes) kept apart. seed: of that split and of the scenes. outside: what
-    happens to boxes that don't fit their image.
+    happens to boxes that don't fit their image. held_out: how the split is drawn; see HeldOut.
     """
+    draw = held_out or HeldOut(seed)
     folder = Path(source)
     if folder.is_dir() and (is_voc_boxes(folder) or is_coco(folder)):
-        return _from_folder(folder, size, validation, seed, outside)
-    if scenes is None and folder.is_dir():
+        return _from_folder(folder, size, validation, draw, outside)
+    if folder.is_dir() and (scenes is None or not holds_digits(folder)):
         layouts = f"the folders {', '.join(FOLDERS)}, or annotations/train.json, or settings of scenes"
-        raise PellucidError(f"{folder}: expected {layouts}")
-    train, held_out, test = load_scenes(source, {"preset": "detection", **(scenes or {})}, validation, seed)
-    return Data(boxed_scenes(train), boxed_scenes(held_out) if held_out else None, boxed_scenes(test))
+        raise PellucidError(f"{folder}: expected {layouts} and what they are made of; got {listing(folder)}")
+    settings = {"preset": "detection", **(scenes or {})}
+    (train, kept, test), lists = drawn_scenes(source, settings, validation, seed, draw)
+    return Data(boxed_scenes(train), boxed_scenes(kept) if kept else None, boxed_scenes(test), lists)
 
 
 def boxed_scenes(scenes: Scenes) -> Dataset:
@@ -51,14 +57,12 @@ def boxed_scenes(scenes: Scenes) -> Dataset:
     kinds = np.full(len(scenes.labels), PLAIN, np.uint8)
     sizes = np.tile(np.array([[H, W]]), (N, 1))
     boxes = Boxes(scenes.boxes, scenes.labels, kinds, scenes.starts, sizes, (H, W))
-    return Dataset(scenes.images, boxes, scenes.class_names, scenes.name)
+    return Dataset(scenes.images, boxes, scenes.class_names, scenes.name, scene_framing(scenes.images))
 
 
-def _from_folder(folder: Path, size: Pair | None, validation: float, seed: int, outside: Outside) -> Data:
+def _from_folder(folder: Path, size: Pair | None, validation: float, draw: HeldOut, outside: Outside) -> Data:
     """Train and val, and test where there is one; else val is what is reported."""
     reader = read_voc_boxes if is_voc_boxes(folder) else read_coco
     parts = reader(folder, size, outside=outside)
     train, kept = parts["train"], parts["val"] if "test" in parts else None
-    if validation:
-        train, kept = train.split(validation, seed)
-    return Data(train, kept, parts.get("test", parts["val"]))
+    return with_validation(Data(train, kept, parts.get("test", parts["val"])), validation, draw)

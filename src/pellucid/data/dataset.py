@@ -8,7 +8,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from pellucid.data.randomness import generator
+from pellucid.data.framing import Framing
+from pellucid.data.held_out import HeldOut
 from pellucid.errors import PellucidError
 from pellucid.ops.arrays import Array, Shape
 
@@ -49,12 +50,22 @@ class Dataset:
     targets: one entry an image; see `Rows`.
     class_names: name of class 0, 1, ...
     name: what messages call it.
+    framing: how pictures become such images; None where nothing is known of that.
+    parts: (N, 2) height and width of each image's own part, in the upper left corner; None where that is all of it.
+    keys: name of each image in the data: its path relative to them; None where only its place is known.
+    notes: what is to be said of the data, a line each.
+    class_ids: what annotations call class 0, 1, ...; None where they have no numbers for them.
     """
 
     inputs: Images
     targets: Rows
     class_names: tuple[str, ...]
     name: str
+    framing: Framing | None = None
+    parts: Array | None = None
+    keys: tuple[str, ...] | None = None
+    notes: tuple[str, ...] = ()
+    class_ids: tuple[int, ...] | None = None
 
     def __post_init__(self) -> None:
         if len(self.inputs.shape) != 4:
@@ -84,15 +95,23 @@ class Dataset:
         rows = np.asarray(indices, np.intp)
         if rows.size and not 0 <= rows.min() <= rows.max() < len(self):
             raise PellucidError(f"{self.name}: an index outside 0 .. {len(self) - 1}")
-        return replace(self, inputs=self.inputs[rows], targets=self.targets[rows], name=name or self.name)
+        parts = None if self.parts is None else self.parts[rows]
+        inputs, targets = self.inputs[rows], self.targets[rows]
+        keys = None if self.keys is None else tuple(self.keys[row] for row in rows)
+        return replace(self, inputs=inputs, targets=targets, name=name or self.name, parts=parts, keys=keys)
 
-    def split(self, part: float, seed: int) -> tuple["Dataset", "Dataset"]:
-        """(rest, part): a random part, a fraction below 1 or a number of images, taken out by seed."""
-        count = round(part * len(self)) if part < 1 else int(part)
-        if not 0 < count < len(self):
-            raise PellucidError(f"{self.name}: cannot take {part} of {len(self)} images and leave some of both")
-        order = generator(seed, "split").permutation(len(self))
-        return self.subset(np.sort(order[count:])), self.subset(np.sort(order[:count]))
+    def split(self, part: float, seed: int, held_out: HeldOut | None = None) -> tuple["Dataset", "Dataset"]:
+        """(rest, part): a part, a fraction below 1 or a number of images, of each class its share, taken out by seed.
+
+        held_out: how; see there. Both have keys.
+        """
+        named = self if self.keys is not None else replace(self, keys=tuple(map(str, range(len(self)))))
+        assert named.keys is not None
+        labels = self.targets if isinstance(self.targets, np.ndarray) and self.targets.ndim == 1 else None
+        if labels is None or labels.dtype.kind not in "iu" or labels.min() < 0:  # masks, boxes, numbers: one class
+            labels = np.zeros(len(self), np.int64)
+        taken = (held_out or HeldOut(seed)).validation(named.keys, labels, part, self.name)
+        return named.subset(np.setdiff1d(np.arange(len(self)), taken)), named.subset(taken)
 
     @cached_property
     def digest(self) -> str:

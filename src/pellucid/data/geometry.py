@@ -38,11 +38,12 @@ class Affine:
         return coordinates[0], coordinates[1]
 
 
-def centred_affine(shift: Array, angle: Array, scale: Array, shear: Array, size: Pair) -> Affine:
+def centred_affine(shift: Array, angle: Array, scale: Array, shear: Array, size: Pair | Array) -> Affine:
     """Maps that shear, magnify, turn about the image's centre, then shift.
 
     shift: (n, 2) pixels, down and right. angle: (n,) radians, anticlockwise as seen. scale: (n,)
-    magnification. shear: (n,) radians by which upright lines lean to the right. size: (H, W).
+    magnification. shear: (n,) radians by which upright lines lean to the right. size: (H, W), or (n, 2) of
+    each image, in the upper left corner of what is moved.
     """
     cosine, sine, slope = np.cos(angle), np.sin(angle), np.tan(shear)
     centre = (np.array(size, np.float64) - 1) / 2

@@ -116,38 +116,46 @@ class Loader:
         offset, end = size * self.rank // self.ranks, size * (self.rank + 1) // self.ranks
         samples = order[start + offset : start + end]
         pixels, targets = np.asarray(self.dataset.inputs[samples]), self.dataset.targets[samples]
+        parts = self.dataset.parts
+        shown = np.broadcast_to(pixels.shape[2:], (len(samples), 2)) if parts is None else parts[samples]
         white = np.iinfo(pixels.dtype).max if pixels.dtype.kind in "iu" else 1
         if self.augment is not None:
             uniform = uniform_rows(self.seed, "augment", epoch, start + offset, len(samples), Augmentation.COLUMNS)
             visible = (self.crop or RandomCrop()).visible
-            pixels, targets = _augmented(self.augment, uniform, pixels, targets, visible, self.ignored)
+            pixels, targets = _augmented(self.augment, uniform, pixels, targets, shown, visible, self.ignored)
         if self.crop is not None:
             uniform = uniform_rows(
                 self.seed, "crop", epoch, start + offset, len(samples), paired_augmentation.COLUMNS
             )
             masks = targets if _are_masks(targets) else None
             if isinstance(targets, Boxes):
-                affine = self.crop.affine(uniform, (pixels.shape[2], pixels.shape[3]))
+                affine = self.crop.affine(uniform, shown)
                 targets = targets.moved(affine, self.crop.size, self.crop.visible)
-            pixels, moved = self.crop(uniform, pixels, masks, self.ignored)
+            pixels, moved = self.crop(uniform, pixels, masks, self.ignored, shown)
             targets = targets if moved is None else moved
         inputs = normalized(pixels, self.dtype, white, self.mean, self.std)
         return Batch(inputs, targets, samples, index, start + offset, offset, size)
 
 
 def _augmented(
-    augment: Augmentation, uniform: Array, pixels: Array, targets: Any, visible: float, ignored: int
+    augment: Augmentation,
+    uniform: Array,
+    pixels: Array,
+    targets: Any,
+    shown: Array,
+    visible: float,
+    ignored: int,
 ) -> tuple[Array, Any]:
-    """Images and, where they are masks or boxes, targets, both moved alike."""
+    """Images and, where they are masks or boxes, targets, both moved alike. shown: size of the images' own parts."""
     if augment.moves:
-        affine = augment.affine(uniform, *pixels.shape[2:])
+        affine = augment.affine(uniform, shown)
         pixels = warp_images(pixels, affine)
         if _are_masks(targets):
             targets = warp_masks(targets, affine, ignored)
         elif isinstance(targets, Boxes):
             targets = targets.moved(affine, visible=visible)
     if augment.erase:
-        augment.erase_from(pixels, uniform)
+        augment.erase_from(pixels, uniform, shown)
     return pixels, targets
 
 

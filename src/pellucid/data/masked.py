@@ -8,8 +8,10 @@ from typing import Any
 
 from pellucid.data.dataset import Dataset
 from pellucid.data.formats.voc import FOLDERS, is_voc, read_voc
+from pellucid.data.held_out import HeldOut
+from pellucid.data.layouts import listing
 from pellucid.data.scenes import PRESETS, Scenes, make_scenes, scene_settings
-from pellucid.data.sources import Data, load_data
+from pellucid.data.sources import Data, holds_digits, load_data, with_validation
 from pellucid.errors import PellucidError
 from pellucid.ops.arrays import Pair
 
@@ -23,52 +25,68 @@ def load_masked(
     size: Pair | None = None,
     validation: float = 0,
     seed: int = 0,
+    held_out: HeldOut | None = None,
 ) -> Data:
     """The data of a VOC folder; or, where the source is none, scenes.
 
     source: the VOC folder, or what the scenes' digits are, as for `load_data`. scenes: see `load_scenes`. size:
     (H, W) that a VOC folder's images fit in, all given the same canvas; None for the largest's. validation: fraction
     or number of the training images (of the digits, for scenes) kept apart. seed: of that split and of the scenes.
+    held_out: how the split is drawn; see HeldOut.
     """
+    draw = held_out or HeldOut(seed)
     folder = Path(source)
     if folder.is_dir() and is_voc(folder):
-        return _voc(folder, size, validation, seed)
-    if scenes is None and folder.is_dir():
-        raise PellucidError(f"{folder}: expected the folders {', '.join(FOLDERS)}, or settings of scenes")
-    train, held_out, test = load_scenes(source, scenes, validation, seed)
-    return Data(train.segmentation(), held_out.segmentation() if held_out else None, test.segmentation())
+        return _voc(folder, size, validation, draw)
+    if folder.is_dir() and (scenes is None or not holds_digits(folder)):
+        named = "ImageSets/Segmentation/train.txt and val.txt"
+        raise PellucidError(
+            f"{folder}: expected the folders {', '.join(FOLDERS)}, or settings of scenes and what they are made of; "
+            f"{named} name the images; got {listing(folder)}"
+        )
+    (train, kept, test), lists = drawn_scenes(source, scenes, validation, seed, draw)
+    return Data(train.segmentation(), kept.segmentation() if kept else None, test.segmentation(), lists)
+
+
+SceneParts = tuple[Scenes, Scenes | None, Scenes]
+"""Of training digits, of those kept apart for validation, and of test digits."""
 
 
 def load_scenes(
     source: str | Path = "mnist", scenes: Mapping[str, Any] | None = None, validation: float = 0, seed: int = 0
-) -> tuple[Scenes, Scenes | None, Scenes]:
+) -> SceneParts:
     """(train, validation or None, test): scenes of training digits, of those kept apart, and of test digits.
 
     scenes: `preset` and changes of its settings, see SceneSettings; `train`, `validation` and `test` are how many
     scenes there are of each.
     """
+    return drawn_scenes(source, scenes, validation, seed, HeldOut(seed))[0]
+
+
+def drawn_scenes(
+    source: str | Path, scenes: Mapping[str, Any] | None, validation: float, seed: int, held_out: HeldOut
+) -> tuple[SceneParts, Mapping[str, tuple[str, ...]]]:
+    """As `load_scenes`, and the lists of the digits that were held out; see Data."""
     given = dict(scenes or {})
     counts = {part: given.pop(part, count) for part, count in _COUNTS.items()}
     for part, count in counts.items():
         if type(count) is not int or not 0 < count <= MOST_SCENES:
             raise PellucidError(f"scenes: {part} = {count!r}: expected a number of scenes, 1 to {MOST_SCENES:,}")
     settings = scene_settings(given.pop("preset", next(iter(PRESETS))), **given)
-    digits = load_data(source, None, validation, seed)
+    digits = load_data(source, None, validation, seed, held_out)
 
     def made(part: str, dataset: Dataset) -> Scenes:
         stream = seed * len(counts) + list(counts).index(part)  # no two parts share their random numbers
         return make_scenes(settings, dataset, counts[part], stream, f"{part} scenes of {dataset.name}")
 
-    held_out = made("validation", digits.validation) if digits.validation is not None else None
-    return made("train", digits.train), held_out, made("test", digits.test)
+    kept = made("validation", digits.validation) if digits.validation is not None else None
+    return (made("train", digits.train), kept, made("test", digits.test)), digits.lists
 
 
-def _voc(folder: Path, size: Pair | None, validation: float, seed: int) -> Data:
+def _voc(folder: Path, size: Pair | None, validation: float, held_out: HeldOut) -> Data:
     """The lists train and val, and test where there is one; else val is what is reported."""
     lists = folder / "ImageSets" / "Segmentation"
     own_test = (lists / "test.txt").exists()
     train, val, *rest = read_voc(folder, size, parts=("train", "val", *(["test"] if own_test else [])))
     test, kept = (rest[0], val) if own_test else (val, None)
-    if validation:
-        train, kept = train.split(validation, seed)
-    return Data(train, kept, test)
+    return with_validation(Data(train, kept, test), validation, held_out)

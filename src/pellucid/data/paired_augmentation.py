@@ -17,9 +17,10 @@ COLUMNS = 4  # random numbers an image: magnification, mirroring, row and column
 class RandomCrop:
     """A window of every training image, drawn anew for every image and epoch.
 
-    size: (height, width) of the window, pixels; None for the image's own. scale: (least, most) magnification before
-    the window is cut, uniform in its logarithm. flip: probability of mirroring left and right. Where the magnified
-    image is smaller than the window it lies anywhere in it; around it the image is black and the mask is ignored.
+    size: (height, width) of the window, pixels; None for the image's own, on a canvas as large as before.
+    scale: (least, most) magnification before the window is cut, uniform in its logarithm. flip: probability of
+    mirroring left and right. Where the magnified image is smaller than the window it lies anywhere in it; around it
+    the image is black and the mask is ignored.
     visible: a box of which less than this share stays in the window, or in an image moved otherwise, is ignored.
     """
 
@@ -43,14 +44,17 @@ class RandomCrop:
         """Whether it does anything."""
         return self.size is not None or self.scale != (1.0, 1.0) or self.flip > 0
 
-    def affine(self, uniform: Array, size: Pair) -> Affine:
+    def affine(self, uniform: Array, size: Pair | Array) -> Affine:
         """The map of each image of a batch, from uniform numbers (n, COLUMNS), for images of size (H, W).
 
-        Its inverse says where points, and corners of boxes, have gone.
+        size: of all images, or (n, 2) of each one's own part of the canvas, on which the window is drawn.
+        The map's inverse says where points, and corners of boxes, have gone.
         """
         low, high = np.log(self.scale)
         scale = np.exp(low + (high - low) * uniform[:, 0])[:, None]
-        room = np.array(size) * scale - np.array(self.size or size)  # negative: the image moves in the window
+        shown = np.broadcast_to(np.array(size), (len(uniform), 2))
+        window = shown if self.size is None else np.array(self.size)
+        room = shown * scale - window  # negative: the image moves in the window
         first = (
             np.rint(uniform[:, 2:4] * room) + 0.5
         ) / scale - 0.5  # the window's first pixel, between pixels' middles
@@ -58,13 +62,16 @@ class RandomCrop:
         matrix[:, 0, 0] = matrix[:, 1, 1] = 1 / scale[:, 0]
         mirrored = uniform[:, 1] < self.flip
         matrix[mirrored, 1, 1] *= -1
-        first[mirrored, 1] = size[1] - 1 - first[mirrored, 1]
+        first[mirrored, 1] = shown[mirrored, 1] - 1 - first[mirrored, 1]
         return Affine(matrix, first)
 
     def __call__(
-        self, uniform: Array, images: Array, masks: Array | None, ignored: int
+        self, uniform: Array, images: Array, masks: Array | None, ignored: int, shown: Array | None = None
     ) -> tuple[Array, Array | None]:
-        """Windows (n, C, *size) of images (n, C, H, W), in the same units, and those of their masks (n, H, W)."""
-        affine = self.affine(uniform, (images.shape[2], images.shape[3]))
+        """Windows (n, C, *size) of images (n, C, H, W), in the same units, and those of their masks (n, H, W).
+
+        shown: (n, 2), size of each image's own part; that of all of it unless given.
+        """
+        affine = self.affine(uniform, (images.shape[2], images.shape[3]) if shown is None else shown)
         moved = None if masks is None else warp_masks(masks, affine, ignored, self.size)
         return warp_images(images, affine, self.size), moved

@@ -1,13 +1,15 @@
-"""PNG and JPEG files as arrays.
+"""Picture files as arrays: PNG, JPEG, TIFF, WebP and BMP.
 
 A file of some hundred kilobytes may hold a picture of gigabytes. So there is a most of pixels, checked by what the
 header says, and what is done to a picture before it's small is done in strips and in whole numbers.
 """
 
+import io
 import os
 import threading
 import warnings
-from collections.abc import Iterator
+import zlib
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,16 +22,21 @@ from pellucid.ops.arrays import Array, Pair
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-SUFFIXES = {".png", ".jpg", ".jpeg"}
-FORMATS = ("PNG", "JPEG")  # Pillow would read others, some by calling programs, whatever the suffix
+SUFFIXES = {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp"}
+FORMATS = ("PNG", "JPEG", "TIFF", "WEBP", "BMP")  # Pillow would read others, some by calling programs
 MOST_PIXELS = 110_000_000  # of a picture; with four bytes each, and its copy in three, less than a gigabyte
 _STRIP = 1 << 20  # pixels that are worked on at a time
 _TAIL = 64  # bytes
 _ENDS = (b"\xff\xd9", b"IEND")  # what whole files end with, JPEG and PNG
-_ORIENTATION = 0x0112  # the EXIF tag; by these values height and width are exchanged
-_SIDEWAYS = {5, 6, 7, 8}
+_ORIENTATION = 0x0112  # the EXIF tag
+_TURNS = {2: 0, 3: 3, 4: 1, 5: 5, 6: 4, 7: 6, 8: 2}  # by its values, what Pillow's `transpose` has to do
+_SIDEWAYS = {5, 6, 7, 8}  # those by which height and width are exchanged
+_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_NOTES = {b"IHDR", b"eXIf", b"tEXt", b"zTXt", b"iTXt"}  # chunks of PNG that may say how the picture lies
+_MOST_COLOURS = 256  # of a palette
+_LONGEST_NOTE = 1 << 24  # bytes
+_WHITES = (255.0, 1023.0, 4095.0, 16383.0, 65535.0)  # of 8, 10, 12, 14 and 16 bits
 _COLOURLESS = {"1", "L", "LA", "La", "I", "F"}  # Pillow's modes; those of 16 bits begin with "I;16"
-
 
 _opening = threading.Lock()  # Python's filters of warnings belong to all threads
 
@@ -42,7 +49,7 @@ def _reading(path: str | Path) -> Iterator[None]:
     try:
         yield
     except UnidentifiedImageError:
-        raise PellucidError(f"{path}: not an image, expected a PNG or JPEG file") from None
+        raise PellucidError(f"{path}: not an image, expected a PNG or JPEG file (or TIFF, WebP, BMP)") from None
     except Image.DecompressionBombError:
         raise PellucidError(f"{path}: too many pixels, expected at most {MOST_PIXELS:,}") from None
     except PellucidError:
@@ -67,15 +74,19 @@ def _opened(path: str | Path) -> "Image":
 
 
 def open_picture(path: str | Path) -> "Image":
-    """The picture of a file, upright (EXIF).
+    """The picture of a file, upright by its own note.
 
     Raises PellucidError, naming the file, where it is missing, no picture, damaged or truncated.
     """
-    from PIL import ImageOps
+    from PIL import Image
 
     with _reading(path), _opened(path) as picture:
-        ImageOps.exif_transpose(picture, in_place=True)
-        return picture
+        turned = orientation(picture, Path(path))
+        picture.load()
+        alphas = picture.info.get("transparency")
+        if isinstance(alphas, bytes) and len(alphas) > _MOST_COLOURS:
+            raise PellucidError(f"{path}: cannot be read as an image (more transparent colours than a palette has)")
+        return picture.transpose(Image.Transpose(_TURNS[turned])) if turned in _TURNS else picture
 
 
 def picture_format(path: str | Path) -> tuple[Pair, bool]:
@@ -88,12 +99,49 @@ def picture_format(path: str | Path) -> tuple[Pair, bool]:
         with Path(path).open("rb") as file:
             file.seek(-min(_TAIL, file.seek(0, os.SEEK_END)), os.SEEK_END)
             tail = file.read()
+        sideways = orientation(picture, Path(path)) in _SIDEWAYS
         if not any(end in tail for end in _ENDS):
             picture.load()  # may be cut off, and then says so
-        # of a PNG without this note, getexif would read the pixels
-        noted = picture.format == "JPEG" or "exif" in picture.info
-        sideways = noted and picture.getexif().get(_ORIENTATION, 1) in _SIDEWAYS
         return (W, H) if sideways else (H, W), is_colour(picture)
+
+
+def orientation(picture: "Image", path: Path) -> int:
+    """How a picture lies, 1 to 8 as EXIF counts, by the notes in its file; 1, upright, where they don't say.
+
+    The notes are EXIF, its raw profile, and XMP, in this order, wherever in the file they stand. One that is damaged
+    says nothing. A TIFF is set upright by its reader; one that lies on its side is refused, as Pillow's turns some of
+    those the wrong way.
+    """
+    from PIL import Image
+
+    if isinstance(tags := getattr(picture, "tag_v2", None), Mapping) and picture.format == "TIFF":
+        if tags.get(_ORIENTATION) in _SIDEWAYS:
+            raise PellucidError(f"{path}: a TIFF that lies on its side; set it upright, or save it as PNG")
+        return 1
+    try:
+        with _opening, warnings.catch_warnings(action="ignore"):
+            noted = _with_all_notes(path) if picture.format == "PNG" else picture
+            found = Image.Image.getexif(noted).get(_ORIENTATION, 1)  # not PNG's own, which reads the pixels
+    except Exception:  # which Pillow raises of any kind, as over pixels
+        return 1
+    return found if isinstance(found, int) and 1 <= found <= 8 else 1
+
+
+def _with_all_notes(path: Path) -> "Image":
+    """A PNG without its pixels, before which all notes stand, also those that stood behind them."""
+    from PIL import Image
+
+    chunks = [_SIGNATURE]
+    with path.open("rb") as file:
+        file.seek(len(_SIGNATURE))
+        while len(head := file.read(8)) == 8 and head[4:] != b"IEND":
+            length = int.from_bytes(head[:4], "big")
+            if head[4:] in _NOTES and length <= _LONGEST_NOTE:
+                chunks += [head, file.read(length + 4)]
+            else:
+                file.seek(length + 4, os.SEEK_CUR)
+    chunks += [b"\0\0\0\0IDAT", zlib.crc32(b"IDAT").to_bytes(4, "big")]
+    return Image.open(io.BytesIO(b"".join(chunks)), formats=("PNG",))
 
 
 def is_colour(picture: "Image") -> bool:
@@ -104,15 +152,46 @@ def is_colour(picture: "Image") -> bool:
     return picture.mode not in _COLOURLESS and not picture.mode.startswith("I;16")
 
 
-def flattened(picture: "Image") -> "Image":
-    """The picture in mode L or RGB, 8 bits: 16-bit values scaled, transparent parts on a contrasting ground.
+def is_wide(picture: "Image") -> bool:
+    """Whether a picture's values have more than 8 bits."""
+    return picture.mode.startswith("I") or picture.mode == "F"
 
-    That ground is white, or black where what stands on it is light.
+
+def wide_range(paths: Iterable[str | Path]) -> float | None:
+    """What white is in pictures of more than 8 bits: the least bit depth that holds all their values.
+
+    None where none of the files is one. So 12 bits that a camera keeps in 16 are no near black.
+    """
+    most = None
+    for path in paths:
+        with _reading(path), _opened(path) as picture:
+            if is_wide(picture):
+                most = max(most or 0.0, white_of(picture))
+    return most
+
+
+def wide_note(white: float | None) -> list[str]:
+    """What is to be said of pictures of more than 8 bits."""
+    return [] if white is None else [f"grey of more than 8 bits: white is {white:g}, by the largest value of all"]
+
+
+def white_of(picture: "Image") -> float:
+    """The least of 1 (for fractions), 255, 1023, 4095, 16383 and 65535 that a wide picture's values don't exceed."""
+    most = max(float(np.fmax.reduce(np.asarray(strip), axis=None, initial=0)) for _, strip in _strips(picture))
+    whites = (*((1.0,) if picture.mode == "F" else ()), *_WHITES)
+    return next((white for white in whites if most <= white), _WHITES[-1])
+
+
+def flattened(picture: "Image", white: float | None = None) -> "Image":
+    """The picture in mode L or RGB, 8 bits: wider values scaled, transparent parts on a contrasting ground.
+
+    white: of wider values, by default the picture's own; see `white_of`. That ground is white, or black where what
+    stands on it is light.
     """
     from PIL import Image
 
-    if picture.mode.startswith("I") or picture.mode == "F":
-        return _from_wide(picture)
+    if is_wide(picture):
+        return _from_wide(picture, white_of(picture) if white is None else white)
     target = "RGB" if is_colour(picture) else "L"
     if not picture.has_transparency_data:
         return picture if picture.mode == target else picture.convert(target)
@@ -140,15 +219,13 @@ def _strips(picture: "Image") -> Iterator[tuple[int, "Image"]]:
         yield top, picture.crop((0, top, picture.width, min(top + rows, picture.height)))
 
 
-def _from_wide(picture: "Image") -> "Image":
-    """A picture of 16-bit values (modes I;16, I and F) in mode L."""
+def _from_wide(picture: "Image", white: float) -> "Image":
+    """A picture of wide values (modes I;16, I and F) in mode L."""
     from PIL import Image
 
-    brightest = max(float(np.asarray(strip).max(initial=0)) for _, strip in _strips(picture))
-    white = 65535 if brightest > 255 or picture.mode.startswith("I;16") else 255
     flat = Image.new("L", picture.size)
     for top, strip in _strips(picture):
-        values = np.asarray(strip).astype(np.float32).clip(0, white)
+        values = np.nan_to_num(np.asarray(strip).astype(np.float32), nan=0.0).clip(0, white)
         flat.paste(Image.fromarray((values * (255 / white) + 0.5).astype(np.uint8)), (0, top))
     return flat
 

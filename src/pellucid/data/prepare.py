@@ -6,6 +6,7 @@ that, the ink has to be found: what differs from a background that may be shaded
 """
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,6 +14,9 @@ from pellucid.data.components import main_parts
 from pellucid.data.pictures import flattened, open_picture
 from pellucid.errors import PellucidError
 from pellucid.ops.arrays import Array
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 SIDE = 28  # pixels of an MNIST image
 BOX = 20  # pixels of its ink's longer side
@@ -29,15 +33,19 @@ def prepare_character(path: str | Path, side: int = SIDE) -> Array:
 
     Raises PellucidError, naming the file, where it is no picture or has no ink on it.
     """
-    ink = find_ink(_pixels(path))
+    return prepared_character(flattened(open_picture(path)), str(path), side)
+
+
+def prepared_character(picture: "Image", source: str, side: int = SIDE) -> Array:
+    """As `prepare_character`, of an open picture in mode L or RGB. source: what messages call it."""
+    ink = find_ink(_pixels(picture))
     if ink is None:
-        raise PellucidError(f"{path}: the image is blank, expected a character on a plain background")
+        raise PellucidError(f"{source}: the image is blank, expected a character on a plain background")
     return centred(fitted(ink, round(BOX * side / SIDE)), side)[None]
 
 
-def _pixels(path: str | Path) -> Array:
+def _pixels(picture: "Image") -> Array:
     """The picture (H, W, 1 or 3) float32 in 0 .. 1, not larger than needed."""
-    picture = flattened(open_picture(path))
     factor = -(-max(picture.size) // LONGEST)
     if factor > 1:
         picture = picture.reduce(factor)

@@ -1,45 +1,74 @@
 """Data by name: the built-in sets, or a directory."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pellucid.data.dataset import Dataset
-from pellucid.data.formats.folders import has_class_folders, read_folder
+from pellucid.data.formats.folders import draws_test, has_class_folders, holds_classes, read_folder
 from pellucid.data.formats.idx_sets import find_idx_set, read_idx_set
 from pellucid.data.formats.mnist import mnist_dataset
+from pellucid.data.held_out import HeldOut
 from pellucid.errors import PellucidError
 from pellucid.ops.arrays import Pair, pair
 
 
 @dataclass(frozen=True, eq=False)
 class Data:
-    """What is learnt from (train), what choices are made by (validation, or None), what is reported (test)."""
+    """What is learnt from (train), what choices are made by (validation, or None), what is reported (test).
+
+    lists: the keys of the images that were held out of training, by part, of the parts that the data don't say.
+    """
 
     train: Dataset
     validation: Dataset | None
     test: Dataset
+    lists: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 def load_data(
-    source: str | Path = "mnist", size: Pair | int | None = None, validation: float = 0, seed: int = 0
+    source: str | Path = "mnist",
+    size: Pair | int | None = None,
+    validation: float = 0,
+    seed: int = 0,
+    held_out: HeldOut | None = None,
 ) -> Data:
     """The data of a name ("mnist") or a directory: IDX files named as MNIST's are, or folders of images.
 
     size: (height, width) that a folder's images are brought to; one number for a square; None where all have
     one size. validation: fraction (below 1) or number of the training images kept apart for choices; 0 for
     none, or for those of the directory's own val/ folder. seed: of that split, and of the test images' where
-    the directory has none apart; the same seed gives the same split.
+    the directory has none apart; the same seed gives the same split. held_out: how they are drawn, by default by the
+    hashes of seed and names; see HeldOut.
 
     Raises PellucidError, naming the file, where something is missing, damaged or does not fit together.
     """
-    train, own, test = _read_parts(source, pair(size) if size is not None else None, seed)
-    if not validation:
-        return Data(train, own, test)
-    rest, part = train.split(validation, seed)
-    return Data(rest, part, test)
+    draw = held_out or HeldOut(seed)
+    train, own, test = _read_parts(source, pair(size) if size is not None else None, draw)
+    return with_validation(Data(train, own, test, drawn_test(source, test)), validation, draw)
 
 
-def _read_parts(source: str | Path, size: Pair | None, seed: int) -> tuple[Dataset, Dataset | None, Dataset]:
+def holds_digits(folder: Path) -> bool:
+    """Whether a directory has images with a class each, of which scenes could be made."""
+    return find_idx_set(folder) is not None or holds_classes(folder)
+
+
+def with_validation(data: Data, part: float, held_out: HeldOut) -> Data:
+    """The data with a part of the training images, a fraction or a number, kept apart; 0: as they are."""
+    if not part:
+        return data
+    rest, kept = data.train.split(part, held_out.seed, held_out)
+    kept = replace(kept, notes=(*kept.notes, *held_out.missing("validation", kept.keys or ())))
+    return Data(rest, kept, data.test, {**data.lists, "validation": kept.keys or ()})
+
+
+def drawn_test(source: str | Path, test: Dataset) -> dict[str, tuple[str, ...]]:
+    """The list of test images, where the directory has none apart."""
+    drawn = test.keys is not None and draws_test(Path(source))
+    return {"test": test.keys} if drawn and test.keys is not None else {}
+
+
+def _read_parts(source: str | Path, size: Pair | None, draw: HeldOut) -> tuple[Dataset, Dataset | None, Dataset]:
     """(train, validation or None, test) of a name or a directory."""
     if source == "mnist":
         return _sized(mnist_dataset(train=True), size), None, mnist_dataset(train=False)
@@ -52,7 +81,7 @@ def _read_parts(source: str | Path, size: Pair | None, seed: int) -> tuple[Datas
         train, test = read_idx_set(folder, files)
         return _sized(train, size), None, _sized(test, size)
     if has_class_folders(folder):
-        return read_folder(folder, size, seed)
+        return read_folder(folder, size, draw)
     raise PellucidError(
         f"{folder}: expected IDX files (train-images-idx3-ubyte, ...) or class folders of PNG or JPEG images, "
         "got neither"

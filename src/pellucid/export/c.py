@@ -196,6 +196,8 @@ def _array(name: str, kind: str, values: Array) -> str:
 
 
 def _quoted(name: str) -> str:
-    """A name as a string of C; what is no plain ASCII as octal bytes of UTF-8."""
+    """A name as a string of C, without trigraphs; what is no plain ASCII as octal bytes of UTF-8."""
     plain = json.dumps(name)[1:-1] if name.isascii() and name.isprintable() else None
-    return f'"{plain}"' if plain is not None else '"' + "".join(f"\\{byte:03o}" for byte in name.encode()) + '"'
+    if plain is None:
+        plain = "".join(f"\\{byte:03o}" for byte in name.encode())
+    return '"' + plain.replace("?", "\\?") + '"'

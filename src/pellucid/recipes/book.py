@@ -4,6 +4,7 @@ from pathlib import Path
 
 import msgspec
 
+from pellucid.data.framing import Framing
 from pellucid.files import write_whole
 from pellucid.network import Network
 from pellucid.recipes.load import load_recipe
@@ -16,6 +17,7 @@ from pellucid.zoo.book import load_book_parameters
 
 CLASS_NAMES = tuple("0123456789")
 IMAGE_SHAPE = (1, 28, 28)
+FRAMING = Framing("character", 1, (28, 28))
 
 
 def import_book_run(file: Path, folder: Path | None = None) -> RunFolder:
@@ -29,5 +31,5 @@ def import_book_run(file: Path, folder: Path | None = None) -> RunFolder:
     load_book_parameters(network, file)
     run = create_run_folder(recipe.name, folder)
     write_whole(run.recipe, recipe_toml(recipe).encode())
-    save_model(run.model, network, model_notes(recipe, IMAGE_SHAPE, CLASS_NAMES))
+    save_model(run.model, network, model_notes(recipe, IMAGE_SHAPE, CLASS_NAMES, FRAMING))
     return run

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from pellucid.data import Data, Dataset, Loader, load_data
+from pellucid.data.absent import absent_classes
 from pellucid.data.boxed import load_boxed
+from pellucid.data.held_out import HeldOut
 from pellucid.data.loader import IGNORED
 from pellucid.data.masked import load_masked
 from pellucid.errors import PellucidError
@@ -13,16 +17,40 @@ from pellucid.recipes.schema import Recipe
 EVALUATION_BATCH = 128  # images at least; a training batch may be smaller
 
 
-def build_data(recipe: Recipe) -> Data:
-    """The recipe's images, with what its task wants to know of each."""
+def build_data(recipe: Recipe, held_out: HeldOut | None = None) -> Data:
+    """The recipe's images, with what its task wants to know of each.
+
+    held_out: how what the data leave open is held out of training; by default drawn anew, as for a new run.
+    """
+    data = _read(recipe, held_out)
+    return replace(
+        data, train=_noted(data.train), validation=_noted(data.validation) if data.validation else None,
+        test=_noted(data.test),
+    )  # fmt: skip
+
+
+def _noted(dataset: Dataset) -> Dataset:
+    """The data set that also says which classes it has nothing of."""
+    return replace(dataset, notes=(*dataset.notes, *absent_classes(dataset)))
+
+
+def _read(recipe: Recipe, held_out: HeldOut | None) -> Data:
     settings = recipe.data
     if recipe.task["name"] == "segment":
-        return load_masked(settings.source, settings.scenes, settings.size, settings.validation, settings.seed)
+        return load_masked(
+            settings.source, settings.scenes, settings.size, settings.validation, settings.seed, held_out
+        )
     if recipe.task["name"] == "detect":
         return load_boxed(
-            settings.source, settings.scenes, settings.size, settings.validation, settings.seed, settings.boxes
+            settings.source,
+            settings.scenes,
+            settings.size,
+            settings.validation,
+            settings.seed,
+            settings.boxes,
+            held_out,
         )
-    return load_data(settings.source, settings.size, settings.validation, settings.seed)
+    return load_data(settings.source, settings.size, settings.validation, settings.seed, held_out)
 
 
 def build_loader(recipe: Recipe, dataset: Dataset, *, training: bool) -> Loader:

@@ -33,7 +33,7 @@ def compare_run(run: Path, data: Data | None = None) -> Comparison:
     A network with a layer without integer form is compared in floats only, and the note names the layer.
     """
     model = open_model(run)
-    data = data or build_data(model.recipe)
+    data = data or build_data(model.recipe, model.held_out)
     networks: dict[str, AnyNetwork] = in_formats(model.network, FORMATS)
     note = ""
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
@@ -78,10 +79,20 @@ def _read(name_or_path: str | Path) -> tuple[str, str]:
 def _value(given: Any) -> Any:
     if not isinstance(given, str):
         return given
-    try:
-        return parse_toml(f"value = {given}", "value")["value"]
-    except PellucidError:
-        return given
+    for text in (given, _as_toml(given)):
+        try:
+            return parse_toml(f"value = {text}", "value")["value"]
+        except PellucidError:
+            continue
+    return given
+
+
+def _as_toml(text: str) -> str:
+    """Lists and numbers as people write them, as TOML has them: (.5, 1.) is [0.5, 1.0]."""
+    if text[:1] + text[-1:] == "()":
+        text = f"[{text[1:-1]}]"
+    text = re.sub(r"(?<![\w.])\.(?=\d)", "0.", text)
+    return re.sub(r"(?<=\d)\.(?![\w.])", ".0", text)
 
 
 def _override(content: dict[str, Any], key: str, value: Any) -> None:
@@ -104,7 +115,7 @@ def _recipe(content: dict[str, Any]) -> Recipe:
 
     _check_keys("", content, Recipe)
     try:
-        recipe = msgspec.convert(content, Recipe)
+        recipe = msgspec.convert(_squares(content), Recipe)
     except (msgspec.ValidationError, RecursionError, OverflowError) as error:
         message, _, place = str(error).partition(" - at `$.")
         raise PellucidError(
@@ -112,6 +123,16 @@ def _recipe(content: dict[str, Any]) -> Recipe:
         ) from error
     check_choices(recipe)
     return recipe
+
+
+def _squares(content: dict[str, Any]) -> dict[str, Any]:
+    """The content with a size that is one number, of a square, as height and width."""
+    content = dict(content)
+    for section in ("data", "crop"):
+        table = content.get(section)
+        if isinstance(table, dict) and isinstance(size := table.get("size"), int) and not isinstance(size, bool):
+            content[section] = {**table, "size": [size, size]}
+    return content
 
 
 def _check_keys(section: str, content: Mapping[str, Any], kind: Any) -> None:

@@ -7,12 +7,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, get_args
 
 import numpy as np
 
 from pellucid.data.dataset import Dataset
-from pellucid.data.formats.folders import has_class_folders
+from pellucid.data.framing import Framing, Rule
+from pellucid.data.held_out import HeldOut
 from pellucid.documents import parse_json
 from pellucid.errors import PellucidError
 from pellucid.graph import Nodes
@@ -20,6 +21,7 @@ from pellucid.network import Network
 from pellucid.ops.arrays import Array, Shape
 from pellucid.ops.formats import float_type
 from pellucid.plan import AnyNetwork
+from pellucid.recipes.held_out import read_held_out
 from pellucid.recipes.load import parse_recipe
 from pellucid.recipes.network import build_network, build_task
 from pellucid.recipes.schema import Recipe
@@ -41,15 +43,18 @@ class About(NamedTuple):
     image_shape: Shape
     class_names: tuple[str, ...]
     path: Path
-    pictures: bool
+    framing: Framing
+    held_out: HeldOut
+    class_ids: tuple[int, ...]
 
 
 @dataclass(frozen=True)
 class AnyModel:
     """A trained network, in floats or integers, and what it was trained by.
 
-    image_shape: (C, H, W) it was trained on. class_names: of class 0, 1, ... pictures: whether its images were
-    picture files as they are, and not prepared characters as MNIST's.
+    image_shape: (C, H, W) it was trained on. class_names: of class 0, 1, ... framing: how pictures became those
+    images, and become its input. held_out: how its test and validation images are told from those it learnt from.
+    class_ids: what annotations call class 0, 1, ...; 1, 2, ... unless the training data's say so.
     """
 
     network: AnyNetwork
@@ -58,7 +63,9 @@ class AnyModel:
     image_shape: Shape
     class_names: tuple[str, ...]
     path: Path
-    pictures: bool
+    framing: Framing
+    held_out: HeldOut
+    class_ids: tuple[int, ...]
 
     @property
     def nodes(self) -> Nodes:
@@ -76,7 +83,11 @@ class Model(AnyModel):
 
 
 def model_notes(
-    recipe: Recipe, image_shape: Shape, class_names: tuple[str, ...], pictures: bool = False
+    recipe: Recipe,
+    image_shape: Shape,
+    class_names: tuple[str, ...],
+    framing: Framing,
+    class_ids: tuple[int, ...] | None = None,
 ) -> dict[str, str]:
     """What a model's file says beside its weights; see `weights.save_model`."""
     return {
@@ -84,15 +95,16 @@ def model_notes(
         "recipe": recipe_toml(recipe),
         "image_shape": json.dumps(list(image_shape)),
         "class_names": json.dumps(list(class_names)),
-        "pictures": json.dumps(pictures),
+        "framing": json.dumps({"rule": framing.rule, "shrink": framing.shrink, "white": framing.white}),
+        **({"class_ids": json.dumps(list(class_ids))} if class_ids is not None else {}),
     }
 
 
 def dataset_notes(recipe: Recipe, dataset: Dataset) -> dict[str, str]:
     """`model_notes` for a network trained on that data set."""
-    source = Path(recipe.data.source)
-    pictures = source.is_dir() and has_class_folders(source)
-    return model_notes(recipe, dataset.image_shape, dataset.class_names, pictures)
+    C, H, W = dataset.image_shape
+    framing = dataset.framing or Framing("stretch" if recipe.task["name"] == "classify" else "own", C, (H, W))
+    return model_notes(recipe, dataset.image_shape, dataset.class_names, framing, dataset.class_ids)
 
 
 def open_model(path: Path, *, best: bool = False) -> Model:
@@ -116,19 +128,52 @@ def parse_notes(notes: Mapping[str, str], file: Path) -> About:
         recipe = parse_recipe(notes["recipe"], str(file))
         image_shape = _image_shape(notes, file)
         class_names = names_of_classes(notes, file)
-        pictures = bool(parse_json(notes.get("pictures", "false"), str(file)))
+        framing = _framing(notes, recipe, image_shape, file)
+        class_ids = _class_ids(notes, len(class_names), file)
     except (KeyError, TypeError, ValueError) as error:
         raise PellucidError(f"{file}: damaged notes beside the weights ({error!r})") from error
-    return About(recipe, image_shape, class_names, file, pictures)
+    held_out = read_held_out(file.parent, recipe, before="framing" not in notes)
+    return About(recipe, image_shape, class_names, file, framing, held_out, class_ids)
+
+
+def _framing(notes: Mapping[str, str], recipe: Recipe, image_shape: Shape, file: Path) -> Framing:
+    """How pictures become the model's input, by its notes, or as those of version 0.1 meant it.
+
+    Raises ValueError, TypeError or KeyError for what is no framing.
+    """
+    C, H, W = image_shape
+    if "framing" in notes:
+        said = parse_json(notes["framing"], str(file))
+        rule, shrink, white = said["rule"], said["shrink"], said["white"]
+        number = type(white) in {int, float} and 0 < white <= LARGEST
+        if rule not in get_args(Rule) or type(shrink) is not bool or not (white is None or number):
+            raise ValueError(f"framing {said}")
+        return Framing(rule, C, (H, W), shrink, white)
+    if recipe.task["name"] == "classify":
+        pictures = C != 1 or H != W or parse_json(notes.get("pictures", "false"), str(file))
+        return Framing("stretch" if pictures else "character", C, (H, W))
+    # it learnt from scenes, unless a size was asked for, which those don't take, or nothing was said of scenes
+    folder = recipe.data.source != "mnist" and (recipe.data.size is not None or recipe.data.scenes is None)
+    return Framing("canvas" if folder else "own", C, (H, W), shrink=recipe.data.size is not None)
 
 
 def _image_shape(notes: Mapping[str, str], file: Path) -> Shape:
-    """(C, H, W), or (F,). Raises ValueError for anything else."""
+    """(C, H, W). Raises ValueError for anything else."""
     shape = parse_json(notes["image_shape"], str(file))
-    sides = isinstance(shape, list) and len(shape) in {1, 3} and all(type(side) is int for side in shape)
+    sides = isinstance(shape, list) and len(shape) == 3 and all(type(side) is int for side in shape)
     if not sides or min(shape) < 1 or prod(shape) > MOST_NUMBERS:
         raise ValueError(f"image_shape {shape}")
     return tuple(shape)
+
+
+def _class_ids(notes: Mapping[str, str], classes: int, file: Path) -> tuple[int, ...]:
+    """One for each class; 1, 2, ... where none are noted. Raises ValueError for anything else than whole numbers."""
+    if "class_ids" not in notes:
+        return tuple(range(1, classes + 1))
+    ids = parse_json(notes["class_ids"], str(file))
+    if not isinstance(ids, list) or len(ids) != classes or not all(type(key) is int for key in ids):
+        raise ValueError("class_ids that are none")
+    return tuple(ids)
 
 
 def names_of_classes(notes: Mapping[str, str], file: Path) -> tuple[str, ...]:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from pellucid import ops
 from pellucid.data import normalized
-from pellucid.data.pictures import read_picture
-from pellucid.data.prepare import prepare_character
 from pellucid.errors import PellucidError
 from pellucid.ops.arrays import Array
 from pellucid.recipes.model import AnyModel
@@ -20,7 +19,7 @@ BATCH = 256
 
 
 def guess(model: AnyModel, paths: Sequence[Path], top: int = 3) -> list[list[Guess]]:
-    """The likeliest classes of each PNG or JPEG file, likeliest first.
+    """The likeliest classes of each image file, likeliest first.
 
     Every file is read before anything is computed. Raises PellucidError that names a file which is no image.
     """
@@ -38,14 +37,16 @@ def guess(model: AnyModel, paths: Sequence[Path], top: int = 3) -> list[list[Gue
 
 
 def read_image(model: AnyModel, path: Path) -> Array:
-    """The pixels of a file as the model's training images were: (C, H, W) uint8.
+    """The pixels of a file as the model's training images were, by its framing: (C, H, W) uint8."""
+    return model.framing.read(path).pixels
 
-    A model trained on a folder of pictures gets the picture, resized. One trained on characters (MNIST and other
-    IDX sets) gets the character on it, centred and scaled, light on dark.
-    """
-    C, H, W = model.image_shape
-    pictures = C != 1 or H != W or model.pictures
-    return read_picture(path, C, (H, W)).transpose(2, 0, 1) if pictures else prepare_character(path, H)
+
+def read_at_size(model: AnyModel, path: Path) -> Array:
+    """As `read_image`, but always of the size of the training images: (C, H, W) uint8."""
+    framing = model.framing
+    if framing.rule in {"own", "canvas"}:
+        framing = replace(framing, rule="canvas", shrink=True)
+    return framing.read(path).pixels
 
 
 def inputs(model: AnyModel, pixels: Array) -> Array:

@@ -8,13 +8,14 @@ from pathlib import Path
 
 import numpy as np
 
-from pellucid.data import normalized
-from pellucid.data.pictures import picture_format, read_picture
+from pellucid.data.framing import enlarged_mask
+from pellucid.data.pictures import picture_format
 from pellucid.errors import PellucidError
 from pellucid.files import write_whole
 from pellucid.graph import grid
 from pellucid.ops.arrays import Array
 from pellucid.recipes.model import AnyModel
+from pellucid.recipes.predict import inputs
 from pellucid.tasks.mask_pictures import check_targets, encoded, mask_png, overlay
 from pellucid.tasks.segment import Segment
 from pellucid.tasks.tiles import TILE, segment
@@ -35,10 +36,12 @@ class SegmentedFile:
 def segment_files(
     model: AnyModel, paths: Sequence[Path], folder: Path, *, tile: int = TILE
 ) -> Iterator[SegmentedFile]:
-    """For each PNG or JPEG file, its mask NAME-mask.png and the overlay NAME-overlay.png in a folder.
+    """For each image file, its mask NAME-mask.png and the overlay NAME-overlay.png in a folder.
 
-    Images keep their size; those longer than `tile` pixels are cut into tiles. All files are looked at before the
-    first is computed. Raises PellucidError, naming the file, for one that is no image, or too small a one.
+    The network sees each image as it saw those it learnt from; the mask has the image's own size. What is longer than
+    `tile` pixels then is cut into tiles. All files are looked at before the first is computed.
+
+    Raises PellucidError, naming the file, for one that is no image, or too small a one.
     """
     if not isinstance(model.task, Segment):
         raise PellucidError(f"{model.path}: its task, {model.recipe.task['name']}, has no classes of pixels")
@@ -46,34 +49,24 @@ def segment_files(
     check_targets(paths, folder, ENDINGS)
     nodes = model.nodes
     for path in paths:
-        pixels = read_pixels(model, path)
-        mask = segment(model.network, _input(model, pixels), tile, nodes)
+        picture = model.framing.open(path)
+        framed = model.framing.frame(picture)
+        seen = segment(model.network, inputs(model, framed.pixels[None])[0], tile, nodes)
+        mask = enlarged_mask(seen[: framed.part[0], : framed.part[1]], framed.size)
+        pixels = np.asarray(picture).reshape(*framed.size, -1).transpose(2, 0, 1)
         yield _written(path, folder, pixels, mask, model.task.class_names)
-
-
-def read_pixels(model: AnyModel, path: Path) -> Array:
-    """The pixels of a file, (C, H, W) uint8, grey or in colour as the model's training images were."""
-    size, _ = picture_format(path)
-    return read_picture(path, model.image_shape[0], size).transpose(2, 0, 1)
 
 
 def _check(model: AnyModel, paths: Sequence[Path]) -> None:
     names: dict[str, Path] = {}
     rows, columns = grid(model.nodes)
     for path in paths:
-        (H, W), _ = picture_format(path)
+        H, W = model.framing.canvas(picture_format(path)[0])
         stride = f"{rows.period}x{columns.period}"
         if min(H - rows.period, W - columns.period) < 0:
             raise PellucidError(f"{path}: {H}x{W} pixels, smaller than the network's stride, {stride}")
         if names.setdefault(path.stem, path) != path:
             raise PellucidError(f"{path}: {names[path.stem]} has the same name, their masks would too")
-
-
-def _input(model: AnyModel, pixels: Array) -> Array:
-    """Normalised as in training: (C, H, W)."""
-    data = model.recipe.data
-    x: Array = normalized(pixels[None], model.network.dtype, 255, data.mean or None, data.std or None)[0]
-    return x
 
 
 def _written(path: Path, folder: Path, pixels: Array, mask: Array, class_names: tuple[str, ...]) -> SegmentedFile:

@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pellucid.data import Data
+from pellucid.data.held_out import HeldOut
 from pellucid.errors import PellucidError
 from pellucid.files import write_whole
 from pellucid.recipes.data import build_data
+from pellucid.recipes.held_out import held_out_json, held_out_text, parse_held_out
 from pellucid.recipes.load import load_recipe, parse_recipe
 from pellucid.recipes.model import dataset_notes
 from pellucid.recipes.schema import Recipe
@@ -40,6 +42,8 @@ def start_run(
     def make() -> bytes:
         run = create_run_folder(recipe.name, folder)
         write_whole(run.recipe, recipe_toml(recipe).encode())
+        if data.lists:
+            write_whole(run.held_out, held_out_json(recipe, data.lists))
         return str(run.path).encode()
 
     run = RunFolder(Path(from_first(talk, make).decode()))
@@ -63,14 +67,18 @@ def resume_run(
     run = RunFolder(Path(from_first(talk, lambda: str(open_run_folder(path).path).encode()).decode()))
     text = from_first(talk, lambda: recipe_toml(load_recipe(run.recipe)).encode()).decode()
     recipe = parse_recipe(text, str(run.recipe))
+    listed = from_first(talk, lambda: held_out_text(run.held_out))
+    held_out = parse_held_out(listed, run.held_out, recipe, before=not listed)
     begun = bool(from_first(talk, lambda: _begun(run)))
-    trainer, data = _prepared(recipe, data, talk, resumed=begun)
+    trainer, data = _prepared(recipe, data, talk, held_out, resumed=begun)
     if begun:
         load_checkpoint(run.checkpoint, trainer)
     if trainer.state.epoch >= trainer.total_epochs:
         raise AgreedError(f"{run.path}: nothing to resume, all {trainer.total_epochs} epochs are done")
     if talk.rank == 0:
         run.sweep()
+        if data.lists and not listed:  # of version 0.1; from now on its models no longer tell that it is
+            write_whole(run.held_out, held_out_json(recipe, data.lists))
     trainer.callbacks = [*_keepers(recipe, run, data), *callbacks]
     return trainer, run
 
@@ -86,12 +94,17 @@ def _begun(run: RunFolder) -> bytes:
 
 
 def _prepared(
-    recipe: Recipe, data: Data | None, communicator: Communicator, *, resumed: bool = False
+    recipe: Recipe,
+    data: Data | None,
+    communicator: Communicator,
+    held_out: HeldOut | None = None,
+    *,
+    resumed: bool = False,
 ) -> tuple[Trainer, Data]:
     """Trainer and data, once every rank has the same and nothing has gone wrong on any."""
 
     def prepare() -> tuple[Trainer, Data]:
-        found = data or build_data(recipe)
+        found = data or build_data(recipe, held_out)
         return build_trainer(recipe, found, communicator=communicator, resumed=resumed), found
 
     if communicator.ranks > 1:

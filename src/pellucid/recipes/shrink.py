@@ -62,7 +62,7 @@ def shrink_run(
     bits = checked_bits(bits if bits is not None else trained_for or 8)
     if trained_for and bits != trained_for:
         raise PellucidError(f"{model.path}: trained with rounding to {trained_for} bits, cannot be shrunk to {bits}")
-    data = data or build_data(model.recipe)
+    data = data or build_data(model.recipe, model.held_out)
     if not 0 <= epochs < inf:
         raise PellucidError(f"epochs = {epochs}: expected 0 or more")
     images = calibration_images(model.recipe, data)
@@ -71,7 +71,7 @@ def shrink_run(
     shrunk = quantize(network, images, bits)
     epochs = epochs + (model.recipe.training.epochs if trained_for else 0)
     path = model.path.parent / f"int{bits}.safetensors"
-    notes = model_notes(model.recipe, model.image_shape, model.class_names, model.pictures)
+    notes = model_notes(model.recipe, model.image_shape, model.class_names, model.framing, model.class_ids)
     save_integer(path, shrunk, {**notes, "epochs": str(epochs)})
     return Shrunk(shrunk, path, model.class_names, epochs)
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 
+from pellucid.errors import PellucidError
 from pellucid.recipes.schema import Recipe
 
 
@@ -16,7 +17,14 @@ def recipe_toml(recipe: Recipe) -> str:
         if isinstance(table, dict):
             lines += ["", f"[{section}]"]
             lines += [f"{key} = {_toml(value)}" for key, value in table.items() if value is not None]
-    return "\n".join(lines) + "\n"
+    text = "\n".join(lines) + "\n"
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise PellucidError(
+            f"{text[error.start - 20 : error.end + 20]!r}: a recipe can only name what is UTF-8"
+        ) from None
+    return text
 
 
 def _toml(value: Any) -> str:

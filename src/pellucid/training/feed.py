@@ -68,12 +68,13 @@ class Resident(_Sized):
         if augment is None or (self.affine is None and self.erased is None):
             return
         uniform = uniform_rows(loader.seed, "augment", epoch, 0, N, Augmentation.COLUMNS)
-        _, H, W = self.image_shape
+        parts = loader.dataset.parts
+        size = self.image_shape[1:] if parts is None else parts[loader.order(epoch)]
         if self.affine is not None:
-            maps = augment.affine(uniform, H, W)
+            maps = augment.affine(uniform, size)
             self.affine[...] = np.concatenate([maps.matrix.reshape(N, 4), maps.offset], axis=1).astype(np.float32)
         if self.erased is not None:
-            self.erased[...] = augment.rectangles(uniform, H, W).astype(np.int32)
+            self.erased[...] = augment.rectangles(uniform, size).astype(np.int32)
 
     def next(self, batch: int, size: int) -> None:
         """The counters say which it is."""

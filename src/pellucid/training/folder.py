@@ -51,9 +51,14 @@ class RunFolder:
         """All that a resumed run needs."""
         return self.path / "checkpoint.safetensors"
 
+    @property
+    def held_out(self) -> Path:
+        """Which images were held out of training, where the data don't say."""
+        return self.path / "held-out.json"
+
     def sweep(self) -> None:
         """Remove what a process that was killed while it wrote has left of its temporary files."""
-        for file in (self.recipe, self.history, self.curve, self.model, self.best, self.checkpoint):
+        for file in (self.recipe, self.history, self.curve, self.model, self.best, self.checkpoint, self.held_out):
             for part in self.path.glob(f".{file.name}.*"):
                 part.unlink(missing_ok=True)
 

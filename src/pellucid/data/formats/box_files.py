@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,7 +14,8 @@ import numpy.typing as npt
 
 from pellucid.data.boxes import Boxes
 from pellucid.data.dataset import Dataset
-from pellucid.data.pictures import flattened, open_picture, picture_format
+from pellucid.data.framing import Framing
+from pellucid.data.pictures import picture_format, wide_note, wide_range
 from pellucid.errors import PellucidError
 from pellucid.files import is_file, read_whole
 from pellucid.ops import memory
@@ -22,6 +24,7 @@ from pellucid.ops.arrays import Array, Pair, Shape
 Outside = Literal["refuse", "clip"]
 """What is done about a box that isn't wholly inside its image, or has no area."""
 
+_ROUNDING = 1e-3  # pixels
 ROUNDED = 32  # sides of a canvas that is made to fit are multiples of it, so that they can be halved five times
 
 
@@ -44,6 +47,15 @@ class BoxChecker:
     outside: Outside
     notes: list[str] = field(default_factory=list)
 
+    def compare(self, size: Pair, said: Sequence[Any], place: str) -> None:
+        """Note an image of another size (H, W) than its annotations say, where they say one, in numbers or text."""
+        try:
+            H, W = (int(side) for side in said)
+        except (TypeError, ValueError, OverflowError):
+            return
+        if H > 0 and W > 0 and size != (H, W):
+            self.notes.append(f"{place}: the image is {size[0]}x{size[1]} pixels, the annotations say {H}x{W}")
+
     def check(self, box: Sequence[float], size: Pair, place: str) -> list[float] | None:
         """The box, cut where need be; None if nothing is left of it.
 
@@ -54,7 +66,7 @@ class BoxChecker:
         shown = ", ".join(f"{edge:g}" for edge in box)
         if not np.isfinite(box).all():
             raise PellucidError(f"{place}: box {shown}: expected four finite numbers")
-        x0, y0, x1, y1 = box
+        x0, y0, x1, y1 = _rounded(box, size)
         if x0 >= x1 or y0 >= y1:
             fault = f"{place}: box {shown} (x0, y0, x1, y1) has no area"
         elif x0 < 0 or y0 < 0 or x1 > W or y1 > H:
@@ -69,6 +81,16 @@ class BoxChecker:
         return cut if left else None
 
 
+def _rounded(box: Sequence[float], size: Pair) -> list[float]:
+    """The box, its edges on the image's where they differ by less than what arithmetic makes of decimals."""
+    edges = [float(edge) for edge in box]
+    for i, most in enumerate((size[1], size[0], size[1], size[0])):
+        for border in (0.0, float(most)):
+            if abs(edges[i] - border) < _ROUNDING:
+                edges[i] = border
+    return edges
+
+
 @dataclass(frozen=True, eq=False)
 class CanvasImages:
     """Images (N, channels, H, W) uint8 that are read when asked for, each in the upper left corner of the canvas.
@@ -77,8 +99,7 @@ class CanvasImages:
     """
 
     files: tuple[BoxedFile, ...]
-    size: Pair
-    channels: int
+    framing: Framing
 
     dtype = np.dtype(np.uint8)
 
@@ -89,24 +110,17 @@ class CanvasImages:
     @property
     def shape(self) -> Shape:
         """(N, channels, H, W)."""
-        return (len(self), self.channels, *self.size)
+        return (len(self), self.framing.channels, *self.framing.size)
 
     def __getitem__(self, indices: Any) -> CanvasImages:
         """Some of the images, still unread."""
-        return CanvasImages(tuple(self.files[i] for i in indices), self.size, self.channels)
+        return CanvasImages(tuple(self.files[i] for i in indices), self.framing)
 
     def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> Array:
         """The pixels, stored channels last."""
-        from PIL import Image
-
-        images = memory.empty_images((len(self), self.channels, *self.size), np.uint8)
-        images[...] = 0
+        images = memory.empty_images(self.shape, np.uint8)
         for image, file in zip(images, self.files, strict=True):
-            picture = flattened(open_picture(file.image)).convert("L" if self.channels == 1 else "RGB")
-            h, w = fitted_size(file.size, self.size)
-            if (h, w) != file.size:
-                picture = picture.resize((w, h), Image.Resampling.BILINEAR)
-            image[:, :h, :w] = np.asarray(picture).reshape(h, w, self.channels).transpose(2, 0, 1)
+            image[...] = self.framing.read(file.image).pixels
         return images if dtype is None else images.astype(dtype, copy=False)
 
     def fingerprint(self) -> bytes:
@@ -117,12 +131,6 @@ class CanvasImages:
         return state.digest()
 
 
-def fitted_size(size: Pair, canvas: Pair) -> Pair:
-    """The height and width of an image that is made smaller, if need be, to fit on a canvas."""
-    shrink = min(1.0, canvas[0] / size[0], canvas[1] / size[1])
-    return (size[0], size[1]) if shrink == 1 else (max(1, int(size[0] * shrink)), max(1, int(size[1] * shrink)))
-
-
 def opened_image(path: Path, place: str) -> tuple[Pair, bool]:
     """(size, whether in colour) of an image that annotations name. Raises PellucidError where it isn't there."""
     if not is_file(path):
@@ -131,36 +139,41 @@ def opened_image(path: Path, place: str) -> tuple[Pair, bool]:
 
 
 def boxed_datasets(
-    parts: dict[str, list[BoxedFile]], size: Pair | None, names: tuple[str, ...], title: str, notes: Sequence[str]
+    parts: dict[str, list[BoxedFile]], size: Pair | None, names: tuple[str, ...], folder: Path, notes: Sequence[str]
 ) -> list[Dataset]:
     """A data set for each part, all on one canvas of size (H, W), by default one on which all fit as they are.
 
     Images are grey where all files are, else in colour. The notes go with the first part.
     """
     files = [file for part in parts.values() for file in part]
+    shrink = size is not None
     if size is None:
         largest = (max(file.size[axis] for file in files) for axis in (0, 1))
         H, W = (-(-side // ROUNDED) * ROUNDED for side in largest)
         size = H, W
-    channels = 3 if any(file.colour for file in files) else 1
-    return [
-        Dataset(
-            CanvasImages(tuple(part), size, channels),
-            _on_canvas(part, size, notes if i == 0 else ()),
-            names,
-            f"{title} {name}",
+    colour = any(file.colour for file in files)
+    white = None if colour else wide_range(file.image for file in files)
+    framing = Framing("canvas", 3 if colour else 1, size, shrink, white)
+    datasets: list[Dataset] = []
+    for name, part in parts.items():
+        targets = _on_canvas(part, framing, () if datasets else notes)
+        images = CanvasImages(tuple(part), framing)
+        keys = tuple(os.path.relpath(file.image, folder).replace(os.sep, "/") for file in part)
+        datasets.append(
+            Dataset(
+                images, targets, names, f"{folder.name} {name}", framing, targets.sizes, keys, tuple(wide_note(white))
+            )
         )
-        for i, (name, part) in enumerate(parts.items())
-    ]
+    return datasets
 
 
-def _on_canvas(files: list[BoxedFile], canvas: Pair, notes: Sequence[str]) -> Boxes:
-    sizes = [fitted_size(file.size, canvas) for file in files]
+def _on_canvas(files: list[BoxedFile], framing: Framing, notes: Sequence[str]) -> Boxes:
+    sizes = [framing.part(file.size) for file in files]
     scaled = [
         (file.boxes * np.array([w / file.size[1], h / file.size[0]] * 2), file.labels, file.kinds)
         for file, (h, w) in zip(files, sizes, strict=True)
     ]
-    return Boxes.gathered(scaled, np.array(sizes), canvas, notes)
+    return Boxes.gathered(scaled, np.array(sizes), framing.size, notes)
 
 
 def as_arrays(found: Sequence[tuple[Sequence[float], int, int]]) -> tuple[Array, Array, Array]:

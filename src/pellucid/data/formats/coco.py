@@ -13,6 +13,7 @@ Source: Lin et al. 2014, "Microsoft COCO: Common Objects in Context", and the fo
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from pellucid.data.formats.box_files import BoxChecker, BoxedFile, Outside, as_a
 from pellucid.data.formats.voc_boxes import class_list
 from pellucid.documents import parse_json
 from pellucid.errors import PellucidError
-from pellucid.files import read_whole
+from pellucid.files import is_file, read_whole
 from pellucid.ops.arrays import Pair
 
 _PREFIX = "instances_"
@@ -46,13 +47,33 @@ def read_coco(folder: Path, size: Pair | None = None, *, outside: Outside = "ref
             raise PellucidError(f"{folder / 'annotations' / f'{part}.json'}: no such file, expected annotations")
     names = class_list(folder)
     checker = BoxChecker(outside)
-    parts = {}
+    parts, ids = {}, {}
     for part, path in paths.items():
         content = _Content(path)
         names = names or content.class_names()
         parts[part] = content.files(_image_folder(folder, path), names, checker)
-    datasets = boxed_datasets(parts, size, names or (), folder.name, checker.notes)
-    return dict(zip(parts, datasets, strict=True))
+        ids.update(content.class_ids())
+    datasets = boxed_datasets(parts, size, names or (), folder, checker.notes)
+    known = [ids.get(name) for name in names or ()]
+    class_ids = tuple(key for key in known if isinstance(key, int))
+    numbered = class_ids if len(class_ids) == len(known) else None
+    return {part: replace(dataset, class_ids=numbered) for part, dataset in zip(parts, datasets, strict=True)}
+
+
+def image_ids(folder: Path) -> dict[Path, int]:
+    """The number that annotations have for each image file of a COCO folder; empty for another folder.
+
+    Raises PellucidError, naming the file, for annotations that are wrong.
+    """
+    found = {}
+    for part in _PARTS:
+        if (path := _annotations(folder, part)) is not None:
+            content, images = _Content(path), _image_folder(folder, path)
+            for key, entry in content.images.items():
+                name = entry.get("file_name")
+                if isinstance(key, int) and isinstance(name, str) and is_file(images / name):
+                    found[(images / name).resolve()] = key
+    return found
 
 
 def _annotations(folder: Path, part: str) -> Path | None:
@@ -60,7 +81,7 @@ def _annotations(folder: Path, part: str) -> Path | None:
     found = [
         path
         for path in (folder / "annotations").glob("*.json")
-        if path.stem.removeprefix(_PREFIX).rstrip("0123456789") == part
+        if path.is_file() and path.stem.removeprefix(_PREFIX).rstrip("0123456789") == part
     ]
     return min(found, key=lambda path: (len(path.name), path.name), default=None)
 
@@ -94,7 +115,7 @@ class _Content:
             raise PellucidError(f"{self.path}: expected a list of {section}")
         found: dict[Any, dict[str, Any]] = {}
         for number, entry in enumerate(entries):
-            if not isinstance(entry, dict) or not isinstance(entry.get("id"), int | str):
+            if not isinstance(entry, dict) or not is_id(entry.get("id")):
                 raise PellucidError(f"{self.path}: {section}[{number}]: expected an object with an id")
             if entry["id"] in found:
                 raise PellucidError(f"{self.path}: {section}[{number}]: the id {entry['id']} occurs twice")
@@ -106,6 +127,10 @@ class _Content:
         if not isinstance(value, str) or not value:
             raise PellucidError(f"{self.path}: {section} id {entry['id']}: expected a {key}, got {value!r}")
         return value
+
+    def class_ids(self) -> dict[str, Any]:
+        """The categories' ids by their names."""
+        return {self._text("categories", entry, "name"): key for key, entry in self.categories.items()}
 
     def class_names(self) -> tuple[str, ...]:
         """The categories' names, by their ids."""
@@ -132,26 +157,42 @@ class _Content:
         formats = {}
         for key, entry in self.images.items():
             image = folder / self._text("images", entry, "file_name")
-            formats[key] = (image, *opened_image(image, f"{self.path}: images id {key}"))
+            place = f"{self.path}: images id {key}"
+            formats[key] = (image, *opened_image(image, place))
+            checker.compare(formats[key][1], [entry.get("height"), entry.get("width")], place)
         found: dict[Any, list[tuple[list[float], int, int]]] = {key: [] for key in self.images}
         for key, entry in self.annotations.items():
             place = f"{self.path}: annotations id {key}"
             for name, known in (("image_id", self.images), ("category_id", labels)):
                 value = entry.get(name)
-                if not isinstance(value, int | str) or value not in known:
+                if not is_id(value) or value not in known:
                     raise PellucidError(f"{place}: unknown {name} {value!r}")
             box = checker.check(_box(entry.get("bbox"), place), formats[entry["image_id"]][1], place)
             if box is not None:
-                kind = CROWD if entry.get("iscrowd") else PLAIN
+                kind = CROWD if _flag(entry.get("iscrowd", 0), place) else PLAIN
                 found[entry["image_id"]].append((box, labels[entry["category_id"]], kind))
         return [BoxedFile(*formats[key], *as_arrays(rows)) for key, rows in found.items()]
+
+
+def is_id(value: Any) -> bool:
+    """Whether a value can be an id: a whole number or a text."""
+    return isinstance(value, int | str) and not isinstance(value, bool)
+
+
+def _flag(given: Any, place: str) -> bool:
+    """Whether `iscrowd` is set: 0 or 1, as a number or as text."""
+    if given is None or str(given).lower() in {"0", "false", "0.0", ""}:
+        return False
+    if str(given).lower() in {"1", "true", "1.0"}:
+        return True
+    raise PellucidError(f"{place}: iscrowd is {given!r}, expected 0 or 1")
 
 
 def _box(given: Any, place: str) -> list[float]:
     numbers = (
         isinstance(given, list)
         and len(given) == 4
-        and all(isinstance(n, int | float) and abs(n) < MOST for n in given)
+        and all(isinstance(n, int | float) and not isinstance(n, bool) and abs(n) < MOST for n in given)
     )
     if not numbers:
         raise PellucidError(f"{place}: bbox is {given!r}, expected [x, y, width, height]")

@@ -11,14 +11,17 @@ import numpy as np
 import numpy.typing as npt
 
 from pellucid.data.dataset import Dataset, Images
-from pellucid.data.pictures import SUFFIXES, picture_format, read_picture
-from pellucid.data.randomness import generator
+from pellucid.data.framing import Framing
+from pellucid.data.held_out import HeldOut
+from pellucid.data.layouts import other_layout
+from pellucid.data.pictures import SUFFIXES, picture_format, wide_note, wide_range
+from pellucid.data.text_files import readable
 from pellucid.errors import PellucidError
 from pellucid.ops import memory
 from pellucid.ops.arrays import Array, Pair, Shape
 
 PARTS = {"train": ("train", "training"), "validation": ("val", "valid", "validation"), "test": ("test", "testing")}
-TEST_SHARE = 0.2  # of the images of each class, where a directory has no test images apart
+_PART_NAMES = {name for names in PARTS.values() for name in names}
 KEPT_BYTES = 1 << 28  # larger sets stay on disk, and their images are read for each batch anew
 
 
@@ -27,15 +30,14 @@ class ImageFiles:
     """Images (N, C, H, W) uint8 that stay in their files until `np.asarray` asks for the pixels."""
 
     files: tuple[Path, ...]
-    channels: int
-    size: Pair
+    framing: Framing
 
     dtype = np.dtype(np.uint8)
 
     @property
     def shape(self) -> Shape:
         """(N, C, H, W)."""
-        return len(self.files), self.channels, *self.size
+        return len(self.files), self.framing.channels, *self.framing.size
 
     def __len__(self) -> int:
         """Number of images."""
@@ -43,14 +45,14 @@ class ImageFiles:
 
     def __getitem__(self, indices: Array) -> "ImageFiles":
         """The images of those indices, still unread."""
-        return ImageFiles(tuple(self.files[index] for index in indices), self.channels, self.size)
+        return ImageFiles(tuple(self.files[index] for index in indices), self.framing)
 
     def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> Array:
         """The pixels, stored channels last."""
         images = memory.empty_images(self.shape, self.dtype)
 
         def read(index: int) -> None:
-            images[index] = read_picture(self.files[index], self.channels, self.size).transpose(2, 0, 1)
+            images[index] = self.framing.read(self.files[index]).pixels
 
         with ThreadPoolExecutor(os.cpu_count()) as pool:  # Pillow decodes without holding the interpreter
             for _ in pool.map(read, range(len(self))):
@@ -65,31 +67,59 @@ class ImageFiles:
         return state.digest()
 
 
-def read_folder(folder: Path, size: Pair | None, seed: int) -> tuple[Dataset, Dataset | None, Dataset]:
+def read_folder(folder: Path, size: Pair | None, held_out: HeldOut) -> tuple[Dataset, Dataset | None, Dataset]:
     """(train, validation or None, test) of a directory of class folders.
 
     The class folders lie in sub-folders train/ and test/, with val/ beside them or in place of test/; or in the
-    directory itself, and then a fifth of each class, by seed, is kept for the test. size: (H, W) the images are
-    brought to; None where all have one size. Images are grey where all files are, else in colour.
+    directory itself, and then a fifth of each class is kept for the test.
+    held_out: how that is chosen. size: (H, W) the images are brought to; None where all have one size. Images are
+    grey where all files are, else in colour.
     """
     parts = _find_parts(folder)
     names = tuple(path.name for path in _folders(parts["train"]))
+    if wrong := other_layout(names, _PART_NAMES):
+        raise PellucidError(
+            f"{parts['train']}: {wrong}. Expected a folder a class; or for masks PASCAL VOC's JPEGImages, "
+            "SegmentationClass and ImageSets/Segmentation/train.txt and val.txt; or for boxes Annotations and "
+            "ImageSets/Main, or COCO's annotations/train.json and val.json"
+        )
     listed = {part: _listed(path, names) for part, path in parts.items()}
+    notes: dict[str, list[str]] = {part: [] for part in PARTS}
     if "test" not in listed:
-        listed["train"], listed["test"] = _held_out(listed["train"], seed)
-    channels, size = _common_format([path for files in listed.values() for path, _ in files], size)
+        listed["train"], listed["test"] = _parted(folder, listed["train"], held_out)
+        notes["test"] += held_out.missing("test", [relative(path, folder) for path, _ in listed["test"]])
+    every = [path for files in listed.values() for path, _ in files]
+    channels, common = _common_format(every, size)
+    white = wide_range(every) if channels == 1 else None
+    framing = Framing("stretch", channels, common, white=white)
+    notes["train"] += wide_note(white)
 
     def dataset(part: str) -> Dataset:
-        images = ImageFiles(tuple(path for path, _ in listed[part]), channels, size)
+        images = ImageFiles(tuple(path for path, _ in listed[part]), framing)
         labels = np.array([label for _, label in listed[part]], np.int64)
         kept = np.prod(images.shape) <= KEPT_BYTES
         inputs: Images = np.asarray(images) if kept else images
-        return Dataset(inputs, labels, names, f"{folder.name} {part}")
+        keys = tuple(relative(path, folder) for path, _ in listed[part])
+        return Dataset(
+            inputs,
+            labels,
+            tuple(map(readable, names)),
+            f"{folder.name} {part}",
+            framing,
+            keys=keys,
+            notes=tuple(notes[part]),
+        )
 
     return dataset("train"), dataset("validation") if "validation" in listed else None, dataset("test")
 
 
 Listed = list[tuple[Path, int]]  # files with their classes
+
+
+def holds_classes(folder: Path) -> bool:
+    """Whether a directory is one of class folders and of nothing else."""
+    names = [path.name for path in _folders(_find_parts(folder)["train"])]
+    return has_class_folders(folder) and other_layout(names, _PART_NAMES) is None
 
 
 def has_class_folders(folder: Path) -> bool:
@@ -98,9 +128,15 @@ def has_class_folders(folder: Path) -> bool:
     return any(_pictures(path) for path in _folders(root))
 
 
+def draws_test(folder: Path) -> bool:
+    """Whether the test images of a directory of class folders have to be drawn."""
+    return "test" not in _find_parts(folder)
+
+
 def _find_parts(folder: Path) -> dict[str, Path]:
     """The folders of train, validation and test that are there; the directory itself is train where none is."""
-    present = {path.name.lower(): path for path in _folders(folder)}
+    # one with pictures and without folders in it is a class, of trains perhaps
+    present = {path.name.lower(): path for path in _folders(folder) if _folders(path) or not _pictures(path)}
     parts = {part: present[name] for part, names in PARTS.items() for name in reversed(names) if name in present}
     if "train" not in parts:
         return {"train": folder}
@@ -115,7 +151,7 @@ def _folders(folder: Path) -> list[Path]:
 
 def _pictures(folder: Path) -> list[Path]:
     files = (path for path in folder.iterdir() if not path.name.startswith("."))
-    return sorted(path for path in files if path.suffix.lower() in SUFFIXES)
+    return sorted(path for path in files if path.suffix.lower() in SUFFIXES and path.is_file())
 
 
 def _listed(root: Path, names: Sequence[str]) -> Listed:
@@ -133,19 +169,19 @@ def _listed(root: Path, names: Sequence[str]) -> Listed:
     return listed
 
 
-def _held_out(files: Listed, seed: int) -> tuple[Listed, Listed]:
-    """(train, test): a share of each class, drawn by seed; a class of one image keeps it for training."""
-    labels = np.array([label for _, label in files])
-    draw = generator(seed, "held out")
-    test: set[int] = set()
-    for label in range(labels.max() + 1):
-        members = np.flatnonzero(labels == label)
-        count = min(len(members) - 1, max(1, round(TEST_SHARE * len(members))))
-        test.update(draw.permutation(members)[:count].tolist())
+def _parted(folder: Path, files: Listed, held_out: HeldOut) -> tuple[Listed, Listed]:
+    """(train, test)."""
+    keys = [relative(path, folder) for path, _ in files]
+    test = held_out.test(keys, np.array([label for _, label in files])).tolist()
     if not test:
-        raise PellucidError(f"{files[0][0].parent.parent}: one image a class leaves none for the test")
-    kept = [file for index, file in enumerate(files) if index not in test]
-    return kept, [files[index] for index in sorted(test)]
+        raise PellucidError(f"{folder}: one image a class leaves none for the test")
+    out = set(test)
+    return [file for index, file in enumerate(files) if index not in out], [files[index] for index in test]
+
+
+def relative(path: Path, folder: Path) -> str:
+    """The path of a file below a folder, with slashes on every system."""
+    return path.relative_to(folder).as_posix()
 
 
 def _common_format(files: Sequence[Path], size: Pair | None) -> tuple[int, Pair]:
@@ -157,6 +193,6 @@ def _common_format(files: Sequence[Path], size: Pair | None) -> tuple[int, Pair]
             if other != size:
                 raise PellucidError(
                     f"{path}: {other[0]}x{other[1]} pixels, but {files[0]} has {size[0]}x{size[1]}: "
-                    "choose a size for all"
+                    "choose a size for all, such as --set data.size=[64,64]"
                 )
     return 3 if any(colour for _, colour in formats) else 1, size

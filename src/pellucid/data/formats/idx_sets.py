@@ -1,17 +1,23 @@
 """Image sets kept as four IDX files, as MNIST, Fashion-MNIST, KMNIST and EMNIST are."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from pellucid.data.dataset import Dataset
 from pellucid.data.formats.idx import read_idx
+from pellucid.data.framing import Framing
+from pellucid.data.prepare import BOX, SIDE
+from pellucid.data.text_files import class_list, text_lines
 from pellucid.errors import PellucidError
 from pellucid.ops.arrays import Array
 
 _NAME = re.compile(r"(?P<prefix>.*?)(?P<part>train|t10k|test)-(?P<kind>images|labels)[-.]idx\d-ubyte(?:\.gz)?")
+CLASSES = "classes.txt"
 _MOST_CLASSES = 65536
+_LOOKED_AT, _ALIKE = 500, 0.9  # images by which a set is judged, and the share of them that has to be alike
 
 Part = tuple[str, str]  # ("train" or "test", "images" or "labels")
 
@@ -23,7 +29,7 @@ def find_idx_set(folder: Path) -> dict[Part, Path] | None:
     """
     sets: dict[str, dict[Part, Path]] = {}
     for path in sorted(folder.iterdir(), reverse=True):  # so that an uncompressed file wins over its .gz
-        if match := _NAME.fullmatch(path.name):
+        if (match := _NAME.fullmatch(path.name)) and path.is_file():
             part = "train" if match["part"] == "train" else "test"
             sets.setdefault(match["prefix"], {})[part, match["kind"]] = path
     if not sets:
@@ -46,22 +52,63 @@ def read_idx_set(folder: Path, files: dict[Part, Path]) -> tuple[Dataset, Datase
     """(train, test) of the four files of an IDX set in a folder.
 
     EMNIST keeps its images with rows and columns exchanged (Cohen et al. 2017: they were written in MATLAB's
-    order); in files named so they are set upright, and classes take their names from its `mapping.txt`.
+    order); in files named so they are set upright, and classes take their names from its `mapping.txt`. A file
+    classes.txt in the folder names the classes of any set, one a line.
     """
     emnist = files["train", "images"].name.startswith("emnist-")
     labels = _read_labels(files["train", "labels"], _MOST_CLASSES)
     names = tuple(str(number) for number in range(int(labels.max(initial=0)) + 1))
     if emnist:
         names = _emnist_names(files["train", "labels"], names)
+    if (folder / CLASSES).is_file():
+        names = _named(folder / CLASSES, len(names))
     train = _paired(files, "train", labels, names, f"{folder.name} train", emnist)
     test_labels = _read_labels(files["test", "labels"], len(names))
-    return train, _paired(files, "test", test_labels, names, f"{folder.name} test", emnist)
+    test = _paired(files, "test", test_labels, names, f"{folder.name} test", emnist)
+    characters = emnist or are_characters(np.asarray(train.inputs))
+    return _framed(train, characters), _framed(test, characters)
 
 
 def read_idx_pair(images: Path, labels: Path, class_names: tuple[str, ...], name: str) -> Dataset:
-    """The data set of a file of images and a file of their labels."""
+    """The data set of a file of MNIST's images and the file of their labels."""
     files = {("part", "images"): images, ("part", "labels"): labels}
-    return _paired(files, "part", _read_labels(labels, len(class_names)), class_names, name, transposed=False)
+    found = _paired(files, "part", _read_labels(labels, len(class_names)), class_names, name, transposed=False)
+    return _framed(found, characters=True)
+
+
+def _named(path: Path, least: int) -> tuple[str, ...]:
+    """The names of the classes in a file, of at least so many."""
+    names = class_list(path)
+    if len(names) < least:
+        raise PellucidError(f"{path}: {len(names)} class names, but the labels go up to {least - 1}")
+    return names
+
+
+def _framed(dataset: Dataset, characters: bool) -> Dataset:
+    """The data set with the way in which pictures become such images."""
+    C, H, W = dataset.image_shape
+    return replace(dataset, framing=Framing("character" if characters else "stretch", C, (H, W)))
+
+
+def are_characters(images: Array) -> bool:
+    """Whether images (N, C, H, W) uint8 are what MNIST's are, by the first few hundred of them.
+
+    They are where nine tenths have ink on 0 whose longer side is that of a box of MNIST's share of the image, give or
+    take a pixel, and whose centre of mass is the image's middle.
+    """
+    _, C, H, W = images.shape
+    if C != 1 or H != W:
+        return False
+    ink, places = images[:_LOOKED_AT, 0].astype(np.float64), np.arange(H)
+    sides, middles = [], []
+    for axis in (1, 2):
+        mass = ink.sum(3 - axis)
+        inked = mass > 0
+        sides.append(H - inked.argmax(1) - inked[:, ::-1].argmax(1))
+        middles.append((mass @ places) / np.maximum(mass.sum(1), 1))
+    box = np.abs(np.maximum(*sides) - BOX * H / SIDE) <= 1
+    centred = (np.abs(np.array(middles) - H / 2) <= 1).all(axis=0)
+    return float((box & centred).mean()) >= _ALIKE
 
 
 def _paired(
@@ -114,7 +161,7 @@ def _emnist_names(labels: Path, names: tuple[str, ...]) -> tuple[str, ...]:
         return names
     characters = dict(enumerate(names))
     try:
-        for line in path.read_text("ascii").splitlines():
+        for line in filter(str.strip, text_lines(path)):
             label, *codes = map(int, line.split())
             characters[label] = "".join(map(chr, codes))
         return tuple(characters[label] for label in range(len(characters)))

@@ -4,6 +4,7 @@
     SegmentationClass/NAME.png            masks: palette PNGs whose pixel values are the classes, 255 to be ignored
     ImageSets/Segmentation/train.txt      NAMEs, one a line; val.txt likewise, and test.txt where there is one
     classes.txt                           names of class 0, 1, ..., one a line; those of VOC where it is missing
+    colours.txt                           of masks in colour: red, green, blue and class, one a line
 
 Source: Everingham et al., "The PASCAL Visual Object Classes Challenge 2012 Development Kit", section 3.
 """
@@ -11,26 +12,24 @@ Source: Everingham et al., "The PASCAL Visual Object Classes Challenge 2012 Deve
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from pellucid.data.dataset import Dataset
-from pellucid.data.pictures import SUFFIXES, flattened, open_picture, picture_format
+from pellucid.data.framing import Framing, resized
+from pellucid.data.mask_files import IGNORED, MaskRule, read_colours
+from pellucid.data.pictures import SUFFIXES, picture_format, wide_note, wide_range
+from pellucid.data.text_files import class_list, listed_images
 from pellucid.errors import PellucidError
 from pellucid.files import read_whole
 from pellucid.ops import memory
 from pellucid.ops.arrays import Array, Pair, Shape
 
-if TYPE_CHECKING:
-    from PIL.Image import Image
-
-IGNORED = 255
-LONGEST_NAME = 200  # bytes; with an ending, what every system takes
 VOC_CLASSES = (
     "background",
     *("aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow"),
@@ -46,11 +45,12 @@ def is_voc(folder: Path) -> bool:
 
 @dataclass(frozen=True, eq=False)
 class VocPair:
-    """An image and its mask in their files, checked to be of one size (H, W)."""
+    """An image and its mask in their files, checked to be of one size (H, W); and what is in the mask."""
 
     image: Path
     mask: Path
     size: Pair
+    values: frozenset[int]
 
 
 def read_voc(
@@ -70,73 +70,69 @@ def read_voc(
     of different sizes, and a mask with a value that is no class and not 255.
     """
     names = _class_names(folder) if class_names is None else tuple(class_names)
-    listed = {part: voc_pairs(folder, part, names) for part in parts}
+    rule = MaskRule(read_colours(folder, names))
+    listed = {part: voc_pairs(folder, part, names, rule) for part in parts}
+    rule, notes = _understood(rule, names, [pair for pairs in listed.values() for pair in pairs])
+    shrink = size is not None
     if size is None:
         sizes = [pair.size for pairs in listed.values() for pair in pairs]
         size = max(H for H, _ in sizes), max(W for _, W in sizes)
     colour = any(picture_format(pair.image)[1] for pairs in listed.values() for pair in pairs)
-    return [
-        Dataset(
-            _Images(tuple(pairs), size, 3 if colour else 1),
-            _Masks(tuple(pairs), size),
-            names,
-            f"{folder.name} {part}",
+    white = None if colour else wide_range(pair.image for pairs in listed.values() for pair in pairs)
+    framing = Framing("canvas", 3 if colour else 1, size, shrink, white)
+    datasets = []
+    for part, pairs in listed.items():
+        images, masks = _Images(tuple(pairs), framing), _Masks(tuple(pairs), framing, rule)
+        shown = np.array([framing.part(pair.size) for pair in pairs])
+        keys = tuple(pair.image.relative_to(folder).as_posix() for pair in pairs)
+        datasets.append(
+            Dataset(images, masks, names, f"{folder.name} {part}", framing, shown, keys, (*wide_note(white), *notes))
         )
-        for part, pairs in listed.items()
-    ]
+    return datasets
 
 
-def voc_pairs(folder: Path, part: str, class_names: Sequence[str]) -> list[VocPair]:
+def _understood(rule: MaskRule, names: Sequence[str], pairs: Sequence[VocPair]) -> tuple[MaskRule, list[str]]:
+    """The rule for all masks together, and what is to be said of it: black and white for two classes are those."""
+    values = frozenset[int]().union(*(pair.values for pair in pairs))
+    if rule.colours or len(names) != 2 or values != {0, IGNORED}:
+        return rule, []
+    return MaskRule(white_is_one=True), [f"masks of 0 and {IGNORED} only: {IGNORED} is taken for {names[1]}"]
+
+
+def voc_pairs(folder: Path, part: str, class_names: Sequence[str], rule: MaskRule | None = None) -> list[VocPair]:
     """The images and masks of one list, all checked. Raises PellucidError as `read_voc` does."""
-    names = listed_images(folder / "ImageSets" / "Segmentation" / f"{part}.txt")
-    return [_pair(folder, name, class_names) for name in names]
+    images = images_by_name(folder)
+    names = listed_images(folder / "ImageSets" / "Segmentation" / f"{part}.txt", images.__contains__)
+    return [_pair(folder, name, images, class_names, rule or MaskRule()) for name in names]
+
+
+def images_by_name(folder: Path) -> dict[str, Path]:
+    """The files in JPEGImages by their names without suffix, which may be written in any case; .jpg goes first."""
+    images = folder / "JPEGImages"
+    files = sorted(images.iterdir(), reverse=True) if images.is_dir() else []
+    pictures = [path for path in files if path.suffix.lower() in SUFFIXES and path.is_file()]
+    return {path.stem: path for path in sorted(pictures, key=lambda path: path.suffix.lower() == ".jpg")}
 
 
 def _class_names(folder: Path) -> tuple[str, ...]:
     path = folder / "classes.txt"
     if not path.exists():
         return VOC_CLASSES
-    names = tuple(line.strip() for line in text_lines(path) if line.strip())
-    if not 2 <= len(names) < IGNORED or len(set(names)) < len(names):
+    names = class_list(path)
+    if not 2 <= len(names) < IGNORED:
         raise PellucidError(f"{path}: expected 2 to {IGNORED - 1} different class names, got {len(names)}")
     return names
 
 
-def text_lines(path: Path) -> list[str]:
-    """The lines of a text file. Raises PellucidError where it is none."""
-    try:
-        return read_whole(path).decode().splitlines()
-    except UnicodeDecodeError:
-        raise PellucidError(f"{path}: expected lines of text, got something else") from None
-
-
-def listed_images(path: Path) -> list[str]:
-    """The names in one of VOC's lists of images. Raises PellucidError where there is none, or one twice."""
-    if not path.exists():
-        raise PellucidError(f"{path}: no such file, expected a list of images, one a line")
-    names = [line.split()[0] for line in text_lines(path) if line.strip()]
-    if not names:
-        raise PellucidError(f"{path}: the list is empty, expected names of images, one a line")
-    seen: set[str] = set()
-    for name in names:
-        if not name.isprintable() or len(name.encode()) > LONGEST_NAME:
-            raise PellucidError(f"{path}: expected names of images, got {name[:60]!r}")
-        if name in seen:
-            raise PellucidError(f"{path}: {name} is listed twice")
-        seen.add(name)
-    return names
-
-
-def _pair(folder: Path, name: str, class_names: Sequence[str]) -> VocPair:
-    candidates = [folder / "JPEGImages" / f"{name}{suffix}" for suffix in (".jpg", *sorted(SUFFIXES - {".jpg"}))]
-    image = next((path for path in candidates if path.exists()), None)
+def _pair(folder: Path, name: str, images: Mapping[str, Path], class_names: Sequence[str], rule: MaskRule) -> VocPair:
+    image = images.get(name)
     mask = folder / "SegmentationClass" / f"{name}.png"
     if image is None:
-        raise PellucidError(f"{candidates[0]}: no such image")
-    if not mask.exists():
+        raise PellucidError(f"{folder / 'JPEGImages' / f'{name}.jpg'}: no such image")
+    if not mask.is_file():
         raise PellucidError(f"{mask}: no such mask, expected one for {image.name}")
     (H, W), _ = picture_format(image)
-    indices = _indices(open_picture(mask), mask)
+    indices = rule.read(mask)
     if indices.shape != (H, W):
         h, w = indices.shape
         raise PellucidError(f"{mask}: the mask is {h}x{w} pixels, its image {image.name} is {H}x{W}")
@@ -144,25 +140,7 @@ def _pair(folder: Path, name: str, class_names: Sequence[str]) -> VocPair:
     wrong = [int(value) for value in found if value >= len(class_names) and value != IGNORED]
     if wrong:
         raise PellucidError(f"{mask}: value {wrong[0]}, expected 0 to {len(class_names) - 1} or {IGNORED} (ignore)")
-    return VocPair(image, mask, (H, W))
-
-
-def _indices(picture: Image, path: Path) -> Array:
-    """The pixel values of a mask, which are its classes: (H, W) uint8."""
-    if picture.mode not in {"P", "L"}:
-        raise PellucidError(f"{path}: expected a palette or grey PNG of 8 bits, got mode {picture.mode}")
-    return np.asarray(picture, np.uint8)
-
-
-def _fitted(picture: Image, size: Pair, sharp: bool) -> Array:
-    """The picture's pixels, made smaller until they fit into size (H, W). sharp: values are no amounts of light."""
-    from PIL import Image
-
-    shrink = min(1.0, size[0] / picture.height, size[1] / picture.width)
-    if shrink < 1:
-        target = max(1, round(picture.width * shrink)), max(1, round(picture.height * shrink))
-        picture = picture.resize(target, Image.Resampling.NEAREST if sharp else Image.Resampling.BILINEAR)
-    return np.asarray(picture)
+    return VocPair(image, mask, (H, W), frozenset(found.tolist()))
 
 
 @dataclass(frozen=True, eq=False)
@@ -170,7 +148,7 @@ class _Files:
     """Files that are read when asked for; `[indices]` is a smaller collection, still unread."""
 
     pairs: tuple[VocPair, ...]
-    size: Pair
+    framing: Framing
 
     dtype = np.dtype(np.uint8)
 
@@ -184,7 +162,7 @@ class _Files:
 
     def fingerprint(self) -> bytes:
         """Hash of the files' contents."""
-        state = hashlib.sha256(repr((type(self).__name__, self.size)).encode())
+        state = hashlib.sha256(repr((type(self).__name__, self.framing.size)).encode())
         for path in self.paths:
             state.update(hashlib.sha256(read_whole(path)).digest())
         return state.digest()
@@ -194,12 +172,10 @@ class _Files:
 class _Images(_Files):
     """Images (N, channels, H, W) uint8."""
 
-    channels: int = 3
-
     @property
     def shape(self) -> Shape:
         """(N, channels, H, W)."""
-        return (len(self), self.channels, *self.size)
+        return (len(self), self.framing.channels, *self.framing.size)
 
     @property
     def paths(self) -> list[Path]:
@@ -207,17 +183,13 @@ class _Images(_Files):
         return [pair.image for pair in self.pairs]
 
     def __getitem__(self, indices: Any) -> _Images:
-        return _Images(tuple(self.pairs[i] for i in indices), self.size, self.channels)
+        return _Images(tuple(self.pairs[i] for i in indices), self.framing)
 
     def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> Array:
         """The pixels, stored channels last."""
-        images = memory.empty_images((len(self), self.channels, *self.size), np.uint8)
-        images[...] = 0
+        images = memory.empty_images(self.shape, np.uint8)
         for image, path in zip(images, self.paths, strict=True):
-            picture = flattened(open_picture(path)).convert("L" if self.channels == 1 else "RGB")
-            pixels = _fitted(picture, self.size, sharp=False)
-            h, w = pixels.shape[:2]
-            image[:, :h, :w] = pixels.reshape(h, w, self.channels).transpose(2, 0, 1)
+            image[...] = self.framing.read(path).pixels
         return images if dtype is None else images.astype(dtype, copy=False)
 
 
@@ -225,14 +197,25 @@ class _Images(_Files):
 class _Masks(_Files):
     """Masks, `[indices]` of which are an array (n, H, W) uint8."""
 
+    rule: MaskRule
+
+    @property
+    def present(self) -> frozenset[int]:
+        """The classes of which there are pixels."""
+        values = frozenset[int]().union(*(pair.values for pair in self.pairs))
+        return frozenset({1 if value == IGNORED else value for value in values} if self.rule.white_is_one else values)
+
     @property
     def paths(self) -> list[Path]:
         """Those of the masks."""
         return [pair.mask for pair in self.pairs]
 
     def __getitem__(self, indices: Any) -> Any:
-        masks = np.full((len(indices), *self.size), IGNORED, np.uint8)
+        from PIL import Image
+
+        masks = np.full((len(indices), *self.framing.size), IGNORED, np.uint8)
         for mask, i in zip(masks, indices, strict=True):
-            pixels = _fitted(open_picture(self.pairs[i].mask), self.size, sharp=True)
-            mask[: pixels.shape[0], : pixels.shape[1]] = pixels
+            h, w = self.framing.part(self.pairs[i].size)
+            classes = Image.fromarray(self.rule.read(self.pairs[i].mask))
+            mask[:h, :w] = resized(classes, (h, w), sharp=True)
         return masks

@@ -12,15 +12,16 @@ Source: Everingham et al., "The PASCAL Visual Object Classes Challenge 2012 Deve
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from xml.etree import ElementTree
 
 from pellucid.data.boxes import DIFFICULT, PLAIN
 from pellucid.data.dataset import Dataset
 from pellucid.data.formats.box_files import BoxChecker, BoxedFile, Outside, as_arrays, boxed_datasets, opened_image
-from pellucid.data.formats.voc import VOC_CLASSES, listed_images, text_lines
-from pellucid.data.pictures import SUFFIXES
+from pellucid.data.formats.voc import VOC_CLASSES, images_by_name
+from pellucid.data.text_files import class_list as names_in
+from pellucid.data.text_files import listed_images
 from pellucid.errors import PellucidError
 from pellucid.files import read_whole
 from pellucid.ops.arrays import Pair
@@ -48,8 +49,12 @@ def read_voc_boxes(
     if parts is None:
         own_test = (folder / "ImageSets" / "Main" / "test.txt").exists()
         parts = ("train", "val", "test") if own_test else ("train", "val")
-    listed = {part: [_file(folder, name, names, checker) for name in _listed(folder, part)] for part in parts}
-    datasets = boxed_datasets(listed, size, names, folder.name, checker.notes)
+    images = images_by_name(folder)
+    listed = {
+        part: [_file(folder, name, images, names, checker) for name in _listed(folder, part, images)]
+        for part in parts
+    }
+    datasets = boxed_datasets(listed, size, names, folder, checker.notes)
     return dict(zip(parts, datasets, strict=True))
 
 
@@ -58,25 +63,24 @@ def class_list(folder: Path) -> tuple[str, ...] | None:
     path = folder / "classes.txt"
     if not path.exists():
         return None
-    names = tuple(line.strip() for line in text_lines(path) if line.strip())
-    if not names or len(set(names)) < len(names):
-        raise PellucidError(f"{path}: expected different class names, one a line, got {len(names)} lines")
-    return names
+    return names_in(path)
 
 
-def _listed(folder: Path, part: str) -> list[str]:
-    return listed_images(folder / "ImageSets" / "Main" / f"{part}.txt")
+def _listed(folder: Path, part: str, images: Mapping[str, Path]) -> list[str]:
+    return listed_images(folder / "ImageSets" / "Main" / f"{part}.txt", images.__contains__)
 
 
-def _file(folder: Path, name: str, names: Sequence[str], checker: BoxChecker) -> BoxedFile:
+def _file(
+    folder: Path, name: str, images: Mapping[str, Path], names: Sequence[str], checker: BoxChecker
+) -> BoxedFile:
     """One image with its annotations, all checked."""
     path = folder / "Annotations" / f"{name}.xml"
-    candidates = [folder / "JPEGImages" / f"{name}{suffix}" for suffix in (".jpg", *sorted(SUFFIXES - {".jpg"}))]
-    image = next((candidate for candidate in candidates if candidate.exists()), candidates[0])
-    if not path.exists():
+    image = images.get(name, folder / "JPEGImages" / f"{name}.jpg")
+    if not path.is_file():
         raise PellucidError(f"{path}: no such file, expected the annotations of {name}")
     size, colour = opened_image(image, str(path))
     root = _parsed(path)
+    checker.compare(size, [root.findtext(f"size/{side}") for side in ("height", "width")], str(path))
     found = []
     for number, element in enumerate(root.iter("object"), 1):
         place = f"{path}: object {number}"

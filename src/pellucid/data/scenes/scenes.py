@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pellucid.data.dataset import Dataset
+from pellucid.data.framing import Framing
 from pellucid.data.randomness import generator
 from pellucid.data.scenes.patches import Patches, inked_boxes, paste, reaches, resampled
 from pellucid.data.scenes.settings import SceneSettings
@@ -56,7 +57,14 @@ class Scenes:
 
     def segmentation(self) -> Dataset:
         """Images with their masks; class 0 is the background."""
-        return Dataset(self.images, self.masks, (BACKGROUND, *self.class_names), self.name)
+        framing = scene_framing(self.images)
+        return Dataset(self.images, self.masks, (BACKGROUND, *self.class_names), self.name, framing)
+
+
+def scene_framing(images: Array) -> Framing:
+    """How pictures are scenes as (N, C, H, W): as they are, as the networks that learn from scenes take any size."""
+    _, C, H, W = images.shape
+    return Framing("own", C, (H, W))
 
 
 def make_scenes(settings: SceneSettings, source: Dataset, count: int, seed: int, name: str = "scenes") -> Scenes:

@@ -1,0 +1,141 @@
+"""From a picture of any size to a network's input: the one way of training, evaluation and everything that answers.
+
+Which way it is follows from the data, and stands in the model's file:
+
+    stretch     brought to the network's size, its shape not kept: class folders, IDX sets
+    canvas      in the upper left corner of a black canvas, its shape kept: images with masks or boxes
+    character   the character on it, found, centred and scaled as MNIST's are: MNIST and sets like it
+    own         as it is, whatever its size: networks for any size that were trained on scenes
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, get_args
+
+import numpy as np
+
+from pellucid.data.pictures import flattened, open_picture
+from pellucid.data.prepare import prepared_character
+from pellucid.errors import PellucidError
+from pellucid.ops import memory
+from pellucid.ops.arrays import Array, Pair
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+Rule = Literal["stretch", "canvas", "character", "own"]
+
+_DARK = 0.25  # of white; the middle shade of the border of a picture that is light on dark
+
+
+@dataclass(frozen=True, eq=False)
+class Framed:
+    """A picture as a network sees it.
+
+    pixels: (C, H, W) uint8. size: (height, width) of the upright picture. part: (height, width) of the upper left
+    part of the pixels that shows it, all of it; the rest is black.
+    """
+
+    pixels: Array
+    size: Pair
+    part: Pair
+
+
+@dataclass(frozen=True)
+class Framing:
+    """How a picture becomes the input of a network for images of so many channels and this size (H, W).
+
+    rule: see above. channels: 1, grey, or 3, colour. shrink: whether a picture larger than the canvas is made
+    smaller; else the canvas grows, as the network saw all pictures at their own scale. white: value of white in
+    pictures of more than 8 bits; None for each one's own, see `pictures.white_of`.
+    """
+
+    rule: Rule
+    channels: int
+    size: Pair
+    shrink: bool = True
+    white: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.rule not in get_args(Rule):
+            raise PellucidError(f"framing {self.rule!r}: expected one of {', '.join(get_args(Rule))}")
+
+    def open(self, path: str | Path) -> Image:
+        """The picture of a file, upright, grey or in colour as the network sees it. Raises as `open_picture` does."""
+        picture, mode = flattened(open_picture(path), self.white), "L" if self.channels == 1 else "RGB"
+        return picture if picture.mode == mode else picture.convert(mode)
+
+    def read(self, path: str | Path) -> Framed:
+        """The picture of a file as the network sees it.
+
+        Raises PellucidError, naming the file, where it is no picture, or has no character on it where one is needed.
+        """
+        if self.rule == "character":
+            picture = flattened(open_picture(path), self.white)  # in colour, where it is: grey alone may lose the ink
+            if not self._is_prepared(picture):
+                pixels = prepared_character(picture, str(path), self.size[0])
+                return Framed(pixels, (picture.height, picture.width), self.size)
+            return self.frame(picture.convert("L"))
+        return self.frame(self.open(path))
+
+    def frame(self, picture: Image) -> Framed:
+        """An open picture, of mode L or RGB as the network has channels, as the network sees it."""
+        size = picture.height, picture.width
+        part, canvas = self.part(size), self.canvas(size)
+        pixels = resized(picture, part).reshape(*part, self.channels).transpose(2, 0, 1)
+        if part == canvas:
+            return Framed(pixels, size, part)
+        framed = memory.empty_images((1, self.channels, *canvas), np.uint8)[0]
+        framed[...] = 0
+        framed[:, : part[0], : part[1]] = pixels
+        return Framed(framed, size, part)
+
+    def part(self, size: Pair) -> Pair:
+        """Height and width that a picture of size (H, W) has for the network."""
+        if self.rule == "own" or (self.rule == "canvas" and not self.shrink):
+            return size
+        return fitted_size(size, self.size) if self.rule == "canvas" else self.size
+
+    def canvas(self, size: Pair) -> Pair:
+        """Height and width of the network's input for a picture of size (H, W)."""
+        if self.rule != "canvas":
+            return self.part(size)
+        H, W = (max(side, own) for side, own in zip(self.size, self.part(size), strict=True))
+        return H, W
+
+    def _is_prepared(self, picture: Image) -> bool:
+        """Whether a picture has the size and the polarity, light on dark, of the network's characters already."""
+        if (picture.height, picture.width) != self.size:
+            return False
+        pixels = np.asarray(picture.convert("L"), np.float32) / 255
+        border = np.ones(pixels.shape, bool)
+        border[1:-1, 1:-1] = False
+        shade = float(np.median(pixels[border]))
+        return shade <= _DARK and shade <= float(pixels.mean())
+
+
+def fitted_size(size: Pair, canvas: Pair) -> Pair:
+    """Height and width of a picture that is made smaller, if need be, its shape kept, to fit on a canvas."""
+    shrink = min(1.0, canvas[0] / size[0], canvas[1] / size[1])
+    return (size[0], size[1]) if shrink == 1 else (max(1, round(size[0] * shrink)), max(1, round(size[1] * shrink)))
+
+
+def resized(picture: Image, size: Pair, *, sharp: bool = False) -> Array:
+    """The pixels of a picture at size (H, W), by area where it shrinks. sharp: values are classes, none is mixed."""
+    from PIL import Image
+
+    if (picture.height, picture.width) != size:
+        how = Image.Resampling.NEAREST if sharp else Image.Resampling.BILINEAR  # which widens as it shrinks
+        picture = picture.resize((size[1], size[0]), how)
+    return np.asarray(picture)
+
+
+def enlarged_mask(mask: Array, size: Pair) -> Array:
+    """A mask (h, w) at size (H, W): each pixel the class of the old pixel in which its middle lies."""
+    rows, columns = (
+        np.minimum(((np.arange(new) + 0.5) * old / new).astype(np.intp), old - 1)
+        for new, old in zip(size, mask.shape, strict=True)
+    )
+    return mask if mask.shape == size else mask[rows[:, None], columns]

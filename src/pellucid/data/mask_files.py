@@ -1,0 +1,104 @@
+"""Masks as people's tools write them: what class each sample of a file stands for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pellucid.data.pictures import open_picture
+from pellucid.data.text_files import text_lines
+from pellucid.errors import PellucidError
+from pellucid.ops.arrays import Array
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+IGNORED = 255
+COLOURS = "colours.txt"
+_IGNORED_NAMES = {"ignored", "ignore", "void", "unlabelled", "unlabeled"}
+_DEPTH, _KIND = 24, 25  # where a PNG's header says how many bits a sample has, and what it is
+_GREY = 0
+
+
+@dataclass(frozen=True)
+class MaskRule:
+    """What the samples of masks mean.
+
+    Whole numbers mean themselves, whatever bits they have: 0, 1, ... are classes and 255 is ignored. colours: class
+    by (red, green, blue), for masks in colour. white_is_one: 255 is class 1, as in masks of black and white for two
+    classes.
+    """
+
+    colours: Mapping[tuple[int, int, int], int] = field(default_factory=dict)
+    white_is_one: bool = False
+
+    def read(self, path: Path) -> Array:
+        """The classes of a mask's pixels, (H, W) uint8. Raises PellucidError, naming the file, where it is none."""
+        classes = self._classes(open_picture(path), path)
+        return np.where(classes == IGNORED, np.uint8(1), classes) if self.white_is_one else classes
+
+    def _classes(self, picture: Image, path: Path) -> Array:
+        if picture.mode in {"RGB", "RGBA"}:
+            return self._of_colours(np.asarray(picture.convert("RGB")), path)
+        if picture.mode not in {"P", "L", "1", "I", "I;16", "I;16B"}:
+            raise PellucidError(f"{path}: expected a palette or grey PNG of 8 bits, got mode {picture.mode}")
+        samples = np.asarray(picture)
+        if picture.mode == "L" and (most := (1 << _grey_bits(path)) - 1) < IGNORED:
+            samples = samples // (255 // most)  # Pillow spreads few bits over 0 to 255
+        if samples.dtype != bool and samples.size and not 0 <= samples.min() <= samples.max() <= IGNORED:
+            raise PellucidError(f"{path}: value {samples.max()}, expected classes from 0 to {IGNORED - 1}")
+        return samples.astype(np.uint8)
+
+    def _of_colours(self, pixels: Array, path: Path) -> Array:
+        if not self.colours:
+            raise PellucidError(
+                f"{path}: expected a palette or grey PNG of 8 bits, got mode RGB; where colours are classes, "
+                f"{COLOURS} beside classes.txt says so, a line of red, green, blue and the class each"
+            )
+        codes = (pixels.astype(np.uint32) << np.array([16, 8, 0], np.uint32)).sum(axis=2, dtype=np.uint32)
+        found, place = np.unique(codes, return_inverse=True)
+        classes = np.zeros(len(found), np.uint8)
+        for i, code in enumerate(found.tolist()):
+            colour = code >> 16, code >> 8 & 255, code & 255
+            if colour not in self.colours:
+                raise PellucidError(f"{path}: the colour {', '.join(map(str, colour))} isn't in {COLOURS}")
+            classes[i] = self.colours[colour]
+        return classes[place].reshape(codes.shape)
+
+
+def read_colours(folder: Path, names: Sequence[str]) -> dict[tuple[int, int, int], int]:
+    """Class by colour, by the folder's colours.txt; empty where there is none.
+
+    A line is red, green, blue, each 0 to 255, and the name of a class, or `ignored`. Raises PellucidError, naming the
+    line, where it is another.
+    """
+    path = folder / COLOURS
+    if not path.is_file():
+        return {}
+    colours = {}
+    for number, line in enumerate(text_lines(path), 1):
+        if not line.strip():
+            continue
+        *numbers, name = line.split(None, 3) if len(line.split()) > 3 else [""]
+        name = name.strip()
+        known = name in names or name.lower() in _IGNORED_NAMES
+        if not known or not all(part.isdecimal() and len(part) <= 3 and int(part) <= 255 for part in numbers):
+            raise PellucidError(
+                f"{path}:{number}: expected red, green, blue and a class ({', '.join(names)}, ignored), "
+                f"got {line.strip()!r}"
+            )
+        red, green, blue = map(int, numbers)
+        colours[red, green, blue] = names.index(name) if name in names else IGNORED
+    return colours
+
+
+def _grey_bits(path: Path) -> int:
+    """Bits of a sample where the file is a grey PNG of less than 8, else 8."""
+    with path.open("rb") as file:
+        head = file.read(_KIND + 1)
+    grey = len(head) > _KIND and head.startswith(b"\x89PNG") and head[_KIND] == _GREY
+    return head[_DEPTH] if grey and head[_DEPTH] in {1, 2, 4} else 8
