@@ -75,6 +75,7 @@ def open_picture(path: str | Path) -> "Image":
 
     with _reading(path), _opened(path) as picture:
         ImageOps.exif_transpose(picture, in_place=True)
+        flattened(picture.crop((0, 0, 1, 1)))  # a missing palette, odd notes of transparency: here rather than later
         return picture
 
 
