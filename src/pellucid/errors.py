@@ -1,4 +1,4 @@
-"""The one exception for a user's mistake."""
+"""The exceptions for a user's mistake."""
 
 LONGEST = 2000  # characters of a message
 
@@ -15,6 +15,17 @@ class PellucidError(Exception):
         if len(text) > LONGEST:
             text = f"{text[: LONGEST // 2]} ... {text[-LONGEST // 2 :]}"
         return text if text.isprintable() else "".join(map(_shown, text))
+
+
+class OutOfMemoryError(PellucidError):
+    """A device has too little memory. needed, free, total: bytes. device: its name."""
+
+    def __init__(self, needed: int, free: int, total: int, device: str) -> None:
+        self.needed, self.free = needed, free
+        super().__init__(
+            f"GPU memory: {needed / 1e9:.3f} GB needed at once, {free / 1e9:.3f} GB free of {total / 1e9:.3f} GB on "
+            f"{device}; a smaller batch needs less"
+        )
 
 
 def _shown(sign: str) -> str:

@@ -134,7 +134,7 @@ class Network:
         dy: the output's gradient, or a list with one for each output, None for zeros. What forward has kept is used
         up. Raises PellucidError before a forward pass that keeps it, and for a gradient of another shape.
         """
-        given = dy if isinstance(dy, list | tuple) else [dy]  # type: ignore[list-item]
+        given = dy if isinstance(dy, list | tuple) else [dy]
         parts = [None if part is None else ops.array(part) for part in given]
         dx = self._kept.backward(parts, input_gradient=input_gradient)
         return ops.empty((0,), self.dtype) if dx is None else dx

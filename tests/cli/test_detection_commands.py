@@ -162,7 +162,7 @@ def test_mistakes_are_one_line(run: Path, tmp_path: Path, capsys: pytest.Capture
             [*few, "--set", "network.name=fcn-small"],
             "expected maps of 10 classes + 5 channels, the network gives 10x",
         ),
-        ([*few, "--set", "data.scenes.size=[100,100]"], "layer levels (Sum): expected branches of one shape"),
+        ([*few, "--set", "data.scenes.size=[100,100]"], "layer levels.add (Add): expected inputs of one shape"),
     ):
         assert main(arguments) == 2
         said = capsys.readouterr().err

@@ -7,11 +7,11 @@ import pytest
 
 pytest.importorskip("numba_cuda")
 
-from cases import KINDS, SOURCE, check
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from test_conformance import CASES
 
+from ops.conformance.device import KINDS, SOURCE, check
+from ops.test_conformance import CASES
 from pellucid.ops import cuda_ops, numpy_ops
 from pellucid.ops.cuda_ops.types import SIMULATED
 

@@ -7,17 +7,17 @@ import pytest
 
 pytest.importorskip("numba_cuda")
 
-from cases import KINDS
-from conformance.arrays import LAYOUTS, laid_out
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ops.conformance.arrays import LAYOUTS, laid_out
+from ops.conformance.device import KINDS
 from pellucid import ops
-from pellucid.errors import PellucidError
-from pellucid.ops import cuda_ops
+from pellucid.errors import OutOfMemoryError, PellucidError
 from pellucid.ops.arrays import Array
 from pellucid.ops.cuda_ops.arrays import DeviceArray, array, channels_last, empty, empty_images, padded, zeros
-from pellucid.ops.cuda_ops.pool import OutOfMemory, Pool, use_pool
+from pellucid.ops.cuda_ops.device import device
+from pellucid.ops.cuda_ops.pool import Pool, use_pool
 from pellucid.ops.cuda_ops.types import SIMULATED
 
 KEYS: list[Any] = [
@@ -74,7 +74,7 @@ def test_shapes_and_types() -> None:
     np.testing.assert_array_equal(y.copy().host(), 2 * x)
     assert float(array(np.float32(3.5))) == 3.5
     assert not zeros((2, 2), np.int32).host().any()
-    with pytest.raises(PellucidError, match="expected numbers of type .* got complex"):
+    with pytest.raises(PellucidError, match=r"expected numbers of type .* got complex"):
         empty(3, np.complex64)
 
 
@@ -110,17 +110,17 @@ def test_memory_is_used_again() -> None:
 
 @pytest.mark.skipif(not SIMULATED, reason="fills a simulated card")
 def test_too_little_memory_is_one_line() -> None:
-    device: Any = cuda_ops.device()
+    card: Any = device()
     before = use_pool(Pool())
-    device.limit = device.memory()[1] - device.memory()[0] + 3_000_000
+    card.limit = card.memory()[1] - card.memory()[0] + 3_000_000
     try:
         x = empty((1000, 1000), np.uint8)
         del x  # lies idle in a size that doesn't fit, and is given back
-        with pytest.raises(OutOfMemory, match=r"^GPU memory: 0.008 GB needed at once, 0.003 GB free of .* batch"):
+        with pytest.raises(OutOfMemoryError, match=r"^GPU memory: 0.008 GB needed at once, 0.003 GB free of"):
             empty((1000, 1000), np.float64)
         empty((2500, 1000), np.uint8)
     finally:
-        device.limit = None
+        card.limit = None
         use_pool(before)
 
 
@@ -130,7 +130,7 @@ def test_choosing_the_backend() -> None:
         y = ops.relu(ops.array(numbers((2, 3))))
         assert isinstance(y, DeviceArray)
         np.testing.assert_array_equal(ops.host(y), np.maximum(numbers((2, 3)), 0))
-    with pytest.raises(PellucidError, match="GPU 9: .*"):
+    with pytest.raises(PellucidError, match="GPU 9"):
         ops.set_backend("cuda:9")
     with pytest.raises(PellucidError, match="unknown backend 'numba:1'"):
         ops.set_backend("numba:1")

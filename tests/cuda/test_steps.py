@@ -9,6 +9,7 @@ pytest.importorskip("numba_cuda")
 
 from pellucid import ops
 from pellucid.errors import PellucidError
+from pellucid.graph import Sequential
 from pellucid.layers import (
     BatchNorm2d,
     Context,
@@ -19,7 +20,6 @@ from pellucid.layers import (
     Linear,
     MaxPool2d,
     ReLU,
-    Sequential,
     SoftmaxCrossEntropy,
     training,
 )
@@ -27,27 +27,15 @@ from pellucid.network import Network
 from pellucid.ops.arrays import Array
 from pellucid.ops.cuda_ops.arrays import DeviceArray, array
 from pellucid.ops.cuda_ops.capture import Captured
+from pellucid.ops.cuda_ops.jit import bound
 from pellucid.ops.cuda_ops.random import Generator, dropout_keep, philox
 from pellucid.ops.cuda_ops.sums import squared_norm
+from pellucid.ops.cuda_ops.types import NUMBERS
 
 
 def small_network(*extra: Any) -> Network:
     layers = [Conv2d(3, 3, padding=1), ReLU(), MaxPool2d(2), ConvTranspose2d(2, 2, stride=2), BatchNorm2d()]
     return Network(Sequential(*layers, *extra, Flatten(), Linear(3)), (2, 4, 4), fuse=False)
-
-
-def on_device(network: Network) -> None:
-    """Its vectors and their views moved into device memory."""
-    network.vector, network.gradient = array(network.vector), array(network.gradient)
-    network.statistics = array(network.statistics)
-    starts = {True: 0, False: 0}
-    for parameter in network.parameters.values():
-        values = network.vector if parameter.trained else network.statistics
-        part = slice(starts[parameter.trained], starts[parameter.trained] + parameter.size)
-        parameter.value = values[part].reshape(parameter.shape)
-        if parameter.trained:
-            parameter.gradient = network.gradient[part].reshape(parameter.shape)
-        starts[parameter.trained] += parameter.size
 
 
 def step(network: Network, x: Array, labels: Array, context: Context) -> Any:
@@ -65,12 +53,12 @@ def batch() -> tuple[Array, Array]:
 
 def test_training_is_as_on_the_host() -> None:
     x, labels = batch()
-    host, device = small_network(), small_network()
     with ops.use_backend("numpy"):
+        host = small_network()
         host.velocity = np.zeros_like(host.vector)  # type: ignore[attr-defined]
         losses = [step(host, x, labels, training()) for _ in range(3)]
     with ops.use_backend("cuda"):
-        on_device(device)
+        device = small_network()
         device.velocity = ops.zeros(device.vector.shape, np.float32)  # type: ignore[attr-defined]
         found = [float(step(device, ops.array(x), labels, training())) for _ in range(3)]
     np.testing.assert_allclose(found, losses, rtol=1e-5)
@@ -84,7 +72,6 @@ def test_a_recorded_step_is_the_step() -> None:
         found = []
         for recorded in (False, True):
             network, rng = small_network(Dropout(0.5)), Generator(7)
-            on_device(network)
             network.velocity = ops.zeros(network.vector.shape, np.float32)  # type: ignore[attr-defined]
             images, classes = ops.array(x), ops.array(labels)
 
@@ -92,7 +79,7 @@ def test_a_recorded_step_is_the_step() -> None:
                 return step(network, x, t, Context(training=True, keep=True, rng=rng))  # type: ignore[arg-type]
 
             losses = []
-            do = one
+            do: Any = one
             if recorded:
                 do = Captured(one, warm_ups=2)
             else:
@@ -123,7 +110,7 @@ def test_a_recorded_step_may_not_read_from_the_device() -> None:
 
 
 def test_memory_of_a_recorded_step_is_its_own() -> None:
-    x = array(np.arange(5000, dtype=np.float32))
+    x: Any = array(np.arange(5000, dtype=np.float32))
     with ops.use_backend("cuda"):
         do = Captured(lambda: ops.relu(ops.relu(ops.relu(x))), warm_ups=1)
         others = [ops.zeros((5000,), np.float32) for _ in range(5)]
@@ -134,10 +121,9 @@ def test_memory_of_a_recorded_step_is_its_own() -> None:
 
 def test_philox_gives_the_published_numbers() -> None:
     """The known answers that come with Random123 (Salmon et al. 2011), for counters and keys of zeros and of ones."""
-    from pellucid.ops.cuda_ops import jit
 
     def at(counter: int, use: int, key: int) -> list[int]:
-        function = jit.bound(philox.function, jit.NUMBERS["uint64"], jit.NUMBERS["uint64"])
+        function = bound(philox.function, NUMBERS["uint64"], NUMBERS["uint64"])  # type: ignore[attr-defined]
         with np.errstate(over="ignore"):
             return [int(n) for n in function(np.uint64(counter), np.uint64(use), np.uint64(key))]
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from ops.conformance.arrays import LAYOUTS, Source, laid_out
 from ops.conformance.cases import ELEMENTWISE, Case, call
 from ops.conformance.images import IMAGES
-from pellucid.ops import BACKENDS, numba_ops, numpy_ops
+from pellucid.ops import BACKENDS, half, numba_ops, numpy_ops
 from pellucid.ops.arrays import Array
 
 Real = type[np.floating[Any]]
@@ -24,6 +24,7 @@ ROUNDINGS = 8  # rounding errors of the bound that a result may be off; see conf
 
 # Ops of numbers of other types have tests of their own, where the results must be the same.
 OTHER_TYPES = {name for name in numpy_ops.__all__ if name.startswith("integer_")} | {
+    *half.ARRAYS,
     "dropout_keep",
     "narrow",
     "round_to_scale",

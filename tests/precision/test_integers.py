@@ -219,6 +219,7 @@ class Doubled(Layer):
     [
         (Sequential(Doubled(), Flatten(), Linear(2)), r"layer 0 \(Doubled\): expected a layer with an integer form"),
         (Sequential(Residual(Doubled()), Flatten(), Linear(2)), r"layer 0.body \(Doubled\)"),
+        (AvgPool2d(3, padding=1, count_padding=True), "expected a pool that doesn't count its padding"),
         (Graph(Node(ReLU(), "input", "a"), Node(ReLU(), "input", "b"), outputs=("a", "b")), "one output, got a, b"),
     ],
 )

@@ -112,7 +112,7 @@ def test_a_run_that_names_code_asks_for_trust_and_runs_nothing(
     [
         ("nowhere_at_all:make", "", "network 'nowhere_at_all:make': no module nowhere_at_all"),
         ("own_convnet:made", "", "own_convnet has no function 'made'"),
-        ("own_convnet:make", "with = 3", "unknown key network.with for own_convnet:make; nearest is width"),
+        ("own_convnet:make", "with = 3", "unknown key network.with for own_convnet:make"),
         ("own_convnet:make", "width = 'wide'", "network.width = 'wide'"),
     ],
 )

@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import pytest
-
 from robustness.attempts import REFUSED, RIGHT, Files
 from robustness.readers import READERS, Reader
 

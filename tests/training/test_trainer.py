@@ -106,9 +106,9 @@ def test_a_long_gradient_is_shortened(monkeypatch: pytest.MonkeyPatch) -> None:
     trainer = small_trainer(small_recipe(epochs=1))
     update = trainer.optimizer.update
 
-    def measured(vector: Array, gradient: Array, scale: float) -> None:
+    def measured(vector: Array, gradient: Array, *rest: Any, **named: Any) -> None:
         norms.append(float(np.linalg.norm(gradient)))
-        update(vector, gradient, scale)
+        update(vector, gradient, *rest, **named)
 
     monkeypatch.setattr(trainer.optimizer, "update", measured)
     trainer.clip = 0.25

@@ -101,17 +101,19 @@ def check_gradients(
     rounding alone flips a choice of ReLU or pooling, the input is nudged until it doesn't.
     """
     rng = np.random.default_rng([seed, _CHECK])
-    reference = _Reference(network.astype(np.float64, fuse=False), loss, seed, loss_pattern)
+    with ops.use_backend("numpy"):
+        reference = _Reference(network.astype(np.float64, fuse=False), loss, seed, loss_pattern)
     x = reference.away_from_kinks(network, x.astype(np.float64), dtype, backend, rng)
-    tested = network.astype(dtype)
     with ops.use_backend(backend):
-        dx = _gradient(tested, loss, x.astype(dtype), seed)
-    gradients = {name: p.gradient for name, p in tested.parameters.items() if p.trained}
+        tested = network.astype(dtype)
+        dx = ops.host(_gradient(tested, loss, x.astype(dtype), seed))
+        gradients = {name: ops.host(p.gradient) for name, p in tested.parameters.items() if p.trained}
+        whole = ops.host(tested.gradient)
     tensors = {name: reference.network.parameters[name].value for name in gradients} | {"input": x}
     gradients["input"] = dx
     with ops.use_backend("numpy"):
         reference.start(x)
-        floor = _root_mean_square(tested.gradient) * (1e-4 if np.dtype(dtype) == np.float64 else 1e-2)
+        floor = _root_mean_square(whole) * (1e-4 if np.dtype(dtype) == np.float64 else 1e-2)
         return [reference.check(name, tensors[name], gradients[name], samples, floor, rng) for name in tensors]
 
 
@@ -185,7 +187,8 @@ class _Reference:
         """An input near x for which the side under test makes the choices of the definition."""
         if np.dtype(dtype) == np.float64:
             return x
-        rounded = network.astype(dtype, fuse=False)
+        with ops.use_backend(backend):
+            rounded = network.astype(dtype, fuse=False)
         for _ in range(50):
             x = x.astype(dtype).astype(np.float64)
             with ops.use_backend(backend):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from cyclopts import Parameter
 
 from pellucid.cli.flags import Count, Whole, switch
+from pellucid.cli.machine import Machine
 from pellucid.cli.output import dimensions, print_json, print_note, print_table, working
 from pellucid.cli.subject import CLASSES_HELP, INPUT_HELP, SUBJECT_HELP, Subject, few_scenes, open_subject
 
@@ -28,10 +29,11 @@ def check(
     *,
     input_: Annotated[str | None, Parameter(name="--input", help=INPUT_HELP)] = None,
     classes: Annotated[Count | None, Parameter(help=CLASSES_HELP)] = None,
-    backend: Annotated[Literal["numpy", "numba"], Parameter(help="Whose gradients are checked.")] = "numpy",
+    backend: Annotated[Literal["numpy", "numba", "cuda"], Parameter(help="Whose gradients are checked.")] = "numpy",
+    device: Annotated[str, Parameter(help="cuda, cuda:1: a GPU, instead of a backend.")] = "cpu",
     dtype: Annotated[
         Literal["float64", "float32"] | None,
-        Parameter(help="Float type of the side under test; by default float64 for numpy, float32 for numba."),
+        Parameter(help="Float type of the side under test; by default float64 for numpy, else float32."),
     ] = None,
     samples: Annotated[Count, Parameter(help="Elements compared in each tensor.")] = 8,
     batch_size: Annotated[Count, Parameter(help="Images of the batch.")] = 2,
@@ -46,10 +48,11 @@ def check(
 
     if threads is not None:
         ops.set_threads(threads)
+    side = (Machine(device=device).gpu() if device != "cpu" else "") or backend
     subject = open_subject(name, input_, classes)
     network = without_rounding(subject.network)  # rounding has no derivative to compare with
     x, targets = _batch(subject, batch_size, seed)
-    tested = dtype or ("float64" if backend == "numpy" else "float32")
+    tested = dtype or ("float64" if side == "numpy" else "float32")
     limit = tolerance(network, tested)
     with working("comparing gradients with numerical derivatives"):
         rows = check_gradients(
@@ -58,16 +61,16 @@ def check(
             x,
             loss_pattern=_loss_pattern(subject, targets),
             dtype=tested,
-            backend=backend,
+            backend=side,
             samples=samples,
             seed=seed,
         )
     passed = all(row.error <= limit for row in rows)
     if json:
         tensors = [asdict(row) | {"error": row.error} for row in rows]
-        print_json({"passed": passed, "tolerance": limit, "dtype": tested, "backend": backend, "tensors": tensors})
+        print_json({"passed": passed, "tolerance": limit, "dtype": tested, "backend": side, "tensors": tensors})
     else:
-        _show(rows, limit, f"{subject.title}: {backend} in {tested} against derivatives of the definition in float64")
+        _show(rows, limit, f"{subject.title}: {side} in {tested} against derivatives of the definition in float64")
     return 0 if passed else FAILED
 
 

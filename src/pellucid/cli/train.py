@@ -84,9 +84,10 @@ class Order:
 
 
 def _train(order: Order, communicator: Communicator) -> int:
+    from pellucid.training.agreement import together
     from pellucid.training.callbacks.progress import Progress
 
-    backend = order.machine.use()
+    backend = together(communicator, lambda: order.machine.use(communicator.local_rank))
     trainer, run = _trainer(order, Progress(order.verbosity), communicator)
     if order.verbosity:
         for note in getattr(trainer.loader.dataset.targets, "notes", ()):

@@ -57,10 +57,14 @@ class Augmentation:
     def erase_from(self, images: Array, uniform: Array) -> None:
         """Blank a random rectangle of every image (n, C, H, W) in place, from uniform numbers (n, COLUMNS)."""
         _, _, H, W = images.shape
+        top, bottom, left, right = self.rectangles(uniform, H, W).T[:, :, None]
+        y, x = np.arange(H), np.arange(W)
+        rows, columns = (y >= top) & (y < bottom), (x >= left) & (x < right)
+        np.copyto(images, 0, where=(rows[:, :, None] & columns[:, None, :])[:, None])
+
+    def rectangles(self, uniform: Array, H: int, W: int) -> Array:
+        """What is blanked of each image, as (n, 4): rows top .. bottom - 1, columns left .. right - 1."""
         heights, widths = (np.floor(uniform[:, 5:7] * (self.erase + 1))).T
         tops = np.floor(uniform[:, 7] * (H + heights)) - heights  # so that the rectangle may stand over the edge,
         lefts = np.floor(uniform[:, 8] * (W + widths)) - widths  # and every pixel is hit as often as the others
-        y, x = np.arange(H), np.arange(W)
-        rows = (y >= tops[:, None]) & (y < (tops + heights)[:, None])
-        columns = (x >= lefts[:, None]) & (x < (lefts + widths)[:, None])
-        np.copyto(images, 0, where=(rows[:, :, None] & columns[:, None, :])[:, None])
+        return np.stack([tops, tops + heights, lefts, lefts + widths], axis=1)

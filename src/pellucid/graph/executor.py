@@ -46,6 +46,10 @@ class Executor:
         self._slots = {name: i for i, name in enumerate([INPUT, *(node.name for node in nodes)])}
         self._outputs = tuple(self._slots[name] for name in nodes.outputs)
         self._steps = self._numbered(nodes)
+        self._hollow: dict[int, list[tuple[int, Layer]]] = {}  # by the node before which they stand
+        for group in reversed(nodes.groups):
+            if group.last == group.first:
+                self._hollow.setdefault(group.first, []).append((self._slots[group.source], group.container))
         self._kept_shapes: list[tuple[int, ...]] | None = None  # of the outputs, between forward and backward
         self._kept_input: tuple[Any, ...] = ()  # its shape and type
         self.note_parameters()
@@ -89,7 +93,9 @@ class Executor:
         values: list[Any] = [None] * len(self._slots)
         values[0] = x
         watch = context.watch
-        for step in self._steps:
+        for i, step in enumerate(self._steps):
+            if watch is not None and i in self._hollow:
+                self._show_hollow(i, values, watch)
             inputs = step.inputs
             given: Any = [values[slot] for slot in inputs] if step.join else values[inputs[0]]
             y = values[step.output] = step.layer.forward(given, context)
@@ -97,10 +103,18 @@ class Executor:
                 _show(step, y, watch)
             for slot in step.dead:
                 values[slot] = None
+        if watch is not None:
+            self._show_hollow(len(self._steps), values, watch)
         outputs = [values[slot] for slot in self._outputs]
         if context.keep:
             self._kept_shapes, self._kept_input = [y.shape for y in outputs], (x.shape, x.dtype)
         return outputs[0] if len(outputs) == 1 else outputs
+
+    def _show_hollow(self, place: int, values: list[Any], watch: Callable[[Layer, Array], None]) -> None:
+        """Show what containers without a layer give, which is what they see."""
+        for slot, container in self._hollow.get(place, ()):
+            if values[slot] is not None:
+                watch(container, values[slot])
 
     def backward(self, dy: Array | Sequence[Array | None], *, input_gradient: bool = False) -> Array | None:
         """From the gradient of each output to those of the parameters; returns the input's where it is asked for.

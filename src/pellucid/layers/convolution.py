@@ -105,10 +105,9 @@ class Conv2d(Convolution):
         weight, x, size = self.built_weight, self.x, (self.x.shape[2], self.x.shape[3])
         geometry = self.geometry_for(size)
         if not self.learns:
-            wanted = self.input_gradient
-            return (
-                ops.conv2d_input_gradient(dy, weight.value, size, geometry) if wanted else ops.empty((0,), dy.dtype)
-            )
+            if not self.input_gradient:
+                return ops.empty((0,), dy.dtype)
+            return ops.conv2d_input_gradient(dy, weight.value, size, geometry)
         db = self.bias.gradient if self.bias is not None else None
         return ops.conv2d_backward(dy, x, weight.value, weight.gradient, db, geometry, self.input_gradient)
 

@@ -37,6 +37,8 @@ class SoftmaxCrossEntropy:
             raise PellucidError(f"labels: expected one a place of logits {logits.shape}, got shape {labels.shape}")
         if isinstance(labels, np.ndarray):  # on a device, reading them would wait for it
             self._check(labels, K)
+        if normalizer is None and self.class_weights is None and self.ignore_label is None:
+            normalizer = float(labels.size)
         weights = self._weights(K, logits.dtype)
         weights = None if weights is None else ops.array(weights)
         return ops.softmax_cross_entropy(logits, labels, self.label_smoothing, weights, self.ignore_label, normalizer)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:  # every backend has the definition's signatures
 __all__ = [
     "backend",
     "memory",
+    "recorder",
     "set_backend",
     "set_threads",
     "threads",
@@ -55,17 +56,34 @@ def set_backend(name: str | None = None) -> str:
     known = BACKENDS | DEVICE_BACKENDS
     if chosen not in known or (number and (chosen != "cuda" or not number.isdecimal())):
         raise PellucidError(f"unknown backend {name!r}: expected one of auto, {', '.join(known)}, cuda:1 ...")
-    package = PACKAGES.get(chosen)
-    if package is not None and importlib.util.find_spec(package) is None:
-        raise PellucidError(
-            f"backend {chosen!r} needs the package {package.replace('_', '-')}, which is not installed: "
-            f"pip install {'numba' if chosen == 'numba' else repr('pellucid[cuda]')}"
-        )
-    module = importlib.import_module(known[chosen])
+    module = _load(chosen)
     if chosen == "cuda":
-        module.set_device(int(number or 0))
+        cards = importlib.import_module("pellucid.ops.cuda_ops.device")
+        if number:
+            cards.set_device(int(number))
+        cards.device()
     _active = module
     return chosen
+
+
+def _load(name: str) -> ModuleType:
+    """A backend's module. Raises PellucidError where what it needs isn't installed."""
+    package = PACKAGES.get(name)
+    if package is not None and importlib.util.find_spec(package) is None:
+        raise PellucidError(
+            f"backend {name!r} needs the package {package.replace('_', '-')}, which is not installed: "
+            f"pip install {'numba' if name == 'numba' else repr('pellucid[cuda]')}"
+        )
+    try:
+        return importlib.import_module((BACKENDS | DEVICE_BACKENDS)[name])
+    except ImportError as error:  # of a package that the backend's package needs
+        raise PellucidError(f"backend {name!r}: {' '.join(str(error).split())}") from error
+
+
+def gpus() -> int:
+    """How many GPUs this machine has. Raises PellucidError where what it takes to use one is missing."""
+    _load("cuda")
+    return int(importlib.import_module("pellucid.ops.cuda_ops.device").count())
 
 
 def backend() -> str:
@@ -85,6 +103,12 @@ def use_backend(name: str) -> Iterator[None]:
         yield
     finally:
         _active = before
+
+
+def recorder() -> Any:
+    """What the active backend does whole training steps with; None where each op is done as it comes."""
+    backend()
+    return getattr(_active, "recorder", None)
 
 
 def __getattr__(name: str) -> Any:

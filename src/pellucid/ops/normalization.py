@@ -43,8 +43,8 @@ def batch_norm(
     variance = (total(taking_halves(backend, "channel_dot")(centred, centred)) / count).astype(kind)
     if seen:  # an empty batch tells nothing
         unbiased = variance * kind.type(count / max(count - 1, 1))
-        for running, new in ((running_mean, mean), (running_variance, unbiased)):
-            running += kind.type(momentum) * (new - running)
+        running_mean += kind.type(momentum) * (mean - running_mean)
+        running_variance += kind.type(momentum) * (unbiased - running_variance)
     y, inverse = batch_norm_inference(backend, x, gamma, beta, mean, variance, epsilon)
     return y, mean, inverse, count
 

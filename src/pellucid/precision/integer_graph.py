@@ -189,6 +189,10 @@ def _begun(node: Node) -> Part:
     layer = layer.inner if isinstance(layer, RoundedWeights) else layer
     if not isinstance(layer, KNOWN):
         raise layer.error(f"a layer with an integer form ({_names(KNOWN)})", layer.kind)
+    if isinstance(layer, AvgPool2d) and layer.count_padding:
+        raise layer.error("a pool that doesn't count its padding, in integers", layer.describe())
+    if isinstance(layer, Multiply) and len(seen) != 2:
+        raise layer.error("two inputs, in integers", len(seen))
     sized_by = next((name for name in node.inputs if name not in seen), "")
     return Part(layer, node.name, seen, node.name, node.name, sized_by, rounded)
 

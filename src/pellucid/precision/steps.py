@@ -45,8 +45,6 @@ def pool_step(pool: Layer, at: At) -> IntegerPool2d:
     """A pool over windows, or over the whole map."""
     if isinstance(pool, MaxPool2d | AvgPool2d):
         average = isinstance(pool, AvgPool2d)
-        if isinstance(pool, AvgPool2d) and pool.count_padding:
-            raise pool.error("a pool that doesn't count its padding, in integers", pool.describe())
         padding, same = window_padding(pool, at)
         return IntegerPool2d(*at, average, pool.kernel, pool.stride, padding, pool.ceil, pool.dilation, same)
     size = at.input_shape[1:]
@@ -72,8 +70,6 @@ def add_step(part: Part, at: At, scales: Sequence[Scale], output: Scale | None) 
 
 def multiply_step(part: Part, at: At, scales: Sequence[Scale], output: Scale) -> IntegerMultiply:
     """A product of two inputs."""
-    if len(scales) != 2:
-        raise part.layer.error("two inputs, in integers", len(scales))
     multiplier, shift = fixed_point(np.array([scales[0].step * scales[1].step / output.step]))
     zeros = (scales[0].zero, scales[1].zero)
     return IntegerMultiply(*at, zeros, int(multiplier[0]), int(shift[0]), output.zero, *bounds(part.clip, output))

@@ -62,6 +62,11 @@ class Classify:
         """(loss, gradient for the logits): the sum over these images divided by `total`, by default their count."""
         return self.criterion(outputs, targets, None if total is None else float(total[0]))
 
+    def count_into(self, outputs: Array, targets: Array, counts: Array, settings: Array) -> None:
+        """What the training's metrics count of a batch, added where a backend does whole steps (ops.recorder)."""
+        ignored = np.iinfo(np.int64).min if self.ignore_label is None else self.ignore_label
+        ops.recorder().count_right(outputs, targets, int(ignored), counts, settings)
+
     def metrics(self, training: bool = False) -> Accuracy:
         """An empty collection; in training only the accuracy."""
         return Accuracy(self.ignore_label) if training else Confusion(len(self.class_names), self.ignore_label)

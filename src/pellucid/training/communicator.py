@@ -14,6 +14,10 @@ class Communicator(Protocol):
         """This process's number; 0 writes files and talks to people."""
 
     @property
+    def local_rank(self) -> int:
+        """This process's number among those on its machine."""
+
+    @property
     def ranks(self) -> int:
         """Number of processes."""
 
@@ -33,7 +37,7 @@ class Communicator(Protocol):
 class Alone:
     """The communicator of a process that trains by itself."""
 
-    rank = 0
+    rank = local_rank = 0
     ranks = 1
 
     def all_reduce(self, array: Array) -> Array:

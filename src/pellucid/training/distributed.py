@@ -52,11 +52,12 @@ class LostRankError(Exception):
 class MPI:
     """The communicator of the processes that mpiexec or srun started.
 
-    world: MPI's own. patience: seconds to wait for the others in one operation.
+    world: MPI's own. patience: seconds to wait for the others in one operation. local_rank: this process's number
+    among those on its machine.
     """
 
-    def __init__(self, world: Comm, patience: float = DEFAULT_PATIENCE) -> None:
-        self.world, self.patience = world, patience
+    def __init__(self, world: Comm, patience: float = DEFAULT_PATIENCE, local_rank: int = 0) -> None:
+        self.world, self.patience, self.local_rank = world, patience, local_rank
         self.rank: int = world.rank
         self.ranks: int = world.size
         self._library = importlib.import_module("mpi4py.MPI")
@@ -140,8 +141,7 @@ def join_ranks() -> Communicator:
         return Alone()
     patience = _patience()
     world = _world(launched, patience)
-    _settle(world)
-    communicator = MPI(world, patience)
+    communicator = MPI(world, patience, _settle(world))
     sys.excepthook = partial(_end_all, communicator)
     return communicator
 
@@ -156,14 +156,16 @@ def _end_all(communicator: MPI, kind: type[BaseException], error: BaseException,
     communicator.fail(f"{kind.__name__}: {error}", 1, "".join(traceback.format_exception(kind, error, trace)))
 
 
-def _settle(world: Comm) -> None:
-    """Take this rank's share of the machine's cores; keep quiet if it is not rank 0."""
+def _settle(world: Comm) -> int:
+    """Take this rank's share of the machine's cores; keep quiet if it is not rank 0. Its number on the machine."""
     neighbours = world.Split_type(importlib.import_module("mpi4py.MPI").COMM_TYPE_SHARED)
     undo_binding(neighbours.size)
     ops.set_threads(share_of_cores(neighbours.rank, neighbours.allgather(allowed_cores())))
+    local_rank: int = neighbours.rank
     neighbours.Free()
     if world.rank != 0:
         sys.stdout = sys.stderr = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115
+    return local_rank
 
 
 def _patience() -> float:

@@ -25,6 +25,9 @@ Update = Callable[[Array, Array], None]
 class TrainedWeights:
     """Weights that are trained in the type they are stored in."""
 
+    scales = False
+    """Whether the loss is scaled, so that a gradient may overflow now and then."""
+
     def __init__(self, network: Network) -> None:
         self.network = network
 
@@ -71,6 +74,7 @@ class HalfWeights(TrainedWeights):
         super().__init__(network)
         self.master = ops.widen(network.vector)
         self.scale = LossScale() if network.dtype == np.float16 else None
+        self.scales = self.scale is not None
 
     @property
     def vector(self) -> Array:

@@ -46,8 +46,7 @@ class Optimizer:
         parts: those of the vector that learn, each with its factors of rate and decay; by default the whole vector.
         Raises PellucidError for a gradient, or a vector, of another length than before.
         """
-        if not self.slots:
-            self.slots = {name: ops.zeros(vector.shape, vector.dtype) for name in self.SLOTS}
+        self.prepare(vector)
         self._check_lengths(vector, gradient)
         self.steps += 1
         for part in (VectorPart(0, vector.size),) if parts is None else parts:
@@ -56,6 +55,15 @@ class Optimizer:
             self._update(
                 vector[here], gradient[here], *slots, scale * self.rate * part.rate, self.weight_decay * part.decay
             )
+
+    def prepare(self, vector: Array) -> None:
+        """Make what is kept of a vector's weights, where it isn't there yet."""
+        if not self.slots:
+            self.slots = {name: ops.zeros(vector.shape, vector.dtype) for name in self.SLOTS}
+
+    def rule(self) -> tuple[str, tuple[float, ...]]:
+        """Name of the rule by which a recorded step moves the weights, and its constants."""
+        raise NotImplementedError
 
     def _check_lengths(self, vector: Array, gradient: Array) -> None:
         """One optimizer moves one vector."""
@@ -94,6 +102,10 @@ def _copy(values: Array) -> Array:
 class SGD(Optimizer):
     """Stochastic gradient descent."""
 
+    def rule(self) -> tuple[str, tuple[float, ...]]:
+        """Rule without constants."""
+        return "sgd", ()
+
     def _update(self, w: Array, g: Array, rate: float, decay: float) -> None:
         ops.sgd_update(w, g, rate, decay)
 
@@ -108,6 +120,10 @@ class Momentum(Optimizer):
         super().__init__(rate, weight_decay)
         self.momentum = momentum
         self._check("momentum", 0, 1)
+
+    def rule(self) -> tuple[str, tuple[float, ...]]:
+        """With what is kept of the velocity, and whether to look ahead."""
+        return "momentum", (self.momentum, float(self.nesterov))
 
     def _update(self, w: Array, g: Array, v: Array, rate: float, decay: float) -> None:
         ops.momentum_update(w, g, v, rate, self.momentum, self.nesterov, decay)
@@ -128,6 +144,10 @@ class AdaGrad(Optimizer):
         super().__init__(rate, weight_decay)
         self.epsilon = epsilon
 
+    def rule(self) -> tuple[str, tuple[float, ...]]:
+        """With what is kept of the squares, what is taken in, and epsilon."""
+        return "rms", (1.0, 1.0, self.epsilon)
+
     def _update(self, w: Array, g: Array, s: Array, rate: float, decay: float) -> None:
         ops.adagrad_update(w, g, s, rate, self.epsilon, decay)
 
@@ -141,6 +161,10 @@ class RMSprop(Optimizer):
         super().__init__(rate, weight_decay)
         self.decay, self.epsilon = decay, epsilon
         self._check("decay", 0, 1)
+
+    def rule(self) -> tuple[str, tuple[float, ...]]:
+        """With what is kept of the squares, what is taken in, and epsilon."""
+        return "rms", (self.decay, 1 - self.decay, self.epsilon)
 
     def _update(self, w: Array, g: Array, s: Array, rate: float, decay: float) -> None:
         ops.rmsprop_update(w, g, s, rate, self.decay, self.epsilon, decay)
@@ -164,6 +188,10 @@ class Adam(Optimizer):
         self.beta1, self.beta2, self.epsilon = beta1, beta2, epsilon
         for name in ("beta1", "beta2"):
             self._check(name, 0, 1)
+
+    def rule(self) -> tuple[str, tuple[float, ...]]:
+        """With both means' constants, epsilon, and whether weight decay stands apart."""
+        return "adam", (self.beta1, self.beta2, self.epsilon, float(self.decoupled))
 
     def _update(self, w: Array, g: Array, m: Array, v: Array, rate: float, decay: float) -> None:
         betas = (self.beta1, self.beta2)

@@ -9,13 +9,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from functools import partial
+from typing import Any
 
 import numpy as np
 
 from pellucid import ops
 from pellucid.data import Batch, Loader
 from pellucid.data.randomness import generator
-from pellucid.errors import PellucidError
+from pellucid.errors import OutOfMemoryError, PellucidError
 from pellucid.layers import Context
 from pellucid.network import Network
 from pellucid.ops.arrays import Array
@@ -24,11 +25,16 @@ from pellucid.training.averaging import WeightAverage
 from pellucid.training.communicator import Alone, Communicator
 from pellucid.training.diagnosis import not_finite
 from pellucid.training.evaluate import evaluate, joined
+from pellucid.training.fitting_batch import too_large
 from pellucid.training.master_weights import TrainedWeights, trained_weights
 from pellucid.training.optimizers import Optimizer
+from pellucid.training.recorded import ROOM, RecordedSteps, recorded_steps, sound
 from pellucid.training.schedules import Schedule
 from pellucid.training.signals import StopRequest, stop_signals
 from pellucid.training.state import Record, TrainingState
+
+READ_SECONDS = 0.2
+"""Between two looks at the losses of recorded steps."""
 
 
 class Callback:
@@ -42,6 +48,14 @@ class Callback:
 
     def step(self, trainer: Trainer, loss: float) -> None:
         """A step is done, with this loss over its batch."""
+
+    def looks(self, trainer: Trainer, step: int) -> bool:
+        """Whether `step` looks at more, after that step of the training, than the loss and the state's counters.
+
+        Where it doesn't, it may be called when further steps are done: waiting for each step would cost much time on
+        a GPU.
+        """
+        return type(self).step is not Callback.step
 
     def epoch(self, trainer: Trainer, record: Record) -> None:
         """An epoch is done and evaluated; the record is also the last of trainer.state.history."""
@@ -119,13 +133,21 @@ class Trainer:
             self.weights.restart()
             if self.average is not None:
                 self.average.restart(self.network)
+        recorded = recorded_steps(self)
         with stop_signals() as stop:
             try:
                 for callback in self.callbacks:
                     callback.start(self)
                 while self.state.epoch < self.total_epochs and not self.stopped:
-                    self._run_epoch(stop)
+                    if recorded is None:
+                        self._run_epoch(stop)
+                    else:
+                        self._run_recorded(recorded, stop)
                 finished = not self.stopped
+            except OutOfMemoryError as error:
+                if recorded is not None:
+                    recorded.steps.clear()
+                raise too_large(error, self.network, self.loader, self._loss_gradient) from None
             finally:
                 with ExitStack() as ends:  # each of them is called, even if another one fails
                     for callback in reversed(self.callbacks):
@@ -147,6 +169,37 @@ class Trainer:
                 return
             start = time.perf_counter()
         self._finish_epoch()
+
+    def _run_recorded(self, steps: RecordedSteps, stop: StopRequest) -> None:
+        """As _run_epoch, by steps that wait for nothing; every now and then their losses are read."""
+        state = self.state
+        steps.begin()
+        while state.batch < len(self.loader) and state.step < self.total_steps:
+            start, taken = time.perf_counter(), 0
+            left = min(len(self.loader) - state.batch, self.total_steps - state.step, ROOM)
+            while taken < left:
+                steps.step()
+                taken += 1
+                if stop.asked or time.perf_counter() - start > READ_SECONDS or self._watched(state.step + taken):
+                    break
+            self.stopped = stop.asked
+            done = steps.read()
+            seconds = (time.perf_counter() - start) / taken
+            for one in done:
+                if not sound(one, scaled=self.weights.scales):
+                    batch = next(iter(self.loader.epoch(state.epoch, state.batch)))
+                    raise self._diagnose(batch, None)
+                state.count(one.loss, one.images, len(self.loader))
+                state.epoch_seconds += seconds
+                for callback in self.callbacks:
+                    callback.step(self, one.loss)
+            if self.stopped:
+                return
+        self._finish_epoch()
+
+    def _watched(self, step: int) -> bool:
+        """Whether somebody wants to see the trainer as it is after that step."""
+        return any(callback.looks(self, step) for callback in self.callbacks)
 
     def _step(self, batch: Batch, stop: StopRequest) -> tuple[float, bool]:
         """Forward, loss, backward, sum over the ranks, update: the whole batch's loss, and whether to stop."""
@@ -191,14 +244,18 @@ class Trainer:
             all_reduce=self.communicator.all_reduce if self.communicator.ranks > 1 else None,
         )
 
-    def _diagnose(self, batch: Batch, total: Array) -> PellucidError:
+    def _diagnose(self, batch: Batch, total: Array | None) -> PellucidError:
         context = replace(self._context(batch), all_reduce=None)
 
         def loss_gradient(outputs: Array) -> Array:
-            gradient: Array = self.task.loss(self.weights.outputs(outputs), batch.targets, total)[1]
-            return self.weights.to_backward(gradient)
+            return self._loss_gradient(outputs, batch.targets, total)
 
         return not_finite(self.network, batch.inputs, context, loss_gradient, self.state.step + 1)
+
+    def _loss_gradient(self, outputs: Array, targets: Any, total: Array | None = None) -> Array:
+        """The gradient that the network takes back."""
+        gradient: Array = self.task.loss(self.weights.outputs(outputs), targets, total)[1]
+        return self.weights.to_backward(gradient)
 
     def _finish_epoch(self) -> None:
         """Measure, write down, and start counting anew."""

@@ -91,7 +91,7 @@ def _file(folder: Path, name: str, names: Sequence[str], checker: BoxChecker) ->
 
 
 def _parsed(path: Path) -> ElementTree.Element:
-    """The root of a file of annotations. Raises PellucidError for anything but XML in an encoding that XML may have."""
+    """The root of a file of annotations. Raises PellucidError for anything but XML in one of its own encodings."""
     try:
         return ElementTree.fromstring(read_whole(path))
     except ElementTree.ParseError as error:

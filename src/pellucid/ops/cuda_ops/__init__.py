@@ -5,7 +5,10 @@ to PTX (ptx.py) and started by the driver (device.py, card.py); with NUMBA_ENABL
 simulator on any machine. Convolutions are cuDNN's and matrix products cuBLAS's where those are installed.
 """
 
+from pellucid.ops.cuda_ops import recorder as recorder
 from pellucid.ops.cuda_ops.activation import (
+    clip,
+    clip_backward,
     dropout,
     leaky_relu,
     leaky_relu_backward,
@@ -19,7 +22,6 @@ from pellucid.ops.cuda_ops.activation import (
     tanh_backward,
 )
 from pellucid.ops.cuda_ops.arrays import array, channels_last, empty, empty_images, host, padded, zeros
-from pellucid.ops.cuda_ops.capture import Captured
 from pellucid.ops.cuda_ops.channels import (
     add_bias,
     channel_affine,
@@ -37,9 +39,19 @@ from pellucid.ops.cuda_ops.convolution import (
     conv2d_relu_max_pool2d_backward,
     conv2d_weight_gradient,
 )
-from pellucid.ops.cuda_ops.device import device, set_device
 from pellucid.ops.cuda_ops.half import narrow, widen
-from pellucid.ops.cuda_ops.integer import integer_avg_pool2d, integer_conv2d, integer_logits, integer_max_pool2d
+from pellucid.ops.cuda_ops.integer import (
+    integer_add,
+    integer_avg_pool2d,
+    integer_concat,
+    integer_conv2d,
+    integer_conv_transpose2d,
+    integer_logits,
+    integer_max_pool2d,
+    integer_multiply,
+    integer_sum,
+    integer_transposed_logits,
+)
 from pellucid.ops.cuda_ops.joins import add, concat, multiply, split, unbroadcast
 from pellucid.ops.cuda_ops.linear import linear, linear_backward, linear_relu, linear_relu_backward
 from pellucid.ops.cuda_ops.loss import mean_squared_error, softmax, softmax_cross_entropy
@@ -69,6 +81,7 @@ __all__ = [
     "adam_update",
     "add",
     "add_bias",
+    "array",
     "average_update",
     "avg_pool2d",
     "avg_pool2d_backward",
@@ -79,6 +92,9 @@ __all__ = [
     "channel_combination",
     "channel_dot",
     "channel_sum",
+    "channels_last",
+    "clip",
+    "clip_backward",
     "concat",
     "conv2d",
     "conv2d_backward",
@@ -90,12 +106,21 @@ __all__ = [
     "conv2d_weight_gradient",
     "dropout",
     "dropout_keep",
+    "empty",
+    "empty_images",
     "global_avg_pool2d",
     "global_avg_pool2d_backward",
+    "host",
+    "integer_add",
     "integer_avg_pool2d",
+    "integer_concat",
     "integer_conv2d",
+    "integer_conv_transpose2d",
     "integer_logits",
     "integer_max_pool2d",
+    "integer_multiply",
+    "integer_sum",
+    "integer_transposed_logits",
     "leaky_relu",
     "leaky_relu_backward",
     "linear",
@@ -108,6 +133,7 @@ __all__ = [
     "momentum_update",
     "multiply",
     "narrow",
+    "padded",
     "relu",
     "relu_backward",
     "rmsprop_update",
@@ -125,6 +151,7 @@ __all__ = [
     "tanh_backward",
     "unbroadcast",
     "widen",
+    "zeros",
 ]
 
 TAKES_HALVES = True

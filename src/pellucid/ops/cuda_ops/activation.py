@@ -39,6 +39,16 @@ def leaky_relu_backward(dy: DeviceArray, x: DeviceArray, slope: float) -> Device
     return elementwise(_leaky_relu_backward, (dy, x), slope)
 
 
+def clip(x: DeviceArray, low: float, high: float) -> DeviceArray:
+    """x between low and high, the nearer of the two outside."""
+    return elementwise(_clip, (x,), low, high)
+
+
+def clip_backward(dy: DeviceArray, x: DeviceArray, low: float, high: float) -> DeviceArray:
+    """Gradient dy where x lies between the bounds, 0 at them and outside."""
+    return elementwise(_clip_backward, (dy, x), low, high)
+
+
 def sigmoid(x: DeviceArray) -> DeviceArray:
     """1 / (1 + exp(-x)), by way of exp(-|x|)."""
     return elementwise(_sigmoid, (x,))
@@ -106,6 +116,21 @@ def _leaky_relu_backward(dy: Any, x: Any, slope: Any, dx: Any) -> None:
     for i in range(cuda.grid(1), x.size, cuda.gridsize(1)):
         value = wide(dy[i])
         dx[i] = narrow(value if wide(x[i]) > 0 else value * slope)
+
+
+@kernel("T1 r r T1")
+def _clip(x: Any, low: Any, high: Any, y: Any) -> None:
+    for i in range(cuda.grid(1), x.size, cuda.gridsize(1)):
+        value = wide(x[i])
+        y[i] = narrow(low if value < low else high if value > high else value)  # so NaN stays
+
+
+@kernel("T1 T1 r r T1")
+def _clip_backward(dy: Any, x: Any, low: Any, high: Any, dx: Any) -> None:
+    bottom, top = wide(narrow(low)), wide(narrow(high))  # as they are among the numbers that were clipped
+    for i in range(cuda.grid(1), x.size, cuda.gridsize(1)):
+        value = wide(x[i])
+        dx[i] = narrow(wide(dy[i]) if bottom < value < top else real(0))
 
 
 @kernel("T1 T1")

@@ -17,7 +17,7 @@ from numba import cuda
 from pellucid.errors import PellucidError
 from pellucid.ops.arrays import Array, Pair, Shape
 from pellucid.ops.cuda_ops.device import device, launch
-from pellucid.ops.cuda_ops.jit import THREADS, blocks, kernel, narrow, real, wide, wide_source
+from pellucid.ops.cuda_ops.jit import THREADS, blocks, kernel, narrow, real, split, wide, wide_source
 from pellucid.ops.cuda_ops.pool import Block, pool
 from pellucid.ops.cuda_ops.types import FLOATS, NUMBERS
 
@@ -229,7 +229,7 @@ def _with_rest(key: Any) -> Any:
 # Where arrays are made.
 
 
-def empty(shape: int | Shape, dtype: npt.DTypeLike = np.float32) -> DeviceArray:
+def empty(shape: int | Shape, dtype: npt.DTypeLike) -> DeviceArray:
     """Array of undefined contents, C-contiguous, from the pool."""
     kind = np.dtype(dtype)
     if kind.name not in NUMBERS:
@@ -246,7 +246,7 @@ def empty_images(shape: Shape, dtype: npt.DTypeLike) -> DeviceArray:
     return empty((N, H, W, C), dtype).transpose(0, 3, 1, 2)
 
 
-def zeros(shape: int | Shape, dtype: npt.DTypeLike = np.float32) -> DeviceArray:
+def zeros(shape: int | Shape, dtype: npt.DTypeLike) -> DeviceArray:
     """Array of zeros, C-contiguous."""
     x = empty(shape, dtype)
     fill(x, 0)
@@ -356,7 +356,8 @@ def fill(x: DeviceArray, value: float) -> None:
     elif value == 0 and math.copysign(1, value) > 0:
         device().clear(x.address, x.nbytes)
     else:
-        launch(_fill.of(x.dtype.name), blocks(x.size), THREADS, dense.reshape(-1), value)
+        number = float(value) if x.dtype.name in FLOATS else int(value)
+        launch(_fill.of(x.dtype.name), blocks(x.size), THREADS, dense.reshape(-1), number)
 
 
 def assign(target: DeviceArray, source: DeviceArray) -> None:
@@ -393,7 +394,9 @@ def _merged(target: DeviceArray, source: DeviceArray) -> tuple[list[int], list[i
         if shape and to[-1] == a * n and by[-1] == b * n:
             shape[-1], to[-1], by[-1] = shape[-1] * n, a, b
         else:
-            shape.append(n), to.append(a), by.append(b)
+            shape.append(n)
+            to.append(a)
+            by.append(b)
     if len(shape) > MOST_AXES:
         raise PellucidError(f"GPU array: expected at most {MOST_AXES} axes to copy, got shape {target.shape}")
     rest = MOST_AXES - len(shape)
@@ -438,9 +441,9 @@ def _copy(
     to: int, by: int,
 ) -> None:  # fmt: skip
     for i in range(cuda.grid(1), n0 * n1 * n2 * n3 * n4, cuda.gridsize(1)):
-        i4, rest = i % n4, i // n4
-        i3, rest = rest % n3, rest // n3
-        i2, rest = rest % n2, rest // n2
-        i1, i0 = rest % n1, rest // n1
+        rest, i4 = split(i, n4)
+        rest, i3 = split(rest, n3)
+        rest, i2 = split(rest, n2)
+        i0, i1 = split(rest, n1)
         value = source[by + i0 * s0 + i1 * s1 + i2 * s2 + i3 * s3 + i4 * s4]
         target[to + i0 * t0 + i1 * t1 + i2 * t2 + i3 * t3 + i4 * t4] = narrow(real(wide_source(value)))

@@ -13,13 +13,9 @@ from pellucid.ops.cuda_ops.arrays import DeviceArray, contiguous, empty
 from pellucid.ops.cuda_ops.device import device
 from pellucid.ops.cuda_ops.types import SIMULATED
 
-TYPES = {"float32": 0, "float64": 1, "float16": 2, "bfloat16": 14}  # cudaDataType: CUDA_R_32F and so on
-COMPUTE = {
-    "float32": 68,
-    "float64": 70,
-    "float16": 68,
-    "bfloat16": 68,
-}  # cublasComputeType_t: CUBLAS_COMPUTE_32F, 64F
+# NVIDIA's numbers: cudaDataType (CUDA_R_32F and so on) and cublasComputeType_t (CUBLAS_COMPUTE_32F, _64F).
+TYPES = {"float32": 0, "float64": 1, "float16": 2, "bfloat16": 14}
+COMPUTE = {"float32": 68, "float64": 70, "float16": 68, "bfloat16": 68}
 FAST_COMPUTE = 77  # CUBLAS_COMPUTE_32F_FAST_TF32
 DEFAULT_ALGORITHM = -1
 WORKSPACE = 32 << 20  # bytes: what NVIDIA recommends for Hopper

@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from pellucid.ops.cuda_ops.device import Graph, device
+from pellucid.ops.cuda_ops.device import device
+from pellucid.ops.cuda_ops.interface import Graph
 from pellucid.ops.cuda_ops.pool import UNLIMITED, Pool, use_pool
 
 WARM_UPS = 2

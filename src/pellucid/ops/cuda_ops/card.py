@@ -10,6 +10,7 @@ import numpy as np
 
 from pellucid.errors import PellucidError
 from pellucid.ops.arrays import Array, Pair
+from pellucid.ops.cuda_ops.interface import Grid
 from pellucid.ops.cuda_ops.jit import Compiled
 from pellucid.ops.cuda_ops.ptx import entry, ptx
 
@@ -29,42 +30,38 @@ def check(what: str, result: tuple[Any, ...]) -> Any:
     return result[1] if len(result) == 2 else result[1:]
 
 
+def _attribute(handle: Any, part: str) -> int:
+    attribute = getattr(cu.CUdevice_attribute, f"CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_{part}")
+    return int(check("asking for the compute capability", cu.cuDeviceGetAttribute(attribute, handle)))
+
+
+def count_cards() -> int:
+    """How many there are. Raises PellucidError where driver or package is missing or too old."""
+    if cu is None:
+        raise PellucidError("backend 'cuda' needs the package cuda-bindings: pip install 'pellucid[cuda]'")
+    try:
+        started = cu.cuInit(0)[0]
+    except RuntimeError as error:  # no driver library
+        raise PellucidError(f"backend 'cuda': no NVIDIA driver found ({error})") from None
+    if started != cu.CUresult.CUDA_SUCCESS:
+        raise PellucidError(f"backend 'cuda': no usable NVIDIA GPU ({started.name})")
+    version = int(check("asking for the driver's version", cu.cuDriverGetVersion()))
+    if version < OLDEST_DRIVER:
+        raise PellucidError(f"GPU driver: expected CUDA 13.0 or later, got {version // 1000}.{version % 1000 // 10}")
+    return int(check("counting GPUs", cu.cuDeviceGetCount()))
+
+
 class Card:
     """One card, its memory, and the stream that all its work goes onto."""
 
     def __init__(self, number: int) -> None:
-        if cu is None:
-            raise PellucidError("backend 'cuda' needs the package cuda-bindings: pip install 'pellucid[cuda]'")
         self.number = number
-        try:
-            started = cu.cuInit(0)[0]
-        except RuntimeError as error:  # no driver library
-            raise PellucidError(f"backend 'cuda': no NVIDIA driver found ({error})") from None
-        if started != cu.CUresult.CUDA_SUCCESS:
-            raise PellucidError(f"backend 'cuda': no usable NVIDIA GPU ({started.name})")
-        version = int(check("asking for the driver's version", cu.cuDriverGetVersion()))
-        if version < OLDEST_DRIVER:
-            raise PellucidError(
-                f"GPU driver: expected CUDA 13.0 or later, got {version // 1000}.{version % 1000 // 10}"
-            )
-        count = int(check("counting GPUs", cu.cuDeviceGetCount()))
+        count = count_cards()
         if not 0 <= number < count:
             raise PellucidError(f"GPU {number}: this machine has {count}, counted from 0")
         handle = check("opening the GPU", cu.cuDeviceGet(number))
         self.name = check("asking for its name", cu.cuDeviceGetName(128, handle)).decode().strip("\0 ")
-        attribute = cu.CUdevice_attribute
-        self.capability: Pair = (
-            int(
-                check(
-                    "asking", cu.cuDeviceGetAttribute(attribute.CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR, handle)
-                )
-            ),
-            int(
-                check(
-                    "asking", cu.cuDeviceGetAttribute(attribute.CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR, handle)
-                )
-            ),
-        )
+        self.capability: Pair = _attribute(handle, "MAJOR"), _attribute(handle, "MINOR")
         if self.capability < OLDEST_CAPABILITY:
             raise PellucidError(
                 f"GPU {number} ({self.name}): expected compute capability 8.0 or later, got "
@@ -117,9 +114,7 @@ class Card:
         """Zeros."""
         check("clearing memory", cu.cuMemsetD8Async(address, 0, size, self.stream))
 
-    def launch(
-        self, compiled: Compiled, grid: int | tuple[int, ...], block: int | tuple[int, ...], arguments: Any
-    ) -> None:
+    def launch(self, compiled: Compiled, grid: Grid, block: Grid, arguments: tuple[Any, ...]) -> None:
         """Run a kernel, which is compiled and loaded when it first runs."""
         if compiled.entry is None:
             compiled.entry = _Entry(compiled, self.capability)
@@ -160,15 +155,28 @@ class _Graph:
             cu.cuGraphDestroy(self.graph)
 
 
+FIELD_BYTES = 8
 FORMATS = {"float32": "f4x", "float64": "d", "int64": "q", "uint64": "Q"}
+FORMATS |= {"uint8": "B7x", "int8": "b7x", "uint16": "H6x", "int32": "i4x"}
 
 
-class _Entry:
-    """A loaded kernel, and room for its arguments as Numba lays them out.
+def layout(compiled: Compiled) -> struct.Struct:
+    """How a kernel's arguments lie side by side, as Numba passes them.
 
     An array is two unused addresses, the count of its numbers, the bytes of one, its address, its shape and its
     strides in bytes; each field takes 8 bytes here, of which a float32 uses 4.
     """
+    return struct.Struct(
+        "="
+        + "".join(
+            "q" * (5 + 2 * int(word[1:])) if len(word) > 1 else FORMATS[np.dtype(compiled.type_of(word)).name]
+            for word in compiled.words
+        )
+    )
+
+
+class _Entry:
+    """A loaded kernel, and room for its arguments."""
 
     def __init__(self, compiled: Compiled, capability: Pair) -> None:
         text = ptx(compiled, capability)
@@ -176,14 +184,10 @@ class _Entry:
         name = entry(text).encode()
         self.function = check(f"finding kernel {compiled.name}", cu.cuModuleGetFunction(self.module, name))
         self.words = compiled.words
-        form = "=" + "".join(
-            "q" * (5 + 2 * int(word[1:])) if len(word) > 1 else FORMATS[np.dtype(compiled.type_of(word)).name]
-            for word in compiled.words
-        )
-        self.packer = struct.Struct(form)
+        self.packer = layout(compiled)
         self.values = ctypes.create_string_buffer(self.packer.size)
-        count, start = self.packer.size // 8, ctypes.addressof(self.values)
-        self.pointers = (ctypes.c_void_p * count)(*range(start, start + 8 * count, 8))
+        count, start = self.packer.size // FIELD_BYTES, ctypes.addressof(self.values)
+        self.pointers = (ctypes.c_void_p * count)(*range(start, start + FIELD_BYTES * count, FIELD_BYTES))
         self.address = ctypes.addressof(self.pointers)
 
     def fill(self, arguments: tuple[Any, ...]) -> int:

@@ -1,10 +1,10 @@
-"""Convolution and its adjoints, with what follows it: by cuDNN where it is installed, else by the kernels of tiles.py."""
+"""Convolution and its adjoints, with what follows: by cuDNN where it is installed, else by tiles.py."""
 
 from pellucid.ops.arrays import Pair
 from pellucid.ops.cuda_ops import cudnn
 from pellucid.ops.cuda_ops.activation import relu_backward
 from pellucid.ops.cuda_ops.arrays import DeviceArray, empty
-from pellucid.ops.cuda_ops.channels import channel_sum, relu_backward_sum
+from pellucid.ops.cuda_ops.channels import channel_sum_into, relu_backward_sum
 from pellucid.ops.cuda_ops.pooling import max_pool2d, relu_max_pool2d_backward
 from pellucid.ops.cuda_ops.tiles import tiled_conv2d, tiled_conv2d_input_gradient, tiled_conv2d_weight_gradient
 from pellucid.ops.geometry import PLAIN, Geometry
@@ -60,7 +60,7 @@ def conv2d_backward(
 ) -> DeviceArray:
     """Both gradients of conv2d: writes dw and db, returns dx (an empty array if not `input_gradient`)."""
     if db is not None:
-        db[...] = channel_sum(dy)
+        channel_sum_into(dy, db)
     return _gradients(dy, x, w, dw, geometry, input_gradient)
 
 

@@ -1,7 +1,8 @@
 """Convolutions by NVIDIA's cuDNN, whose graphs are described by the package nvidia-cudnn-frontend.
 
-A graph says which convolution, of which shapes and types, and what follows it in the same pass; cuDNN chooses how to
-do it by rules of its own (heuristics). One is made for each case that comes, and kept. Images lie channels last, and
+A graph says which convolution, of which shapes and types, and what follows it in the same pass; cuDNN proposes ways
+to do it. The first few are timed when a case first comes, and which one was fastest is kept beside the compiled
+kernels: the next run takes the same, so that it gives the same bits. Images lie channels last, and
 so must filters (K, R, S, C/groups), which the flat vector of parameters doesn't have: they are copied.
 
 In float32 the matrix units are left out, which would round the factors to 10 bits of fraction (TF32), unless
@@ -10,24 +11,28 @@ In float32 the matrix units are left out, which would round the factors to 10 bi
 
 from __future__ import annotations
 
+import math
 import sys
+import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
 import numpy as np
 
 from pellucid.ops.arrays import Pair, Shape
-from pellucid.ops.cuda_ops import blas
-from pellucid.ops.cuda_ops.arrays import DeviceArray, channels_last, contiguous, empty, empty_images
+from pellucid.ops.cuda_ops import blas, choices
+from pellucid.ops.cuda_ops.arrays import DeviceArray, channels_last, contiguous, empty, empty_images, padded
 from pellucid.ops.cuda_ops.channels import bias_relu
 from pellucid.ops.cuda_ops.device import device
 from pellucid.ops.cuda_ops.tiles import tiled_conv2d, tiled_conv2d_input_gradient, tiled_conv2d_weight_gradient
 from pellucid.ops.cuda_ops.types import SIMULATED
+from pellucid.ops.formats import float_type
 from pellucid.ops.geometry import Geometry
 
 ALIGNMENT = 16  # bytes: what cuDNN expects of an address
+MOST_TRIED, TIMED_RUNS, TRYING_SECONDS = 6, 8, 0.3  # ways that are timed for a case, as long as there is time
 
 TYPES = {"float32": "FLOAT", "float16": "HALF", "bfloat16": "BFLOAT16"}
 
@@ -70,19 +75,64 @@ class Case:
     relu: bool
     tensor_float32: bool
 
+    @property
+    def dtype_of(self) -> Any:
+        """NumPy's type of that name."""
+        return float_type(self.dtype)
+
 
 class Plan:
-    """A graph that cuDNN knows how to do, and its arguments in order, the result last."""
+    """One way of cuDNN's to do a graph, whose arguments come in order, the result last.
 
-    def __init__(self, graph: Any) -> None:
-        self.graph = graph
-        self.workspace = int(graph.get_workspace_size())
+    index: its place among those that cuDNN proposes.
+    """
+
+    def __init__(self, graph: Any, index: int) -> None:
+        self.graph, self.index = graph, index
+        graph.build_plan_at_index(index)
+        self.workspace = int(graph.get_workspace_size_plan_at_index(index))
 
     def run(self, *arrays: DeviceArray) -> None:
         """Do it."""
         workspace = empty(max(self.workspace, 1), np.uint8)
         addresses = {uid + 1: x.address for uid, x in enumerate(arrays)}
-        self.graph.execute(addresses, workspace.address, handle=_handle())
+        self.graph.execute_plan_at_index(addresses, workspace.address, self.index, handle=_handle())
+
+    def seconds(self, arrays: list[DeviceArray]) -> float:
+        """Of one run."""
+        self.run(*arrays)
+        device().synchronize()
+        start = time.perf_counter()
+        for _ in range(TIMED_RUNS):
+            self.run(*arrays)
+        device().synchronize()
+        return (time.perf_counter() - start) / TIMED_RUNS
+
+
+def _fastest(graph: Any, case: Case) -> Plan:
+    """The way that was chosen before, else the fastest of the first few that work."""
+    names = [str(graph.get_plan_name_at_index(i)) for i in range(graph.get_execution_plan_count())]
+    kept = choices.of(repr(case))
+    if kept in names:
+        return Plan(graph, names.index(kept))
+    arrays = [empty(math.prod(shape), case.dtype_of) for shape in SHAPES[case.direction](case)]
+    best, least, tried, start, failure = None, math.inf, 0, time.perf_counter(), None
+    for index in range(len(names)):
+        try:
+            one = Plan(graph, index)
+            taken = one.seconds(arrays)
+        except Exception as error:  # one that was left out above, or an engine that refuses all the same
+            failure = error
+            continue
+        if taken < least:
+            best, least = one, taken
+        tried += 1
+        if tried == MOST_TRIED or time.perf_counter() - start > TRYING_SECONDS:
+            break
+    if best is None:
+        raise failure or RuntimeError("no execution plan")
+    choices.keep(repr(case), names[best.index])
+    return best
 
 
 @cache
@@ -105,14 +155,13 @@ def plan(case: Case) -> Plan | None:
         graph.create_execution_plans([package.heur_mode.A, package.heur_mode.FALLBACK])
         graph.deselect_numeric_notes(_unwanted(case))
         graph.check_support()
-        graph.build_plans()
+        return _fastest(graph, case)
     except Exception as error:  # cudnnGraphNotSupportedError, and others for what it finds wrong
         if not (case.biased or case.relu):  # else it is done in two steps
             print(
                 f"cuDNN has no {case.direction} for {case}: {_line(error)}; a slower kernel does it", file=sys.stderr
             )
         return None
-    return Plan(graph)
 
 
 def _line(error: Exception) -> str:
@@ -181,6 +230,18 @@ def _weight_gradient(graph: Any, case: Case) -> list[Any]:
     return [x, dy, dw]
 
 
+SHAPES: dict[str, Callable[[Case], list[Shape]]] = {
+    "forward": lambda case: [
+        case.images,
+        case.filters,
+        *([(case.filters[0],)] if case.biased else []),
+        _output(case),
+    ],
+    "input": lambda case: [_output(case), case.filters, case.images],
+    "weight": lambda case: [case.images, _output(case), case.filters],
+}
+"""Of a graph's arguments, the result last."""
+
 MAKERS: dict[str, Callable[[Any, Case], list[Any]]] = {
     "forward": _forward,
     "input": _input_gradient,
@@ -209,10 +270,18 @@ def _images(x: DeviceArray) -> DeviceArray:
     return _aligned(channels_last(x))
 
 
+def _framed(x: DeviceArray, geometry: Geometry) -> tuple[DeviceArray, Geometry]:
+    """Images whose sides are padded differently, in their frame: some of cuDNN's ways get such padding wrong."""
+    if geometry.symmetric:
+        return x, geometry
+    return padded(x, geometry.padding), replace(geometry, padding=(0, 0, 0, 0))
+
+
 def conv2d(
     x: DeviceArray, w: DeviceArray, b: DeviceArray | None, geometry: Geometry, relu: bool = False
 ) -> DeviceArray:
     """Convolution, plus bias, then ReLU, in one pass where cuDNN can."""
+    x, geometry = _framed(x, geometry)
     name, biased = x.dtype.name, b is not None
     whole = _case("forward", name, x.shape, w.shape, geometry, biased, relu)
     y = empty_images(_output(whole), x.dtype)
@@ -234,6 +303,11 @@ def conv2d(
 
 def conv2d_input_gradient(dy: DeviceArray, w: DeviceArray, input_size: Pair, geometry: Geometry) -> DeviceArray:
     """From dy (N, K, P, Q) to dx (N, C, H, W)."""
+    if not geometry.symmetric:
+        top, bottom, left, right = geometry.padding
+        (H, W), bare = input_size, replace(geometry, padding=(0, 0, 0, 0))
+        frame = conv2d_input_gradient(dy, w, (H + top + bottom, W + left + right), bare)
+        return channels_last(frame[:, :, top : top + H, left : left + W])
     shape = (len(dy), w.shape[1] * geometry.groups, *input_size)
     case = _case("input", dy.dtype.name, shape, w.shape, geometry)
     chosen = plan(case) if dy.size and dy.shape == _output(case) else None
@@ -249,6 +323,7 @@ def conv2d_weight_gradient(
     dy: DeviceArray, x: DeviceArray, kernel: Pair, geometry: Geometry, out: DeviceArray | None = None
 ) -> DeviceArray:
     """From dy (N, K, P, Q) and x (N, C, H, W) to dw (K, C/groups, R, S), into `out`."""
+    x, geometry = _framed(x, geometry)
     shape = (dy.shape[1], x.shape[1] // geometry.groups, *kernel)
     case = _case("weight", dy.dtype.name, x.shape, shape, geometry)
     chosen = plan(case) if dy.size and x.size and dy.shape == _output(case) else None

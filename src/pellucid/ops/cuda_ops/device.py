@@ -5,68 +5,17 @@ All work goes in order onto one stream, so memory that was given back may be use
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from pellucid.errors import PellucidError
-from pellucid.ops.arrays import Array, Pair
+from pellucid.ops.cuda_ops.interface import Device, Grid
 from pellucid.ops.cuda_ops.jit import Compiled
 from pellucid.ops.cuda_ops.types import SIMULATED
 
 if TYPE_CHECKING:
     from pellucid.ops.cuda_ops.arrays import DeviceArray
-
-Grid = int | tuple[int, ...]
-
-
-class Graph(Protocol):
-    """Work that was recorded."""
-
-    def replay(self) -> None:
-        """Do it again."""
-
-
-class Device(Protocol):
-    """What a card does."""
-
-    number: int
-    name: str
-    capability: Pair
-
-    def allocate(self, size: int) -> int | None:
-        """Address of so many bytes; None where there aren't."""
-
-    def free(self, address: int) -> None:
-        """Give memory back to the system."""
-
-    def memory(self) -> Pair:
-        """Bytes free, and in all."""
-
-    def upload(self, address: int, x: Array) -> None:
-        """Copy a C-contiguous host array to the device."""
-
-    def download(self, x: Array, address: int) -> None:
-        """Copy from the device into a C-contiguous host array; waits for it."""
-
-    def copy(self, target: int, source: int, size: int) -> None:
-        """Copy bytes within the device."""
-
-    def clear(self, address: int, size: int) -> None:
-        """Set bytes to 0."""
-
-    def launch(self, compiled: Compiled, grid: Grid, block: Grid, arguments: tuple[Any, ...]) -> None:
-        """Run a kernel."""
-
-    def synchronize(self) -> None:
-        """Wait until all work is done."""
-
-    def begin_capture(self) -> None:
-        """From here on record work instead of doing it."""
-
-    def end_capture(self) -> Graph:
-        """What was recorded."""
-
 
 _current: Device | None = None
 
@@ -90,6 +39,15 @@ def set_device(number: int) -> None:
     from pellucid.ops.cuda_ops.card import Card
 
     _current = Card(number)
+
+
+def count() -> int:
+    """How many cards there are. Raises PellucidError where what it takes to use one is missing."""
+    if SIMULATED:
+        return 1
+    from pellucid.ops.cuda_ops.card import count_cards
+
+    return count_cards()
 
 
 def device() -> Device:

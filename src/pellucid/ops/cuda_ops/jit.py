@@ -17,6 +17,7 @@ and `narrow_source` to S.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from types import FunctionType
 from typing import Any
@@ -60,6 +61,14 @@ def helper(function: Callable[..., Any]) -> Callable[..., Any]:
     return Helper(function)
 
 
+@helper
+def split(i: int, n: int) -> Any:
+    """(i // n, i % n) for numbers below 2^32: a division of 32 bits without a sign costs a tenth of one of 64."""
+    whole, part = np.uint32(i), np.uint32(n)
+    quotient = whole // part
+    return np.int64(quotient), np.int64(whole - quotient * part)
+
+
 def bound(function: Any, number: Number, source: Number) -> Any:
     """The function with `real`, `wide` and `narrow` of its own, and so the helpers it calls."""
     names = {"real": number.real, "wide": number.wide, "narrow": number.narrow, "wide_source": source.wide}
@@ -94,11 +103,23 @@ class Compiled:
         return {"T": self.number, "S": self.source}.get(letter, NUMBERS.get(ARRAYS.get(letter, ""))).stored  # type: ignore[union-attr]
 
 
+RELATED = {
+    "float64": ("float64", "float32", "float16", "bfloat16"),  # weights of classes
+    "float32": ("float32", "float16", "bfloat16"),
+    "float16": ("float16", "float32"),
+    "bfloat16": ("bfloat16", "float32"),
+    "int64": ("int64", "int32", "uint8"),  # labels
+}
+"""Types S that meet a type T: vectors beside 16-bit images are often float32, and the other way round."""
+
+
 class Kernel:
     """A kernel as written; it is compiled for types of number as they come."""
 
-    def __init__(self, function: Callable[..., Any], arguments: str, types: tuple[str, ...]) -> None:
-        self.function, self.words, self.types = function, arguments.split(), types
+    def __init__(
+        self, function: Callable[..., Any], arguments: str, types: tuple[str, ...], sources: tuple[str, ...]
+    ) -> None:
+        self.function, self.words, self.types, self.sources = function, arguments.split(), types, sources
         self.name = f"{function.__module__.rsplit('.', 1)[-1]}.{function.__name__}"
         self._compiled: dict[tuple[str, str], Compiled] = {}
 
@@ -111,21 +132,42 @@ class Kernel:
             self._compiled[key] = found
         return found
 
+    def usual(self) -> list[Compiled]:
+        """The kernel for all types that it is likely to be used with."""
+        if not any(word[0] == "S" for word in self.words):
+            return [self.of(number) for number in self.types]
+        return [
+            self.of(number, source)
+            for number in self.types
+            for source in (self.sources or RELATED.get(number, (number,)))
+        ]
+
 
 KERNELS: list[Kernel] = []
 """Every kernel there is."""
 
 
 def kernel(
-    arguments: str, types: tuple[str, ...] = ("float32", "float64", "float16", "bfloat16")
+    arguments: str,
+    types: tuple[str, ...] = ("float32", "float64", "float16", "bfloat16"),
+    sources: tuple[str, ...] = (),
 ) -> Callable[[Callable[..., Any]], Kernel]:
-    """Declare a kernel; `types` are those that it makes sense for."""
+    """Declare a kernel. types: what it makes sense for; sources: which types S meet T, if not the related ones."""
 
     def declare(function: Callable[..., Any]) -> Kernel:
-        KERNELS.append(Kernel(function, arguments, types))
+        KERNELS.append(Kernel(function, arguments, types, sources))
         return KERNELS[-1]
 
     return declare
+
+
+def channel_blocks(count: int, channels: int) -> int:
+    """How many blocks run over `count` numbers such that each thread meets numbers of one channel only.
+
+    The last axis is that of the channels: threads go on by the size of the grid, which is a multiple of `channels`.
+    """
+    unit = channels // math.gcd(channels, THREADS)
+    return unit * max(1, min(MOST_BLOCKS // unit, -(-count // (THREADS * unit))))
 
 
 def blocks(count: int, threads: int = THREADS) -> int:

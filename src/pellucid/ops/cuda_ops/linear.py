@@ -10,7 +10,7 @@ from numba import cuda
 from pellucid.ops.cuda_ops import blas
 from pellucid.ops.cuda_ops.activation import relu, relu_backward
 from pellucid.ops.cuda_ops.arrays import DeviceArray, contiguous, empty
-from pellucid.ops.cuda_ops.channels import channel_sum
+from pellucid.ops.cuda_ops.channels import channel_sum_into
 from pellucid.ops.cuda_ops.device import launch
 from pellucid.ops.cuda_ops.jit import kernel, narrow, real, wide
 from pellucid.ops.cuda_ops.types import SIMULATED
@@ -27,13 +27,17 @@ def product(a: DeviceArray, b: DeviceArray, out: DeviceArray | None = None, add:
     y = empty((a.shape[0], b.shape[1]), a.dtype) if out is None else out
     if not y.size:
         return y
+    if not a.shape[1]:
+        if not add:
+            y[...] = 0.0
+        return y
     if not y.flags.c_contiguous:
         y[...] = product(a, b)
         return y
     if blas.available(a.dtype):
         blas.product(a, b, y, add)
         return y
-    grid = (-(-y.shape[1] // TILE), -(-y.shape[0] // TILE))
+    grid = (-(-y.shape[0] // TILE), -(-y.shape[1] // TILE))
     launch(_product.of(a.dtype.name), grid, (TILE, TILE), contiguous(a), contiguous(b), int(add), y)
     return y
 
@@ -63,7 +67,7 @@ def linear_backward(
     """dw = dy^T x and db = sum of dy, written; dx = dy w returned (an empty array if not `input_gradient`)."""
     product(dy.T, x, out=dw)
     if db is not None:
-        db[...] = channel_sum(dy[:, :, None, None])
+        channel_sum_into(dy[:, :, None, None], db)
     return product(dy, w) if input_gradient else empty(0, dy.dtype)
 
 
@@ -86,7 +90,7 @@ def _product(a: Any, b: Any, add: int, y: Any) -> None:
     left = cuda.shared.array((TILE, TILE), real)
     right = cuda.shared.array((TILE, TILE), real)
     i, j = cuda.threadIdx.y, cuda.threadIdx.x
-    row, column = cuda.blockIdx.y * TILE + i, cuda.blockIdx.x * TILE + j
+    row, column = cuda.blockIdx.x * TILE + i, cuda.blockIdx.y * TILE + j
     inner = a.shape[1]
     total = real(0)
     for start in range(0, inner, TILE):

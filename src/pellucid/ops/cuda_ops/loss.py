@@ -1,6 +1,6 @@
 """Softmax with cross-entropy, and the mean squared error: loss and gradient in one pass, and both stay on the device.
 
-A row of logits is one place. A thread goes over one row where there are few classes; with many a warp would do better.
+A row of logits is one place, which one thread goes over: classes are few where places are many.
 """
 
 import math
@@ -41,16 +41,17 @@ def softmax_cross_entropy(
     """
     z, target = places(logits), contiguous(array(labels)).reshape(-1).astype(np.int64, copy=False)
     K = logits.shape[1]
-    weights = array(np.ones(K)) if class_weights is None else array(class_weights).astype(np.float64, copy=False)
-    ignored = NONE_IGNORED if ignore_label is None else ignore_label
-    counted = empty(PARTS, np.float64)
-    if normalizer is None:
-        launch(_weight.of("float64"), PARTS, THREADS, target, weights, ignored, counted)
-        divisor = total(counted)
-    else:
-        divisor = array(np.array(float(normalizer)))
     gradient, partial = empty(z.shape, z.dtype), empty(PARTS, np.float64)
-    numbers = ignored, label_smoothing, divisor.reshape(1)
+    weighted = class_weights is not None
+    weights = array(class_weights).astype(np.float64, copy=False) if weighted else partial
+    ignored = NONE_IGNORED if ignore_label is None else ignore_label
+    if normalizer is None:
+        counted = empty(PARTS, np.float64)
+        launch(_weight.of("float64"), PARTS, THREADS, target, weights, int(weighted), K, ignored, counted)
+        divisor, given = total(counted).reshape(1), math.nan
+    else:
+        divisor, given = partial, float(normalizer)
+    numbers = int(weighted), ignored, label_smoothing, divisor, given
     launch(_cross_entropy.of(z.dtype.name), PARTS, THREADS, z, target, weights, *numbers, gradient, partial)
     return total(partial), from_places(gradient, logits.shape)
 
@@ -96,25 +97,30 @@ def _softmax(z: Any, y: Any) -> None:
             y[row, k] = narrow(real(math.exp(wide(z[row, k]) - best)) / norm)
 
 
-@kernel("L1 D1 n D1", ("float64",))
-def _weight(target: Any, weights: Any, ignored: int, partial: Any) -> None:
+@kernel("L1 D1 n n n D1", ("float64",))
+def _weight(target: Any, weights: Any, weighted: int, classes: int, ignored: int, partial: Any) -> None:
     own = np.float64(0)
     for i in range(cuda.grid(1), target.size, cuda.gridsize(1)):
         t = target[i]
         if t != ignored:
-            own += weights[t] if 0 <= t < weights.size else np.float64(math.nan)
+            if 0 <= t < classes:
+                own += weights[t] if weighted else np.float64(1)
+            else:
+                own += np.float64(math.nan)
     all_threads = block_sum(own)
     if cuda.threadIdx.x == 0:
         partial[cuda.blockIdx.x] = all_threads
 
 
-@kernel("T2 L1 D1 n r D1 T2 D1")
+@kernel("T2 L1 D1 n n r D1 d T2 D1")
 def _cross_entropy(
-    z: Any, target: Any, weights: Any, ignored: int, smooth: Any, divisor: Any, gradient: Any, partial: Any
-) -> None:
+    z: Any, target: Any, weights: Any, weighted: int, ignored: int, smooth: Any, divisor: Any, given: float,
+    gradient: Any, partial: Any,
+) -> None:  # fmt: skip
+    """`given` is what is divided by, or NaN where that is `divisor`, a number on the device."""
     K = z.shape[1]
     own = np.float64(0)
-    whole = divisor[0]
+    whole = divisor[0] if math.isnan(given) else given
     for row in range(cuda.grid(1), z.shape[0], cuda.gridsize(1)):
         t = target[row]
         if t == ignored:
@@ -123,7 +129,8 @@ def _cross_entropy(
         else:
             factor = real(math.nan)
             if 0 <= t < K:
-                factor = real(weights[t] / whole) if whole != 0 else real(0)
+                weight = weights[t] if weighted else np.float64(1)
+                factor = real(weight / whole) if whole != 0 else real(0)
             else:
                 t = 0
             best = largest(z, row)

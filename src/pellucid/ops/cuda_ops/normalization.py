@@ -12,6 +12,7 @@ from pellucid.ops.cuda_ops.arrays import DeviceArray, array, contiguous, empty, 
 from pellucid.ops.cuda_ops.channels import LANES, ROWS, channel_affine, channel_combination, column_sum, parts
 from pellucid.ops.cuda_ops.device import launch
 from pellucid.ops.cuda_ops.jit import THREADS, blocks, helper, kernel, narrow, narrow_source, real, wide, wide_source
+from pellucid.ops.cuda_ops.sums import block_sum
 
 AllReduce = Callable[[Array], Array]
 
@@ -43,7 +44,7 @@ def batch_norm(
     a, b = empty(channels, kind), empty(channels, kind)
     launch(
         _statistics.of(kind.name, gamma.dtype.name),
-        blocks(channels),
+        channels,
         THREADS,
         mean_part,
         squares_part,
@@ -124,7 +125,7 @@ def batch_norm_backward(
     vectors = contiguous(gamma), mean, inverse
     launch(
         _combine.of(kind.name, gamma.dtype.name),
-        blocks(channels),
+        channels,
         THREADS,
         partial[0],
         partial[1],
@@ -193,18 +194,24 @@ def _statistics(
     a: Any,
     b: Any,
 ) -> None:
-    """Parts joined (Chan, Golub, LeVeque 1983), running averages moved, and the map y = a x + b."""
-    number = means.shape[0]
-    for c in range(cuda.grid(1), mean.size, cuda.gridsize(1)):
-        middle, around, seen = np.float64(0), np.float64(0), np.float64(0)
-        for part in range(number):
-            rows = part_places(count, part, number)
-            if rows > 0:
-                apart = means[part, c] - middle
-                seen += rows
-                middle += apart * rows / seen
-                around += squares[part, c] + apart * apart * rows * (seen - rows) / seen
-        variance = around / max(seen, np.float64(1))
+    """Parts joined, running averages moved, and the map y = a x + b; a block a channel.
+
+    With m_i the mean and s_i the squared deviations of part i of n_i places: mean m = sum of n_i m_i / n, squared
+    deviations of all = sum of s_i + n_i (m_i - m)^2.
+    """
+    number, c = means.shape[0], cuda.blockIdx.x
+    seen = np.float64(max(count, 1))
+    own = np.float64(0)
+    for part in range(cuda.threadIdx.x, number, cuda.blockDim.x):
+        own += means[part, c] * part_places(count, part, number)
+    middle = block_sum(own) / seen
+    own = np.float64(0)
+    for part in range(cuda.threadIdx.x, number, cuda.blockDim.x):
+        apart = means[part, c] - middle
+        own += squares[part, c] + apart * apart * part_places(count, part, number)
+    around = block_sum(own)
+    if cuda.threadIdx.x == 0:
+        variance = around / seen
         if count > 0:  # an empty batch tells nothing
             unbiased = around / max(seen - 1, np.float64(1))
             running_mean[c] = narrow(real(wide(running_mean[c]) + momentum * (middle - wide(running_mean[c]))))
@@ -259,12 +266,13 @@ def _combine(
     b: Any,
     c: Any,
 ) -> None:
-    """dgamma and dbeta, and the map dx = a dy + b x + c."""
-    for k in range(cuda.grid(1), mean.size, cuda.gridsize(1)):
-        total, product = np.float64(0), np.float64(0)
-        for part in range(sums.shape[0]):
-            total += sums[part, k]
-            product += products[part, k]
+    """dgamma and dbeta, and the map dx = a dy + b x + c; a block a channel."""
+    k, own, own_product = cuda.blockIdx.x, np.float64(0), np.float64(0)
+    for part in range(cuda.threadIdx.x, sums.shape[0], cuda.blockDim.x):
+        own += sums[part, k]
+        own_product += products[part, k]
+    total, product = block_sum(own), block_sum(own_product)
+    if cuda.threadIdx.x == 0:
         dbeta[k], dgamma[k] = narrow_source(real(total)), narrow_source(real(product))
         scale = np.float64(wide(inverse[k]))
         slope = np.float64(wide_source(gamma[k])) * scale

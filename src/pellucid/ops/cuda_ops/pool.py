@@ -6,9 +6,10 @@ array of its size; all work is in order on one stream, so what still reads it co
 
 from __future__ import annotations
 
+import sys
 from collections import defaultdict
 
-from pellucid.errors import PellucidError
+from pellucid.errors import OutOfMemoryError
 from pellucid.ops.cuda_ops.device import device
 
 SMALLEST = 512  # bytes: sizes below are rounded up to it
@@ -16,17 +17,6 @@ UNLIMITED = 1 << 62
 SHARED_TO = 1 << 20  # bytes: up to here sizes are rounded up to powers of two, so that layers share their blocks
 COARSE = 1 << 16  # bytes: beyond, to multiples of this
 IDLE_SHARE = 0.5  # of the card's memory that may lie idle; beyond it a block goes back to the system
-
-
-class OutOfMemory(PellucidError):
-    """A card has too little memory. needed and free: bytes."""
-
-    def __init__(self, needed: int, free: int, total: int, name: str) -> None:
-        self.needed, self.free = needed, free
-        super().__init__(
-            f"GPU memory: {_gigabytes(needed)} needed at once, {_gigabytes(free)} free of {_gigabytes(total)} on "
-            f"{name}; a smaller batch needs less"
-        )
 
 
 class Pool:
@@ -38,7 +28,7 @@ class Pool:
         self.limit = limit
 
     def take(self, size: int) -> Block:
-        """A block of at least that size. Raises OutOfMemory."""
+        """A block of at least that size. Raises OutOfMemoryError."""
         rounded = rounded_size(size)
         waiting = self.idle[rounded]
         if waiting:
@@ -50,7 +40,7 @@ class Pool:
             address = device().allocate(rounded)
         if address is None:
             free, total = device().memory()
-            raise OutOfMemory(rounded, free, total, device().name)
+            raise OutOfMemoryError(rounded, free, total, device().name)
         return Block(address, rounded, self)
 
     def give_back(self, address: int, size: int) -> None:
@@ -72,7 +62,7 @@ class Pool:
         self.idle_bytes = 0
 
     def __del__(self) -> None:
-        if device is not None:  # not while the interpreter is ending
+        if not sys.is_finalizing():
             self.release()
 
 
@@ -85,7 +75,7 @@ class Block:
         self.address, self.size, self.pool = address, size, pool
 
     def __del__(self) -> None:
-        if device is not None:
+        if not sys.is_finalizing():
             self.pool.give_back(self.address, self.size)
 
 
@@ -94,10 +84,6 @@ def rounded_size(size: int) -> int:
     if size <= SMALLEST:
         return SMALLEST
     return 1 << (size - 1).bit_length() if size <= SHARED_TO else size + -size % COARSE
-
-
-def _gigabytes(size: int) -> str:
-    return f"{size / 1e9:.3f} GB"
 
 
 _pool = Pool()

@@ -9,7 +9,7 @@ from numba import cuda
 from pellucid.ops.arrays import Pair
 from pellucid.ops.cuda_ops.arrays import DeviceArray, channels_last, empty, empty_images, places
 from pellucid.ops.cuda_ops.device import launch
-from pellucid.ops.cuda_ops.jit import THREADS, blocks, helper, kernel, narrow, narrow_source, real, wide
+from pellucid.ops.cuda_ops.jit import THREADS, blocks, helper, kernel, narrow, narrow_source, real, split, wide
 from pellucid.ops.geometry import PLAIN, Geometry
 
 
@@ -53,6 +53,12 @@ def relu_max_pool2d_backward(
 ) -> DeviceArray:
     """As max_pool2d_backward of dy where the pooled y is positive, else 0, in one pass."""
     dx = empty_images((*dy.shape[:2], *input_size), dy.dtype)
+    if dx.size and kernel == geometry.stride and geometry == Geometry(stride=kernel):  # each pixel in one window
+        if (dy.shape[2] * kernel[0], dy.shape[3] * kernel[1]) != tuple(input_size):
+            dx[...] = 0
+        one = _relu_max_unpool.of(dy.dtype.name, winner.dtype.name)
+        launch(one, blocks(dy.size), THREADS, rows(dy), rows(y), rows(winner), *kernel, rows(dx))
+        return dx
     if dx.size:
         numbers = window_numbers(kernel, geometry)
         one = _relu_max_pool_backward.of(dy.dtype.name, winner.dtype.name)
@@ -126,15 +132,16 @@ def inside(start: int, dilation: int, kernel: int, low: int, high: int) -> int:
     return count
 
 
-@kernel("T4 n n n n n n n n T4 S4", ("float32", "float64", "float16", "bfloat16"))
+@kernel("T4 n n n n n n n n T4 S4", sources=("uint8",))
 def _max_pool(
     x: Any, R: int, S: int, down: int, across: int, top: int, left: int, tall: int, broad: int, y: Any, winner: Any
 ) -> None:
     _, H, W, C = x.shape
     _, P, Q, _ = y.shape
     for i in range(cuda.grid(1), y.size, cuda.gridsize(1)):
-        c, place = i % C, i // C
-        q, p, n = place % Q, place // Q % P, place // Q // P
+        place, c = split(i, C)
+        place, q = split(place, Q)
+        n, p = split(place, P)
         best, number = real(-math.inf), 0
         for r in range(R):
             h = p * down - top + r * tall
@@ -151,15 +158,16 @@ def _max_pool(
         winner[n, p, q, c] = narrow_source(number)
 
 
-@kernel("T4 S4 n n n n n n n n T4")
+@kernel("T4 S4 n n n n n n n n T4", sources=("uint8",))
 def _max_pool_backward(
     dy: Any, winner: Any, R: int, S: int, down: int, across: int, top: int, left: int, tall: int, broad: int, dx: Any
 ) -> None:
     _, H, W, C = dx.shape
     _, P, Q, _ = dy.shape
     for i in range(cuda.grid(1), dx.size, cuda.gridsize(1)):
-        c, place = i % C, i // C
-        w, h, n = place % W, place // W % H, place // W // H
+        place, c = split(i, C)
+        place, w = split(place, W)
+        n, h = split(place, H)
         first_p, last_p = covering(h + top, (R - 1) * tall + 1, down, P)
         first_q, last_q = covering(w + left, (S - 1) * broad + 1, across, Q)
         total = real(0)
@@ -171,7 +179,7 @@ def _max_pool_backward(
         dx[n, h, w, c] = narrow(total)
 
 
-@kernel("T4 T4 S4 n n n n n n n n T4")
+@kernel("T4 T4 S4 n n n n n n n n T4", sources=("uint8",))
 def _relu_max_pool_backward(
     dy: Any, y: Any, winner: Any, R: int, S: int, down: int, across: int, top: int, left: int, tall: int,
     broad: int, dx: Any,
@@ -179,8 +187,9 @@ def _relu_max_pool_backward(
     _, H, W, C = dx.shape
     _, P, Q, _ = dy.shape
     for i in range(cuda.grid(1), dx.size, cuda.gridsize(1)):
-        c, place = i % C, i // C
-        w, h, n = place % W, place // W % H, place // W // H
+        place, c = split(i, C)
+        place, w = split(place, W)
+        n, h = split(place, H)
         first_p, last_p = covering(h + top, (R - 1) * tall + 1, down, P)
         first_q, last_q = covering(w + left, (S - 1) * broad + 1, across, Q)
         total = real(0)
@@ -193,6 +202,21 @@ def _relu_max_pool_backward(
         dx[n, h, w, c] = narrow(total)
 
 
+@kernel("T4 T4 S4 n n T4", sources=("uint8",))
+def _relu_max_unpool(dy: Any, y: Any, winner: Any, R: int, S: int, dx: Any) -> None:
+    """Windows side by side: a thread an output writes all pixels of its window."""
+    _, P, Q, C = dy.shape
+    for i in range(cuda.grid(1), dy.size, cuda.gridsize(1)):
+        place, c = split(i, C)
+        place, q = split(place, Q)
+        n, p = split(place, P)
+        won = winner[n, p, q, c]
+        gradient = wide(dy[n, p, q, c]) if wide(y[n, p, q, c]) > 0 else real(0)
+        for r in range(R):
+            for s in range(S):
+                dx[n, p * R + r, q * S + s, c] = narrow(gradient if r * S + s == won else real(0))
+
+
 @kernel("T4 n n n n n n n n n n n n T4")
 def _avg_pool(
     x: Any, R: int, S: int, down: int, across: int, top: int, left: int, tall: int, broad: int,
@@ -201,8 +225,9 @@ def _avg_pool(
     _, H, W, C = x.shape
     _, P, Q, _ = y.shape
     for i in range(cuda.grid(1), y.size, cuda.gridsize(1)):
-        c, place = i % C, i // C
-        q, p, n = place % Q, place // Q % P, place // Q // P
+        place, c = split(i, C)
+        place, q = split(place, Q)
+        n, p = split(place, P)
         total = real(0)
         for r in range(R):
             h = p * down - top + r * tall
@@ -224,8 +249,9 @@ def _avg_pool_backward(
     _, H, W, C = dx.shape
     _, P, Q, _ = dy.shape
     for i in range(cuda.grid(1), dx.size, cuda.gridsize(1)):
-        c, place = i % C, i // C
-        w, h, n = place % W, place // W % H, place // W // H
+        place, c = split(i, C)
+        place, w = split(place, W)
+        n, h = split(place, H)
         first_p, last_p = covering(h + top, (R - 1) * tall + 1, down, P)
         first_q, last_q = covering(w + left, (S - 1) * broad + 1, across, Q)
         total = real(0)

@@ -1,7 +1,7 @@
 """Kernels as PTX, the assembly language that every driver compiles for its card. No card is needed to make it.
 
 What was compiled once lies in a folder (environment variable PELLUCID_PTX, else the user's cache), by a digest of
-this package's source, so that the next start reads it; a folder made on one machine serves another.
+the kernels' source, so that the next start reads it; a folder made on one machine serves another.
 """
 
 from __future__ import annotations
@@ -14,11 +14,9 @@ from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
-from numba import cuda
-from numba.cuda import dispatcher, types
-from numba.cuda.np import numpy_support
 
 from pellucid.ops.cuda_ops.jit import Compiled
 
@@ -35,12 +33,20 @@ def folder() -> Path:
 
 @cache
 def _digest() -> str:
-    source = sorted(Path(__file__).parent.glob("*.py"))
-    return hashlib.sha256(b"".join(path.read_bytes() for path in source)).hexdigest()[:16]
+    """Of the files that kernels are written in."""
+    from pellucid.ops.cuda_ops import jit
+    from pellucid.ops.cuda_ops import types as numbers
+
+    files = {Path(found.function.__code__.co_filename) for found in jit.KERNELS}
+    files |= {Path(jit.__file__), Path(numbers.__file__)}
+    return hashlib.sha256(b"".join(path.read_bytes() for path in sorted(files))).hexdigest()[:16]
 
 
-def signature(compiled: Compiled) -> types.Type:
+def signature(compiled: Compiled) -> Any:
     """The kernel's arguments as Numba knows them."""
+    from numba.cuda import types
+    from numba.cuda.np import numpy_support
+
     arguments = []
     for word in compiled.words:
         kind = numpy_support.from_dtype(np.dtype(compiled.type_of(word)))
@@ -54,6 +60,8 @@ def ptx(compiled: Compiled, capability: tuple[int, int]) -> str:
     path = folder() / f"{'-'.join(parts)}.ptx"
     if path.exists():
         return path.read_text()
+    from numba import cuda
+
     with _compiling_for(capability):
         text, _ = cuda.compile_ptx(compiled.function, signature(compiled), cc=capability)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -66,6 +74,8 @@ def ptx(compiled: Compiled, capability: tuple[int, int]) -> str:
 @contextmanager
 def _compiling_for(capability: tuple[int, int]) -> Iterator[None]:
     """Within the block Numba compiles what kernels call for such cards; else it would ask the card there is."""
+    from numba.cuda import dispatcher
+
     before = dispatcher.get_current_device
     dispatcher.get_current_device = lambda: SimpleNamespace(compute_capability=capability)
     try:

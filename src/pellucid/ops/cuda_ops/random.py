@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 from numba import cuda
 
+from pellucid.ops import randomness
 from pellucid.ops.arrays import Shape
-from pellucid.ops.cuda_ops.arrays import DeviceArray, array, empty, empty_images, zeros
+from pellucid.ops.cuda_ops.arrays import DeviceArray, array, empty, empty_images
 from pellucid.ops.cuda_ops.device import launch
 from pellucid.ops.cuda_ops.jit import THREADS, blocks, helper, kernel
 from pellucid.ops.cuda_ops.pooling import rows
@@ -21,11 +22,14 @@ MULTIPLIERS = 0xD2511F53, 0xCD9E8D57
 KEY_STEPS = 0x9E3779B9, 0xBB67AE85
 LOW = 0xFFFFFFFF
 
-_zero: DeviceArray | None = None
-
 
 class Generator:
-    """A source of random numbers on the device: key and number of uses, in device memory."""
+    """A source of random numbers on the device: key and number of uses, in device memory.
+
+    key: a further one, on the host, that goes into what is drawn next.
+    """
+
+    key = 0
 
     def __init__(self, seed: int) -> None:
         self.state = array(np.array([seed & (1 << 64) - 1, 0], np.uint64))
@@ -38,23 +42,18 @@ class Generator:
 def dropout_keep(rng: Any, shape: Shape, rate: float, first: int = 0, total: int | None = None) -> DeviceArray:
     """Which elements stay, each with probability 1 - rate: booleans of that shape, samples along axis 0.
 
-    rng: a NumPy generator, from which a key is drawn, or a Generator here. first, total: the samples are first,
-    first + 1, ... of `total`; a number belongs to its sample, not to the process that draws it.
+    rng: a NumPy generator, whose numbers are drawn on the host, as the definition draws them, or a Generator here.
+    first, total: the samples are first, first + 1, ... of `total`; a number belongs to its sample, not to the process
+    that draws it.
     """
-    global _zero
-    if isinstance(rng, Generator):
-        key, state = 0, rng.state
-    else:
-        if _zero is None:
-            _zero = zeros(2, np.uint64)
-        key, state = int(rng.integers(0, 1 << 64, dtype=np.uint64)), _zero
+    if not isinstance(rng, Generator):
+        return array(randomness.dropout_keep(rng, shape, rate, first, total))
     keep = empty_images(shape, np.bool_) if len(shape) == 4 else empty(shape, np.bool_)
     if keep.size:
         flat = (rows(keep) if len(shape) == 4 else keep).reshape(-1)
         start = first * (keep.size // shape[0])
-        launch(_keep.of("uint8"), blocks(-(-keep.size // 4) + 1), THREADS, flat, key, state, start, rate)
-    if isinstance(rng, Generator):
-        rng.advance()
+        launch(_keep.of("uint8"), blocks(-(-keep.size // 4) + 1), THREADS, flat, rng.key, rng.state, start, rate)
+    rng.advance()
     return keep
 
 

@@ -13,7 +13,7 @@ from numba.cuda.simulator import kernelapi
 
 from pellucid.errors import PellucidError
 from pellucid.ops.arrays import Array, Pair
-from pellucid.ops.cuda_ops.device import Graph, Grid
+from pellucid.ops.cuda_ops.interface import Graph, Grid
 from pellucid.ops.cuda_ops.jit import Compiled
 
 SWITCH_SECONDS = 1e-5  # between the threads of a block, most of which wait for one

@@ -19,9 +19,14 @@ PARTS = 2 if SIMULATED else 256
 
 def squared_norm(g: DeviceArray) -> DeviceArray:
     """Sum of squares, added up in float64, as a device number (float() waits for it)."""
+    return total(square_parts(g))
+
+
+def square_parts(g: DeviceArray) -> DeviceArray:
+    """The partial sums of squares: (PARTS,) float64."""
     partial = empty(PARTS, np.float64)
     launch(_squares.of(g.dtype.name), PARTS, THREADS, g.reshape(-1), partial)
-    return total(partial)
+    return partial
 
 
 def total(partial: DeviceArray, factor: float = 1.0) -> DeviceArray:
@@ -33,9 +38,10 @@ def total(partial: DeviceArray, factor: float = 1.0) -> DeviceArray:
 
 @helper
 def block_sum(value: Any) -> Any:
-    """Sum of the values of all threads of the block, in float64, for its first thread."""
+    """Sum of the values of all threads of the block, in float64, for each of them."""
     shared = cuda.shared.array(THREADS, np.float64)
     thread = cuda.threadIdx.x
+    cuda.syncthreads()  # an earlier sum may still be read
     shared[thread] = value
     cuda.syncthreads()
     step = THREADS // 2

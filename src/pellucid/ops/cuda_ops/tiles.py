@@ -26,6 +26,7 @@ from pellucid.ops.geometry import PLAIN, Geometry
 
 TILE = 2 if SIMULATED else 16
 PLACES_A_PART = 16 if SIMULATED else 4096
+MOST_DEEP = 65535  # blocks along the second and third axis of a grid
 
 
 def numbers(geometry: Geometry) -> tuple[int, ...]:
@@ -42,7 +43,7 @@ def tiled_conv2d(
     y = empty_images((N, K, P, Q), x.dtype)
     if y.size:
         bias = empty(1, x.dtype) if b is None else contiguous(b)
-        grid = (-(-(K // groups) // TILE), -(-N * P * Q // TILE), groups)
+        grid = (-(-N * P * Q // TILE), -(-(K // groups) // TILE), groups)
         arrays = rows(x), contiguous(w), bias
         flags = int(b is not None), int(relu)
         launch(_forward.of(x.dtype.name), grid, (TILE, TILE), *arrays, *flags, *numbers(geometry), rows(y))
@@ -56,7 +57,7 @@ def tiled_conv2d_input_gradient(
     (N, *_), C, groups = dy.shape, w.shape[1], geometry.groups
     dx = empty_images((N, C * groups, *input_size), dy.dtype)
     if dx.size:
-        grid = (-(-C // TILE), -(-N * input_size[0] * input_size[1] // TILE), groups)
+        grid = (-(-N * input_size[0] * input_size[1] // TILE), -(-C // TILE), groups)
         arrays = rows(dy), contiguous(w)
         launch(_input_gradient.of(dy.dtype.name), grid, (TILE, TILE), *arrays, *numbers(geometry), rows(dx))
     return dx
@@ -70,7 +71,7 @@ def tiled_conv2d_weight_gradient(
     C = x.shape[1] // groups
     dw = empty((K, C, *kernel), dy.dtype) if out is None else out
     own = dw if dw.flags.c_contiguous else empty(dw.shape, dw.dtype)
-    count = max(1, min(64, -(-N * P * Q // PLACES_A_PART)))
+    count = max(1, min(64, MOST_DEEP // groups, -(-N * P * Q // PLACES_A_PART)))
     columns = kernel[0] * kernel[1] * C
     partial = empty((count, K, columns), np.float64 if dy.dtype == np.float64 else np.float32)
     grid = (-(-columns // TILE), -(-(K // groups) // TILE), groups * count)
@@ -99,7 +100,7 @@ def _forward(
     _, C, R, S = w.shape
     group, of_group = cuda.blockIdx.z, K // cuda.gridDim.z
     i, j = cuda.threadIdx.y, cuda.threadIdx.x
-    place, channel = cuda.blockIdx.y * TILE + i, cuda.blockIdx.x * TILE + j
+    place, channel = cuda.blockIdx.x * TILE + i, cuda.blockIdx.y * TILE + j
     q, p, n = place % Q, place // Q % P, place // Q // P
     k = group * of_group + channel
     windows = cuda.shared.array((TILE, TILE), real)
@@ -137,7 +138,7 @@ def _input_gradient(
     K, C, R, S = w.shape
     group, of_group = cuda.blockIdx.z, K // cuda.gridDim.z
     i, j = cuda.threadIdx.y, cuda.threadIdx.x
-    place, c = cuda.blockIdx.y * TILE + i, cuda.blockIdx.x * TILE + j
+    place, c = cuda.blockIdx.x * TILE + i, cuda.blockIdx.y * TILE + j
     w_, h_, n = place % W, place // W % H, place // W // H
     gradients = cuda.shared.array((TILE, TILE), real)
     filters = cuda.shared.array((TILE, TILE), real)

@@ -21,7 +21,7 @@ BFLOAT16 = np.dtype(ml_dtypes.bfloat16)
 NOT_A_NUMBER = np.uint16(0x7FC0)  # in bfloat16
 
 
-@cuda.jit(device=True)
+@cuda.jit(device=True)  # type: ignore[untyped-decorator]
 def round_half(bits: Any) -> Any:
     """The upper 16 bits of a float32, rounded to the nearest, of two the even one."""
     return np.uint16((bits + np.uint32(0x7FFF) + ((bits >> np.uint32(16)) & np.uint32(1))) >> np.uint32(16))
@@ -29,24 +29,24 @@ def round_half(bits: Any) -> Any:
 
 if SIMULATED:
 
-    @cuda.jit(device=True)
+    @cuda.jit(device=True)  # type: ignore[untyped-decorator]
     def widened(x: Any) -> Any:
         """The float32 whose upper half a bfloat16 is."""
         return (np.uint32(x) << np.uint32(16)).view(np.float32)
 
-    @cuda.jit(device=True)
+    @cuda.jit(device=True)  # type: ignore[untyped-decorator]
     def narrowed(x: Any) -> Any:
         """The bits of the nearest bfloat16."""
         return round_half(np.float32(x).view(np.uint32)) if x == x else NOT_A_NUMBER  # noqa: PLR0124
 
 else:
 
-    @cuda.jit(device=True)
+    @cuda.jit(device=True)  # type: ignore[untyped-decorator]
     def widened(x: Any) -> Any:
         """The float32 whose upper half a bfloat16 is."""
         return cuda.libdevice.int_as_float(np.int32(np.uint32(x) << np.uint32(16)))
 
-    @cuda.jit(device=True)
+    @cuda.jit(device=True)  # type: ignore[untyped-decorator]
     def narrowed(x: Any) -> Any:
         """The bits of the nearest bfloat16."""
         return round_half(np.uint32(cuda.libdevice.float_as_int(x))) if x == x else NOT_A_NUMBER  # noqa: PLR0124

@@ -75,6 +75,7 @@ __all__ = [
     "adam_update",
     "add",
     "add_bias",
+    "array",
     "average_update",
     "avg_pool2d",
     "avg_pool2d_backward",
@@ -85,6 +86,7 @@ __all__ = [
     "channel_combination",
     "channel_dot",
     "channel_sum",
+    "channels_last",
     "clip",
     "clip_backward",
     "concat",
@@ -98,8 +100,11 @@ __all__ = [
     "conv2d_weight_gradient",
     "dropout",
     "dropout_keep",
+    "empty",
+    "empty_images",
     "global_avg_pool2d",
     "global_avg_pool2d_backward",
+    "host",
     "integer_add",
     "integer_avg_pool2d",
     "integer_concat",
@@ -122,6 +127,7 @@ __all__ = [
     "momentum_update",
     "multiply",
     "narrow",
+    "padded",
     "relu",
     "relu_backward",
     "rmsprop_update",
@@ -139,6 +145,7 @@ __all__ = [
     "tanh_backward",
     "unbroadcast",
     "widen",
+    "zeros",
 ]
 
 IN_HALF = {name: getattr(half_convolution, name) for name in ("conv2d", "conv2d_relu", "conv2d_relu_max_pool2d")}

@@ -28,6 +28,11 @@ class Checkpoint(Callback):
         """A run that hasn't begun can be resumed too."""
         self._save(trainer)
 
+    def looks(self, trainer: Trainer, step: int) -> bool:
+        """Where it may be time."""
+        due = step % LOOK_EVERY == 0 and time.monotonic() - self.saved_at >= self.seconds
+        return due or bool(self.steps and step % self.steps == 0)
+
     def step(self, trainer: Trainer, loss: float) -> None:
         """Where it's time."""
         step = trainer.state.step

@@ -36,6 +36,10 @@ class History(Callback):
         except OSError as error:
             raise PellucidError(f"cannot write {self.path}: {error.strerror or error}") from error
 
+    def looks(self, trainer: Trainer, step: int) -> bool:
+        """The loss is all it wants."""
+        return False
+
     def step(self, trainer: Trainer, loss: float) -> None:
         """A line now and then."""
         state = trainer.state

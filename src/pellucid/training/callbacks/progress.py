@@ -39,6 +39,10 @@ class Progress(Callback):
         if state.step:
             self._say(f"goes on in epoch {state.epoch + 1} at step {state.step} of {trainer.total_steps}")
 
+    def looks(self, trainer: Trainer, step: int) -> bool:
+        """The loss is all it wants."""
+        return False
+
     def step(self, trainer: Trainer, loss: float) -> None:
         """Move the bar."""
         if not self.verbosity:

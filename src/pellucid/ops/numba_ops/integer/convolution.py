@@ -1,7 +1,7 @@
 """Integer convolution, compiled: the same whole numbers as the definition's, several times as fast.
 
 A task is a few rows of one image. It copies the rows that it needs, with their frame, to memory that stays in the
-cache; sums products into 32 bits, two or four at a time (see integer_code); takes the largest of each square where a
+cache; sums products into 32 bits, two or four at a time (see `products`); takes the largest of each square where a
 max-pool follows; and only then scales, so that a number is rounded once and stored once, as a byte.
 Groups, dilation and transposed convolution are done tap by tap (see `taps`).
 """

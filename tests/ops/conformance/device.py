@@ -4,9 +4,9 @@ from typing import Any
 
 import ml_dtypes
 import numpy as np
-from conformance.arrays import Source
-from conformance.cases import Case, call
 
+from ops.conformance.arrays import Source
+from ops.conformance.cases import Case, call
 from pellucid.ops import numpy_ops
 from pellucid.ops.arrays import Array
 from pellucid.ops.cuda_ops.arrays import DeviceArray, array
@@ -84,7 +84,10 @@ def check(name: str, op: Any, case: Case) -> None:
             assert result.dtype == wanted.dtype
         elif result.ndim:
             assert result.dtype in {kind, np.dtype(np.float32)} if half else result.dtype == kind
-        rounding = float(ml_dtypes.finfo(result.dtype).eps) if result.dtype.itemsize == 2 else 0.0
+        rounding = smallest = 0.0
+        if result.dtype.itemsize == 2:
+            stored = ml_dtypes.finfo(result.dtype)
+            rounding, smallest = float(stored.eps), float(stored.smallest_subnormal)
         with np.errstate(over="ignore"):
             values: Array = result.astype(np.float64)
-        np.testing.assert_allclose(values, wanted, rtol=rounding, atol=ROUNDINGS * epsilon * bound)
+        np.testing.assert_allclose(values, wanted, rtol=rounding, atol=ROUNDINGS * epsilon * bound + smallest / 2)

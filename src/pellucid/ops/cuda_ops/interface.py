@@ -1,0 +1,58 @@
+"""What a device is asked to do: by a card, or by the simulator in its stead."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from pellucid.ops.arrays import Array, Pair
+from pellucid.ops.cuda_ops.jit import Compiled
+
+Grid = int | tuple[int, ...]
+
+
+class Graph(Protocol):
+    """Work that was recorded."""
+
+    def replay(self) -> None:
+        """Do it again."""
+
+
+class Device(Protocol):
+    """What a card does."""
+
+    number: int
+    name: str
+    capability: Pair
+
+    def allocate(self, size: int) -> int | None:
+        """Address of so many bytes; None where there aren't."""
+
+    def free(self, address: int) -> None:
+        """Give memory back to the system."""
+
+    def memory(self) -> Pair:
+        """Bytes free, and in all."""
+
+    def upload(self, address: int, x: Array) -> None:
+        """Copy a C-contiguous host array to the device."""
+
+    def download(self, x: Array, address: int) -> None:
+        """Copy from the device into a C-contiguous host array; waits for it."""
+
+    def copy(self, target: int, source: int, size: int) -> None:
+        """Copy bytes within the device."""
+
+    def clear(self, address: int, size: int) -> None:
+        """Set bytes to 0."""
+
+    def launch(self, compiled: Compiled, grid: Grid, block: Grid, arguments: tuple[Any, ...]) -> None:
+        """Run a kernel."""
+
+    def synchronize(self) -> None:
+        """Wait until all work is done."""
+
+    def begin_capture(self) -> None:
+        """From here on record work instead of doing it."""
+
+    def end_capture(self) -> Graph:
+        """What was recorded."""
