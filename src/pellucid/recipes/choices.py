@@ -40,7 +40,10 @@ def check_choice(
     if name not in known:
         raise unknown(f"{section}.name", name, known)
     maker = known[name]
-    parameters = list(inspect.signature(maker, eval_str=True).parameters.values())[given:]
+    try:
+        parameters = list(inspect.signature(maker, eval_str=True).parameters.values())[given:]
+    except (ValueError, TypeError, NameError) as error:
+        raise PellucidError(f"{section}.name = {name!r}: its arguments can't be told ({error})") from error
     accepted = {parameter.name: parameter for parameter in parameters}
     for key, value in choice.items():
         if key == "name":

@@ -9,7 +9,7 @@ from pellucid.ops.arrays import Shape
 from pellucid.ops.formats import float_type
 from pellucid.precision import with_rounding
 from pellucid.recipes.choices import make
-from pellucid.recipes.own_network import is_own, networks_with
+from pellucid.recipes.own_network import networks_with
 from pellucid.recipes.schema import Recipe
 from pellucid.task import Task
 from pellucid.tasks import TASKS, Detect, Segment
@@ -32,8 +32,6 @@ def build_network(recipe: Recipe, image_shape: Shape, classes: int, *, seed: int
     except (MemoryError, OverflowError, RecursionError) as error:
         raise PellucidError(f"network {name}: larger than memory ({error or type(error).__name__})") from error
     except (ValueError, TypeError, IndexError, ZeroDivisionError) as error:
-        if is_own(name):  # a mistake in somebody's own code, who wants to see where
-            raise
         raise PellucidError(f"network {name}: its options make no network ({error})") from error
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib
 import sys
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -58,6 +59,8 @@ def own_network(name: str) -> Callable[..., Layer]:
         module = importlib.import_module(module_name)
     except ImportError as error:
         raise PellucidError(f"network {name!r}: no module {module_name} ({error})") from error
+    except Exception as error:
+        raise _gone_wrong(name, error) from error
     finally:
         sys.path.remove(here)
     make = getattr(module, function_name, None)
@@ -65,13 +68,25 @@ def own_network(name: str) -> Callable[..., Layer]:
         raise PellucidError(f"network {name!r}: {module_name} has no function {function_name!r}")
 
     def checked(*arguments: Any, **options: Any) -> Layer:
-        layer = make(*arguments, **options)
+        try:
+            layer = make(*arguments, **options)
+        except PellucidError:
+            raise
+        except Exception as error:
+            raise _gone_wrong(name, error) from error
         if not isinstance(layer, Layer):
             raise PellucidError(f"network {name!r}: expected it to give a layer, got {type(layer).__name__}")
         return layer
 
     checked.__wrapped__ = make  # type: ignore[attr-defined]  # for inspect.signature
     return checked
+
+
+def _gone_wrong(name: str, error: Exception) -> PellucidError:
+    """What somebody's own code raised, and where."""
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f" ({frames[-1].filename}:{frames[-1].lineno})" if frames else ""
+    return PellucidError(f"network {name!r}: {type(error).__name__}: {error}{place}")
 
 
 def networks_with(name: object, known: dict[str, Callable[..., Layer]]) -> dict[str, Callable[..., Layer]]:
