@@ -76,3 +76,11 @@ def test_what_is_wholly_covered_or_wholly_empty_is_what_strips_give() -> None:
         found = np.asarray(flattened(picture))
         ground = Image.new("RGBA", picture.size, "white")
         np.testing.assert_array_equal(found, np.asarray(Image.alpha_composite(ground, picture).convert("RGB")))
+
+
+def test_a_picture_of_a_palette_that_is_missing_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "x.png"
+    content = blank_png(4, 4, samples=1)
+    path.write_bytes(content[:8] + chunk(b"IHDR", struct.pack(">IIBBBBB", 4, 4, 8, 3, 0, 0, 0)) + content[33:])
+    with pytest.raises(PellucidError, match=r"x\.png: cannot be read as an image \(it has no palette\)"):
+        open_picture(path)

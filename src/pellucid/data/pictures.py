@@ -75,7 +75,9 @@ def open_picture(path: str | Path) -> "Image":
 
     with _reading(path), _opened(path) as picture:
         ImageOps.exif_transpose(picture, in_place=True)
-        flattened(picture.crop((0, 0, 1, 1)))  # a missing palette, odd notes of transparency: here rather than later
+        if picture.mode in {"P", "PA"} and picture.palette is None:
+            raise ValueError("it has no palette")
+        flattened(picture.crop((0, 0, 1, 1)))  # where it has odd notes of transparency, Pillow says so here
         return picture
 
 
