@@ -105,3 +105,11 @@ def test_framing_makes_no_copy_in_floats_either(tmp_path: Path, turned: int) -> 
         tracemalloc.stop()
     assert framed.size == ((3000, 4000) if turned == 1 else (4000, 3000))
     assert peak < 20e6  # strips of a million pixels in float32
+
+
+def test_a_picture_of_a_palette_that_is_missing_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "x.png"
+    content = blank_png(4, 4, samples=1)
+    path.write_bytes(content[:8] + chunk(b"IHDR", struct.pack(">IIBBBBB", 4, 4, 8, 3, 0, 0, 0)) + content[33:])
+    with pytest.raises(PellucidError, match=r"x\.png: cannot be read as an image \(it has no palette\)"):
+        open_picture(path)

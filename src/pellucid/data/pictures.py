@@ -86,7 +86,9 @@ def open_picture(path: str | Path) -> "Image":
         alphas = picture.info.get("transparency")
         if isinstance(alphas, bytes) and len(alphas) > _MOST_COLOURS:
             raise PellucidError(f"{path}: cannot be read as an image (more transparent colours than a palette has)")
-        flattened(picture.crop((0, 0, 1, 1)))  # a missing palette, odd notes of transparency: here rather than later
+        if picture.mode in {"P", "PA"} and picture.palette is None:
+            raise ValueError("it has no palette")
+        flattened(picture.crop((0, 0, 1, 1)))  # where it has odd notes of transparency, Pillow says so here
         return picture.transpose(Image.Transpose(_TURNS[turned])) if turned in _TURNS else picture
 
 
