@@ -179,6 +179,14 @@ def test_names_in_voc(tmp_path: Path) -> None:
     assert len(data.train) == 3 and data.test.keys == ("JPEGImages/my own 3.png",)
 
 
+def test_other_classes_than_vocs_need_a_list(tmp_path: Path) -> None:
+    (voc_folder(tmp_path) / "classes.txt").unlink()
+    path = tmp_path / "Annotations/000001.xml"
+    path.write_text(path.read_text().replace("dog", "RBC"))
+    with pytest.raises(PellucidError, match=r"unknown class 'RBC', .*; .*/classes\.txt would name others"):
+        load_boxed(tmp_path)
+
+
 def edited(folder: Path, change: Callable[[dict[str, Any]], object]) -> Path:
     path = folder / "annotations/instances_train2017.json"
     content = json.loads(path.read_text())

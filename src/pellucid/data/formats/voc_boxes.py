@@ -86,7 +86,8 @@ def _file(
         place = f"{path}: object {number}"
         label = (element.findtext("name") or "").strip()
         if label not in names:
-            raise PellucidError(f"{place}: unknown class {label!r}, expected one of {', '.join(names)}")
+            hint = "" if (folder / "classes.txt").is_file() else f"; {folder / 'classes.txt'} would name others"
+            raise PellucidError(f"{place}: unknown class {label!r}, expected one of {', '.join(names)}{hint}")
         box = checker.check(_box(element, f"{place} ({label})"), size, f"{place} ({label})")
         if box is not None:
             kind = DIFFICULT if _flag(element, "difficult", place) else PLAIN
