@@ -92,23 +92,27 @@ class Executor:
             self._kept_shapes = None  # until the pass is through
         values: list[Any] = [None] * len(self._slots)
         values[0] = x
-        watch = context.watch
-        for i, step in enumerate(self._steps):
-            if watch is not None and i in self._hollow:
-                self._show_hollow(i, values, watch)
-            inputs = step.inputs
-            given: Any = [values[slot] for slot in inputs] if step.join else values[inputs[0]]
-            y = values[step.output] = step.layer.forward(given, context)
-            if watch is not None:
-                _show(step, y, watch)
-            for slot in step.dead:
-                values[slot] = None
-        if watch is not None:
-            self._show_hollow(len(self._steps), values, watch)
+        if context.watch is not None:
+            self._run_watched(values, context, context.watch)
+        else:
+            for step in self._steps:
+                _run(step, values, context)
         outputs = [values[slot] for slot in self._outputs]
         if context.keep:
             self._kept_shapes, self._kept_input = [y.shape for y in outputs], (x.shape, x.dtype)
         return outputs[0] if len(outputs) == 1 else outputs
+
+    def _run_watched(self, values: list[Any], context: Context, watch: Callable[[Layer, Array], None]) -> None:
+        """Forwards, with an onlooker who sees each value before it is freed."""
+        for i, step in enumerate(self._steps):
+            self._show_hollow(i, values, watch)
+            y = _run(step, values, context, free=False)
+            watch(step.layer, y)
+            for container in step.closing:
+                watch(container, y)
+            for slot in step.dead:
+                values[slot] = None
+        self._show_hollow(len(self._steps), values, watch)
 
     def _show_hollow(self, place: int, values: list[Any], watch: Callable[[Layer, Array], None]) -> None:
         """Show what containers without a layer give, which is what they see."""
@@ -182,6 +186,17 @@ class Executor:
                 parameter.gradient[...] = sums[id(parameter)]
 
 
+def _run(step: _Step, values: list[Any], context: Context, free: bool = True) -> Any:
+    """A step's value, put among the others; what nobody needs any more goes."""
+    inputs = step.inputs
+    given: Any = [values[slot] for slot in inputs] if step.join else values[inputs[0]]
+    y = values[step.output] = step.layer.forward(given, context)
+    if free:
+        for slot in step.dead:
+            values[slot] = None
+    return y
+
+
 def _collect(gradients: list[Any], slot: int, part: Array | None) -> None:
     """Add to a value's gradient; never in place, as others may hold the same array."""
     if part is not None:
@@ -193,9 +208,3 @@ def _zero_gradients(layer: Layer) -> None:
     for parameter in layer.parameters().values():
         if parameter.trained:
             parameter.gradient[...] = 0
-
-
-def _show(step: _Step, y: Array, watch: Callable[[Layer, Array], None]) -> None:
-    watch(step.layer, y)
-    for container in step.closing:
-        watch(container, y)

@@ -27,7 +27,7 @@ from pellucid.ops.numba_ops.compile.vectors import (
     address,
     vector_code,
 )
-from pellucid.ops.numba_ops.winograd.calls import FORMS, as_bits
+from pellucid.ops.numba_ops.winograd.calls import as_bits, form_of
 from pellucid.ops.numba_ops.winograd.product import PANEL, ROWS
 
 MOST_CHANNELS = 4  # of the input; with more, Winograd's algorithm
@@ -281,7 +281,7 @@ def convolution(
     bias = None if b is None else np.ascontiguousarray(b, np.float32)
     parts = max(min(thread_count(y.size * C * TAPS), N * P), 1)
     image = Image(
-        address(frame), address(as_bits(y)), 0, address(weights), int(relu), N, P, Q, C, K, parts, FORMS[dtype.name]
+        address(frame), address(as_bits(y)), 0, address(weights), int(relu), N, P, Q, C, K, parts, form_of(dtype)
     )
     source = _Source(address(x), H, W, top, left, address(w), 0 if bias is None else address(bias))
     _convolve(parts, image, source)

@@ -2,6 +2,8 @@
 
 import threading
 from dataclasses import dataclass
+from functools import cache
+from typing import Any
 
 import numpy as np
 
@@ -25,6 +27,12 @@ LINE = 64  # bytes of a cache line
 FORMS = {"float32": FLOAT32, "bfloat16": BFLOAT16, "float16": FLOAT16}
 
 _kept = threading.local()
+
+
+@cache
+def form_of(dtype: np.dtype[Any]) -> int:
+    """How kernels call numbers of the type; -1 for others. A type's name takes NumPy a microsecond to find."""
+    return FORMS.get(dtype.name, -1)
 
 
 def as_bits(x: Array) -> Array:
@@ -62,7 +70,7 @@ def suits(images: Array, w: Array, geometry: Geometry) -> bool:
 def suits_half(x: Array, w: Array, geometry: Geometry) -> bool:
     """Whether the convolution with w can read the images as 16-bit numbers, and write such."""
     whole_registers = x.shape[1] % LANES == 0 and w.shape[0] % LANES == 0
-    return whole_registers and x.dtype.name in FORMS and _suit(x, w, geometry)
+    return whole_registers and form_of(x.dtype) >= 0 and _suit(x, w, geometry)
 
 
 def _suit(images: Array, w: Array, geometry: Geometry) -> bool:
@@ -88,7 +96,7 @@ def _scratch(size: int) -> int:
 
 def _images(x: Array) -> Images:
     N, C, H, W = x.shape
-    return Images(PLAIN, address(as_bits(x)), 0, 0, N, H, W, C, FORMS[x.dtype.name])
+    return Images(PLAIN, address(as_bits(x)), 0, 0, N, H, W, C, form_of(x.dtype))
 
 
 def _convolve(images: Images, w: Array, strides: Pair, rotated: bool, target: Target, before: Pair) -> None:
@@ -147,7 +155,7 @@ def _forward(
 ) -> None:
     x, w, bias = channels_last(x), np.ascontiguousarray(w), _whole_panels(b, w.shape[0])
     winners = 0 if winner is None else address(winner)
-    form = FORMS[y.dtype.name]
+    form = form_of(y.dtype)
     target = Target(address(as_bits(y)), winners, address(bias), int(relu), *size, w.shape[0], form)
     _convolve(_images(x), w, (1, w.shape[1]), False, target, (padding[0], padding[2]))
 
