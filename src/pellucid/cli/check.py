@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 FAILED = 1
 WINDOW, BOXES_WINDOW = 24, 32  # pixels; where there are boxes, some must be in it
+SAMPLES, FEWER, MANY = 8, 2, 40  # elements of a tensor; a deep network has many tensors, and each takes long
 NOISE = 0.1  # standard deviation, where white is 1
 NUMBERS = ("elements", "at kinks", "element", "direction")
 
@@ -35,7 +36,12 @@ def check(
         Literal["float64", "float32"] | None,
         Parameter(help="Float type of the side under test; by default float64 for numpy, else float32."),
     ] = None,
-    samples: Annotated[Count, Parameter(help="Elements compared in each tensor.")] = 8,
+    samples: Annotated[
+        Count | None,
+        Parameter(
+            help=f"Elements compared in each tensor; by default {SAMPLES}, of more than {MANY} tensors {FEWER}."
+        ),
+    ] = None,
     batch_size: Annotated[Count, Parameter(help="Images of the batch.")] = 2,
     seed: Annotated[Whole, Parameter(help="Of the sampled elements, the direction, and what dropout drops.")] = 0,
     threads: Annotated[Count | None, Parameter(help="Threads to use; by default one a core.")] = None,
@@ -62,7 +68,7 @@ def check(
             loss_pattern=_loss_pattern(subject, targets),
             dtype=tested,
             backend=side,
-            samples=samples,
+            samples=samples or (SAMPLES if len(network.parameters) <= MANY else FEWER),
             seed=seed,
         )
     passed = all(row.error <= limit for row in rows)
