@@ -38,9 +38,7 @@ def check(
     ] = None,
     samples: Annotated[
         Count | None,
-        Parameter(
-            help=f"Elements compared in each tensor; by default {SAMPLES}, of more than {MANY} tensors {FEWER}."
-        ),
+        Parameter(help=f"Elements compared a tensor; by default {SAMPLES}, of more than {MANY} tensors {FEWER}."),
     ] = None,
     batch_size: Annotated[Count, Parameter(help="Images of the batch.")] = 2,
     seed: Annotated[Whole, Parameter(help="Of the sampled elements, the direction, and what dropout drops.")] = 0,
