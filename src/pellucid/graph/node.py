@@ -8,11 +8,10 @@ grids, backwards for gradients.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, overload
 
-from pellucid.errors import PellucidError
 from pellucid.layers.base import Layer
 from pellucid.layers.joins import Join
 from pellucid.ops.arrays import Shape
@@ -140,21 +139,6 @@ class Nodes(Sequence[Node]):
                 needed.update(node.inputs)
         return Nodes(tuple(node for node in self.nodes if node.name in needed), (name,))
 
-    def value(self, name: str) -> str:
-        """The name of the value that a layer or a container of that name gives.
-
-        Raises PellucidError, listing those there are, where there is none, or it gives several.
-        """
-        if name in self.by_name or name == INPUT:
-            return name
-        for group in self.groups:
-            if group.name == name:
-                if len(group.outputs) > 1:
-                    raise PellucidError(f"{name}: gives several values, {', '.join(group.outputs)}; name one of them")
-                return group.outputs[0]
-        there = [layer.name for layer, _ in self.layers() if layer.name]
-        raise PellucidError(f"no layer {name!r}: expected one of {', '.join(there)}")
-
     def layers(self) -> Iterator[tuple[Layer, int]]:
         """Every container and layer as written, a container before what is inside it, with its depth."""
         opened = iter(self.groups)
@@ -171,7 +155,3 @@ class Nodes(Sequence[Node]):
                 group = next(opened, None)
             if i < len(self.nodes):
                 yield self.nodes[i].layer, ends[-1].depth + 1 if ends else 0
-
-    def with_layers(self, layers: dict[str, Layer]) -> Nodes:
-        """The same nodes, those named with other layers."""
-        return replace(self, nodes=tuple(Node(layers.get(n.name, n.layer), n.inputs, n.name) for n in self.nodes))
