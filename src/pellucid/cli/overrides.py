@@ -41,6 +41,14 @@ class Overrides:
         Key("data.source"),
         Parameter(help="A directory of IDX files (named as MNIST's) or of class folders; or mnist."),
     ] = None
+    from_: Annotated[
+        str | None,
+        Key("training.start_from"),
+        Parameter(
+            name="--from",
+            help="Start from the weights of a run or a model's file, or of a pretrained network by name.",
+        ),
+    ] = None
     precision: Annotated[
         Literal["float64", "float32", "float16", "bfloat16"] | None,
         Key("training.precision"),

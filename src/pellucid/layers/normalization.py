@@ -12,7 +12,8 @@ class BatchNorm2d(Layer):
 
     In training, mean and variance are those of the batch over images and pixels (of the global batch, where
     several processes share it), and running averages of them are kept with the given momentum (the weight of
-    the newest batch; the variance unbiased, as inference wants it). In inference the running ones are used.
+    the newest batch; the variance unbiased, as inference wants it). In inference the running ones are used, and also
+    in training where the weight is frozen.
     """
 
     keeps = ("context", "x", "mean", "inverse", "count")
@@ -47,7 +48,7 @@ class BatchNorm2d(Layer):
         gamma, beta = self.weight.value, self.bias.value
         running = self.running_mean.value, self.running_variance.value
         count: float | None = None
-        if context.training:
+        if context.training and self.weight.learns:
             y, mean, inverse, count = ops.batch_norm(
                 x, gamma, beta, *running, self.momentum, self.epsilon, context.all_reduce
             )

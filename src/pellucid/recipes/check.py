@@ -9,6 +9,7 @@ import msgspec
 from pellucid.data.pictures import MOST_PIXELS
 from pellucid.errors import PellucidError
 from pellucid.recipes.choices import check_choice, make
+from pellucid.recipes.network import own_options
 from pellucid.recipes.own_network import networks_with
 from pellucid.recipes.schema import Recipe
 from pellucid.tasks import TASKS
@@ -22,7 +23,9 @@ LARGEST = 1e6  # of a mean or a deviation, where white is 1
 
 def check_choices(recipe: Recipe) -> None:
     """Check what a recipe chooses by name, before anything is made of it."""
-    check_choice("network", recipe.network, networks_with(recipe.network.get("name"), NETWORKS), given=1)
+    if not isinstance(recipe.network.get("pretrained", False), bool):
+        raise PellucidError(f"network.pretrained = {recipe.network['pretrained']!r}: expected true or false")
+    check_choice("network", own_options(recipe.network), networks_with(recipe.network.get("name"), NETWORKS), given=1)
     check_choice("task", recipe.task, TASKS, given=1)
     check_choice("optimizer", recipe.optimizer, OPTIMIZERS, given=0)
     check_choice("schedule", recipe.schedule, SCHEDULES, given=2)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from pellucid.data import Boxes, Dataset
 from pellucid.errors import PellucidError
+from pellucid.exchange.pretrained import PRETRAINED
 from pellucid.network import Network
 from pellucid.ops.arrays import Shape
 from pellucid.ops.formats import float_type
 from pellucid.precision import with_rounding
 from pellucid.recipes.choices import make
 from pellucid.recipes.own_network import networks_with
-from pellucid.recipes.schema import Recipe
+from pellucid.recipes.schema import Choice, Recipe
 from pellucid.task import Task
 from pellucid.tasks import TASKS, Detect, Segment
 from pellucid.zoo import NETWORKS
@@ -24,7 +25,7 @@ def build_network(recipe: Recipe, image_shape: Shape, classes: int, *, seed: int
     """
     settings, name = recipe.training, recipe.network["name"]
     try:
-        layer = make(recipe.network, networks_with(name, NETWORKS), classes)
+        layer = make(own_options(recipe.network), networks_with(name, NETWORKS), classes)
         if settings.weight_bits:
             layer = with_rounding(layer, settings.weight_bits)
         first = settings.seed if seed == -1 else seed
@@ -33,6 +34,13 @@ def build_network(recipe: Recipe, image_shape: Shape, classes: int, *, seed: int
         raise PellucidError(f"network {name}: larger than memory ({error or type(error).__name__})") from error
     except (ValueError, TypeError, IndexError, ZeroDivisionError) as error:
         raise PellucidError(f"network {name}: its options make no network ({error})") from error
+
+
+def own_options(choice: Choice) -> Choice:
+    """A choice of a network, without what says where its weights come from."""
+    return {
+        key: value for key, value in choice.items() if key != "pretrained" or choice.get("name") not in PRETRAINED
+    }
 
 
 def build_task(recipe: Recipe, class_names: tuple[str, ...]) -> Task:

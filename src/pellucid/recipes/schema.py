@@ -33,6 +33,15 @@ class DataSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     boxes: Literal["refuse", "clip"] = "refuse"
 
 
+class GroupSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Parameters that learn at another rate or decay, or not at all: the arguments of `ParameterGroup`."""
+
+    names: str
+    rate: float = 1.0
+    decay: float = 1.0
+    frozen: bool = False
+
+
 class TrainingSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How training runs.
 
@@ -40,8 +49,10 @@ class TrainingSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     evaluate_samples: images measured after each epoch but the last, which measures all; 0: all.
     clip: largest norm of the gradient; 0: no limit. ema: decay of the moving average of the weights; 0: none.
     checkpoint_seconds: at most so long between checkpoints. log_every: steps between step lines of the history;
-    0: none. start_from: run folder, or model file, whose weights are taken over: of the same network, or of a
-    classifier that is the backbone; "": none. precision: float type that weights, activations and gradients are
+    0: none. start_from: run folder, or model file, whose weights are taken over: of the same network, of one that
+    differs in its last layer only, or of a classifier that is the backbone; or a network's name, for weights that
+    come as a package (`pellucid[pretrained]`); "": none. freeze_norms: whether norms of batches keep their parameters
+    and statistics, as is best where images are few. precision: float type that weights, activations and gradients are
     stored in. weight_bits: 8, 4 or 2 lets the network learn with weights rounded to so many bits and activations to
     8, for `pellucid shrink`; 0: as it is.
     """
@@ -55,6 +66,7 @@ class TrainingSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     checkpoint_seconds: float = 30.0
     log_every: int = 0
     start_from: str = ""
+    freeze_norms: bool = False
     precision: Literal["float64", "float32", "float16", "bfloat16"] = "float32"
     weight_bits: Literal[0, 2, 4, 8] = 0
 
@@ -63,7 +75,8 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     """A whole training run, as data.
 
     network: of the zoo. task, optimizer, schedule: by name, each with its options; the optimizer's `rate` is
-    the learning rate, which the schedule scales.
+    the learning rate, which the schedule scales. groups: which parameters learn at another rate, the last one counts.
+    `network.pretrained = true` is `training.start_from` with the network's own name.
     """
 
     name: str = "unnamed"
@@ -76,3 +89,4 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     optimizer: Choice
     schedule: Choice = msgspec.field(default_factory=lambda: {"name": "constant"})
     training: TrainingSettings = TrainingSettings()
+    groups: tuple[GroupSettings, ...] = ()

@@ -4,14 +4,44 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from pellucid.errors import PellucidError
+from pellucid.exchange.pretrained import PRETRAINED, load_pretrained
+from pellucid.layers import BatchNorm2d
 from pellucid.network import Network
+from pellucid.ops.arrays import Shape
+from pellucid.parameter_groups import ParameterGroup
 from pellucid.precision import quantization_aware
 from pellucid.recipes.model import open_model
+from pellucid.recipes.schema import Recipe
 from pellucid.zoo.fcn import adopt
 
 
+def start_weights(network: Network, recipe: Recipe) -> None:
+    """Give a network the weights that the recipe starts from, if it names any."""
+    start, name = recipe.training.start_from, recipe.network["name"]
+    if not start and recipe.network.get("pretrained"):
+        start = name
+    if start in PRETRAINED and not Path(start).exists():
+        if start != name:
+            raise PellucidError(f"training.start_from = {start!r}: weights of another network than {name}")
+        load_pretrained(network, start)
+    elif start:
+        take_over(network, Path(start), recipe.training.weight_bits)
+
+
+def set_groups(network: Network, recipe: Recipe) -> None:
+    """Let a network's parameters learn as the recipe's groups say."""
+    groups = [ParameterGroup(group.names, group.rate, group.decay, group.frozen) for group in recipe.groups]
+    if recipe.training.freeze_norms:
+        norms = [node.name for node in network.nodes if isinstance(node.layer, BatchNorm2d)]
+        groups += [ParameterGroup(name, frozen=True) for name in norms]
+    if groups:
+        network.set_groups(groups)
+
+
 def take_over(network: Network, path: Path, weight_bits: int) -> None:
-    """Start from the weights of an earlier run: of the same network, or of the classifier that is its backbone.
+    """Start from the weights of an earlier run: of the same network, of one with another last layer, or of the
+    classifier that is its backbone.
 
     weight_bits: of the network, where it learns with rounding; the earlier one may have learnt without.
     """
@@ -22,5 +52,14 @@ def take_over(network: Network, path: Path, weight_bits: int) -> None:
     shapes = [{name: value.shape for name, value in side.state().items()} for side in (network, given)]
     if shapes[0] == shapes[1]:
         network.load_state(given.state(), str(model.path))
+    elif _without_head(shapes[0]) == _without_head(shapes[1]):
+        kept = _without_head(shapes[0])
+        network.load_state({**network.state(), **{name: given.state()[name] for name in kept}}, str(model.path))
     else:
         adopt(network, given, str(model.path))
+
+
+def _without_head(shapes: dict[str, Shape]) -> dict[str, Shape]:
+    """The shapes without those of the last layer."""
+    last = list(shapes)[-1].rpartition(".")[0]
+    return {name: shape for name, shape in shapes.items() if name.rpartition(".")[0] != last}

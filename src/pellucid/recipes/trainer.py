@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 
@@ -14,7 +13,7 @@ from pellucid.recipes.choices import make
 from pellucid.recipes.data import build_data, build_loader
 from pellucid.recipes.network import build_network, build_task, check_outputs
 from pellucid.recipes.schema import Recipe
-from pellucid.recipes.starting_weights import take_over
+from pellucid.recipes.starting_weights import set_groups, start_weights
 from pellucid.training import OPTIMIZERS, SCHEDULES, Alone, Callback, Communicator, Trainer, WeightAverage
 
 
@@ -34,8 +33,9 @@ def build_trainer(
     data = data or build_data(recipe)
     settings = recipe.training
     network = build_network(recipe, data.train.image_shape, data.train.classes)
-    if settings.start_from and not resumed:
-        take_over(network, Path(settings.start_from), settings.weight_bits)
+    if not resumed:
+        start_weights(network, recipe)
+    set_groups(network, recipe)
     task = build_task(recipe, data.train.class_names)
     check_outputs(recipe, network, task, data.train)
     loader = build_loader(recipe, data.train, training=True)

@@ -1,36 +1,22 @@
-"""Pickled dicts of float arrays, read by a small interpreter of our own.
+"""Pickled dicts of float arrays.
 
-A pickle is a program for a stack machine, which may name any function to be called, build values so deep or so often
-doubled that they end a process, and ask for memory that no file holds. Here only the instructions that a dict of
-arrays needs are known; the few names that a pickled array is made of lead to plain arrays, every other one is refused
-before anything is imported or called; keys are text; and all arrays together have no more elements than the file has
-room for. So the work grows with the file and with nothing else.
-
-Source: pickletools of Python's library, which describes every instruction; it reads them here.
+The few names that a pickled array is made of lead to plain arrays; keys are text; and all arrays together have no
+more elements than the file has room for. See `pellucid.pickles` for the rest.
 """
 
 from __future__ import annotations
 
-import pickletools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from pellucid.errors import PellucidError
 from pellucid.ops.arrays import Array, Shape
+from pellucid.pickles import UNREADABLE, PickleMachine
 
 TYPES = ("f2", "f4", "f8")
-MOST_INSTRUCTIONS = 100_000
 MOST_AXES = 8
-
-_NUMBERS = {"INT", "BININT", "BININT1", "BININT2", "LONG", "LONG1", "LONG4", "FLOAT", "BINFLOAT"}
-_TEXT = {"STRING", "BINSTRING", "SHORT_BINSTRING", "UNICODE", "BINUNICODE", "SHORT_BINUNICODE", "BINUNICODE8"}
-_BYTES = {"BINBYTES", "SHORT_BINBYTES", "BINBYTES8", "BYTEARRAY8"}
-_CONSTANTS = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False}
-_SHORT_TUPLES = {"TUPLE1": 1, "TUPLE2": 2, "TUPLE3": 3}
-_REMEMBER = {"PUT", "BINPUT", "LONG_BINPUT", "MEMOIZE"}
-_RECALL = {"GET", "BINGET", "LONG_BINGET"}
 
 
 def unpickle_arrays(content: bytes, source: str) -> dict[str, Array]:
@@ -39,10 +25,10 @@ def unpickle_arrays(content: bytes, source: str) -> dict[str, Array]:
     Raises PellucidError for a pickle that holds or names anything else, and for a damaged one.
     """
     try:
-        found = _Machine(content, source).run()
+        found = _Machine(content, source).run(content)
     except PellucidError:
         raise
-    except (ValueError, TypeError, IndexError, KeyError, AttributeError, OverflowError, MemoryError) as error:
+    except UNREADABLE as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         raise PellucidError(f"{source}: not a pickle of arrays ({reason})") from error
     if not isinstance(found, dict):
@@ -55,17 +41,6 @@ def unpickle_arrays(content: bytes, source: str) -> dict[str, Array]:
 
 def _described(value: object) -> str:
     return "one array" if isinstance(value, _Array) else type(value).__name__
-
-
-class _Mark:
-    """Where on the stack the items of a collection begin."""
-
-
-class _Name:
-    """One of the admitted names."""
-
-    def __init__(self, make: Callable[..., Any]) -> None:
-        self.make = make
 
 
 class _DType:
@@ -83,123 +58,17 @@ class _Array:
     array: Array | None = None
 
 
-class _Machine:
-    """The stack, what was put aside by number, and how many more elements arrays may have."""
+class _Machine(PickleMachine):
+    """A machine that also counts how many more elements and bytes arrays may have."""
+
+    expected = "NumPy arrays"
 
     def __init__(self, content: bytes, source: str) -> None:
-        self.content, self.source = content, source
-        self.stack: list[Any] = []
-        self.memo: dict[int, Any] = {}
+        super().__init__(_ADMITTED, source)
         self.room = len(content) // 2  # no float has less than two bytes
         self.text = len(content)
 
-    def run(self) -> Any:
-        """What the program leaves."""
-        for count, (opcode, argument) in enumerate(self._instructions()):
-            if count >= MOST_INSTRUCTIONS:
-                raise ValueError(f"more than {MOST_INSTRUCTIONS} instructions")
-            if opcode == "STOP":
-                return self.stack.pop()
-            self._do(opcode, argument)
-        raise ValueError("it has no end")
-
-    def _instructions(self) -> Iterator[tuple[str, Any]]:
-        for opcode, argument, _ in pickletools.genops(self.content):
-            yield opcode.name, argument
-
-    def _do(self, opcode: str, argument: Any) -> None:
-        stack = self.stack
-        if opcode in {"PROTO", "FRAME"}:
-            return
-        if opcode in _NUMBERS or opcode in _TEXT or opcode in _BYTES:
-            stack.append(argument)
-        elif opcode in _CONSTANTS:
-            stack.append(_CONSTANTS[opcode])
-        elif opcode == "MARK":
-            stack.append(_Mark)
-        elif opcode in {"EMPTY_DICT", "EMPTY_LIST", "EMPTY_TUPLE"}:
-            stack.append({"EMPTY_DICT": dict, "EMPTY_LIST": list, "EMPTY_TUPLE": tuple}[opcode]())
-        elif opcode in _SHORT_TUPLES:
-            stack.append(tuple([self._taken() for _ in range(_SHORT_TUPLES[opcode])][::-1]))
-        elif opcode == "TUPLE":
-            stack.append(tuple(self._marked()))
-        elif opcode == "LIST":
-            stack.append(self._marked())
-        elif opcode == "DICT":
-            stack.append(self._filled({}, self._marked()))
-        elif opcode == "APPEND":
-            item = self._taken()
-            self._top(list).append(item)
-        elif opcode == "APPENDS":
-            items = self._marked()
-            self._top(list).extend(items)
-        elif opcode == "SETITEM":
-            value, key = self._taken(), self._taken()
-            self._filled(self._top(dict), [key, value])
-        elif opcode == "SETITEMS":
-            items = self._marked()
-            self._filled(self._top(dict), items)
-        elif opcode in _REMEMBER:
-            self.memo[len(self.memo) if argument is None else argument] = self._top(object)
-        elif opcode in _RECALL:
-            stack.append(self.memo[argument])
-        elif opcode == "GLOBAL":
-            stack.append(self._named(*argument.split(" ", 1)))
-        elif opcode == "STACK_GLOBAL":
-            name, module = self._taken(), self._taken()
-            stack.append(self._named(module, name))
-        elif opcode == "REDUCE":
-            arguments, function = self._taken(), self._taken()
-            if not isinstance(function, _Name) or not isinstance(arguments, tuple):
-                raise TypeError("a call of something else than an array's parts")
-            stack.append(function.make(self, *arguments))
-        elif opcode == "BUILD":
-            state = self._taken()
-            self._build(self._top(object), state)
-        else:
-            raise ValueError(f"instruction {opcode}, which no array needs")
-
-    def _taken(self) -> Any:
-        value = self.stack.pop()
-        if value is _Mark:
-            raise ValueError("a value is missing")
-        return value
-
-    def _top(self, kind: type) -> Any:
-        if not self.stack or self.stack[-1] is _Mark or not isinstance(self.stack[-1], kind):
-            raise TypeError(f"expected a {kind.__name__}")
-        return self.stack[-1]
-
-    def _marked(self) -> list[Any]:
-        """What lies above the last mark, taken away with it."""
-        start = len(self.stack) - 1
-        while start >= 0 and self.stack[start] is not _Mark:
-            start -= 1
-        if start < 0:
-            raise ValueError("a mark is missing")
-        items = self.stack[start + 1 :]
-        del self.stack[start:]
-        return items
-
-    @staticmethod
-    def _filled(target: dict[str, Any], items: list[Any]) -> dict[str, Any]:
-        for key, value in zip(items[::2], items[1::2], strict=True):
-            if not isinstance(key, str):
-                raise TypeError(f"a key of type {type(key).__name__}, expected text")
-            target[key] = value
-        return target
-
-    def _named(self, module: object, name: object) -> _Name:
-        if not isinstance(module, str) or not isinstance(name, str):
-            raise TypeError("a name that is no text")
-        make = _ADMITTED.get((module.replace("numpy._core.", "numpy.core."), name))
-        if make is None:
-            raise PellucidError(
-                f"{self.source}: refused, as the pickle names {module}.{name}; expected NumPy arrays and nothing else"
-            )
-        return _Name(make)
-
-    def _build(self, made: object, state: object) -> None:
+    def build(self, made: object, state: object) -> None:
         """Give an array or its type its state."""
         if not isinstance(state, tuple):
             raise TypeError("a state of another kind")
