@@ -23,7 +23,7 @@ MOST_INSTRUCTIONS = 2_000_000
 MOST_AXES = 8
 ADVICE = "save torch.save(model.state_dict(), FILE) instead"
 
-STORAGES = {
+STORAGES: dict[str, np.dtype[Any]] = {
     "DoubleStorage": np.dtype(np.float64),
     "FloatStorage": np.dtype(np.float32),
     "HalfStorage": np.dtype(np.float16),
