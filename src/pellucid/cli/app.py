@@ -40,6 +40,7 @@ COMMANDS = {
         "Say what is on images.",
         "pellucid predict digit.png",
         "pellucid predict runs/last some/*.png --json",
+        "pellucid predict efficientnet-lite0 photo.jpg --top 5",
     ),
     "check": Command(
         "Compare gradients with numerical derivatives.",
@@ -90,6 +91,10 @@ COMMANDS = {
     "import-book": Command(
         "Make a run folder from the book's deep_convnet_params.pkl.",
         "pellucid import-book deep_convnet_params.pkl --out runs/book",
+    ),
+    "import-torch": Command(
+        "Make a run folder from PyTorch's weights, .pth, .pt or safetensors.",
+        "pellucid import-torch resnet18.pth --network resnet18 --name mine",
     ),
 }
 """Every command; the module and the function that do it have the same name."""

