@@ -56,7 +56,8 @@ def test_a_pretrained_word_starts_from_the_package() -> None:
 
 @needs_package
 def test_frozen_norms_keep_parameters_and_statistics_while_the_rest_learns() -> None:
-    trainer = build_trainer(load_recipe("transfer", {**SMALL, "training.freeze_norms": True}), pictures())
+    settings = {**SMALL, "training.freeze_norms": True, "groups": []}
+    trainer = build_trainer(load_recipe("transfer", settings), pictures())
     before = {name: value.copy() for name, value in trainer.network.state().items()}
     trainer.fit()
     norms = {node.name for node in trainer.network.nodes if isinstance(node.layer, BatchNorm2d)}
