@@ -83,6 +83,10 @@ COMMANDS = {
         "Write an integer network as C for a microcontroller.",
         "pellucid export runs/last --to c --out c && make -C c && c/demo digit.pgm",
     ),
+    "page": Command(
+        "Write a web page that shows a trained network at work, offline.",
+        "pellucid page runs/last -o digits.html",
+    ),
     "recipes": Command(
         "List the recipes there are, or print one.",
         "pellucid recipes",

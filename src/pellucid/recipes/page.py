@@ -1,0 +1,109 @@
+"""A trained model as one web page that shows it at work."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from pellucid.data import Data
+from pellucid.data.randomness import generator
+from pellucid.errors import PellucidError
+from pellucid.export.page import PageImage, Subject, carried_state, page_html
+from pellucid.network import Network
+from pellucid.ops.arrays import Array
+from pellucid.recipes.data import build_data
+from pellucid.recipes.model import Model
+from pellucid.recipes.network import build_network
+from pellucid.recipes.predict import inputs
+from pellucid.tasks import Detect
+from pellucid.training.callbacks.history import read_history
+from pellucid.training.folder import RunFolder
+
+BATCH = 256
+MEASURED = 10_000  # test images that the confusion matrix counts at most
+DETECTION = (
+    "stride",
+    "base",
+    "log_range",
+    "quality_power",
+    "least_score",
+    "candidates",
+    "most",
+    "nms_iou",
+    "shown_score",
+)
+
+
+def model_page(
+    model: Model, *, bits: int = 16, images: int = 40, data: Data | None = None, title: str | None = None
+) -> bytes:
+    """The page's HTML, with everything in it.
+
+    bits: of each weight, 32, 16 or 8. images: test images that come along, half of them those that the network is
+    most wrong about. data: by default the recipe's. Raises PellucidError as `page_html` does.
+    """
+    if images < 0:
+        raise PellucidError(f"page: expected 0 or more images, got {images}")
+    data = data or build_data(model.recipe, model.held_out)
+    task = model.recipe.task["name"]
+    matrix, chosen = _chosen(model, data, bits, images)
+    return page_html(
+        Subject(
+            title or model.recipe.name,
+            model.network,
+            task,
+            model.class_names,
+            model.framing,
+            model.recipe.data.mean or (),
+            model.recipe.data.std or (),
+            {name: getattr(model.task, name) for name in DETECTION} if isinstance(model.task, Detect) else None,
+            chosen,
+            read_history(RunFolder(model.path.parent).history),
+            matrix,
+        ),
+        bits=bits,
+    )
+
+
+def _chosen(model: Model, data: Data, bits: int, count: int) -> tuple[Array | None, list[PageImage]]:
+    """The confusion matrix of a classifier with the weights that the page carries, and images to begin with."""
+    test = data.test
+    drawn = generator(model.recipe.data.seed, "page").permutation(len(test))
+    fitting = tuple(test.image_shape) == tuple(model.network.input_shape)
+    if not fitting or count == 0:
+        return None, []
+    if model.recipe.task["name"] != "classify":
+        return None, [PageImage(np.asarray(test.inputs[drawn[i : i + 1]])[0]) for i in range(min(count, len(test)))]
+    network = _carried(model, bits)
+    order, K = np.sort(drawn[:MEASURED]), len(model.class_names)
+    labels, margins, matrix = np.asarray(test.targets)[order], np.empty(len(order)), np.zeros((K, K), np.int64)
+    for start in range(0, len(order), BATCH):
+        some = slice(start, start + BATCH)
+        pixels = np.asarray(test.inputs[order[some]])
+        logits = np.asarray(network.forward(inputs(model, pixels)), np.float64)
+        rows, own = np.arange(len(logits)), labels[some]
+        np.add.at(matrix, (own, logits.argmax(axis=1)), 1)
+        true = logits[rows, own]
+        logits[rows, own] = -np.inf
+        margins[some] = true - logits.max(axis=1)
+    worst = np.argsort(margins, kind="stable")[: count // 2]
+    others = [i for i in np.searchsorted(order, drawn[: min(2 * count, len(order))]) if i not in set(worst.tolist())]
+    picked = [*worst.tolist(), *others[: count - len(worst)]]
+    return matrix, [PageImage(np.asarray(test.inputs[order[i : i + 1]])[0], int(labels[i])) for i in picked]
+
+
+def _carried(model: Model, bits: int) -> Network:
+    """The network with the weights that the page carries."""
+    network = build_network(model.recipe, model.image_shape, len(model.class_names), seed=None)
+    network.load_state(carried_state(model.network, bits))
+    return network
+
+
+def write_page(model: Model, out: Path, *, bits: int = 16, images: int = 40, data: Data | None = None) -> int:
+    """Write the page into a file; its size in bytes."""
+    from pellucid.files import write_whole
+
+    content = model_page(model, bits=bits, images=images, data=data)
+    write_whole(out, content)
+    return len(content)

@@ -1,0 +1,224 @@
+"""The page in Chromium (apt-get install chromium), opened as a file: drawn on, asked, opened down to one unit."""
+
+import importlib.util
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pellucid.data import mnist_dataset
+from pellucid.data.framing import Framing
+from pellucid.errors import PellucidError
+from pellucid.export.page import PageImage, Subject, carried_state, page_html
+from pellucid.graph import Sequential
+from pellucid.layers import Conv2d, Flatten, Layer, Linear, MaxPool2d, ReLU
+from pellucid.network import Network
+from pellucid.zoo import create
+
+playwright = pytest.importorskip("playwright.sync_api")
+CHROMIUM = shutil.which("chromium")
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="Chromium isn't installed (apt-get install chromium)")
+
+MARKUP = "<img src=x onerror=alert(1)>"
+CLASSES = [MARKUP, *map(str, range(1, 10))]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    with playwright.sync_playwright() as driver:
+        chromium = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield chromium
+        chromium.close()
+
+
+def digits(count: int) -> list[PageImage]:
+    test = mnist_dataset(train=False).subset(range(count))
+    images, labels = np.asarray(test.inputs), np.asarray(test.targets)
+    return [PageImage(image, int(label)) for image, label in zip(images, labels, strict=True)]
+
+
+def subject(layer: Layer | None = None, shape: tuple[int, int, int] = (1, 28, 28), **more: Any) -> Subject:
+    network = Network(layer or create("deep-convnet", 10), shape)
+    framing = Framing("character" if shape[0] == 1 else "stretch", shape[0], shape[1:])
+    given: dict[str, Any] = {
+        "task": "classify",
+        "class_names": CLASSES,
+        "framing": framing,
+        "images": digits(6),
+    } | more
+    return Subject(title="Digits </script>" + MARKUP, network=network, **given)
+
+
+class Opened:
+    """A page, with what its console said and whatever it asked the network for.
+
+    bypass_csp: where a test's own script runs in it, which the page's policy forbids.
+    """
+
+    def __init__(self, browser: Any, path: Path, content: bytes, **settings: Any) -> None:
+        file = path / "page.html"
+        file.write_bytes(content)
+        self.page = browser.new_page(**settings)
+        self.said: list[str] = []
+        self.asked: list[str] = []
+        self.page.on("console", lambda message: self.said.append(message.text))
+        self.page.on("pageerror", lambda error: self.said.append(str(error)))
+        self.page.on("request", lambda request: self.asked.append(request.url))
+        self.page.goto(file.as_uri())
+        self.page.wait_for_selector("html[data-ready=yes]")
+
+    def draw(self, *points: tuple[int, int]) -> None:
+        box = self.page.locator("#draw").bounding_box()
+        self.page.mouse.move(box["x"] + points[0][0], box["y"] + points[0][1])
+        self.page.mouse.down()
+        for x, y in points[1:]:
+            self.page.mouse.move(box["x"] + x, box["y"] + y, steps=4)
+        self.page.mouse.up()
+        self.page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+
+    def logits(self) -> list[float]:
+        bars = self.page.locator("#bars .bar")
+        return [float(bars.nth(i).get_attribute("title").split()[1]) for i in range(bars.count())]
+
+
+def test_it_opens_from_a_file_asks_for_nothing_and_shows_names_as_text(browser: Any, tmp_path: Path) -> None:
+    opened = Opened(browser, tmp_path, page_html(subject()))
+    opened.draw((60, 60), (200, 60), (120, 230))
+    for tab in ("history", "train", "lessons", "network"):
+        opened.page.click(f"#tab-{tab}")
+    opened.page.select_option("#language", "ja")
+    assert opened.page.text_content("#h-answer") == "答え"
+    assert opened.said == []
+    assert all(url.startswith(("file:", "data:")) for url in opened.asked)
+    assert opened.page.locator("img[src=x]").count() == 0
+    assert opened.page.text_content("#bars .bar span") == MARKUP
+    assert MARKUP in opened.page.title()
+
+
+def test_the_logits_are_the_networks_with_the_weights_that_the_page_carries(browser: Any, tmp_path: Path) -> None:
+    given = subject()
+    twin = Network(create("deep-convnet", 10), (1, 28, 28), dtype=np.float64)
+    twin.load_state({name: np.asarray(value, np.float64) for name, value in carried_state(given.network, 16).items()})
+    pixels = np.stack([image.pixels for image in given.images])
+    expected = twin.forward(pixels / 255.0)
+    opened = Opened(browser, tmp_path, page_html(given), bypass_csp=True)
+    for i in range(len(given.images)):
+        opened.page.locator("#samples button").nth(i).click()
+        opened.page.wait_for_function(
+            "([i, y]) => Math.abs(Number(document.querySelector('#bars .bar').title.split(' ')[1]) - y) < 1e-3",
+            arg=[i, float(expected[i, 0])],
+        )
+        np.testing.assert_allclose(opened.logits(), expected[i], atol=1e-4)  # shown with 4 digits
+
+
+def test_the_products_of_a_unit_add_up_to_its_value_and_its_field_is_marked(browser: Any, tmp_path: Path) -> None:
+    layer = Sequential(Conv2d(4, 3, padding=1), ReLU(), MaxPool2d(2), Conv2d(3, 3), ReLU(), Flatten(), Linear(10))
+    opened = Opened(browser, tmp_path, page_html(subject(layer)))
+    page = opened.page
+    page.click('.node[data-name="0"]')
+    page.locator("#maps button").nth(2).click()
+    page.locator("#large").focus()
+    for _ in range(3):
+        page.keyboard.press("ArrowRight")
+    numbers = [float(text) for text in page.locator("#products td").all_text_contents()]
+    total = {key: float(page.get_attribute("#sum", f"data-{key}")) for key in ("total", "bias", "value")}
+    assert len(numbers) == 9
+    assert sum(numbers) == pytest.approx(total["total"], abs=9 * 0.0005)
+    assert total["total"] + total["bias"] == pytest.approx(total["value"], abs=1e-6)
+    page.click('.node[data-name="3"]')
+    r0, r1, c0, c1 = map(int, page.evaluate("document.documentElement.dataset.field").split())
+    assert (r1 - r0 + 1, c1 - c0 + 1) == (8, 8)  # 3, then pooled by 2, then 3 of those: 3 + 1 + 2 * 2
+    total = {key: float(page.get_attribute("#sum", f"data-{key}")) for key in ("total", "bias", "value")}
+    assert total["total"] + total["bias"] == pytest.approx(total["value"], abs=1e-5)
+    assert opened.said == []
+
+
+def test_other_files_and_a_refused_camera_are_said_and_the_page_goes_on(browser: Any, tmp_path: Path) -> None:
+    from PIL import Image
+
+    opened = Opened(browser, tmp_path, page_html(subject()), bypass_csp=True)
+    svg, text, photo = tmp_path / "a.svg", tmp_path / "a.txt", tmp_path / "a.jpg"
+    svg.write_text('<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>')
+    text.write_text("no picture")
+    for file in (svg, text):
+        opened.page.set_input_files("#file", str(file))
+        opened.page.wait_for_function("document.getElementById('message').textContent.includes('expected PNG')")
+        opened.draw((100, 60), (140, 200))
+        assert opened.page.text_content("#message") == ""
+    opened.page.click("#camera")
+    opened.page.wait_for_function("document.getElementById('message').textContent.includes('camera')")
+    pixels = np.full((300, 470), 250, np.uint8)
+    pixels[60:240, 200:225] = 10
+    Image.fromarray(pixels).save(photo)
+    before = opened.logits()
+    opened.page.set_input_files("#file", str(photo))
+    opened.page.wait_for_function(
+        "before => document.querySelector('#bars .bar').title != before", arg=f"logit {before[0]:.4f}"
+    )
+    assert opened.page.text_content("#message") == ""
+    assert opened.said == []
+
+
+def test_the_last_layer_learns_in_the_page(browser: Any, tmp_path: Path) -> None:
+    opened = Opened(browser, tmp_path, page_html(subject()), bypass_csp=True)
+    opened.draw((140, 40), (140, 240))
+    opened.page.click("#tab-train")
+    opened.page.click("#panel-train button >> nth=0")
+    opened.page.click("#start-training")
+    opened.page.wait_for_function("document.querySelector('#trained').dataset.losses")
+    opened.page.wait_for_timeout(300)
+    first, last = map(float, opened.page.get_attribute("#trained", "data-losses").split())
+    assert last < first
+    assert opened.said == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_to_complain_of(browser: Any, tmp_path: Path, scheme: str) -> None:
+    found = importlib.util.find_spec("axe_selenium_python")
+    if found is None or found.origin is None:
+        pytest.skip("axe-core isn't installed (pip install axe-selenium-python)")
+    axe = next(Path(found.origin).parent.rglob("axe.min.js"))
+    matrix = np.eye(10, dtype=int) * 3
+    opened = Opened(browser, tmp_path, page_html(subject(matrix=matrix)), color_scheme=scheme, bypass_csp=True)
+    opened.page.evaluate(axe.read_text())
+    opened.page.click('.node[data-name="0"]')
+    for tab in ("network", "history", "train", "lessons"):
+        opened.page.click(f"#tab-{tab}")
+        result = opened.page.evaluate("axe.run()")
+        told = [(one["id"], [node["html"][:200] for node in one["nodes"]][:3]) for one in result["violations"]]
+        assert told == [], json.dumps(told, indent=1)
+
+
+def test_a_page_of_pixels_and_one_of_boxes_answer(browser: Any, tmp_path: Path) -> None:
+    from pellucid.tasks import Detect
+
+    grey = [PageImage(np.random.default_rng(0).integers(0, 256, (1, 32, 32), np.uint8))]
+    given = {"framing": Framing("own", 1, (32, 32)), "images": grey, "class_names": ["a", "b", "c"]}
+    pixels = subject(create("fcn-small", 3), (1, 32, 32), task="segment", **given)
+    opened = Opened(browser, tmp_path, page_html(pixels))
+    assert "%" in opened.page.text_content("#legend")
+    assert opened.said == []
+    names = (
+        "stride", "base", "log_range", "quality_power", "least_score", "candidates", "most", "nms_iou", "shown_score",
+    )  # fmt: skip
+    settings = {name: getattr(Detect(("a", "b", "c")), name) for name in names} | {"least_score": 1e-3}
+    boxes = subject(create("detector-small", 3), (1, 32, 32), task="detect", detection=settings, **given)
+    opened = Opened(browser, tmp_path, page_html(boxes))
+    opened.page.fill("#threshold", "0")
+    assert opened.page.text_content("#legend").count("0.") > 1
+    assert opened.said == []
+
+
+def test_a_page_is_small(tmp_path: Path) -> None:
+    assert len(page_html(subject())) < 800_000
+    small = Sequential(Conv2d(1, 1), Flatten(), Linear(10))
+    assert len(page_html(subject(small, images=()))) < 250_000
+
+
+def test_other_tasks_are_refused() -> None:
+    with pytest.raises(PellucidError, match="task 'regress'"):
+        page_html(subject(task="regress"))
