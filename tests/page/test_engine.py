@@ -116,8 +116,8 @@ def check(make: Any, shape: tuple[int, ...], bits: int = 16, gradient: bool = Tr
 def test_logits_and_input_gradients_of_the_zoo_equal_the_network_in_float64(
     name: str, shape: tuple[int, ...]
 ) -> None:
-    # so many ReLU6 have a number within rounding of a kink that a gradient says nothing there
-    check(lambda: create(name, 5), shape, gradient=name != "mobilenet-v2")
+    # where so many ReLU6 stand, some have a number within rounding of a kink, and gradients differ by right
+    check(lambda: create(name, 5), shape, gradient=name not in {"mobilenet-v2", "efficientnet-lite0"})
 
 
 def every_layer() -> Layer:
