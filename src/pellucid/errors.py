@@ -17,6 +17,10 @@ class PellucidError(Exception):
         return text if text.isprintable() else "".join(map(_shown, text))
 
 
+class InputError(PellucidError, ValueError):
+    """Arrays, labels or arguments that don't fit: a PellucidError that is a ValueError too."""
+
+
 class OutOfMemoryError(PellucidError):
     """A device has too little memory. needed, free, total: bytes. device: its name."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import hashlib
+import html
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -229,6 +230,20 @@ class Network:
     def __repr__(self) -> str:
         """A tree of the layers with their output shapes and numbers of parameters."""
         return "\n".join(_tree(self))
+
+    def _repr_html_(self) -> str:
+        """The nodes as a table, for notebooks."""
+        shapes = self.nodes.shapes(self.input_shape)
+        rows = []
+        for node in self.nodes:
+            own = sum(p.size for p in node.layer.parameters().values() if p.trained)
+            cells = (node.name, repr(node.layer), "x".join(map(str, shapes[node.name])), f"{own:,}" if own else "")
+            rows.append("".join(f"<td>{html.escape(cell)}</td>" for cell in cells))
+        shape = "x".join(map(str, self.input_shape))
+        title = f"input {shape}, {self.vector.size:,} parameters, {self.dtype}"
+        head = "".join(f"<th>{name}</th>" for name in ("name", "layer", "output", "parameters"))
+        body = "".join(f"<tr>{row}</tr>" for row in rows)
+        return f"<table><caption>{title}</caption><tr>{head}</tr>{body}</table>"
 
 
 _WEIGHTS = 0x57E16475  # keeps the stream of initial weights apart from every other stream of the same seed

@@ -1,5 +1,6 @@
 """From files to batches: data sets, their readers, augmentation and the loader."""
 
+from pellucid.data.arrays import arrays
 from pellucid.data.augmentation import Augmentation
 from pellucid.data.boxed import load_boxed
 from pellucid.data.boxes import Boxes
@@ -9,6 +10,7 @@ from pellucid.data.formats.mnist import load_mnist, mnist_dataset
 from pellucid.data.formats.voc import read_voc
 from pellucid.data.loader import Batch, Loader, normalized
 from pellucid.data.masked import load_masked, load_scenes
+from pellucid.data.named import coco, folder, mnist, voc
 from pellucid.data.paired_augmentation import RandomCrop
 from pellucid.data.pictures import read_picture
 from pellucid.data.prepare import prepare_character
@@ -26,12 +28,16 @@ __all__ = [
     "RandomCrop",
     "Rows",
     "Scenes",
+    "arrays",
+    "coco",
+    "folder",
     "load_boxed",
     "load_data",
     "load_masked",
     "load_mnist",
     "load_scenes",
     "make_scenes",
+    "mnist",
     "mnist_dataset",
     "normalized",
     "prepare_character",
@@ -39,5 +45,6 @@ __all__ = [
     "read_picture",
     "read_voc",
     "scene_settings",
+    "voc",
     "write_idx",
 ]

@@ -46,7 +46,8 @@ class Images(Rows, Protocol):
 class Dataset:
     """Images with their targets; it never changes.
 
-    inputs: images (N, C, H, W); whole numbers (uint8) mean 0 .. largest of their type, floats mean themselves.
+    inputs: images (N, C, H, W), or a table's rows (N, F); whole numbers (uint8) mean 0 .. largest of their
+        type, floats mean themselves.
     targets: one entry an image; see `Rows`.
     class_names: name of class 0, 1, ...
     name: what messages call it.
@@ -68,8 +69,10 @@ class Dataset:
     class_ids: tuple[int, ...] | None = None
 
     def __post_init__(self) -> None:
-        if len(self.inputs.shape) != 4:
-            raise PellucidError(f"{self.name}: expected images (N, C, H, W), got the shape {self.inputs.shape}")
+        if len(self.inputs.shape) not in {2, 4}:
+            raise PellucidError(
+                f"{self.name}: expected images (N, C, H, W) or vectors (N, F), got the shape {self.inputs.shape}"
+            )
         if len(self.inputs) != len(self.targets):
             raise PellucidError(f"{self.name}: {len(self.inputs)} images but {len(self.targets)} targets")
         if len(self.inputs) == 0:
@@ -80,9 +83,16 @@ class Dataset:
         return len(self.inputs)
 
     @property
+    def shape(self) -> Shape:
+        """Shape of one sample: (C, H, W), or (F,) of a table's row."""
+        return tuple(self.inputs.shape[1:])
+
+    @property
     def image_shape(self) -> tuple[int, int, int]:
         """(C, H, W) of every image."""
-        _, C, H, W = self.inputs.shape
+        if len(self.shape) != 3:
+            raise PellucidError(f"{self.name}: expected images (C, H, W), got vectors of {self.shape[0]} numbers")
+        C, H, W = self.shape
         return C, H, W
 
     @property

@@ -72,13 +72,17 @@ class Framing:
 
         Raises PellucidError, naming the file, where it is no picture, or has no character on it where one is needed.
         """
-        if self.rule == "character":
-            picture = flattened(open_picture(path), self.white)  # in colour, where it is: grey alone may lose the ink
-            if not self._is_prepared(picture):
-                pixels = prepared_character(picture, str(path), self.size[0])
-                return Framed(pixels, (picture.height, picture.width), self.size)
-            return self.frame(picture.convert("L"))
-        return self.frame(self.open(path))
+        return self.see(open_picture(path), str(path))
+
+    def see(self, picture: Image, source: str) -> Framed:
+        """As `read`, of an open picture of any mode. source: what messages call it."""
+        picture = flattened(picture, self.white)
+        if self.rule == "character" and not self._is_prepared(picture):
+            # in colour, where it is: grey alone may lose the ink
+            pixels = prepared_character(picture, source, self.size[0])
+            return Framed(pixels, (picture.height, picture.width), self.size)
+        mode = "L" if self.channels == 1 else "RGB"
+        return self.frame(picture if picture.mode == mode else picture.convert(mode))
 
     def frame(self, picture: Image) -> Framed:
         """An open picture, of mode L or RGB as the network has channels, as the network sees it."""

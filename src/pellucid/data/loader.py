@@ -116,8 +116,10 @@ class Loader:
         offset, end = size * self.rank // self.ranks, size * (self.rank + 1) // self.ranks
         samples = order[start + offset : start + end]
         pixels, targets = np.asarray(self.dataset.inputs[samples]), self.dataset.targets[samples]
+        if pixels.ndim == 2 and (self.augment is not None or self.crop is not None):
+            raise PellucidError(f"{self.dataset.name}: augmentation and crops change images, got rows of a table")
         parts = self.dataset.parts
-        shown = np.broadcast_to(pixels.shape[2:], (len(samples), 2)) if parts is None else parts[samples]
+        shown = np.broadcast_to(pixels.shape[-2:], (len(samples), 2)) if parts is None else parts[samples]
         white = np.iinfo(pixels.dtype).max if pixels.dtype.kind in "iu" else 1
         if self.augment is not None:
             uniform = uniform_rows(self.seed, "augment", epoch, start + offset, len(samples), Augmentation.COLUMNS)
@@ -172,8 +174,10 @@ def normalized(
 ) -> Array:
     """What a network sees of images (n, C, H, W): pixel / white, then (that - mean) / std; channels last.
 
-    mean, std: one number a channel; None for 0 and 1.
+    mean, std: one number a channel; None for 0 and 1. A table's rows (n, F) only change their type.
     """
+    if pixels.ndim == 2:
+        return np.ascontiguousarray(pixels, dtype)
     x = memory.empty_images(pixels.shape, dtype)
     x[...] = pixels
     if white != 1:

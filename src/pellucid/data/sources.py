@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from pellucid.data.dataset import Dataset
 from pellucid.data.formats.folders import draws_test, has_class_folders, holds_classes, read_folder
@@ -10,7 +11,7 @@ from pellucid.data.formats.idx_sets import find_idx_set, read_idx_set
 from pellucid.data.formats.mnist import mnist_dataset
 from pellucid.data.held_out import HeldOut
 from pellucid.errors import PellucidError
-from pellucid.ops.arrays import Pair, pair
+from pellucid.ops.arrays import Pair, Shape, pair
 
 
 @dataclass(frozen=True, eq=False)
@@ -18,12 +19,24 @@ class Data:
     """What is learnt from (train), what choices are made by (validation, or None), what is reported (test).
 
     lists: the keys of the images that were held out of training, by part, of the parts that the data don't say.
+    origin: where they were read from, as a recipe's [data] says it; nothing where they were given as arrays.
     """
 
     train: Dataset
     validation: Dataset | None
     test: Dataset
     lists: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    origin: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def shape(self) -> Shape:
+        """Shape of one sample, for `Network`: (C, H, W), or (F,) of a table's row."""
+        return self.train.shape
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """Name of class 0, 1, ...; of a regression, of each output."""
+        return self.train.class_names
 
 
 def load_data(

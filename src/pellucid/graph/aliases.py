@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import overload
 
 from pellucid.graph.containers import ConcatBranches
 from pellucid.layers import joins
 from pellucid.layers.base import Layer
+
+
+@overload
+def Concat() -> joins.Concat: ...
+
+
+@overload
+def Concat(*branches: Layer, names: Sequence[str] | None = None) -> Layer: ...
 
 
 def Concat(*branches: Layer, names: Sequence[str] | None = None) -> Layer:  # noqa: N802  # as a class: it makes a layer

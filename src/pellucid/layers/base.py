@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -64,7 +64,16 @@ class Layer:
     sees_all: bool = False
     """Whether one output sees the whole image, whatever its size."""
 
+    made_with: tuple[tuple[Any, ...], dict[str, Any]]
+    """The arguments that it was made with, so that a network can be written down."""
+
     _checked: Shape | None = None
+
+    def __new__(cls, *arguments: Any, **options: Any) -> Self:
+        """An empty layer that knows its arguments."""
+        made = super().__new__(cls)
+        made.made_with = (arguments, options)
+        return made
 
     def check(self, x: Array) -> None:
         """Raise PellucidError unless the layer takes a batch of this shape; asking again costs nothing."""

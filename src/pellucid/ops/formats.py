@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from pellucid.errors import PellucidError
 
-FORMATS = ("float64", "float32", "float16", "bfloat16")
+FormatName = Literal["float64", "float32", "float16", "bfloat16"]
+
+FORMATS: tuple[FormatName, ...] = ("float64", "float32", "float16", "bfloat16")
 """What weights, activations and gradients can be stored in."""
 
 
@@ -22,3 +24,8 @@ def float_type(name: str) -> np.dtype[Any]:
         kind: np.dtype[Any] = np.dtype(ml_dtypes.bfloat16)
         return kind
     return np.dtype(name)
+
+
+def float_name(kind: np.dtype[Any]) -> FormatName:
+    """The name, one of FORMATS, of a NumPy type."""
+    return next(name for name in FORMATS if float_type(name) == kind)

@@ -12,9 +12,9 @@ from pellucid.recipes.choices import check_choice, make
 from pellucid.recipes.network import own_options
 from pellucid.recipes.own_network import networks_with
 from pellucid.recipes.schema import Recipe
+from pellucid.recipes.written import KNOWN_NETWORKS
 from pellucid.tasks import TASKS
 from pellucid.training import OPTIMIZERS, SCHEDULES
-from pellucid.zoo import NETWORKS
 
 MOST = 1e12  # more than any sensible fraction of a recipe; a larger one is a slip
 LONGEST_NAME = 150  # bytes; with the date before it, a folder's
@@ -25,7 +25,8 @@ def check_choices(recipe: Recipe) -> None:
     """Check what a recipe chooses by name, before anything is made of it."""
     if not isinstance(recipe.network.get("pretrained", False), bool):
         raise PellucidError(f"network.pretrained = {recipe.network['pretrained']!r}: expected true or false")
-    check_choice("network", own_options(recipe.network), networks_with(recipe.network.get("name"), NETWORKS), given=1)
+    known = networks_with(recipe.network.get("name"), KNOWN_NETWORKS)
+    check_choice("network", own_options(recipe.network), known, given=1)
     check_choice("task", recipe.task, TASKS, given=1)
     check_choice("optimizer", recipe.optimizer, OPTIMIZERS, given=0)
     check_choice("schedule", recipe.schedule, SCHEDULES, given=2)

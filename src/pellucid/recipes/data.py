@@ -56,7 +56,7 @@ def _read(recipe: Recipe, held_out: HeldOut | None) -> Data:
 def build_loader(recipe: Recipe, dataset: Dataset, *, training: bool) -> Loader:
     """Batches of a data set: in random order and augmented for training, else as they lie."""
     settings, data = recipe.training, recipe.data
-    channels = dataset.image_shape[0]
+    channels = dataset.shape[0]
     for name, values in (("mean", data.mean), ("std", data.std)):
         if values and len(values) != channels:
             raise PellucidError(

@@ -102,8 +102,12 @@ def model_notes(
 
 def dataset_notes(recipe: Recipe, dataset: Dataset) -> dict[str, str]:
     """`model_notes` for a network trained on that data set."""
+    if len(dataset.shape) == 1:
+        return model_notes(recipe, dataset.shape, dataset.class_names, Framing("own", 1, (1, dataset.shape[0])))
     C, H, W = dataset.image_shape
-    framing = dataset.framing or Framing("stretch" if recipe.task["name"] == "classify" else "own", C, (H, W))
+    framing = dataset.framing or Framing(
+        "stretch" if recipe.task["name"] in {"classify", "regress"} else "own", C, (H, W)
+    )
     return model_notes(recipe, dataset.image_shape, dataset.class_names, framing, dataset.class_ids)
 
 
@@ -141,7 +145,7 @@ def _framing(notes: Mapping[str, str], recipe: Recipe, image_shape: Shape, file:
 
     Raises ValueError, TypeError or KeyError for what is no framing.
     """
-    C, H, W = image_shape
+    C, H, W = image_shape if len(image_shape) == 3 else (1, 1, image_shape[0])
     if "framing" in notes:
         said = parse_json(notes["framing"], str(file))
         rule, shrink, white = said["rule"], said["shrink"], said["white"]
@@ -158,9 +162,9 @@ def _framing(notes: Mapping[str, str], recipe: Recipe, image_shape: Shape, file:
 
 
 def _image_shape(notes: Mapping[str, str], file: Path) -> Shape:
-    """(C, H, W). Raises ValueError for anything else."""
+    """(C, H, W), or (F,). Raises ValueError for anything else."""
     shape = parse_json(notes["image_shape"], str(file))
-    sides = isinstance(shape, list) and len(shape) == 3 and all(type(side) is int for side in shape)
+    sides = isinstance(shape, list) and len(shape) in {1, 3} and all(type(side) is int for side in shape)
     if not sides or min(shape) < 1 or prod(shape) > MOST_NUMBERS:
         raise ValueError(f"image_shape {shape}")
     return tuple(shape)

@@ -12,9 +12,9 @@ from pellucid.precision import with_rounding
 from pellucid.recipes.choices import make
 from pellucid.recipes.own_network import networks_with
 from pellucid.recipes.schema import Choice, Recipe
+from pellucid.recipes.written import KNOWN_NETWORKS
 from pellucid.task import Task
 from pellucid.tasks import TASKS, Detect, Segment
-from pellucid.zoo import NETWORKS
 
 
 def build_network(recipe: Recipe, image_shape: Shape, classes: int, *, seed: int | None = -1) -> Network:
@@ -25,7 +25,7 @@ def build_network(recipe: Recipe, image_shape: Shape, classes: int, *, seed: int
     """
     settings, name = recipe.training, recipe.network["name"]
     try:
-        layer = make(own_options(recipe.network), networks_with(name, NETWORKS), classes)
+        layer = make(own_options(recipe.network), networks_with(name, KNOWN_NETWORKS), classes)
         if settings.weight_bits:
             layer = with_rounding(layer, settings.weight_bits)
         first = settings.seed if seed == -1 else seed
@@ -54,7 +54,7 @@ def check_outputs(recipe: Recipe, network: Network, task: Task, dataset: Dataset
         if isinstance(dataset.targets, Boxes):
             task.check_outputs(network.output_shape, dataset.targets)
         return
-    K, size = dataset.classes, dataset.image_shape[1:]
+    K, size = dataset.classes, dataset.shape[1:]
     expected = (K, *size) if isinstance(task, Segment) else (K,)
     if network.output_shape != expected:
         task_name, network_name = recipe.task["name"], recipe.network["name"]

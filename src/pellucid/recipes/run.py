@@ -9,6 +9,7 @@ from pellucid.data import Data
 from pellucid.data.held_out import HeldOut
 from pellucid.errors import PellucidError
 from pellucid.files import write_whole
+from pellucid.network import Network
 from pellucid.recipes.data import build_data
 from pellucid.recipes.held_out import held_out_json, held_out_text, parse_held_out
 from pellucid.recipes.load import load_recipe, parse_recipe
@@ -29,15 +30,16 @@ def start_run(
     callbacks: Sequence[Callback] = (),
     communicator: Communicator | None = None,
     data: Data | None = None,
+    network: Network | None = None,
 ) -> tuple[Trainer, RunFolder]:
     """A new run: its folder (by default runs/<date-time>-<recipe>), and the trainer whose `fit` does the work.
 
     callbacks: further ones, such as a progress bar. communicator: the ranks that call this together, of which rank 0
-    writes. Data are read before the folder is made, so that a
+    writes. data, network: where they are there already. Data are read before the folder is made, so that a
     mistake there leaves nothing behind.
     """
     talk = communicator or Alone()
-    trainer, data = _prepared(recipe, data, talk)
+    trainer, data = _prepared(recipe, data, talk, network=network)
 
     def make() -> bytes:
         run = create_run_folder(recipe.name, folder)
@@ -100,12 +102,13 @@ def _prepared(
     held_out: HeldOut | None = None,
     *,
     resumed: bool = False,
+    network: Network | None = None,
 ) -> tuple[Trainer, Data]:
     """Trainer and data, once every rank has the same and nothing has gone wrong on any."""
 
     def prepare() -> tuple[Trainer, Data]:
         found = data or build_data(recipe, held_out)
-        return build_trainer(recipe, found, communicator=communicator, resumed=resumed), found
+        return build_trainer(recipe, found, communicator=communicator, resumed=resumed, network=network), found
 
     if communicator.ranks > 1:
         agree(communicator, {**versions(), "recipe": recipe_toml(recipe)})

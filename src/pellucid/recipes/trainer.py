@@ -9,6 +9,7 @@ import numpy as np
 
 from pellucid.data import Data, Loader
 from pellucid.data.randomness import generator
+from pellucid.network import Network
 from pellucid.recipes.choices import make
 from pellucid.recipes.data import build_data, build_loader
 from pellucid.recipes.network import build_network, build_task, check_outputs
@@ -24,18 +25,21 @@ def build_trainer(
     communicator: Communicator | None = None,
     *,
     resumed: bool = False,
+    network: Network | None = None,
 ) -> Trainer:
     """A trainer of the recipe's network on its data.
 
+    network: the network itself, where it is there already; it is trained on from its present weights.
     data: by default the recipe's, read now. resumed: a checkpoint will be loaded, so that the run whose weights were
     taken over at the start is not needed, and may be gone.
     """
     data = data or build_data(recipe)
     settings = recipe.training
-    network = build_network(recipe, data.train.image_shape, data.train.classes)
-    if not resumed:
-        start_weights(network, recipe)
-    set_groups(network, recipe)
+    if network is None:
+        network = build_network(recipe, data.train.shape, data.train.classes)
+        if not resumed:
+            start_weights(network, recipe)
+        set_groups(network, recipe)
     task = build_task(recipe, data.train.class_names)
     check_outputs(recipe, network, task, data.train)
     loader = build_loader(recipe, data.train, training=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,13 +30,15 @@ class Classify:
     """Softmax cross-entropy, what is measured of a classifier, and what its outputs say.
 
     class_names: name of class 0, 1, ... label_smoothing, class_weights, ignore_label: see SoftmaxCrossEntropy;
-    images with the ignored label count nowhere. Outputs are logits (N, K), targets integer labels (N,).
+    images with the ignored label count nowhere. measures: what else is measured, see MEASURES. Outputs are logits
+    (N, K), targets integer labels (N,).
     """
 
     class_names: tuple[str, ...]
     label_smoothing: float = 0.0
     class_weights: Sequence[float] | None = None
     ignore_label: int | None = None
+    measures: Sequence[str] = ()
 
     primary = "accuracy"
     larger_is_better = True
@@ -44,6 +46,9 @@ class Classify:
     def __post_init__(self) -> None:
         if len(self.class_names) < 2:
             raise PellucidError(f"classification: expected at least 2 classes, got {len(self.class_names)}")
+        for name in self.measures:
+            if name not in MEASURES:
+                raise PellucidError(f"measure {name!r}: expected one of {', '.join(MEASURES)}")
         if self.class_weights is not None and len(self.class_weights) != len(self.class_names):
             raise PellucidError(
                 f"class_weights: expected {len(self.class_names)}, one a class, got {len(self.class_weights)}"
@@ -69,7 +74,11 @@ class Classify:
 
     def metrics(self, training: bool = False) -> Accuracy:
         """An empty collection; in training only the accuracy."""
-        return Accuracy(self.ignore_label) if training else Confusion(len(self.class_names), self.ignore_label)
+        return (
+            Accuracy(self.ignore_label)
+            if training
+            else Confusion(len(self.class_names), self.ignore_label, self.measures)
+        )
 
     def decode(self, outputs: Array, top: int = 3) -> list[list[Guess]]:
         """For each image the `top` likeliest classes, likeliest first."""
@@ -122,8 +131,9 @@ class Accuracy:
 class Confusion(Accuracy):
     """Which class was taken for which; with it the accuracy, and how often the label is among the best guesses."""
 
-    def __init__(self, classes: int, ignore_label: int | None = None) -> None:
+    def __init__(self, classes: int, ignore_label: int | None = None, measures: Sequence[str] = ()) -> None:
         super().__init__(ignore_label)
+        self.measures = measures
         self.counts |= {"top": np.zeros((), np.int64), "confusion": np.zeros((classes, classes), np.int64)}
 
     @property
@@ -140,7 +150,32 @@ class Confusion(Accuracy):
     def result(self) -> dict[str, float]:
         """Accuracy, and top-5 accuracy where there are more than five classes, from 0 to 1."""
         top = {f"top{TOP}": self._share("top")} if len(self.matrix) > TOP else {}
-        return super().result() | top
+        return super().result() | top | {name: MEASURES[name](self.matrix) for name in self.measures}
+
+
+def _mean_ratio(part: Array, whole: Array) -> float:
+    """Mean of part / whole over classes; 0 where whole is 0."""
+    return float(np.divide(part, whole, out=np.zeros(len(whole)), where=whole > 0).mean())
+
+
+def _precision(matrix: Array) -> float:
+    return _mean_ratio(np.diag(matrix), matrix.sum(0))
+
+
+def _recall(matrix: Array) -> float:
+    return _mean_ratio(np.diag(matrix), matrix.sum(1))
+
+
+def _f1(matrix: Array) -> float:
+    return _mean_ratio(2 * np.diag(matrix), matrix.sum(0) + matrix.sum(1))
+
+
+MEASURES: dict[str, Callable[[Array], float]] = {
+    "precision": _precision,
+    "recall": _recall,
+    "f1": _f1,
+}
+"""Further measures of a confusion matrix, each the mean over the classes; a class that never comes up counts as 0."""
 
 
 def _rank(outputs: Array, targets: Array) -> Array:

@@ -14,14 +14,17 @@ from pellucid.errors import PellucidError
 class Schedule:
     """The full rate at every step.
 
-    steps: of the whole training. epoch_steps: of one epoch. warmup: length of the warm-up in epochs.
+    steps: of the whole training; 0 where the trainer is to say. epoch_steps: of one epoch. warmup: length of the
+    warm-up in epochs.
     """
 
-    steps: int
-    epoch_steps: int
+    steps: int = 0
+    epoch_steps: int = 1
     warmup: float = 0.0
 
     def __post_init__(self) -> None:
+        if not (isinstance(self.steps, int) and self.steps >= 0):
+            raise PellucidError(f"schedule: steps = {self.steps}, expected a whole number (settings go by name)")
         if self.warmup < 0:
             raise PellucidError(f"schedule: warmup = {self.warmup}, expected 0 or more epochs")
 

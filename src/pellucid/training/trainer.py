@@ -97,8 +97,11 @@ class Trainer:
         if not 0 < self.epochs < math.inf:
             raise PellucidError(f"epochs = {self.epochs}: expected a number above 0")
         self.loader = self.loader.shard(self.communicator.rank, self.communicator.ranks)
+        if not self.schedule.steps:
+            self.schedule = replace(self.schedule, steps=self.total_steps, epoch_steps=len(self.loader))
         self._weights = trained_weights(self.network)
         self.stopped = False  # whether somebody asked to stop
+        self.stop_reason = ""
         self.metrics: Metrics = self.task.metrics(training=True)
 
     @property
@@ -123,12 +126,23 @@ class Trainer:
         """What decides which epoch was the best. Never the test set."""
         return "validation" if "validation" in self.evaluations else "train"
 
+    def stop(self, reason: str) -> None:
+        """Let training be finished after this step: the epoch is measured as it is, and no other begins.
+
+        For callbacks; unlike Ctrl-C, it is an end and no interruption. Where several processes train together, each
+        has to call it at the same step.
+        """
+        self.stop_reason = reason
+
     def fit(self) -> bool:
-        """Train to the end: True. Or until SIGINT or SIGTERM ask to stop: False, and `fit` again would go on.
+        """Train to the end, or until a callback calls `stop`: True.
+
+        Or until SIGINT or SIGTERM ask to stop: False, and `fit` again would go on.
 
         Raises PellucidError where the loss or a gradient is no longer finite.
         """
         self.stopped = finished = False
+        self.stop_reason = ""
         if not self.state.step:  # the network may have been given other weights since this was made
             self.weights.restart()
             if self.average is not None:
@@ -138,7 +152,7 @@ class Trainer:
             try:
                 for callback in self.callbacks:
                     callback.start(self)
-                while self.state.epoch < self.total_epochs and not self.stopped:
+                while self.state.epoch < self.total_epochs and not (self.stopped or self.stop_reason):
                     if recorded is None:
                         self._run_epoch(stop)
                     else:
@@ -167,6 +181,8 @@ class Trainer:
                 callback.step(self, loss)
             if self.stopped:
                 return
+            if self.stop_reason:
+                break
             start = time.perf_counter()
         self._finish_epoch()
 
@@ -195,6 +211,8 @@ class Trainer:
                     callback.step(self, one.loss)
             if self.stopped:
                 return
+            if self.stop_reason:
+                break
         self._finish_epoch()
 
     def _watched(self, step: int) -> bool:

@@ -20,8 +20,8 @@ class Checkpoint(Callback):
     steps: also every so many steps; 0: not.
     """
 
-    def __init__(self, path: Path, seconds: float = 30.0, steps: int = 0) -> None:
-        self.path, self.seconds, self.steps = path, seconds, steps
+    def __init__(self, path: str | Path, seconds: float = 30.0, steps: int = 0) -> None:
+        self.path, self.seconds, self.steps = Path(path), seconds, steps
         self.saved_at, self.saved_step = time.monotonic(), -1
 
     def start(self, trainer: Trainer) -> None:

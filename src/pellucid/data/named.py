@@ -1,0 +1,67 @@
+"""Data for people who write Python: one short function for each kind."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Literal
+
+from pellucid.data.boxed import load_boxed
+from pellucid.data.masked import load_masked
+from pellucid.data.sources import Data, load_data
+from pellucid.ops.arrays import Pair, pair
+
+
+def mnist(*, validation: float = 0, seed: int = 0) -> Data:
+    """The 70,000 handwritten digits that come along: images (1, 28, 28), 60,000 to learn from, 10,000 for the test.
+
+    validation: fraction (below 1) or number of the training images kept apart for choices, drawn by `seed`.
+    """
+    return _of(load_data("mnist", None, validation, seed), source="mnist", validation=validation, seed=seed)
+
+
+def folder(path: str | Path, size: Pair | int | None = None, *, validation: float = 0, seed: int = 0) -> Data:
+    """A folder with a folder of PNG or JPEG images for each class, or IDX files named as MNIST's are.
+
+    path: perhaps with train/, val/ and test/ above the classes; else the test images are drawn by `seed`. size:
+    (height, width) that images are brought to, one number for a square. validation: see `mnist`.
+    Raises PellucidError that names the file that is missing, damaged or of another size.
+    """
+    size = None if size is None else pair(size)
+    data = load_data(path, size, validation, seed)
+    return _of(data, source=str(path), size=size, validation=validation, seed=seed)
+
+
+def voc(
+    path: str | Path,
+    size: Pair | int | None = None,
+    *,
+    targets: Literal["masks", "boxes"] = "masks",
+    validation: float = 0,
+    seed: int = 0,
+) -> Data:
+    """A folder in the layout of PASCAL VOC, with a mask or with boxes for each image.
+
+    size: (height, width) of the canvas that images fit in, one number for a square. targets: which of them.
+    Raises PellucidError that names what is missing or damaged.
+    """
+    size = None if size is None else pair(size)
+    load = load_masked if targets == "masks" else load_boxed
+    data = load(path, None, size, validation, seed)
+    return _of(data, source=str(path), size=size, validation=validation, seed=seed)
+
+
+def coco(path: str | Path, size: Pair | int | None = None, *, validation: float = 0, seed: int = 0) -> Data:
+    """A folder in the layout of COCO: images with boxes, annotations/train.json and val.json.
+
+    size: (height, width) of the canvas that images fit in, one number for a square.
+    Raises PellucidError that names what is missing or damaged.
+    """
+    size = None if size is None else pair(size)
+    data = load_boxed(path, None, size, validation, seed)
+    return _of(data, source=str(path), size=size, validation=validation, seed=seed)
+
+
+def _of(data: Data, **origin: Any) -> Data:
+    """The data that know how a recipe would call them."""
+    return replace(data, origin=origin)

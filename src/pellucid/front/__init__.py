@@ -1,0 +1,1 @@
+"""The front door: training, trained models and checks for people who write Python."""

@@ -1,0 +1,209 @@
+"""A trained model: what it says of images, and its file."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, overload
+
+import msgspec
+import numpy as np
+
+from pellucid import ops
+from pellucid.data import Data, Dataset
+from pellucid.data.arrays import Layout
+from pellucid.data.framing import Framed, Framing
+from pellucid.data.held_out import HeldOut
+from pellucid.errors import InputError, PellucidError
+from pellucid.front.images import framed, is_single
+from pellucid.front.predictions import Prediction, Predictions
+from pellucid.network import Network
+from pellucid.ops.arrays import Array
+from pellucid.recipes import Model as TrainedModel
+from pellucid.recipes import Recipe, build_loader, model_notes, open_model
+from pellucid.recipes.model import About
+from pellucid.recipes.own_network import trusting
+from pellucid.recipes.predict import inputs
+from pellucid.recipes.predict_boxes import Detector
+from pellucid.recipes.written import written
+from pellucid.task import Task
+from pellucid.tasks import Classify, Detect, Segment
+from pellucid.tasks.tiles import segment
+from pellucid.training import evaluate
+from pellucid.weights import save_model
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+BATCH = 256
+ONNX = ".onnx"
+
+
+@dataclass(frozen=True)
+class Model(TrainedModel):
+    """A trained network with all that is needed to use it: task, class names, and how pictures become its input."""
+
+    @classmethod
+    def of(cls, network: Network, task: Task, about: About) -> Model:
+        """A network with its task, and what its file would say."""
+        return cls(network, task, *about)
+
+    @overload
+    def predict(self, images: str | Path | Image, *, layout: Layout | None = None) -> Prediction: ...
+
+    @overload
+    def predict(
+        self, images: list[str] | list[Path] | list[Image], *, layout: Layout | None = None
+    ) -> Predictions: ...
+
+    @overload
+    def predict(self, images: Array, *, layout: Layout | None = None) -> Any: ...
+
+    def predict(self, images: Any, *, layout: Layout | None = None) -> Prediction | Predictions:
+        """What the model says: of one image a `Prediction`, of several `Predictions`.
+
+        images: paths or PIL pictures, of any size, which become the network's input as the training images did; or an
+        array, of uint8 (0 to 255) or floats (in the units that it was trained in, 0 to 1 for images of bytes), as the
+        network takes it: (C, H, W), (H, W, C), or (N, ...) of those; in grey also (H, W) and (N, H, W); a table's row
+        (F,) or (N, F). layout: "NCHW" or "NHWC", needed where both fit.
+
+        Raises PellucidError, a ValueError too where an array doesn't fit, saying what was expected and what came.
+        """
+        seen = framed(self, images, layout)
+        if not seen:
+            raise InputError("predict: expected at least one image, got none")
+        answers: list[Prediction] = []
+        for start in range(0, len(seen), BATCH):
+            answers += self._answers(seen[start : start + BATCH])
+        return answers[0] if is_single(images, self.image_shape) else Predictions(answers)
+
+    def _answers(self, images: Sequence[Framed]) -> list[Prediction]:
+        task, names = self.task, self.class_names
+        if isinstance(task, Detect):
+            found = Detector(self)(images)
+            return [
+                Prediction(boxes=boxes.above(task.shown_score), pixels=image.pixels, class_names=names)
+                for boxes, image in zip(found, images, strict=True)
+            ]
+        if isinstance(task, Segment):
+            masks = [segment(self.network, self._inputs(image.pixels[None])[0]) for image in images]
+            return [
+                Prediction(mask=mask[: i.part[0], : i.part[1]], pixels=_part(i), class_names=names)
+                for mask, i in zip(masks, images, strict=True)
+            ]
+        outputs = self.outputs(np.stack([image.pixels for image in images]))
+        if not isinstance(task, Classify):
+            return [
+                Prediction(values=y, pixels=image.pixels, class_names=names)
+                for y, image in zip(outputs, images, strict=True)
+            ]
+        probabilities = ops.host(ops.softmax(ops.array(outputs)))
+        best = probabilities.argmax(1).tolist()
+        return [
+            Prediction(k, names[k], float(p[k]), p, pixels=image.pixels, class_names=names)
+            for k, p, image in zip(best, probabilities, images, strict=True)
+        ]
+
+    def outputs(self, pixels: Array) -> Array:
+        """The network's own outputs for images (N, C, H, W) or rows (N, F), uint8 or floats as in `predict`.
+
+        Raises PellucidError where they aren't finite, or the images are of another shape than the network's.
+        """
+        if pixels.shape[1:] != self.image_shape:
+            raise InputError(f"{self.path}: expected images of shape {self.image_shape}, got {pixels.shape[1:]}")
+        with np.errstate(over="ignore", invalid="ignore"):
+            y: Array = ops.host(self.network.forward(self._inputs(pixels)))
+        if not np.isfinite(y.astype(np.float32)).all():
+            raise PellucidError(f"{self.path}: the network's outputs are not finite, its weights can't be used")
+        return y
+
+    def _inputs(self, pixels: Array) -> Array:
+        data = self.recipe.data
+        if pixels.dtype == np.uint8:
+            return inputs(self, pixels)
+        from pellucid.data import normalized
+
+        return normalized(pixels, self.network.dtype, 1, data.mean or None, data.std or None)
+
+    def evaluate(self, data: Data | Dataset) -> dict[str, float]:
+        """Loss and measures over all test images of some data, or over all of a data set."""
+        dataset = data.test if isinstance(data, Data) else data
+        if dataset.shape[0] != self.image_shape[0] or len(dataset.shape) != len(self.image_shape):
+            raise InputError(f"evaluate: expected samples of shape {self.image_shape}, got {dataset.shape}")
+        return evaluate(self.network, self.task, build_loader(self.recipe, dataset, training=False))
+
+    def save(self, path: str | Path) -> None:
+        """Write a file that `pl.load` and the command line read: `.safetensors`, or `.onnx` for other programs.
+
+        Raises PellucidError for another suffix, and for a layer that can't be written down.
+        """
+        path = Path(path)
+        if path.suffix == ONNX:
+            _exchange("save_onnx")(path, self.network)
+            return
+        if path.suffix != ".safetensors":
+            raise InputError(f"{path}: expected a name that ends in .safetensors or .onnx")
+        recipe = self.recipe
+        if recipe.network["name"] == "layers":
+            network = {"name": "layers", "layers": written(self.network.layer)}
+            recipe = msgspec.structs.replace(recipe, network=network)
+        notes = model_notes(recipe, self.image_shape, self.class_names, self.framing, self.class_ids)
+        save_model(path, self.network, notes)
+
+    def __call__(self, images: Any, *, layout: Layout | None = None) -> Prediction | Predictions:
+        """`predict`."""
+        found: Prediction | Predictions = self.predict(images, layout=layout)
+        return found
+
+    def __repr__(self) -> str:
+        return f"Model: {self.recipe.task['name']}, {', '.join(self.class_names)}\n{self.network!r}"
+
+    def _repr_html_(self) -> str:
+        return self.network._repr_html_()
+
+
+def load(path: str | Path, *, best: bool = False, trust: bool = False) -> Model:
+    """A model: of a weights file (.safetensors), of a run's folder (its last, or its best), or of an ONNX file.
+
+    An ONNX file says no names: its classes are called "0", "1", ..., and its images are taken to be 0 to 1.
+    trust: run code that the file names: layers or networks of people's own that aren't imported already.
+    Raises PellucidError where there is none, it's damaged, or names code that isn't trusted.
+    """
+    path = Path(path)
+    if path.suffix == ONNX:
+        return untold(_exchange("load_onnx")(path), path)
+    with trusting(trust):
+        found = open_model(path, best=best)
+    about = (getattr(found, name) for name in About._fields)
+    return Model(found.network, found.task, *about)
+
+
+def untold(network: Network, path: Path) -> Model:
+    """A network of which nothing else is known, as a classifier of as many classes as it has outputs."""
+    if len(network.input_shape) != 3 or len(network.output_shape) != 1:
+        raise InputError(
+            f"{path}: expected a classifier of images, got {network.input_shape} -> {network.output_shape}"
+        )
+    names = tuple(map(str, range(network.output_shape[0])))
+    C, H, W = network.input_shape
+    layers = {"name": "layers", "layers": ""}
+    recipe = Recipe(name=path.stem, network=layers, optimizer={"name": "sgd", "rate": 0.0})
+    about = About(recipe, (C, H, W), names, path, Framing("stretch", C, (H, W)), HeldOut(0), tuple(range(len(names))))
+    return Model.of(network, Classify(names), about)
+
+
+def _exchange(name: str) -> Any:
+    """A function of pellucid.exchange."""
+    try:
+        module: ModuleType = importlib.import_module("pellucid.exchange")
+        return getattr(module, name)
+    except (ImportError, AttributeError) as error:
+        raise PellucidError(f"ONNX files: expected the extra, pip install 'pellucid[onnx]' ({error})") from error
+
+
+def _part(image: Framed) -> Array:
+    """The pixels that show the image, without the canvas around it."""
+    return image.pixels[:, : image.part[0], : image.part[1]]
