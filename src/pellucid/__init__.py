@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.2.0"
 
 if TYPE_CHECKING:
-    from pellucid import data, nn, optim
+    from pellucid import data, nn, optim, zoo
     from pellucid.errors import PellucidError
     from pellucid.front.check import check
     from pellucid.front.fit import Run, fit
@@ -34,7 +34,7 @@ _HOMES = {
     "fit": "pellucid.front.fit",
     "load": "pellucid.front.model",
 }
-_MODULES = ("data", "nn", "optim")
+_MODULES = ("data", "nn", "optim", "zoo")
 
 __all__ = [
     "Model",
@@ -48,6 +48,7 @@ __all__ = [
     "load",
     "nn",
     "optim",
+    "zoo",
 ]
 
 

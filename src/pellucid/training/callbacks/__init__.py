@@ -10,6 +10,7 @@ from pellucid.training.callbacks.live import Live
 from pellucid.training.callbacks.progress import Progress
 from pellucid.training.callbacks.same_weights import SameWeights
 from pellucid.training.callbacks.save_models import SaveModels
+from pellucid.training.callbacks.tensorboard import TensorBoard
 from pellucid.training.state import Record
 from pellucid.training.trainer import Callback, Trainer
 
@@ -26,5 +27,6 @@ __all__ = [
     "Record",
     "SameWeights",
     "SaveModels",
+    "TensorBoard",
     "Trainer",
 ]
