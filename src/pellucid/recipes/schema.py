@@ -52,9 +52,9 @@ class TrainingSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     0: none. start_from: run folder, or model file, whose weights are taken over: of the same network, of one that
     differs in its last layer only, or of a classifier that is the backbone; or a network's name, for weights that
     come as a package (`pellucid[pretrained]`); "": none. freeze_norms: whether norms of batches keep their parameters
-    and statistics, as is best where images are few. precision: float type that weights, activations and gradients are
-    stored in. weight_bits: 8, 4 or 2 lets the network learn with weights rounded to so many bits and activations to
-    8, for `pellucid shrink`; 0: as it is.
+    and statistics, as is best where images are few. head_epochs: so many at first in which only the last layer
+    learns. precision: float type that weights, activations and gradients are stored in. weight_bits: 8, 4 or 2 lets
+    the network learn with weights rounded to so many bits and activations to 8, for `pellucid shrink`; 0: as it is.
     """
 
     epochs: float = 5.0
@@ -67,6 +67,7 @@ class TrainingSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     log_every: int = 0
     start_from: str = ""
     freeze_norms: bool = False
+    head_epochs: int = 0
     precision: Literal["float64", "float32", "float16", "bfloat16"] = "float32"
     weight_bits: Literal[0, 2, 4, 8] = 0
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from pellucid.errors import PellucidError
@@ -29,14 +30,21 @@ def start_weights(network: Network, recipe: Recipe) -> None:
         take_over(network, Path(start), recipe.training.weight_bits)
 
 
-def set_groups(network: Network, recipe: Recipe) -> None:
-    """Let a network's parameters learn as the recipe's groups say."""
+def groups_of(network: Network, recipe: Recipe) -> list[ParameterGroup]:
+    """Which of a network's parameters learn how, as the recipe says."""
     groups = [ParameterGroup(group.names, group.rate, group.decay, group.frozen) for group in recipe.groups]
     if recipe.training.freeze_norms:
         norms = [node.name for node in network.nodes if isinstance(node.layer, BatchNorm2d)]
         groups += [ParameterGroup(name, frozen=True) for name in norms]
-    if groups:
-        network.set_groups(groups)
+    return groups
+
+
+def head_first(network: Network, recipe: Recipe) -> Callable[[int], list[ParameterGroup]] | None:
+    """The groups in epoch 0, 1, ..., where only the last layer learns at first; None where all learn throughout."""
+    groups, epochs = groups_of(network, recipe), recipe.training.head_epochs
+    trained = [name for name, parameter in network.parameters.items() if parameter.trained]
+    head = [ParameterGroup("*", frozen=True), ParameterGroup(trained[-1].rpartition(".")[0])]
+    return (lambda epoch: [*groups, *head] if epoch < epochs else groups) if epochs else None
 
 
 def take_over(network: Network, path: Path, weight_bits: int) -> None:

@@ -14,7 +14,7 @@ from pellucid.recipes.choices import make
 from pellucid.recipes.data import build_data, build_loader
 from pellucid.recipes.network import build_network, build_task, check_outputs
 from pellucid.recipes.schema import Recipe
-from pellucid.recipes.starting_weights import set_groups, start_weights
+from pellucid.recipes.starting_weights import groups_of, head_first, start_weights
 from pellucid.training import OPTIMIZERS, SCHEDULES, Alone, Callback, Communicator, Trainer, WeightAverage
 
 
@@ -39,7 +39,7 @@ def build_trainer(
         network = build_network(recipe, data.train.shape, data.train.classes)
         if not resumed:
             start_weights(network, recipe)
-        set_groups(network, recipe)
+        network.set_groups(groups_of(network, recipe))
     task = build_task(recipe, data.train.class_names)
     check_outputs(recipe, network, task, data.train)
     loader = build_loader(recipe, data.train, training=True)
@@ -59,6 +59,7 @@ def build_trainer(
         seed=settings.seed,
         clip=settings.clip,
         average=WeightAverage(network, settings.ema) if settings.ema else None,
+        groups=head_first(network, recipe),
         callbacks=callbacks,
         communicator=communicator or Alone(),
     )

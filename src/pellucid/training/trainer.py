@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -20,6 +20,7 @@ from pellucid.errors import OutOfMemoryError, PellucidError
 from pellucid.layers import Context
 from pellucid.network import Network
 from pellucid.ops.arrays import Array
+from pellucid.parameter_groups import ParameterGroup
 from pellucid.task import Metrics, Task
 from pellucid.training.averaging import WeightAverage
 from pellucid.training.communicator import Alone, Communicator
@@ -75,6 +76,7 @@ class Trainer:
     seed: of dropout; the order of the images is the loader's business.
     clip: largest norm of the gradient; a longer one is shortened (Pascanu et al. 2013). 0: no limit.
     average: moving average of the weights, which is measured and kept instead of the last ones. None: no average.
+    groups: which parameters learn how in epoch 0, 1, ...; None: as the network's own groups say, in all of them.
     callbacks: called in their order. communicator: the processes that share each batch.
     """
 
@@ -89,6 +91,7 @@ class Trainer:
     seed: int = 0
     clip: float = 0.0
     average: WeightAverage | None = None
+    groups: Callable[[int], Sequence[ParameterGroup]] | None = None
     callbacks: Sequence[Callback] = ()
     communicator: Communicator = field(default_factory=Alone)
     state: TrainingState = field(default_factory=TrainingState)
@@ -147,12 +150,14 @@ class Trainer:
             self.weights.restart()
             if self.average is not None:
                 self.average.restart(self.network)
-        recorded = recorded_steps(self)
+        recorded = recorded_steps(self) if self.groups is None else None  # recorded steps move the same parts always
         with stop_signals() as stop:
             try:
                 for callback in self.callbacks:
                     callback.start(self)
                 while self.state.epoch < self.total_epochs and not (self.stopped or self.stop_reason):
+                    if self.groups is not None:
+                        self.network.set_groups(self.groups(self.state.epoch))
                     if recorded is None:
                         self._run_epoch(stop)
                     else:
