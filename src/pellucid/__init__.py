@@ -11,9 +11,10 @@ Names are loaded when they are first used, so that importing the package costs n
 """
 
 import importlib
-from typing import TYPE_CHECKING, Any
 
 __version__ = "0.2.0"
+
+TYPE_CHECKING = False  # as typing has it, whose import takes longer than all the rest
 
 if TYPE_CHECKING:
     from pellucid import data, nn, optim, zoo
@@ -52,15 +53,17 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    if name in _MODULES:
-        return importlib.import_module(f"pellucid.{name}")
-    if name not in _HOMES:
-        raise AttributeError(f"module 'pellucid' has no attribute {name!r} (there are {', '.join(__all__)})")
-    home = importlib.import_module(_HOMES[name])
-    found = importlib.import_module("pellucid.training.callbacks") if name == "callbacks" else getattr(home, name)
-    globals()[name] = found
-    return found
+if not TYPE_CHECKING:  # type checkers see the names above, and no others
+
+    def __getattr__(name: str) -> object:
+        if name in _MODULES:
+            return importlib.import_module(f"pellucid.{name}")
+        if name not in _HOMES:
+            raise AttributeError(f"module 'pellucid' has no attribute {name!r} (there are {', '.join(__all__)})")
+        home = importlib.import_module(_HOMES[name])
+        found = importlib.import_module("pellucid.training.callbacks") if name == "callbacks" else getattr(home, name)
+        globals()[name] = found
+        return found
 
 
 def __dir__() -> list[str]:

@@ -38,7 +38,7 @@ def test_every_name_that_dir_shows_is_there() -> None:
     for name in dir(pl):
         assert getattr(pl, name) is not None
     with pytest.raises(AttributeError, match="no attribute 'fitt'"):
-        _ = pl.fitt
+        _ = pl.fitt  # type: ignore[attr-defined]
 
 
 def test_a_few_lines_train_a_network_that_reads_digits(run: pl.Run) -> None:
