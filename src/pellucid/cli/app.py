@@ -80,8 +80,9 @@ COMMANDS = {
         "pellucid shrink runs/last --bits 4 --epochs 2",
     ),
     "export": Command(
-        "Write an integer network as C for a microcontroller.",
+        "Write a network as C for a microcontroller, or as an ONNX file.",
         "pellucid export runs/last --to c --out c && make -C c && c/demo digit.pgm",
+        "pellucid export runs/last --to onnx --out digits.onnx --pixels",
     ),
     "page": Command(
         "Write a web page that shows a trained network at work, offline.",

@@ -1,4 +1,4 @@
-"""`pellucid export`: a network as a program for another machine."""
+"""`pellucid export`: a network as a program or a file for another machine."""
 
 from __future__ import annotations
 
@@ -7,27 +7,62 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
+from pellucid.cli.flags import switch
 from pellucid.cli.output import print_note
 from pellucid.cli.subject import LAST, trained
+from pellucid.errors import PellucidError
 
 
 def export(
     run: Annotated[
-        Path, Parameter(help="A run folder that pellucid shrink has seen, or an integer network's file.")
+        Path, Parameter(help="A run folder, or a model's file; for C one that pellucid shrink has seen.")
     ] = Path(LAST),
     /,
     *,
-    to: Annotated[Literal["c"], Parameter(help="The language: C99 without any library.")] = "c",
-    out: Annotated[Path, Parameter(help="Folder to write to.")] = Path("c"),
-    bits: Annotated[
-        int | None, Parameter(help="Which of the run's integer networks; by default the one last made.")
+    to: Annotated[Literal["c", "onnx"], Parameter(help="C99 without any library, or an ONNX file.")] = "c",
+    out: Annotated[
+        Path | None, Parameter(help="Folder to write C to, or the file; by default c, or the run's name.onnx.")
     ] = None,
+    bits: Annotated[
+        int | None, Parameter(help="For C, which of the run's integer networks; by default the one last made.")
+    ] = None,
+    pixels: Annotated[bool, switch("For ONNX, let the file take bytes and normalise them itself.")] = False,
+    best: Annotated[bool, switch("For ONNX, the run's best model instead of its last.")] = False,
 ) -> None:
-    """Write an integer network as C: network.h, network.c, a demo that reads PGM images, and a Makefile."""
+    """Write a network as C or as an ONNX file.
+
+    C takes an integer network: network.h, network.c, a demo that reads PGM images, and a Makefile. ONNX takes one in
+    floats, and has the names of its classes and the normalisation of its input as metadata.
+    """
+    if to == "onnx":
+        if bits is not None:
+            raise PellucidError("--bits is for --to c; ONNX takes the network in floats")
+        _to_onnx(trained(run), out, pixels=pixels, best=best)
+        return
+    if pixels or best:
+        raise PellucidError("--pixels and --best are for --to onnx")
+    _to_c(trained(run), Path("c") if out is None else out, bits)
+
+
+def _to_onnx(run: Path, out: Path | None, *, pixels: bool, best: bool) -> None:
+    from pellucid.exchange.onnx_export import save_onnx
+    from pellucid.recipes import open_model
+
+    model = open_model(run, best=best)
+    data = model.recipe.data
+    file = Path(f"{run.resolve().stem}.onnx") if out is None else out
+    save_onnx(
+        file, model.network, class_names=model.class_names, mean=data.mean, std=data.std, pixels=pixels
+    )  # fmt: skip
+    takes = "bytes" if pixels else "pixels / 255, normalised as in training"
+    print_note(f"{model.path} to {file}: takes {takes}, any number of images at a time")
+
+
+def _to_c(run: Path, out: Path, bits: int | None) -> None:
     from pellucid.export import export_c
     from pellucid.recipes.shrink import open_shrunk
 
-    shrunk = open_shrunk(trained(run), bits)
+    shrunk = open_shrunk(run, bits)
     done = export_c(shrunk.network, out, shrunk.class_names)
     print_note(f"{shrunk.path} ({shrunk.title}) to {', '.join(str(file) for file in done.files)}")
     print_note(f"RAM: {done.ram:,} bytes, static, input and logits included")

@@ -1,0 +1,241 @@
+"""How each layer is written in ONNX's operators: one function a layer, found by its class."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from pellucid import ops
+from pellucid.graph import Node
+from pellucid.layers import (
+    Add,
+    AvgPool2d,
+    BatchNorm2d,
+    Clip,
+    Conv2d,
+    ConvTranspose2d,
+    Dropout,
+    Flatten,
+    GlobalAvgPool2d,
+    Identity,
+    Layer,
+    LeakyReLU,
+    Linear,
+    MaxPool2d,
+    Multiply,
+    Parameter,
+    ReLU,
+    Sigmoid,
+    SiLU,
+    Tanh,
+)
+from pellucid.layers.joins import Concat
+from pellucid.layers.resize import CropLike, RepeatEdges
+from pellucid.layers.sliding import SAME, SAME_LOWER, Sliding
+from pellucid.network import Network
+from pellucid.ops.arrays import Array, Shape
+
+Write = Callable[["Writer", Node], None]
+
+AUTO_PAD = {SAME: "SAME_UPPER", SAME_LOWER: "SAME_LOWER"}
+
+
+class Writer:
+    """A file in the making. values: what each value of the network is called in it."""
+
+    def __init__(self, network: Network, input_name: str) -> None:
+        self.network = network
+        self.shapes = network.nodes.shapes(network.input_shape)
+        self.values = {input_name: input_name}
+        self.nodes: list[tuple[Any, ...]] = []
+        self.tensors: dict[str, Array] = {}
+        self._names = {id(parameter): name for name, parameter in network.parameters.items()}
+
+    def node(self, operator: str, inputs: Sequence[str], output: str, **attributes: Any) -> str:
+        """Add an operator, called after its one value."""
+        self.nodes.append((operator, list(inputs), [output], output, attributes))
+        return output
+
+    def write(self, operator: str, node: Node, *more: str, **attributes: Any) -> None:
+        """Add the operator that a node of the network is, its inputs and then `more`."""
+        self.node(operator, [*self.inputs(node), *more], self.values[node.name], **attributes)
+
+    def inputs(self, node: Node) -> list[str]:
+        """What a node sees."""
+        return [self.values[name] for name in node.inputs]
+
+    def inner(self, node: Node, part: str) -> str:
+        """A name inside a node's."""
+        return f"{self.values[node.name]}/{part}"
+
+    def parameter(self, parameter: Parameter) -> str:
+        """Name of a parameter's tensor; one that layers share is there once."""
+        name = self._names[id(parameter)]
+        self.tensors[name] = np.ascontiguousarray(ops.host(parameter.value).astype(np.float32))
+        return name
+
+    def constant(self, name: str, values: Any) -> str:
+        """Name of a tensor that no layer learns."""
+        self.tensors[name] = np.asarray(values)
+        return name
+
+    def shape_in(self, node: Node, place: int = 0) -> Shape:
+        """Shape of one sample of what a node sees."""
+        return self.shapes[node.inputs[place]]
+
+
+def _sliding(layer: Sliding) -> dict[str, Any]:
+    """The attributes of a window."""
+    top, bottom, left, right = layer.geometry.padding
+    if layer.same:
+        padding: dict[str, Any] = {"auto_pad": AUTO_PAD[layer.same]}
+    else:
+        padding = {"pads": [top, left, bottom, right]}
+    return {
+        "kernel_shape": list(layer.kernel),
+        "strides": list(layer.stride),
+        "dilations": list(layer.dilation),
+        **padding,
+    }
+
+
+def _conv(writer: Writer, node: Node) -> None:
+    layer: Any = node.layer
+    tensors = [writer.parameter(parameter) for parameter in layer.parameters().values()]
+    writer.write("Conv", node, *tensors, group=layer.groups, **_sliding(layer))
+
+
+def _conv_transpose(writer: Writer, node: Node) -> None:
+    layer: Any = node.layer
+    tensors = [writer.parameter(parameter) for parameter in layer.parameters().values()]
+    top, bottom, left, right = layer.geometry.padding
+    settings = _sliding(layer) | {"pads": [top, left, bottom, right]}
+    settings.pop("auto_pad", None)  # what it amounts to stands in the geometry
+    writer.write(
+        "ConvTranspose", node, *tensors, group=layer.groups, output_padding=list(layer.output_padding), **settings
+    )
+
+
+def _linear(writer: Writer, node: Node) -> None:
+    tensors = [writer.parameter(parameter) for parameter in node.layer.parameters().values()]
+    writer.write("Gemm", node, *tensors, transB=1)
+
+
+def _batch_norm(writer: Writer, node: Node) -> None:
+    layer: Any = node.layer
+    tensors = [writer.parameter(parameter) for parameter in layer.parameters().values()]
+    writer.write("BatchNormalization", node, *tensors, epsilon=layer.epsilon, momentum=1 - layer.momentum)
+
+
+def _max_pool(writer: Writer, node: Node) -> None:
+    layer: Any = node.layer
+    writer.write("MaxPool", node, ceil_mode=int(layer.ceil), **_sliding(layer))
+
+
+def _avg_pool(writer: Writer, node: Node) -> None:
+    layer: Any = node.layer
+    settings = _sliding(layer) | {"count_include_pad": int(layer.count_padding), "ceil_mode": int(layer.ceil)}
+    writer.write("AveragePool", node, **settings)
+
+
+def _global_avg_pool(writer: Writer, node: Node) -> None:
+    layer: Any = node.layer
+    if not layer.flatten:
+        writer.write("GlobalAveragePool", node)
+        return
+    writer.write("ReduceMean", node, _axes(writer, node, (2, 3)), keepdims=0)
+
+
+def _axes(writer: Writer, node: Node, axes: Sequence[int]) -> str:
+    return writer.constant(writer.inner(node, "axes"), np.asarray(axes, np.int64))
+
+
+def _plain(operator: str, *settings: str, **names: str) -> Write:
+    """The writer of a layer that is one operator, whose attributes are the layer's; `names` where those differ."""
+
+    def write(writer: Writer, node: Node) -> None:
+        attributes = {key: getattr(node.layer, key) for key in settings}
+        writer.write(operator, node, **attributes, **{key: getattr(node.layer, own) for key, own in names.items()})
+
+    return write
+
+
+def _clip(writer: Writer, node: Node) -> None:
+    layer: Any = node.layer
+    bounds = (("low", layer.low), ("high", layer.high))
+    names = [writer.constant(writer.inner(node, name), np.asarray(value, np.float32)) for name, value in bounds]
+    writer.write("Clip", node, *names)
+
+
+def _silu(writer: Writer, node: Node) -> None:
+    gate = writer.node("Sigmoid", writer.inputs(node), writer.inner(node, "sigmoid"))
+    writer.write("Mul", node, gate)
+
+
+def _joined(operator: str) -> Write:
+    """The writer of a sum or product of any number of inputs: of two with each other, then with the next."""
+
+    def write(writer: Writer, node: Node) -> None:
+        first, *others = writer.inputs(node)
+        if not others:
+            writer.node("Identity", [first], writer.values[node.name])
+        for i, other in enumerate(others, 1):
+            last = i == len(others)
+            name = writer.values[node.name] if last else writer.inner(node, str(i))
+            first = writer.node(operator, [first, other], name)
+
+    return write
+
+
+def _concat(writer: Writer, node: Node) -> None:
+    writer.write("Concat", node, axis=1)
+
+
+def _repeat_edges(writer: Writer, node: Node) -> None:
+    layer: Any = node.layer
+    _, h, w = writer.shape_in(node)
+    _, H, W = writer.shapes[node.name]
+    top, left = layer.before
+    pads = [0, 0, top, left, 0, 0, H - h - top, W - w - left]
+    name = writer.constant(writer.inner(node, "pads"), np.asarray(pads, np.int64))
+    writer.node("Pad", [writer.inputs(node)[0], name], writer.values[node.name], mode="edge")
+
+
+def _crop_like(writer: Writer, node: Node) -> None:
+    _, H, W = writer.shapes[node.name]
+    bounds = (("starts", [0, 0]), ("ends", [H, W]), ("axes", [2, 3]))
+    names = [writer.constant(writer.inner(node, name), np.asarray(v, np.int64)) for name, v in bounds]
+    writer.node("Slice", [writer.inputs(node)[0], *names], writer.values[node.name])
+
+
+WRITERS: dict[type[Layer], Write] = {
+    Add: _joined("Add"),
+    AvgPool2d: _avg_pool,
+    BatchNorm2d: _batch_norm,
+    Clip: _clip,
+    Concat: _concat,
+    Conv2d: _conv,
+    ConvTranspose2d: _conv_transpose,
+    CropLike: _crop_like,
+    Dropout: lambda writer, node: writer.write("Dropout", node, _ratio(writer, node)),
+    Flatten: _plain("Flatten"),
+    GlobalAvgPool2d: _global_avg_pool,
+    Identity: _plain("Identity"),
+    LeakyReLU: _plain("LeakyRelu", alpha="slope"),
+    Linear: _linear,
+    MaxPool2d: _max_pool,
+    Multiply: _joined("Mul"),
+    ReLU: _plain("Relu"),
+    RepeatEdges: _repeat_edges,
+    SiLU: _silu,
+    Sigmoid: _plain("Sigmoid"),
+    Tanh: _plain("Tanh"),
+}
+"""By layer; one that is written as its base class isn't named."""
+
+
+def _ratio(writer: Writer, node: Node) -> str:
+    layer: Any = node.layer
+    return writer.constant(writer.inner(node, "ratio"), np.asarray(layer.rate, np.float32))

@@ -1,0 +1,135 @@
+"""Networks as ONNX files: valid by the standard's own checker, and the same numbers in onnxruntime."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from exchange.onnx_networks import by_definition, error, images, run_onnx, untrained_run, zoo_network
+from pellucid.cli import main
+from pellucid.errors import PellucidError
+from pellucid.exchange.onnx_export import OPSET, onnx_model, save_onnx
+from pellucid.graph import Branches, Residual, Sequential
+from pellucid.layers import (
+    Add,
+    AvgPool2d,
+    Clip,
+    Conv2d,
+    ConvTranspose2d,
+    Dropout,
+    Flatten,
+    GlobalAvgPool2d,
+    Identity,
+    Layer,
+    LeakyReLU,
+    Linear,
+    MaxPool2d,
+    Multiply,
+    Sigmoid,
+    SiLU,
+    Tanh,
+)
+from pellucid.network import Network
+from pellucid.precision import quantization_aware
+from pellucid.recipes import open_model
+from pellucid.zoo import NETWORKS
+
+onnx = pytest.importorskip("onnx")
+pytest.importorskip("onnxruntime")
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_the_zoo_goes_out(name: str) -> None:
+    network = zoo_network(name)
+    model = onnx_model(network)
+    onnx.checker.check_model(model, full_check=True)
+    onnx.shape_inference.infer_shapes(model, check_type=True, strict_mode=True, data_prop=True)
+    assert model.opset_import[0].version == OPSET >= 17
+    batch, *shape = model.graph.input[0].type.tensor_type.shape.dim
+    assert (batch.dim_param, batch.dim_value) == ("N", 0)
+    assert tuple(side.dim_value for side in shape) == network.input_shape
+    assert {tensor.name for tensor in model.graph.initializer} >= set(network.parameters)
+    assert {node.name for node in network.nodes} <= {node.name for node in model.graph.node}
+    for count in (1, 3):
+        x = images(network, count)
+        assert error(run_onnx(model, x), by_definition(network, x)) < 1e-5
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        Conv2d(4, (3, 2), stride=(2, 1), padding=(0, 1, 2, 1), dilation=(1, 2), groups=2),
+        Sequential(Conv2d(4, 3, stride=2, padding="same-lower"), Tanh()),
+        Sequential(Conv2d(4, (2, 4), padding="same", bias=False), LeakyReLU(0.2)),
+        ConvTranspose2d(6, 3, stride=(2, 3), padding=(0, 1, 1, 0), output_padding=(1, 2), groups=2),
+        ConvTranspose2d(4, (4, 3), stride=2, padding="same"),
+        ConvTranspose2d(4, 2, stride=3, padding="same-lower", bias=False),
+        Sequential(MaxPool2d(3, stride=2, padding=1, ceil=True), Clip(-0.5, 0.25)),
+        MaxPool2d(2, padding="same"),
+        MaxPool2d((2, 3), stride=1, dilation=2),
+        AvgPool2d(3, stride=2, padding=1, count_padding=True),
+        AvgPool2d(3, stride=2, padding=(1, 0, 0, 1), ceil=True),
+        Branches(GlobalAvgPool2d(flatten=False), Identity(), SiLU(), join=Add()),
+        Residual(Branches(Conv2d(4, 1), Sigmoid(), join=Multiply())),
+        Sequential(Dropout(0.3), Flatten(), Linear(5, bias=False)),
+    ],
+    ids=repr,
+)
+def test_settings_go_out(layer: Layer) -> None:
+    network = Network(layer, (4, 11, 10), seed=3)
+    model = onnx_model(network)
+    onnx.checker.check_model(model, full_check=True)
+    x = images(network) - np.float32(0.5)
+    assert error(run_onnx(model, x), by_definition(network, x)) < 1e-5
+
+
+def test_a_shared_weight_is_there_once() -> None:
+    first = Conv2d(4, 3, padding=1)
+    network = Network(first, (4, 6, 6))
+    second = Conv2d(4, 3, padding=1, weight=network.layer.parameters()["weight"], bias=False)
+    both = Network(Sequential(Conv2d(4, 3, padding=1, weight=second.weight), second), (4, 6, 6))
+    model = onnx_model(both)
+    assert [tensor.name for tensor in model.graph.initializer] == ["0.weight", "0.bias"]
+    assert error(run_onnx(model, x := images(both)), by_definition(both, x)) < 1e-5
+
+
+def test_pixels_are_normalised_by_the_file() -> None:
+    network, mean, std = zoo_network("convnet"), (0.5, 0.4, 0.3), (0.2, 0.25, 0.3)
+    model = onnx_model(network, mean=mean, std=std, class_names=["cat", "dog"], pixels=True)
+    onnx.checker.check_model(model, full_check=True)
+    notes = {entry.key: json.loads(entry.value) for entry in model.metadata_props}
+    assert notes == {"class_names": ["cat", "dog"], "mean": list(mean), "std": list(std)}
+    pixels = np.random.default_rng(0).integers(0, 256, (2, 3, 32, 32), np.uint8)
+    x = (pixels / 255 - np.reshape(mean, (3, 1, 1))) / np.reshape(std, (3, 1, 1))
+    assert error(run_onnx(model, pixels), by_definition(network, x)) < 1e-5
+    with pytest.raises(PellucidError, match="mean: expected 3 numbers, one a channel, got 1"):
+        onnx_model(network, mean=[0.5], pixels=True)
+
+
+def test_what_has_no_form_is_named() -> None:
+    network = quantization_aware(Network(Sequential(Conv2d(3), Flatten(), Linear(2)), (1, 5, 5)), 8)
+    with pytest.raises(PellucidError, match=r"no form of 0 \(RoundedWeights\), 0-rounded \(Rounding\), 2 \(Round"):
+        onnx_model(network)
+
+
+def test_a_run_goes_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = untrained_run(tmp_path / "run")
+    assert main(["export", str(run), "--to", "onnx", "--out", str(tmp_path / "digits.onnx")]) == 0
+    model = onnx.load(tmp_path / "digits.onnx")
+    notes = {entry.key: json.loads(entry.value) for entry in model.metadata_props}
+    assert notes["class_names"] == [str(digit) for digit in range(10)]
+    network = open_model(run).network
+    x = images(network)
+    assert error(run_onnx(model, x), by_definition(network, x)) < 1e-5
+    capsys.readouterr()
+    assert main(["export", str(run), "--to", "onnx", "--bits", "8"]) == 2
+    assert main(["export", str(run), "--pixels"]) == 2
+    assert capsys.readouterr().err.count("\n") == 2
+
+
+def test_a_file_is_written_whole(tmp_path: Path) -> None:
+    network = zoo_network("lenet5")
+    save_onnx(tmp_path / "lenet.onnx", network)
+    assert [file.name for file in tmp_path.iterdir()] == ["lenet.onnx"]
+    assert onnx.load(tmp_path / "lenet.onnx") == onnx_model(network)
