@@ -41,10 +41,13 @@ def groups_of(network: Network, recipe: Recipe) -> list[ParameterGroup]:
 
 def head_first(network: Network, recipe: Recipe) -> Callable[[int], list[ParameterGroup]] | None:
     """The groups in epoch 0, 1, ..., where only the last layer learns at first; None where all learn throughout."""
-    groups, epochs = groups_of(network, recipe), recipe.training.head_epochs
+    epochs = recipe.training.head_epochs
+    if not epochs:
+        return None
+    groups = groups_of(network, recipe)
     trained = [name for name, parameter in network.parameters.items() if parameter.trained]
     head = [ParameterGroup("*", frozen=True), ParameterGroup(trained[-1].rpartition(".")[0])]
-    return (lambda epoch: [*groups, *head] if epoch < epochs else groups) if epochs else None
+    return lambda epoch: [*groups, *head] if epoch < epochs else groups
 
 
 def take_over(network: Network, path: Path, weight_bits: int) -> None:
