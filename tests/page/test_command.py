@@ -1,0 +1,59 @@
+"""`pellucid page`: from a run to its page."""
+
+import json
+import re
+from contextlib import chdir
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from tests.small_runs import write_digits
+
+from pellucid import cli, ops
+from pellucid.recipes import open_model
+from pellucid.recipes.page import model_page
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run on a few digits."""
+    folder = tmp_path_factory.mktemp("paged")
+    write_digits(folder, 60, 30)
+    flags = ["--epochs", "1", "--batch-size", "20", "--data", str(folder), "--quiet", "--threads", "1"]
+    with chdir(folder), ops.use_backend("numpy"):
+        assert cli.main(["train", *flags]) == 0
+        ops.set_threads()
+    return folder / "runs" / "last"
+
+
+def carried(content: str) -> dict[str, Any]:
+    found = re.search(r'<script type="application/json" id="model">(.*?)</script>', content, re.DOTALL)
+    assert found is not None
+    model: dict[str, Any] = json.loads(found[1])
+    return model
+
+
+def test_it_writes_the_runs_images_matrix_and_history(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with ops.use_backend("numpy"):
+        assert cli.main(["page", str(run), "-o", str(tmp_path / "digits.html"), "--images", "8", "--bits", "8"]) == 0
+    ops.set_threads()
+    assert "weights of 8 bits" in capsys.readouterr().out
+    model = carried((tmp_path / "digits.html").read_text())
+    assert np.sum(model["matrix"]) == 30
+    assert len(model["images"]) == 8
+    assert len(model["history"]) == 1
+    assert model["framing"] == open_model(run).framing.rule
+
+
+def test_without_images_nothing_is_measured(run: Path) -> None:
+    model = carried(model_page(open_model(run), images=0).decode())
+    assert model["images"] == []
+    assert model["matrix"] is None
+
+
+def test_what_is_not_trained_is_said_in_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["page", "deep-convnet"]) == 2
+    assert capsys.readouterr().err.startswith("pellucid: deep-convnet: not trained yet")
