@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.small_runs import write_digits
 
 from pellucid import cli, ops
 from pellucid.recipes import open_model
 from pellucid.recipes.page import model_page
+from small_runs import write_digits
 
 
 @pytest.fixture(scope="module")
