@@ -14,7 +14,7 @@ from sklearn.calibration import CalibratedClassifierCV
 from sklearn.datasets import load_digits
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import GridSearchCV, cross_val_score
+from sklearn.model_selection import GridSearchCV, cross_val_score, train_test_split
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -24,8 +24,9 @@ from pellucid.layers import Conv2d, Flatten, Linear, ReLU
 from pellucid.sklearn import ConvNetClassifier, ConvNetRegressor, ConvNetTransformer
 
 PIXELS, LABELS = load_digits(return_X_y=True)
-PIXELS = PIXELS / 16
-X, Y, TEST_X, TEST_Y = PIXELS[:400], LABELS[:400], PIXELS[400:800], LABELS[400:800]
+X, TEST_X, Y, TEST_Y = train_test_split(  # shuffled: the writers of the first digits aren't those of the last
+    PIXELS / 16, LABELS, train_size=400, test_size=400, random_state=0
+)
 
 
 def small(**settings: Any) -> ConvNetClassifier:
