@@ -51,7 +51,9 @@ def test_tools_of_selection_pipelines_and_calibration() -> None:
     assert search.best_params_ == {"rate": 1e-2}
     calibrated = CalibratedClassifierCV(small(), cv=2).fit(X, Y)
     assert calibrated.score(TEST_X, TEST_Y) > 0.85
-    features = make_pipeline(ConvNetTransformer(epochs=20, rate=0.01, random_state=0), LogisticRegression())
+    features = make_pipeline(
+        ConvNetTransformer(epochs=20, rate=0.01, random_state=0), LogisticRegression(max_iter=1000)
+    )
     assert features.fit(X, Y).score(TEST_X, TEST_Y) > 0.85
 
 
