@@ -274,3 +274,15 @@ def test_notebooks_show_a_table_and_the_curve(run: pl.Run) -> None:
     picture = run._repr_png_()
     assert picture is not None
     assert picture.startswith(b"\x89PNG")
+
+
+def test_a_model_goes_out_as_onnx_and_is_not_read_from_it(run: pl.Run, tmp_path: Path) -> None:
+    onnxruntime = pytest.importorskip("onnxruntime")
+    file = tmp_path / "digits.onnx"
+    run.model.save(file)
+    pixels = run.data.test.inputs[:7]
+    session = onnxruntime.InferenceSession(str(file))
+    (logits,) = session.run(None, {session.get_inputs()[0].name: (pixels / 255).astype(np.float32)})
+    np.testing.assert_allclose(logits, run.model.outputs(pixels), rtol=0, atol=1e-4)
+    with pytest.raises(ValueError, match=r"ONNX files are written, not read"):
+        pl.load(file)

@@ -79,7 +79,7 @@ def onnx_model(
     return model
 
 
-def save_onnx(path: Path, network: Network, **settings: Any) -> None:
+def save_onnx(path: str | Path, network: Network, **settings: Any) -> None:
     """Write `onnx_model(network, **settings)`, checked with shape inference. Whole or not at all."""
     onnx, model = onnx_package(), onnx_model(network, **settings)
     try:
@@ -87,7 +87,7 @@ def save_onnx(path: Path, network: Network, **settings: Any) -> None:
     except ValueError as error:  # protobuf's limit
         raise PellucidError(f"{path}: larger than the 2 GiB that an ONNX file may have ({error})") from error
     onnx.checker.check_model(content, full_check=True)
-    write_whole(path, content)
+    write_whole(Path(path), content)
 
 
 def _writers(network: Network) -> list[Write]:

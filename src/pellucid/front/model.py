@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
 from typing import TYPE_CHECKING, Any, overload
 
 import msgspec
@@ -15,15 +13,15 @@ import numpy as np
 from pellucid import ops
 from pellucid.data import Data, Dataset
 from pellucid.data.arrays import Layout
-from pellucid.data.framing import Framed, Framing
-from pellucid.data.held_out import HeldOut
+from pellucid.data.framing import Framed
 from pellucid.errors import InputError, PellucidError
+from pellucid.exchange.onnx_export import save_onnx
 from pellucid.front.images import framed, is_single
 from pellucid.front.predictions import Prediction, Predictions
 from pellucid.network import Network
 from pellucid.ops.arrays import Array
 from pellucid.recipes import Model as TrainedModel
-from pellucid.recipes import Recipe, build_loader, model_notes, open_model
+from pellucid.recipes import build_loader, model_notes, open_model
 from pellucid.recipes.model import About
 from pellucid.recipes.own_network import trusting
 from pellucid.recipes.predict import inputs
@@ -136,13 +134,14 @@ class Model(TrainedModel):
         return evaluate(self.network, self.task, build_loader(self.recipe, dataset, training=False))
 
     def save(self, path: str | Path) -> None:
-        """Write a file that `pl.load` and the command line read: `.safetensors`, or `.onnx` for other programs.
+        """Write a file: `.safetensors`, which `pl.load` and the command line read, or `.onnx` for other programs.
 
         Raises PellucidError for another suffix, and for a layer that can't be written down.
         """
         path = Path(path)
         if path.suffix == ONNX:
-            _exchange("save_onnx")(path, self.network)
+            data = self.recipe.data
+            save_onnx(path, self.network, class_names=self.class_names, mean=data.mean, std=data.std)
             return
         if path.suffix != ".safetensors":
             raise InputError(f"{path}: expected a name that ends in .safetensors or .onnx")
@@ -166,42 +165,18 @@ class Model(TrainedModel):
 
 
 def load(path: str | Path, *, best: bool = False, trust: bool = False) -> Model:
-    """A model: of a weights file (.safetensors), of a run's folder (its last, or its best), or of an ONNX file.
+    """A model: of a weights file (.safetensors), or of a run's folder (its last, or its best).
 
-    An ONNX file says no names: its classes are called "0", "1", ..., and its images are taken to be 0 to 1.
     trust: run code that the file names: layers or networks of people's own that aren't imported already.
     Raises PellucidError where there is none, it's damaged, or names code that isn't trusted.
     """
     path = Path(path)
     if path.suffix == ONNX:
-        return untold(_exchange("load_onnx")(path), path)
+        raise InputError(f"{path}: ONNX files are written, not read: expected a .safetensors file or a run's folder")
     with trusting(trust):
         found = open_model(path, best=best)
     about = (getattr(found, name) for name in About._fields)
     return Model(found.network, found.task, *about)
-
-
-def untold(network: Network, path: Path) -> Model:
-    """A network of which nothing else is known, as a classifier of as many classes as it has outputs."""
-    if len(network.input_shape) != 3 or len(network.output_shape) != 1:
-        raise InputError(
-            f"{path}: expected a classifier of images, got {network.input_shape} -> {network.output_shape}"
-        )
-    names = tuple(map(str, range(network.output_shape[0])))
-    C, H, W = network.input_shape
-    layers = {"name": "layers", "layers": ""}
-    recipe = Recipe(name=path.stem, network=layers, optimizer={"name": "sgd", "rate": 0.0})
-    about = About(recipe, (C, H, W), names, path, Framing("stretch", C, (H, W)), HeldOut(0), tuple(range(len(names))))
-    return Model.of(network, Classify(names), about)
-
-
-def _exchange(name: str) -> Any:
-    """A function of pellucid.exchange."""
-    try:
-        module: ModuleType = importlib.import_module("pellucid.exchange")
-        return getattr(module, name)
-    except (ImportError, AttributeError) as error:
-        raise PellucidError(f"ONNX files: expected the extra, pip install 'pellucid[onnx]' ({error})") from error
 
 
 def _part(image: Framed) -> Array:

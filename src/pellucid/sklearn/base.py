@@ -21,10 +21,11 @@ from pellucid.layers import INFERENCE, Flatten, Layer
 from pellucid.network import Network
 from pellucid.ops.arrays import Array, Shape
 from pellucid.sklearn.default_network import default_network
-from pellucid.sklearn.early import KeepBest
 from pellucid.sklearn.samples import as_images, is_table, white
 from pellucid.sklearn.weighted import Weighted
-from pellucid.training import OPTIMIZERS, SCHEDULES, Optimizer, Trainer
+from pellucid.training import OPTIMIZERS, Optimizer, Trainer
+from pellucid.training.callbacks import EarlyStopping
+from pellucid.training.schedules import Constant
 
 PREDICT_BATCH = 256
 
@@ -164,17 +165,16 @@ class ConvNet(BaseEstimator):
             return Loader(Dataset(images[part], targets[part], (), "X"), size, seed, shuffle, dtype=dtype)
 
         learned = loader(rows, int(batch), True)
-        steps = max(1, epochs) * len(learned)
         trainer = Trainer(
             self.network_,
             task,
             learned,
             self._optimizer,
-            SCHEDULES["constant"](steps, len(learned)),
+            Constant(),
             epochs,
             evaluations={"validation": loader(held, PREDICT_BATCH, False)} if early else {},
             seed=seed,
-            callbacks=[KeepBest(self.patience, self.tolerance)] if early else [],
+            callbacks=[EarlyStopping(self.patience, least=self.tolerance)] if early else [],
         )
         trainer.fit()
         self.loss_curve_ += [record["train"]["loss"] for record in trainer.state.history]
