@@ -1,4 +1,5 @@
-"""The commands that explain a network: summary, compare-kernels, receptive-field, features, evaluate --report."""
+"""The commands that explain a network: summary, compare-kernels, receptive-field, features, explain, evaluate
+--report."""
 
 import json
 from collections.abc import Iterator
@@ -103,6 +104,15 @@ def test_features_writes_a_sheet_an_image(capsys: pytest.CaptureFixture[str], tm
     assert html.count("<figcaption>Channel 40: ") == 2
 
 
+def test_explain_lays_maps_over_an_image(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    (found,) = from_json(capsys, f"explain seven.png --class 7 --out {tmp_path}")
+    assert (found["class"], found["layer"], list(found["maps"])) == ("7", "14", ["grad-cam", "occlusion"])
+    assert [np.shape(values) for values in found["maps"].values()] == [(4, 4), (28, 28)]
+    assert Image.open(tmp_path / "seven-explained.png").width > 1000
+    text = output(capsys, f"explain seven.png --method grad-cam --layer 7 --out {tmp_path}")
+    assert text.splitlines()[1].split()[0] == "seven.png" and "7" in text.splitlines()[1].split()
+
+
 def test_evaluate_writes_a_report(capsys: pytest.CaptureFixture[str]) -> None:
     out = output(capsys, "evaluate --report")
     path = Path(out.splitlines()[-1])
@@ -119,6 +129,12 @@ def test_evaluate_writes_a_report(capsys: pytest.CaptureFixture[str]) -> None:
         ("receptive-field --layer 0 --images 0", "at least 1"),
         ("receptive-field --layer 0 --out seven.png/x.png", "cannot write"),
         ("receptive-field nowhere --layer 0", "no run nowhere"),
+        ("explain text.png", "text.png: not an image"),
+        ("explain seven.png --class ten", "unknown class 'ten'"),
+        ("explain seven.png --layer conv1", "no layer 'conv1': expected one of 0, 1, 2"),
+        ("explain seven.png --layer 15", "layer 15: expected one that gives maps"),
+        ("explain seven.png --patch 0", "at least 1"),
+        ("explain seven.png --patch 90", "a square of 90 pixels to cover with: expected 1 to 28"),
         ("features text.png", "text.png: not an image"),
         ("features none.png", "none.png"),
         ("features", "expected image files, got none"),

@@ -13,6 +13,7 @@ from pellucid.cli import main
 from pellucid.data import load_scenes
 from pellucid.ops.arrays import Array
 from pellucid.recipes import load_recipe, open_model, resume_run, start_run
+from pellucid.recipes.explain import explain_files
 from pellucid.recipes.predict_boxes import Detector, detect_files
 from pellucid.tasks.box_pictures import draw_boxes
 from pellucid.tasks.mask_pictures import palette
@@ -52,6 +53,17 @@ def files(tmp_path: Path) -> list[Path]:
     for path, image, (H, W) in zip(paths, images, ((128, 128), (97, 110), (128, 128)), strict=True):
         Image.fromarray(image[:H, :W]).save(path)
     return paths
+
+
+def test_explanations_cover_the_image_s_own_part(run: Path, files: list[Path], tmp_path: Path) -> None:
+    model = open_model(run)
+    for file, (H, W) in zip(
+        explain_files(model, files[:2], tmp_path / "out", side=32), ((128, 128), (97, 110)), strict=True
+    ):
+        assert file.layer.startswith("levels.deep")
+        assert file.maps["occlusion"].shape == (H, W)
+        assert file.maps["grad-cam"].shape == (round(H / 8), round(W / 8))
+        assert file.picture.exists()
 
 
 def test_what_is_found_does_not_depend_on_the_others(run: Path, files: list[Path], tmp_path: Path) -> None:

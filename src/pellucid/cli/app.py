@@ -42,6 +42,12 @@ COMMANDS = {
         "pellucid predict runs/last some/*.png --json",
         "pellucid predict efficientnet-lite0 photo.jpg --top 5",
     ),
+    "explain": Command(
+        "Show where on images a network finds what speaks for a class.",
+        "pellucid explain digit.png",
+        "pellucid explain runs/last some/*.png --class 7 --method grad-cam",
+        "pellucid explain efficientnet-lite0 photo.jpg --class teapot",
+    ),
     "check": Command(
         "Compare gradients with numerical derivatives.",
         "pellucid check deep-convnet",
