@@ -74,6 +74,23 @@ def _run(function: int, stages: int, parts: int, arguments: int) -> None:
             _call(function, arguments, stage, part)
 
 
+@jit(parallel=True)
+def run_all(program: Any, first: int, last: int) -> None:
+    """Run lines `first` to `last` - 1 of a program one after the other.
+
+    A line is (function, first stage, one past the last, parts, address of the arguments). What has one part runs
+    without waking a thread.
+    """
+    for line in range(first, last):
+        function, parts, arguments = program[line, 0], program[line, 3], program[line, 4]
+        for stage in range(program[line, 1], program[line, 2]):
+            if parts == 1:
+                _call(function, arguments, stage, 0)
+            else:
+                for part in prange(parts):
+                    _call(function, arguments, stage, part)
+
+
 @inner
 def share(total: int, part: int, parts: int) -> tuple[int, int]:
     """First and one past the last of this part's share."""
@@ -93,11 +110,12 @@ class Parted:
     """A kernel that does one part of its work at a call, to be run for all parts."""
 
     def __init__(self, function: Callable[[int, int, int], None], stages: int) -> None:
-        self._kernel, self._stages = jit()(function), stages
+        self._kernel, self.stages = jit()(function), stages
         self.__name__, self.__doc__ = function.__name__, function.__doc__
 
     @cached_property
-    def _address(self) -> int:
+    def address(self) -> int:
+        """Where its machine code lies."""
         signature = (types.int64, types.int64, types.int64)
         self._kernel.compile(signature)
         compiled = self._kernel.overloads[signature]
@@ -107,7 +125,7 @@ class Parted:
         """Do parts 0 to parts - 1, on as many threads as there are; the jobs are named tuples of integers."""
         arguments = array("q", chain.from_iterable(jobs))
         run = _run.serial if parts == 1 else _run
-        run(self._address, self._stages, parts, arguments.buffer_info()[0])
+        run(self.address, self.stages, parts, arguments.buffer_info()[0])
 
 
 def parted(stages: int) -> Callable[[Callable[[int, int, int], None]], Parted]:

@@ -100,6 +100,10 @@ class Vector:
         """The larger of the two in each lane; a NaN stays NaN."""
         return (low > self).choose(low, self)
 
+    def at_most(self, high: "Vector") -> "Vector":
+        """The smaller of the two in each lane; a NaN stays NaN."""
+        return (self > high).choose(high, self)
+
 
 @dataclass(frozen=True)
 class Mask:

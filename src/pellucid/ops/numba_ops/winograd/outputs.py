@@ -32,6 +32,7 @@ class Target(NamedTuple):
     width: int
     channels: int
     form: int  # of the output's numbers; 16-bit ones only where the channels fill registers
+    added: int = 0  # address of images like the output that are added before ReLU; 0 for none; float32, no pool
 
 
 def _write_outputs(
@@ -178,6 +179,49 @@ def _pooled_float16(
 
 
 @vector_code
+def _added_tile(
+    code: Code,
+    m: Integer,
+    plane: Integer,
+    bias: Integer,
+    relu: Integer,
+    out: Integer,
+    row: Integer,
+    pixel: Integer,
+    added: Integer,
+) -> None:
+    low = code.either(relu, 0.0, -float("inf"))
+
+    def write(i: Integer, values: list[Vector]) -> None:
+        for j, value in enumerate(values):
+            other = code.load(added + row * i + pixel * j)
+            code.store(out + row * i + pixel * j, (value + other).at_least(low))
+
+    _write_outputs(code, m, plane, bias, code.integer(0), write)
+
+
+@vector_code
+def _add_rest(code: Code, source: Integer, added: Integer, relu: Integer, out: Integer, rest: Integer) -> None:
+    """Up to a register of a pixel."""
+    value = code.load(source) + code.load_first(added, rest)
+    code.store_first(out, value.at_least(code.either(relu, 0.0, -float("inf"))), rest)
+
+
+@inner
+def _add_pixels(
+    source: int, added: int, relu: int, target: int, row: int, pixel: int, height: int, width: int, channels: int
+) -> None:
+    """The upper left height x width pixels of a tile plus those of another image."""
+    between = (channels + LANES - 1) // LANES * VECTOR
+    for i in range(min(TILE, height)):
+        for j in range(min(TILE, width)):
+            start, place = source + (i * TILE + j) * between, i * row + j * pixel
+            for c in range(0, channels, LANES):
+                at = place + c * FLOAT
+                _add_rest(start + c * FLOAT, added + at, relu, target + at, min(LANES, channels - c))
+
+
+@vector_code
 def _copy(code: Code, source: Integer, out: Integer, vectors: Integer) -> None:
     with code.loop(vectors) as v:
         code.store(out + v * VECTOR, code.load(source + v * VECTOR))
@@ -244,6 +288,17 @@ def _write_tile(
     if whole and target.form == FLOAT16:
         for c in range(0, padded, VECTOR):
             _output_float16(m + c, plane, bias + c, target.relu, out + c // 2, row, pixel)
+        return
+    if target.added:
+        added = target.added + (out - target.values)
+        if whole:
+            for c in range(0, padded, VECTOR):
+                _added_tile(m + c, plane, bias + c, target.relu, out + c, row, pixel, added + c)
+            return
+        for c in range(0, padded, VECTOR):
+            _output_tile(m + c, plane, bias + c, 0, patch + c, TILE * padded, padded)
+        height, width = target.height - i, target.width - j
+        _add_pixels(patch, added, target.relu, out, row, pixel, height, width, channels)
         return
     to, to_row, to_pixel = (out, row, pixel) if whole else (patch, TILE * padded, padded)
     for c in range(0, padded, VECTOR):

@@ -1,0 +1,53 @@
+"""Steps of a plan in compiled code: each a table of kernels' arguments, all of a plan's one call.
+
+`convolution`, `affine` and the like choose an algorithm and prepare it: weights packed, work cut into parts. What
+they give needs only addresses to run.
+"""
+
+from pellucid.ops.arrays import Array
+from pellucid.ops.geometry import Geometry
+from pellucid.ops.numba_ops.steps import depthwise, elementwise, product, winograd
+from pellucid.ops.numba_ops.steps.elementwise import bounded_sum, concat
+from pellucid.ops.numba_ops.steps.pools import max_pool, mean_pool
+from pellucid.ops.numba_ops.steps.product import affine
+from pellucid.ops.numba_ops.steps.program import Program
+from pellucid.ops.numba_ops.steps.step import ALIGNED, Call, Finish, Step
+
+__all__ = [
+    "ALIGNED",
+    "Call",
+    "Finish",
+    "Program",
+    "Step",
+    "affine",
+    "bounded_sum",
+    "channel_affine",
+    "concat",
+    "convolution",
+    "max_pool",
+    "mean_pool",
+    "pools_too",
+]
+
+channel_affine = elementwise.affine
+
+
+def convolution(
+    shape: tuple[int, ...], w: Array, b: Array, geometry: Geometry, last: Finish, pooled: bool = False
+) -> Step | None:
+    """The convolution of images `shape` (N, C, H, W) with w (K, C/groups, R, S), plus b (K,), and what follows it.
+
+    pooled: its 2x2 max-pool, where `pools_too`. None where no kernel does it: groups of more than one channel.
+    """
+    if pooled or winograd.suits(shape, w, geometry, last):
+        return winograd.convolution(shape, w, b, geometry, last, pooled)
+    if geometry.groups == 1:
+        return product.convolution(shape, w, b, geometry, last)
+    if w.shape[1] == 1 and w.shape[0] == shape[1] and not last.added:
+        return depthwise.convolution(shape, w, b, geometry, last)
+    return None
+
+
+def pools_too(shape: tuple[int, ...], w: Array, geometry: Geometry, last: Finish) -> bool:
+    """Whether the convolution can give its 2x2 max-pool at once."""
+    return last.relu and not last.added and winograd.suits(shape, w, geometry, last)

@@ -1,0 +1,183 @@
+"""Convolutions and affine layers as products: the windows of some places times the filters, packed in panels.
+
+A 1x1 convolution and an affine layer multiply the pixels, or the rows, as they lie in memory. Any other convolution
+copies the windows of a block of places side by side first, which then stay in the cache.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from pellucid.ops.arrays import Array, Pair
+from pellucid.ops.geometry import Geometry
+from pellucid.ops.numba_ops.compile.parts import inner, parted, read, share
+from pellucid.ops.numba_ops.compile.vectors import FLOAT, LANES, VECTOR, Code, Integer, address, vector_code
+from pellucid.ops.numba_ops.convolution.windows import runs
+from pellucid.ops.numba_ops.convolution.windows_product import packed
+from pellucid.ops.numba_ops.steps.finish import copy, finish
+from pellucid.ops.numba_ops.steps.step import ALIGNED, Call, Finish, Step, panel_bias, parts_for
+from pellucid.ops.numba_ops.winograd.product import PANEL, ROWS, multiply
+
+BLOCK = 48 * 1024  # numbers of a block of windows: with a panel beside them, a second-level cache's content
+LEAST, MOST = 4 * ROWS, 32 * ROWS  # places in a block
+
+
+class _Work(NamedTuple):
+    """Addresses, and sizes. What comes before `panels` moves from answer to answer, the rest stays."""
+
+    pixels: int  # (N, H, W, C)
+    output: int  # (places, filters)
+    added: int  # like the output, or 0
+    scratch: int
+    scratch_size: int  # bytes a part
+    panels: int  # (panels, depth, PANEL)
+    bias: int  # in whole panels
+    bounds: int
+    runs: int  # address of (runs, 3): row, column and number of taps; 0 where the pixels are the windows
+    run_count: int
+    height: int
+    width: int
+    channels: int
+    rows: int  # of the output
+    columns: int
+    down: int
+    right: int
+    places: int
+    depth: int  # numbers of a window
+    filters: int
+    block: int  # places at a time
+    by_panels: int  # whether a part is some panels of all places, else all panels of some places
+    parts: int
+
+
+class _Run(NamedTuple):
+    """Taps side by side."""
+
+    row: int
+    column: int
+    taps: int
+
+
+@vector_code
+def _clear(code: Code, out: Integer, vectors: Integer) -> None:
+    with code.loop(vectors) as v:
+        code.store(out + v * VECTOR, code.number(0.0))
+
+
+@inner
+def _copy_window(work: _Work, place: int, to: int) -> None:
+    """The window of one place; whole registers of zeros may follow it."""
+    n, rest = divmod(place, work.rows * work.columns)
+    p, q = divmod(rest, work.columns)
+    for number in range(work.run_count):
+        run = read(_Run, work.runs, 3 * number)
+        i, j = p * work.down + run.row, q * work.right + run.column
+        left, right = run.taps, run.taps
+        if 0 <= i < work.height:
+            left = min(run.taps, max(0, -j))
+            right = max(left, min(run.taps, work.width - j))
+        pixel = work.channels * FLOAT
+        if left > 0:
+            _clear(to, (left * work.channels + LANES - 1) // LANES)
+        numbers = (right - left) * work.channels
+        origin = ((n * work.height + i) * work.width + j + left) * pixel
+        copy(work.pixels + origin, to + left * pixel, numbers // LANES, numbers % LANES)
+        if right < run.taps:
+            _clear(to + right * pixel, ((run.taps - right) * work.channels + LANES - 1) // LANES)
+        to += run.taps * pixel
+
+
+@inner
+def _left_factor(work: _Work, first: int, count: int, copied: int) -> int:
+    """Where the windows of some places lie, as rows of a matrix."""
+    row = work.depth * FLOAT
+    if work.runs:
+        for t in range(count):
+            _copy_window(work, first + t, copied + t * row)
+        return copied
+    start = work.pixels + first * row
+    if first + work.block <= work.places:
+        return start
+    # The product reads whole blocks of rows, and no memory may lie behind the last.
+    numbers = count * work.depth
+    copy(start, copied, numbers // LANES, numbers % LANES)
+    return copied
+
+
+@parted(stages=1)
+def multiply_windows(arguments: int, stage: int, part: int) -> None:
+    """One part of the output."""
+    work = read(_Work, arguments, 0)
+    panels = (work.filters + PANEL - 1) // PANEL
+    first, last, first_panel, last_panel = 0, work.places, 0, panels
+    if work.by_panels:
+        first_panel, last_panel = share(panels, part, work.parts)
+    else:
+        first_unit, last_unit = share((work.places + ROWS - 1) // ROWS, part, work.parts)
+        first, last = first_unit * ROWS, min(last_unit * ROWS, work.places)
+    totals = work.scratch + part * work.scratch_size
+    copied = totals + work.block * PANEL * FLOAT
+    pixel = work.filters * FLOAT
+    for start in range(first, last, work.block):
+        count = min(work.block, last - start)
+        left = _left_factor(work, start, count, copied)
+        for panel in range(first_panel, last_panel):
+            k = panel * PANEL
+            at = start * pixel + k * FLOAT
+            right = work.panels + k * work.depth * FLOAT
+            multiply(left, work.depth * FLOAT, right, totals, PANEL * FLOAT, count, work.depth)
+            added = work.added + at if work.added else 0
+            bias = work.bias + k * FLOAT
+            finish(totals, bias, work.bounds, added, work.output + at, pixel, count, work.filters - k)
+
+
+def convolution(shape: tuple[int, ...], w: Array, b: Array, geometry: Geometry, last: Finish) -> Step:
+    """The convolution of images `shape` (N, C, H, W) with w (K, C, R, S), plus b (K,), and what follows it."""
+    N, C, H, W = shape
+    K, _, R, S = w.shape
+    size = geometry.output_size((H, W), (R, S))
+    plain = (R, S) == geometry.stride == (1, 1) and geometry.padding == (0, 0, 0, 0)
+    taps = [np.arange(n) * d - p for n, d, p in zip((R, S), geometry.dilation, geometry.before, strict=True)]
+    matrix = w.transpose(2, 3, 1, 0).reshape(-1, K)
+    around = None if plain else runs(taps, joined=True)
+    return _step("product" if plain else "windows", (N, H, W, C), size, geometry.stride, matrix, b, around, last)
+
+
+def affine(count: int, w: Array, b: Array, last: Finish) -> Step:
+    """x w^T + b of `count` rows x, with w (G, F) and b (G,), and what follows it."""
+    return _step("product", (count, 1, 1, w.shape[1]), (1, 1), (1, 1), w.T, b, None, last)
+
+
+def _step(
+    algorithm: str,
+    images: tuple[int, int, int, int],
+    size: Pair,
+    stride: Pair,
+    matrix: Array,
+    b: Array,
+    around: Array | None,
+    last: Finish,
+) -> Step:
+    N, H, W, C = images
+    depth, filters = matrix.shape
+    panels, bias = packed(np.ascontiguousarray(matrix, np.float32)), panel_bias(b)
+    places = N * size[0] * size[1]
+    threads = parts_for(places * depth * filters)
+    units, columns = -(-places // ROWS), len(panels)
+    by_panels = 5 * units * -(-columns // threads) < 4 * -(-units // threads) * columns
+    parts = min(threads, columns if by_panels else units)
+    block = -(-max(LEAST, min(MOST, BLOCK // depth, -(-places // parts))) // ROWS) * ROWS
+    part = -(-(block * (PANEL + depth) + PANEL) * FLOAT // ALIGNED) * ALIGNED
+    bounds = last.bounds()
+    around_address, count = (0, 0) if around is None else (address(around), len(around))
+
+    def calls(inputs: list[int], output: int, scratch: int) -> list[Call]:
+        added = inputs[1] if last.added else 0
+        work = _Work(
+            inputs[0], output, added, scratch, part, address(panels), address(bias), address(bounds),
+            around_address, count, H, W, C, *size, *stride, places, depth, filters, block, int(by_panels), parts,
+        )  # fmt: skip
+        return [Call(multiply_windows, parts, (work,))]
+
+    kept = [panels, bias, bounds, *([] if around is None else [around])]
+    return Step(algorithm, calls, parts * part, kept, places * depth * filters)

@@ -1,0 +1,85 @@
+"""3x3 convolutions by Winograd's algorithm, with filters that are transformed once."""
+
+import numpy as np
+
+from pellucid.ops.arrays import Array
+from pellucid.ops.geometry import Geometry
+from pellucid.ops.numba_ops.compile.vectors import FLOAT, FLOAT32, address
+from pellucid.ops.numba_ops.steps.program import run
+from pellucid.ops.numba_ops.steps.step import ALIGNED, Call, Finish, Step, panel_bias, parts_for
+from pellucid.ops.numba_ops.winograd.calls import LEAST_CHANNELS
+from pellucid.ops.numba_ops.winograd.cut import cut_convolution
+from pellucid.ops.numba_ops.winograd.filters import FILTER
+from pellucid.ops.numba_ops.winograd.forward import Filters, Work, convolve
+from pellucid.ops.numba_ops.winograd.outputs import Target
+from pellucid.ops.numba_ops.winograd.patches import PLAIN, Images
+from pellucid.ops.numba_ops.winograd.product import PANEL, SKEW
+from pellucid.ops.numba_ops.winograd.tiles import Grid
+from pellucid.ops.numba_ops.winograd.transforms import POINTS, TILE
+
+SAVED = 2.5  # times that the products and transforms of many tiles are faster than direct products
+NUMBERS_A_BYTE = 6.0  # multiply-adds that a core does while it reads a byte of weights from memory
+
+
+def suits(shape: tuple[int, ...], w: Array, geometry: Geometry, last: Finish) -> bool:
+    """Whether it can do the convolution, and is worth it.
+
+    The transformed filters are four times as large as the filters: where there are only a few tiles, reading them
+    costs more than the products save.
+    """
+    K, C, R, S = w.shape
+    if (R, S) != (3, 3) or geometry.stride != (1, 1) or geometry.dilation != (1, 1) or geometry.groups != 1:
+        return False
+    if min(C, K) < LEAST_CHANNELS or not (last.relu or last.open):
+        return False
+    P, Q = geometry.output_size((shape[2], shape[3]), (R, S))
+    tiles = shape[0] * -(-P // TILE) * -(-Q // TILE)
+    direct = shape[0] * P * Q * w.size + NUMBERS_A_BYTE * w.size * FLOAT
+    transformed = tiles * POINTS * K * C * (4 / SAVED) + NUMBERS_A_BYTE * POINTS * K * C * FLOAT
+    return transformed < direct
+
+
+def convolution(shape: tuple[int, ...], w: Array, b: Array, geometry: Geometry, last: Finish, pooled: bool) -> Step:
+    """The convolution of images `shape` (N, C, H, W) with w (K, C, 3, 3), plus b (K,), and what follows it.
+
+    pooled: the output's 2x2 max-pool instead of itself.
+    """
+    N, C, H, W = shape
+    K = w.shape[0]
+    P, Q = geometry.output_size((H, W), (3, 3))
+    multiply_adds = N * P * Q * w.size
+    cut = cut_convolution(N, C, K, (P, Q), geometry.before, parts_for(multiply_adds))
+    memory, transformed = _transformed(w)
+    bias = panel_bias(b)
+    winners = N * (P // 2) * (Q // 2) * K if pooled else 0  # which nobody reads
+    form = FLOAT32
+
+    def calls(inputs: list[int], output: int, scratch: int) -> list[Call]:
+        won = scratch + -(-cut.scratch // ALIGNED) * ALIGNED if pooled else 0
+        added = inputs[1] if last.added else 0
+        jobs = (
+            Images(PLAIN, inputs[0], 0, 0, N, H, W, C, form),
+            Target(output, won, address(bias), int(last.relu), P, Q, K, form, added),
+            Filters(0, 0, 0, 0, transformed),
+            cut.grid,
+            cut.work._replace(scratch=scratch),
+        )
+        return [Call(convolve, cut.work.parts, jobs, stage=1)]
+
+    return Step("winograd", calls, cut.scratch + ALIGNED + winners, [memory, bias], multiply_adds)
+
+
+def _transformed(w: Array) -> tuple[Array, int]:
+    """Memory that holds the filters' transform, and its address in it."""
+    K, C = w.shape[:2]
+    w = np.ascontiguousarray(w, np.float32)
+    panels = -(-K // PANEL)
+    memory = np.zeros(POINTS * panels * (C * PANEL * FLOAT + SKEW) + ALIGNED, np.uint8)
+    start = -(-address(memory) // ALIGNED) * ALIGNED
+    parts = parts_for(panels * C * PANEL * POINTS)
+    nothing = Target(0, 0, 0, 0, 0, 0, K, FLOAT32)
+    filters = Filters(address(w), FILTER, C * FILTER, 0, start)
+    images = Images(PLAIN, 0, 0, 0, 0, 0, 0, C, FLOAT32)
+    jobs = (images, nothing, filters, Grid(0, 0, 0, 0), Work(parts, 0, 0, 0, 0, 0))
+    run([Call(convolve, parts, jobs)], stages=1)
+    return memory, start
