@@ -12,6 +12,7 @@ from __future__ import annotations
 import copy
 
 import numpy as np
+import numpy.typing as npt
 
 from pellucid.graph.node import Node, Nodes
 from pellucid.graph.rewrite import rewrite
@@ -59,10 +60,11 @@ def channel_factors(layer: Affine, norm: BatchNorm2d | None) -> tuple[Array, Arr
     return (np.ones(channels), bias) if norm is None else norm_factors(norm, bias)
 
 
-def fold(nodes: Nodes) -> Nodes:
+def fold(nodes: Nodes, dtype: npt.DTypeLike = np.float64) -> Nodes:
     """The same function at inference without the norms that can be folded; built nodes, names as they were.
 
-    The layers that take one in are copies, with a weight and a bias of their own in float64; all others are shared.
+    The layers that take one in are copies, with a weight and a bias of their own, computed in float64 and rounded to
+    `dtype`; all others are shared.
     """
     after: dict[str, BatchNorm2d] = {}
     before: dict[str, BatchNorm2d] = {}
@@ -84,7 +86,7 @@ def fold(nodes: Nodes) -> Nodes:
         layer = node.layer
         if node.name in after or node.name in before:
             assert isinstance(layer, Affine)
-            layer = _folded(layer, before.get(node.name), after.get(node.name))
+            layer = _folded(layer, before.get(node.name), after.get(node.name), dtype)
         return [Node(layer, node.inputs, node.name)]
 
     return rewrite(nodes, change)
@@ -95,7 +97,7 @@ def _passes(norm: BatchNorm2d, layer: Layer) -> bool:
     return isinstance(layer, Conv2d) and (not any(layer.geometry.padding) or not norm_factors(norm)[1].any())
 
 
-def _folded(layer: Affine, before: BatchNorm2d | None, after: BatchNorm2d | None) -> Affine:
+def _folded(layer: Affine, before: BatchNorm2d | None, after: BatchNorm2d | None, dtype: npt.DTypeLike) -> Affine:
     """The layer's copy with the norms before and after it in its weight and bias."""
     twin = copy.copy(layer)
     own = filters(layer).astype(np.float64)
@@ -107,7 +109,7 @@ def _folded(layer: Affine, before: BatchNorm2d | None, after: BatchNorm2d | None
         own = own * scale
     own = own * np.expand_dims(factor, tuple(range(1, own.ndim)))
     trained = layer.built_weight.trained
-    weight = weight_of(layer, own)
+    weight, offset = weight_of(layer, own).astype(dtype), offset.astype(dtype)
     twin.weight = Parameter(weight.shape, layer.built_weight.initializer, trained, value=weight)
     twin.bias, twin.bias_wanted = Parameter(offset.shape, Constant(0), value=offset), True
     return twin

@@ -26,6 +26,7 @@ __all__ = [
     "recorder",
     "set_backend",
     "set_threads",
+    "steps",
     "threads",
     "use_backend",
 ]  # and the ops of the active backend
@@ -109,6 +110,13 @@ def recorder() -> Any:
     """What the active backend does whole training steps with; None where each op is done as it comes."""
     backend()
     return getattr(_active, "recorder", None)
+
+
+def steps() -> Any:
+    """The module with which the active backend does whole plans; None where each op is done as it comes."""
+    backend()
+    name = getattr(_active, "STEPS", None)
+    return None if name is None else importlib.import_module(name)
 
 
 def __getattr__(name: str) -> Any:

@@ -2,6 +2,7 @@
 
 from pellucid.plan.integer_network import AnyNetwork, IntegerNetwork
 from pellucid.plan.memory import MemoryPlan, plan_memory
+from pellucid.plan.plan import Plan
 from pellucid.plan.scale import PIXELS, Scale
 
-__all__ = ["PIXELS", "AnyNetwork", "IntegerNetwork", "MemoryPlan", "Scale", "plan_memory"]
+__all__ = ["PIXELS", "AnyNetwork", "IntegerNetwork", "MemoryPlan", "Plan", "Scale", "plan_memory"]

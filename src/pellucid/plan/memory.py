@@ -111,7 +111,15 @@ def _place(found: Sequence[Buffer], block: int) -> tuple[int, ...] | None:
 
 
 def _graph(found: Sequence[Buffer]) -> MemoryPlan:
-    """Greedily by size (Pisarchyk, Lee 2020, "Efficient memory management for deep neural net inference")."""
+    offsets = place_buffers(found)
+    return MemoryPlan(offsets, max(offsets[i] + buffer.size for i, buffer in enumerate(found)))
+
+
+def place_buffers(found: Sequence[Buffer]) -> tuple[int, ...]:
+    """Their offsets in one block, chosen greedily by size.
+
+    Pisarchyk, Lee 2020, "Efficient memory management for deep neural net inference".
+    """
     offsets: dict[int, int] = {}
     for i in sorted(range(len(found)), key=lambda i: (-found[i].size, i)):
         offset = 0
@@ -119,8 +127,7 @@ def _graph(found: Sequence[Buffer]) -> MemoryPlan:
             if start < offset < end:
                 offset = end + -end % found[i].alignment
         offsets[i] = offset
-    size = max(offsets[i] + buffer.size for i, buffer in enumerate(found))
-    return MemoryPlan(tuple(offsets[i] for i in range(len(found))), size)
+    return tuple(offsets[i] for i in range(len(found)))
 
 
 def together(found: Sequence[Buffer], i: int, j: int) -> bool:

@@ -150,3 +150,6 @@ __all__ = [
 
 IN_HALF = {name: getattr(half_convolution, name) for name in ("conv2d", "conv2d_relu", "conv2d_relu_max_pool2d")}
 """Ops that take 16-bit arrays as they are, where they can; see `ops.half`."""
+
+STEPS = "pellucid.ops.numba_ops.steps"
+"""The module that does whole plans, loaded when the first is made."""

@@ -4,7 +4,6 @@
 they give needs only addresses to run.
 """
 
-from pellucid.ops.arrays import Array
 from pellucid.ops.geometry import Geometry
 from pellucid.ops.numba_ops.steps import depthwise, elementwise, product, winograd
 from pellucid.ops.numba_ops.steps.elementwise import bounded_sum, concat
@@ -12,6 +11,7 @@ from pellucid.ops.numba_ops.steps.pools import max_pool, mean_pool
 from pellucid.ops.numba_ops.steps.product import affine
 from pellucid.ops.numba_ops.steps.program import Program
 from pellucid.ops.numba_ops.steps.step import ALIGNED, Call, Finish, Step
+from pellucid.ops.numba_ops.steps.weights import Weights
 
 __all__ = [
     "ALIGNED",
@@ -19,6 +19,7 @@ __all__ = [
     "Finish",
     "Program",
     "Step",
+    "Weights",
     "affine",
     "bounded_sum",
     "channel_affine",
@@ -33,21 +34,22 @@ channel_affine = elementwise.affine
 
 
 def convolution(
-    shape: tuple[int, ...], w: Array, b: Array, geometry: Geometry, last: Finish, pooled: bool = False
+    shape: tuple[int, ...], weights: Weights, geometry: Geometry, last: Finish, pooled: bool = False
 ) -> Step | None:
     """The convolution of images `shape` (N, C, H, W) with w (K, C/groups, R, S), plus b (K,), and what follows it.
 
     pooled: its 2x2 max-pool, where `pools_too`. None where no kernel does it: groups of more than one channel.
     """
-    if pooled or winograd.suits(shape, w, geometry, last):
-        return winograd.convolution(shape, w, b, geometry, last, pooled)
+    w = weights.w
+    if pooled or winograd.suits(shape, w.shape, geometry, last):
+        return winograd.convolution(shape, weights, geometry, last, pooled)
     if geometry.groups == 1:
-        return product.convolution(shape, w, b, geometry, last)
+        return product.convolution(shape, weights, geometry, last)
     if w.shape[1] == 1 and w.shape[0] == shape[1] and not last.added:
-        return depthwise.convolution(shape, w, b, geometry, last)
+        return depthwise.convolution(shape, weights, geometry, last)
     return None
 
 
-def pools_too(shape: tuple[int, ...], w: Array, geometry: Geometry, last: Finish) -> bool:
-    """Whether the convolution can give its 2x2 max-pool at once."""
-    return last.relu and not last.added and winograd.suits(shape, w, geometry, last)
+def pools_too(shape: tuple[int, ...], kernel: tuple[int, ...], geometry: Geometry, last: Finish) -> bool:
+    """Whether the convolution of images `shape` with filters `kernel` (K, C, R, S) can give its 2x2 max-pool."""
+    return last.relu and not last.added and winograd.suits(shape, kernel, geometry, last)

@@ -8,12 +8,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pellucid.ops.arrays import Array
 from pellucid.ops.geometry import Geometry
 from pellucid.ops.numba_ops.compile.parts import inner, parted, read, share
 from pellucid.ops.numba_ops.compile.vectors import FLOAT, LANES, VECTOR, Code, Integer, address, vector_code
 from pellucid.ops.numba_ops.steps.finish import limits, load, store
 from pellucid.ops.numba_ops.steps.step import Call, Finish, Step, parts_for
+from pellucid.ops.numba_ops.steps.weights import Weights
 
 STRETCH = 6 * 1024  # numbers of a line under a stretch of places
 SIDE = 3
@@ -168,21 +168,21 @@ def convolve_depthwise(arguments: int, stage: int, part: int) -> None:
             _stretch(work, n, p, q, 1)
 
 
-def convolution(shape: tuple[int, ...], w: Array, b: Array, geometry: Geometry, last: Finish) -> Step:
+def convolution(shape: tuple[int, ...], weights: Weights, geometry: Geometry, last: Finish) -> Step:
     """The depthwise convolution of images `shape` (N, C, H, W) with w (C, 1, R, S), plus b (C,), and its bounds."""
     N, C, H, W = shape
-    R, S = w.shape[2:]
+    R, S = weights.w.shape[2:]
     size = geometry.output_size((H, W), (R, S))
-    weights = np.ascontiguousarray(w[:, 0].transpose(1, 2, 0), np.float32)
-    bias, bounds = np.ascontiguousarray(b, np.float32), last.bounds()
+    taps = weights.made("taps", lambda: np.ascontiguousarray(weights.w[:, 0].transpose(1, 2, 0)))
+    bias, bounds = weights.b, last.bounds()
     multiply_adds = N * C * size[0] * size[1] * R * S
     parts = min(parts_for(8 * multiply_adds), N * size[0])  # an eighth of a product's speed: it waits for memory
 
     def calls(inputs: list[int], output: int, scratch: int) -> list[Call]:
         work = _Work(
-            inputs[0], output, address(weights), address(bias), address(bounds), N, H, W, C, *size, R, S,
+            inputs[0], output, address(taps), address(bias), address(bounds), N, H, W, C, *size, R, S,
             *geometry.stride, *geometry.before, *geometry.dilation, parts,
         )  # fmt: skip
         return [Call(convolve_depthwise, parts, (work,))]
 
-    return Step("depthwise", calls, 0, [weights, bias, bounds], multiply_adds)
+    return Step("depthwise", calls, 0, [taps, bias, bounds], multiply_adds)

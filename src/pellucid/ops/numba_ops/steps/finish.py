@@ -97,9 +97,7 @@ def _part_added(
 
 
 @inner
-def finish(
-    totals: int, bias: int, bounds: int, added: int, out: int, pixel: int, count: int, channels: int
-) -> None:
+def finish(totals: int, bias: int, bounds: int, added: int, out: int, pixel: int, count: int, channels: int) -> None:
     """A panel of up to PANEL channels of `count` pixels: totals (count, PANEL) to out, `pixel` bytes apart.
 
     bias is that of the first channel, in whole registers; added 0 for none, else laid out as the output.

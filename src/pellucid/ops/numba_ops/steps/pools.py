@@ -116,9 +116,7 @@ def _step(shape: tuple[int, ...], size: Pair, kernel: Pair, geometry: Geometry, 
     table = 0 if factors is None else address(factors)
 
     def calls(inputs: list[int], output: int, scratch: int) -> list[Call]:
-        work = _Work(
-            inputs[0], output, table, N, H, W, C, *size, *kernel, *geometry.stride, *geometry.before, parts
-        )
+        work = _Work(inputs[0], output, table, N, H, W, C, *size, *kernel, *geometry.stride, *geometry.before, parts)
         return [Call(pool, parts, (work,))]
 
     return Step("max-pool" if factors is None else "mean-pool", calls, 0, [] if factors is None else [factors])

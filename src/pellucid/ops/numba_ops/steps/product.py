@@ -16,6 +16,7 @@ from pellucid.ops.numba_ops.convolution.windows import runs
 from pellucid.ops.numba_ops.convolution.windows_product import packed
 from pellucid.ops.numba_ops.steps.finish import copy, finish
 from pellucid.ops.numba_ops.steps.step import ALIGNED, Call, Finish, Step, panel_bias, parts_for
+from pellucid.ops.numba_ops.steps.weights import Weights
 from pellucid.ops.numba_ops.winograd.product import PANEL, ROWS, multiply
 
 BLOCK = 48 * 1024  # numbers of a block of windows: with a panel beside them, a second-level cache's content
@@ -131,21 +132,24 @@ def multiply_windows(arguments: int, stage: int, part: int) -> None:
             finish(totals, bias, work.bounds, added, work.output + at, pixel, count, work.filters - k)
 
 
-def convolution(shape: tuple[int, ...], w: Array, b: Array, geometry: Geometry, last: Finish) -> Step:
+def convolution(shape: tuple[int, ...], weights: Weights, geometry: Geometry, last: Finish) -> Step:
     """The convolution of images `shape` (N, C, H, W) with w (K, C, R, S), plus b (K,), and what follows it."""
     N, C, H, W = shape
-    K, _, R, S = w.shape
+    K, _, R, S = weights.w.shape
     size = geometry.output_size((H, W), (R, S))
     plain = (R, S) == geometry.stride == (1, 1) and geometry.padding == (0, 0, 0, 0)
     taps = [np.arange(n) * d - p for n, d, p in zip((R, S), geometry.dilation, geometry.before, strict=True)]
-    matrix = w.transpose(2, 3, 1, 0).reshape(-1, K)
+    panels = weights.made("panels", lambda: packed(weights.w.transpose(2, 3, 1, 0).reshape(-1, K)))
     around = None if plain else runs(taps, joined=True)
-    return _step("product" if plain else "windows", (N, H, W, C), size, geometry.stride, matrix, b, around, last)
+    return _step(
+        "product" if plain else "windows", (N, H, W, C), size, geometry.stride, weights, panels, around, last
+    )
 
 
-def affine(count: int, w: Array, b: Array, last: Finish) -> Step:
+def affine(count: int, weights: Weights, last: Finish) -> Step:
     """x w^T + b of `count` rows x, with w (G, F) and b (G,), and what follows it."""
-    return _step("product", (count, 1, 1, w.shape[1]), (1, 1), (1, 1), w.T, b, None, last)
+    panels = weights.made("panels", lambda: packed(weights.w.T))
+    return _step("product", (count, 1, 1, weights.w.shape[1]), (1, 1), (1, 1), weights, panels, None, last)
 
 
 def _step(
@@ -153,14 +157,14 @@ def _step(
     images: tuple[int, int, int, int],
     size: Pair,
     stride: Pair,
-    matrix: Array,
-    b: Array,
+    weights: Weights,
+    panels: Array,
     around: Array | None,
     last: Finish,
 ) -> Step:
     N, H, W, C = images
-    depth, filters = matrix.shape
-    panels, bias = packed(np.ascontiguousarray(matrix, np.float32)), panel_bias(b)
+    depth, filters = panels.shape[1], len(weights.b)
+    bias = panel_bias(weights)
     places = N * size[0] * size[1]
     threads = parts_for(places * depth * filters)
     units, columns = -(-places // ROWS), len(panels)

@@ -9,6 +9,7 @@ import numpy as np
 
 from pellucid.ops.arrays import Array
 from pellucid.ops.numba_ops.compile.parts import run_all
+from pellucid.ops.numba_ops.compile.vectors import address
 from pellucid.ops.numba_ops.steps.step import Call
 
 LINE = 5  # numbers: function, first stage, one past the last, parts, address of the arguments
@@ -42,18 +43,14 @@ class Program:
         ).reshape(-1, LINE)
         self._several = any(call.parts > 1 for call in calls)
 
-    def move(self, place: int, address: int) -> None:
+    def move(self, place: int, value: Array) -> None:
         """Say where the value lies now that the calls have at `place`."""
-        self._arguments[self._places[place]] = address
+        self._arguments[self._places[place]] = address(value)
 
-    def run(self) -> None:
-        """Run all lines."""
+    def run(self, first: int = 0, last: int | None = None) -> None:
+        """Run all lines, or `first` to `last` - 1."""
         run = run_all if self._several else run_all.serial
-        run(self._lines, 0, len(self._lines))
-
-    def run_line(self, number: int) -> None:
-        """Run one line alone, as what measures them does."""
-        run_all(self._lines, number, number + 1)
+        run(self._lines, first, len(self._lines) if last is None else last)
 
 
 def run(calls: Sequence[Call], stages: int | None = None) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 
 from pellucid.ops.arrays import Array
 from pellucid.ops.numba_ops.compile.parts import Parted, thread_count
+from pellucid.ops.numba_ops.steps.weights import Weights
 from pellucid.ops.numba_ops.winograd.product import PANEL
 
 ALIGNED = 64  # bytes
@@ -73,8 +74,13 @@ def parts_for(multiply_adds: int) -> int:
     return thread_count(multiply_adds)
 
 
-def panel_bias(b: Array) -> Array:
+def panel_bias(weights: Weights) -> Array:
     """A bias in whole panels."""
-    full = np.zeros(-(-len(b) // PANEL) * PANEL, np.float32)
-    full[: len(b)] = b
-    return full
+
+    def make() -> Array:
+        full = np.zeros(-(-len(weights.b) // PANEL) * PANEL, np.float32)
+        full[: len(weights.b)] = weights.b
+        return full
+
+    bias: Array = weights.made("bias", make)
+    return bias

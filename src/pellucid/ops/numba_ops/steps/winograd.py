@@ -7,6 +7,7 @@ from pellucid.ops.geometry import Geometry
 from pellucid.ops.numba_ops.compile.vectors import FLOAT, FLOAT32, address
 from pellucid.ops.numba_ops.steps.program import run
 from pellucid.ops.numba_ops.steps.step import ALIGNED, Call, Finish, Step, panel_bias, parts_for
+from pellucid.ops.numba_ops.steps.weights import Weights
 from pellucid.ops.numba_ops.winograd.calls import LEAST_CHANNELS
 from pellucid.ops.numba_ops.winograd.cut import cut_convolution
 from pellucid.ops.numba_ops.winograd.filters import FILTER
@@ -21,36 +22,38 @@ SAVED = 2.5  # times that the products and transforms of many tiles are faster t
 NUMBERS_A_BYTE = 6.0  # multiply-adds that a core does while it reads a byte of weights from memory
 
 
-def suits(shape: tuple[int, ...], w: Array, geometry: Geometry, last: Finish) -> bool:
+def suits(shape: tuple[int, ...], kernel: tuple[int, ...], geometry: Geometry, last: Finish) -> bool:
     """Whether it can do the convolution, and is worth it.
 
     The transformed filters are four times as large as the filters: where there are only a few tiles, reading them
     costs more than the products save.
     """
-    K, C, R, S = w.shape
+    K, C, R, S = kernel
     if (R, S) != (3, 3) or geometry.stride != (1, 1) or geometry.dilation != (1, 1) or geometry.groups != 1:
         return False
     if min(C, K) < LEAST_CHANNELS or not (last.relu or last.open):
         return False
     P, Q = geometry.output_size((shape[2], shape[3]), (R, S))
     tiles = shape[0] * -(-P // TILE) * -(-Q // TILE)
-    direct = shape[0] * P * Q * w.size + NUMBERS_A_BYTE * w.size * FLOAT
+    size = K * C * R * S
+    direct = shape[0] * P * Q * size + NUMBERS_A_BYTE * size * FLOAT
     transformed = tiles * POINTS * K * C * (4 / SAVED) + NUMBERS_A_BYTE * POINTS * K * C * FLOAT
     return transformed < direct
 
 
-def convolution(shape: tuple[int, ...], w: Array, b: Array, geometry: Geometry, last: Finish, pooled: bool) -> Step:
+def convolution(shape: tuple[int, ...], weights: Weights, geometry: Geometry, last: Finish, pooled: bool) -> Step:
     """The convolution of images `shape` (N, C, H, W) with w (K, C, 3, 3), plus b (K,), and what follows it.
 
     pooled: the output's 2x2 max-pool instead of itself.
     """
     N, C, H, W = shape
+    w = weights.w
     K = w.shape[0]
     P, Q = geometry.output_size((H, W), (3, 3))
     multiply_adds = N * P * Q * w.size
     cut = cut_convolution(N, C, K, (P, Q), geometry.before, parts_for(multiply_adds))
-    memory, transformed = _transformed(w)
-    bias = panel_bias(b)
+    memory, transformed = weights.made("winograd", lambda: _transformed(w))
+    bias = panel_bias(weights)
     winners = N * (P // 2) * (Q // 2) * K if pooled else 0  # which nobody reads
     form = FLOAT32
 

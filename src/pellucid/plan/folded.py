@@ -1,0 +1,56 @@
+"""A network as plans read it: norms folded, weights in float32 and packed once, whatever the images' sizes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from pellucid import ops
+from pellucid.graph.fold import fold, norm_factors
+from pellucid.graph.node import Node, Nodes
+from pellucid.graph.rewrite import rewrite
+from pellucid.layers import BatchNorm2d, Conv2d, Dropout, Identity, Linear
+from pellucid.layers.base import Layer
+from pellucid.ops.arrays import Array, Shape
+
+
+class Folded:
+    """The nodes of a network that only has to answer, and its weights as they are at this moment.
+
+    nodes: without norms that can be folded, and without what does nothing at inference; with weights of type `dtype`.
+    Weights are read when they are first packed: from then on, what happens to the network's own changes nothing.
+    """
+
+    def __init__(self, nodes: Nodes, dtype: npt.DTypeLike = np.float32) -> None:
+        kept = rewrite(nodes, lambda node: [] if type(node.layer) in {Identity, Dropout} else [node])
+        self.nodes = fold(kept, dtype)
+        self._packed: dict[tuple[str, Shape], Any] = {}
+
+    def weights(self, node: Node, seen: Shape = ()) -> Any:
+        """Of a convolution or an affine layer, for the backend's steps.
+
+        seen: of an affine layer, the shape (C, H, W) of the images whose pixels, channels last, are its features.
+        """
+        key = (node.name, seen)
+        if key not in self._packed:
+            self._packed[key] = ops.steps().Weights(*self._values(node.layer, seen))
+        return self._packed[key]
+
+    def _values(self, layer: Layer, seen: Shape) -> tuple[Array, Array | None]:
+        assert isinstance(layer, Conv2d | Linear)
+        weight, bias = layer.built_weight.value, None if layer.bias is None else layer.bias.value
+        if seen:
+            weight = weight.reshape(-1, *seen).transpose(0, 2, 3, 1).reshape(weight.shape)
+        return weight, bias
+
+    def factors(self, node: Node) -> tuple[Array, Array]:
+        """(factor, offset), each (C,), of a norm that could not be folded."""
+        assert isinstance(node.layer, BatchNorm2d)
+        return norm_factors(node.layer)
+
+    @property
+    def weight_bytes(self) -> int:
+        """Of all packed weights."""
+        return sum(weights.bytes for weights in self._packed.values())

@@ -1,0 +1,191 @@
+"""A network for one input shape, when it only has to answer: steps over one block of memory, run as compiled code.
+
+    plan = Plan(network, (1, 3, 224, 224))
+    logits = plan(x)
+
+Norms are folded into their neighbours, activations and sums into the convolutions before them, weights are packed or
+transformed once, every value has its place in one block. Steps that kernels do run one after the other in one call
+into compiled code; layers that none does are called between.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from pellucid import ops
+from pellucid.errors import PellucidError
+from pellucid.graph.node import INPUT
+from pellucid.layers import INFERENCE
+from pellucid.network import Network
+from pellucid.ops import memory
+from pellucid.ops.arrays import Array, Shape
+from pellucid.plan.folded import Folded
+from pellucid.plan.operations import Operation, Operations, operations
+from pellucid.plan.placing import Block, place
+from pellucid.plan.prepare import pools_too, prepare
+
+FLOAT = 4
+MOVING = -(1 << 62)  # stands for the address of the input; those of the outputs follow it
+
+
+class Memory:
+    """The block of memory that plans of one network share: as large as the largest of them needs."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.address = self.size = 0
+        self._block: Array = np.empty(0, np.uint8)
+
+    def reserve(self, size: int) -> None:
+        """Let it have at least so many bytes; what lay in it is lost where it grows."""
+        if size > self.size or not self.size:
+            self._block = np.empty(size + memory.ALIGNMENT, np.uint8)
+            start = self._block.ctypes.data
+            self.address, self.size = start + -start % memory.ALIGNMENT, size
+
+    def view(self, offset: int, shape: Shape) -> Array:
+        """float32 of that shape at a place in it."""
+        start = self.address - self._block.ctypes.data + offset
+        return self._block[start : start + FLOAT * math.prod(shape)].view(np.float32).reshape(shape)
+
+
+@dataclass(frozen=True)
+class PlanStep:
+    """An operation, and what the backend has prepared for it: None where its layer is called."""
+
+    operation: Operation
+    prepared: Any
+
+    @property
+    def algorithm(self) -> str:
+        """Name of what computes it."""
+        return "layer" if self.prepared is None else str(self.prepared.algorithm)
+
+
+class Plan:
+    """A network's answer to a batch of one shape.
+
+    network: of float32, on a backend with steps (`ops.steps()`). shape: the batch, (N, C, H, W) or (N, F), not empty.
+    folded, block: shared with other plans of the network; its own unless given. Calls from several threads at once
+    are done one after the other. Weights are those that the network had when the plan was made.
+    Raises PellucidError, naming the layer, where the network doesn't take such a batch.
+    """
+
+    def __init__(
+        self, network: Network, shape: Shape, *, folded: Folded | None = None, block: Memory | None = None
+    ) -> None:
+        if ops.steps() is None or network.dtype != np.float32 or math.prod(shape) == 0:
+            raise PellucidError(
+                f"plan: expected a float32 network, a batch with content and the backend numba, got {network.dtype}, "
+                f"{shape} and {ops.backend()}"
+            )
+        self.shape = tuple(shape)
+        network.nodes.shapes(self.shape[1:])
+        self.folded = folded or Folded(network.nodes)
+        self._memory = block or Memory()
+        nodes = self.folded.nodes
+        self.shapes = nodes.shapes(self.shape[1:])
+        number = self.shape[0]
+        self.operations: Operations = operations(
+            nodes, self.shapes, lambda step: pools_too(step, [self.shapes[name] for name in step.inputs], number)
+        )
+        self.steps = [
+            PlanStep(step, prepare(step, self.seen(step), self.shapes[step.name], number, self.folded))
+            for step in self.operations.steps
+        ]
+        self.sizes = {name: number * math.prod(one) * FLOAT for name, one in self.shapes.items()}
+        self.block: Block = place(
+            self.operations, self.sizes, [getattr(s.prepared, "scratch", 0) for s in self.steps]
+        )
+        self._given = list(dict.fromkeys(self.operations.place(name) for name in self.operations.outputs))
+        self._bound = 0
+
+    def seen(self, step: Operation) -> list[Shape]:
+        """Shapes of what an operation sees as it lies in memory, of one sample."""
+        return [self.shapes[self.operations.place(name)] for name in step.inputs]
+
+    def _bind(self) -> None:
+        """Write the table of kernels for where the block lies now."""
+        base = self._memory.address
+        places = {name: base + offset for name, offset in self.block.values.items()}
+        places[INPUT] = MOVING
+        places |= {name: MOVING + 1 + i for i, name in enumerate(self._given) if name != INPUT}
+        calls: list[Any] = []
+        self._parts: list[tuple[int, int] | Callable[[dict[str, Array]], None]] = []
+        for step, scratch in zip(self.steps, self.block.scratch, strict=True):
+            if step.prepared is None:
+                self._parts.append(self._layer(step.operation))
+                continue
+            inputs = [places[self.operations.place(name)] for name in step.operation.inputs]
+            first = len(calls)
+            calls += step.prepared.calls(inputs, places[step.operation.name], base + scratch)
+            before = self._parts[-1] if self._parts else None
+            if isinstance(before, tuple):
+                self._parts[-1] = (before[0], len(calls))
+            else:
+                self._parts.append((first, len(calls)))
+        self._program = ops.steps().Program(calls, [MOVING + i for i in range(len(self._given) + 1)])
+        self._views = {name: self._memory.view(at, self._stored(name)) for name, at in self.block.values.items()}
+        self._bound = base
+
+    def _stored(self, name: str) -> Shape:
+        """Shape of the memory of a value: images channels last."""
+        one = self.shapes[name]
+        return (self.shape[0], *one[1:], one[0])
+
+    def _layer(self, step: Operation) -> Callable[[dict[str, Array]], None]:
+        """What runs a layer over views of its inputs."""
+        node = step.nodes[0]
+
+        def run(values: dict[str, Array]) -> None:
+            given = [self._seen_as(name, values[self.operations.place(name)]) for name in step.inputs]
+            y = node.layer.forward(given if node.join else given[0], INFERENCE)  # type: ignore[arg-type]
+            self._seen_as(step.name, values[step.name])[...] = y
+
+        return run
+
+    def _seen_as(self, name: str, stored: Array) -> Array:
+        """A value as layers see it."""
+        one = self.shapes[name]
+        rows = stored.reshape(self.shape[0], *one[1:], one[0])
+        return rows.transpose(0, 3, 1, 2) if len(one) == 3 else rows
+
+    def __call__(self, x: Array) -> Any:
+        """The network's output for a batch of the plan's shape, a list of them where it has several."""
+        if x.shape != self.shape or x.dtype != np.float32:
+            raise PellucidError(f"plan: expected float32 {self.shape}, got {x.dtype} {x.shape}")
+        stored = _stored(x)
+        with self._memory.lock:
+            self._memory.reserve(self.block.size)
+            if self._bound != self._memory.address:
+                self._bind()
+            given = {name: memory.empty(self._stored(name), np.float32) for name in self._given}
+            if INPUT in given:
+                given[INPUT][...] = stored
+            self._run(stored, given)
+        outputs = [self._seen_as(name, given[self.operations.place(name)]) for name in self.operations.outputs]
+        return outputs[0] if len(outputs) == 1 else outputs
+
+    def _run(self, stored: Array, given: dict[str, Array]) -> None:
+        program = self._program
+        program.move(MOVING, stored)
+        for i, array in enumerate(given.values()):
+            program.move(MOVING + 1 + i, array)
+        values: dict[str, Array] | None = None
+        for part in self._parts:
+            if isinstance(part, tuple):
+                program.run(*part)
+            else:
+                values = values or {**self._views, INPUT: stored, **given}
+                part(values)
+
+
+def _stored(x: Array) -> Array:
+    """A batch as kernels read it: images as (N, H, W, C), C-contiguous."""
+    return memory.channels_last(x).transpose(0, 2, 3, 1) if x.ndim == 4 else np.ascontiguousarray(x)

@@ -1,0 +1,88 @@
+"""From an operation to the backend's step: which kernel does it, if any."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from pellucid import ops
+from pellucid.layers import AvgPool2d, Conv2d, GlobalAvgPool2d, MaxPool2d
+from pellucid.ops.arrays import Shape
+from pellucid.ops.geometry import PLAIN
+from pellucid.plan.folded import Folded
+from pellucid.plan.operations import Operation
+
+
+def pools_too(step: Operation, seen: Sequence[Shape], number: int) -> bool:
+    """Whether the backend's convolution of a batch of `number` such images can give its 2x2 max-pool at once."""
+    layer = step.layer
+    assert isinstance(layer, Conv2d)
+    C, H, W = seen[0]
+    geometry = layer.geometry_for((H, W))
+    return bool(ops.steps().pools_too((number, C, H, W), layer.built_weight.shape, geometry, _finish(step)))
+
+
+def prepare(step: Operation, seen: Sequence[Shape], given: Shape, number: int, folded: Folded) -> Any:
+    """The backend's step for a batch of `number`; None where it has no kernel.
+
+    seen: shapes of the inputs, given: of the output, of one sample each.
+    """
+    return _MAKERS.get(step.kind, _layer)(step, seen, given, number, folded)
+
+
+def _finish(step: Operation) -> Any:
+    return ops.steps().Finish(step.low, step.high, step.added)
+
+
+def _convolution(step: Operation, seen: Sequence[Shape], given: Shape, number: int, folded: Folded) -> Any:
+    layer = step.layer
+    assert isinstance(layer, Conv2d)
+    C, H, W = seen[0]
+    weights, geometry = folded.weights(step.nodes[0]), layer.geometry_for((H, W))
+    return ops.steps().convolution((number, C, H, W), weights, geometry, _finish(step), step.pooled)
+
+
+def _product(step: Operation, seen: Sequence[Shape], given: Shape, number: int, folded: Folded) -> Any:
+    shape = seen[0] if len(seen[0]) == 3 else ()
+    return ops.steps().affine(number, folded.weights(step.nodes[0], shape), _finish(step))
+
+
+def _affine(step: Operation, seen: Sequence[Shape], given: Shape, number: int, folded: Folded) -> Any:
+    pixels = number * math.prod(seen[0][1:])
+    return ops.steps().channel_affine(pixels, *folded.factors(step.nodes[0]), _finish(step))
+
+
+def _sum(step: Operation, seen: Sequence[Shape], given: Shape, number: int, folded: Folded) -> Any:
+    return ops.steps().bounded_sum(number * math.prod(given), _finish(step), several=len(seen) > 1)
+
+
+def _pool(step: Operation, seen: Sequence[Shape], given: Shape, number: int, folded: Folded) -> Any:
+    layer, steps = step.layer, ops.steps()
+    C, H, W = seen[0]
+    if isinstance(layer, GlobalAvgPool2d):
+        return steps.mean_pool((number, C, H, W), (H, W), PLAIN, (1, 1), False)
+    assert isinstance(layer, MaxPool2d | AvgPool2d)
+    geometry, size = layer.geometry_for((H, W)), (given[1], given[2])
+    if isinstance(layer, MaxPool2d):
+        return steps.max_pool((number, C, H, W), layer.kernel, geometry, size)
+    return steps.mean_pool((number, C, H, W), layer.kernel, geometry, size, layer.count_padding)
+
+
+def _concat(step: Operation, seen: Sequence[Shape], given: Shape, number: int, folded: Folded) -> Any:
+    return ops.steps().concat(number * math.prod(given[1:]), tuple(shape[0] for shape in seen))
+
+
+def _layer(step: Operation, seen: Sequence[Shape], given: Shape, number: int, folded: Folded) -> Any:
+    return None
+
+
+_MAKERS = {
+    "convolution": _convolution,
+    "product": _product,
+    "affine": _affine,
+    "sum": _sum,
+    "bounds": _sum,
+    "pool": _pool,
+    "concat": _concat,
+}
