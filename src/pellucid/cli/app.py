@@ -28,6 +28,7 @@ COMMANDS = {
         "Train a network by a recipe; writes a run folder.",
         "pellucid train",
         "pellucid train deep-convnet --epochs 2 --seed 1 --out runs/second",
+        "pellucid train photos/",
         "pellucid train --set optimizer.rate=0.002 --set training.batch_size=64",
         "pellucid train --resume runs/last",
         "pellucid train --restarts 3 --launcher 'mpiexec -n 4'",

@@ -25,7 +25,11 @@ INTERRUPTED = 130
 
 def train(
     recipe: Annotated[
-        str | None, Parameter(help="A recipe's name (see pellucid recipes) or a TOML file; by default deep-convnet.")
+        str | None,
+        Parameter(
+            help="A recipe's name (see pellucid recipes) or a TOML file, or a folder of pictures, written with a "
+            "separator, as photos/; by default the recipe deep-convnet."
+        ),
     ] = None,
     /,
     *,
@@ -44,6 +48,8 @@ def train(
     machine: Machine = DEFAULT,
 ) -> int:
     """Train, measure after each epoch, and keep recipe, history, curve, weights and checkpoint in a run folder.
+
+    Of a folder of pictures it says what is in it, and chooses recipe, image size and epochs; flags change that.
 
     Under mpiexec or srun, the processes share each batch. Ctrl-C ends after the current step and keeps a checkpoint.
     Exit code 130 then.
@@ -76,11 +82,15 @@ class Order:
                 f"--resume {self.resume} goes on with that run's own recipe: {given[0]} can't be given with it"
             )
 
-    def load(self) -> Recipe:
-        """The recipe of a new run."""
+    def load(self) -> tuple[Recipe, list[str]]:
+        """The recipe of a new run, and what is to be said of how it was chosen."""
         from pellucid.recipes import DEFAULT, load_recipe
+        from pellucid.recipes.for_folder import folder_recipe, is_folder
 
-        return load_recipe(self.recipe or DEFAULT, self.overrides.by_key())
+        name, overrides = self.recipe or DEFAULT, self.overrides.by_key()
+        if is_folder(name, overrides.get("data.source")):
+            return folder_recipe(Path(name), overrides)
+        return load_recipe(name, overrides), []
 
 
 def _train(order: Order, communicator: Communicator) -> int:
@@ -114,7 +124,10 @@ def _trainer(order: Order, progress: Progress, communicator: Communicator) -> tu
     agree(communicator, {"--resume": str(order.resume)})
     if order.resume:
         return resume_run(order.resume, callbacks=[progress], communicator=communicator)
-    recipe = together(communicator, order.load)
+    recipe, lines = together(communicator, order.load)
+    if order.verbosity:
+        for line in lines:
+            print_note(line)
     return start_run(recipe, order.out, callbacks=[progress], communicator=communicator)
 
 
@@ -134,7 +147,7 @@ def _supervised(order: Order, launcher: str, restarts: int) -> int:
 def _new_path(order: Order) -> Path:
     from pellucid.training.folder import new_run_path
 
-    return new_run_path(order.load().name)
+    return new_run_path(order.load()[0].name)
 
 
 def _headline(trainer: Trainer, run: RunFolder, backend: str) -> str:

@@ -9,7 +9,8 @@ import os
 import threading
 import warnings
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,6 +28,7 @@ FORMATS = ("PNG", "JPEG", "TIFF", "WEBP", "BMP")  # Pillow would read others, so
 MOST_PIXELS = 110_000_000  # of a picture; with four bytes each, and its copy in three, less than a gigabyte
 _STRIP = 1 << 20  # pixels that are worked on at a time
 _TAIL = 64  # bytes
+_NAMED = 20  # bad files in one message
 _ENDS = (b"\xff\xd9", b"IEND")  # what whole files end with, JPEG and PNG
 _ORIENTATION = 0x0112  # the EXIF tag
 _TURNS = {2: 0, 3: 3, 4: 1, 5: 5, 6: 4, 7: 6, 8: 2}  # by its values, what Pillow's `transpose` has to do
@@ -106,6 +108,24 @@ def picture_format(path: str | Path) -> tuple[Pair, bool]:
         if not any(end in tail for end in _ENDS):
             picture.load()  # may be cut off, and then says so
         return (W, H) if sideways else (H, W), is_colour(picture)
+
+
+def picture_formats(paths: Sequence[str | Path]) -> list[tuple[Pair, bool]]:
+    """`picture_format` of each file. Raises PellucidError that names the files that are no pictures, all at once."""
+
+    def look(path: str | Path) -> tuple[Pair, bool] | PellucidError:
+        try:
+            return picture_format(path)
+        except PellucidError as error:
+            return error
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        looks = list(pool.map(look, paths))
+    errors = [str(found) for found in looks if isinstance(found, PellucidError)]
+    if errors:
+        more = f"; and {len(errors) - _NAMED} more" if len(errors) > _NAMED else ""
+        raise PellucidError("; ".join(errors[:_NAMED]) + more)
+    return [found for found in looks if not isinstance(found, PellucidError)]
 
 
 def orientation(picture: "Image", path: Path) -> int:

@@ -19,6 +19,7 @@ from pellucid.recipes import Recipe, build_loader, build_trainer, start_run
 from pellucid.recipes.check import check_choices
 from pellucid.recipes.model import About, dataset_notes, parse_notes
 from pellucid.recipes.schema import Choice, DataSettings, TrainingSettings
+from pellucid.recipes.settled import settled
 from pellucid.recipes.written import written
 from pellucid.tasks import TASKS
 from pellucid.training import OPTIMIZERS, SCHEDULES, Callback, Optimizer, Record, Schedule, Trainer, evaluate
@@ -83,6 +84,7 @@ def fit(
     )
     check_choices(recipe)
     _check_classes(recipe, data)
+    recipe = settled(recipe, data)
     hung = [call if isinstance(call, Callback) else Call(call) for call in callbacks]
     if verbosity:
         hung += [Progress(verbosity), Live()]

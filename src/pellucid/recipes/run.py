@@ -15,6 +15,7 @@ from pellucid.recipes.held_out import held_out_json, held_out_text, parse_held_o
 from pellucid.recipes.load import load_recipe, parse_recipe
 from pellucid.recipes.model import dataset_notes
 from pellucid.recipes.schema import Recipe
+from pellucid.recipes.settled import settled
 from pellucid.recipes.trainer import build_trainer
 from pellucid.recipes.write import recipe_toml
 from pellucid.training import AgreedError, Alone, Callback, Communicator, Trainer, load_checkpoint
@@ -39,7 +40,7 @@ def start_run(
     mistake there leaves nothing behind.
     """
     talk = communicator or Alone()
-    trainer, data = _prepared(recipe, data, talk, network=network)
+    trainer, data, recipe = _prepared(recipe, data, talk, network=network)
 
     def make() -> bytes:
         run = create_run_folder(recipe.name, folder)
@@ -72,7 +73,7 @@ def resume_run(
     listed = from_first(talk, lambda: held_out_text(run.held_out))
     held_out = parse_held_out(listed, run.held_out, recipe, before=not listed)
     begun = bool(from_first(talk, lambda: _begun(run)))
-    trainer, data = _prepared(recipe, data, talk, held_out, resumed=begun)
+    trainer, data, recipe = _prepared(recipe, data, talk, held_out, resumed=begun)
     if begun:
         load_checkpoint(run.checkpoint, trainer)
     if trainer.state.epoch >= trainer.total_epochs:
@@ -103,19 +104,21 @@ def _prepared(
     *,
     resumed: bool = False,
     network: Network | None = None,
-) -> tuple[Trainer, Data]:
-    """Trainer and data, once every rank has the same and nothing has gone wrong on any."""
+) -> tuple[Trainer, Data, Recipe]:
+    """Trainer, data and the recipe in full, once every rank has the same and nothing has gone wrong on any."""
 
-    def prepare() -> tuple[Trainer, Data]:
+    def prepare() -> tuple[Trainer, Data, Recipe]:
         found = data or build_data(recipe, held_out)
-        return build_trainer(recipe, found, communicator=communicator, resumed=resumed, network=network), found
+        whole = settled(recipe, found)
+        trainer = build_trainer(whole, found, communicator=communicator, resumed=resumed, network=network)
+        return trainer, found, whole
 
     if communicator.ranks > 1:
         agree(communicator, {**versions(), "recipe": recipe_toml(recipe)})
-    trainer, found = together(communicator, prepare)
+    trainer, found, whole = together(communicator, prepare)
     if communicator.ranks > 1:
         agree(communicator, {**_contents(found), "first weights": trainer.network.digest()})
-    return trainer, found
+    return trainer, found, whole
 
 
 def _contents(data: Data) -> dict[str, str]:

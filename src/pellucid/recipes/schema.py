@@ -19,7 +19,8 @@ class DataSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     source: "mnist", or a directory. size: (height, width) that a folder's images are brought to.
     scenes: settings of scenes made of the source's images, for tasks that want them; see data.masked.load_scenes.
     validation: fraction (below 1) or number of training images kept apart, chosen by `seed`; 0: none.
-    mean, std: of each channel, in units where white is 1; empty: the images stay 0 .. 1.
+    mean, std: of each channel, in units where white is 1; empty: the images stay 0 .. 1. normalize: whether those of
+    the training images are measured, where none are given; a run's recipe has them then.
     boxes: "refuse" or "clip" boxes of a folder's images that aren't wholly inside them or have no area.
     """
 
@@ -30,6 +31,7 @@ class DataSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     seed: int = 0
     mean: tuple[float, ...] = ()
     std: tuple[float, ...] = ()
+    normalize: bool = False
     boxes: Literal["refuse", "clip"] = "refuse"
 
 

@@ -14,6 +14,7 @@ from pellucid.recipes.choices import make
 from pellucid.recipes.data import build_data, build_loader
 from pellucid.recipes.network import build_network, build_task, check_outputs
 from pellucid.recipes.schema import Recipe
+from pellucid.recipes.settled import settled
 from pellucid.recipes.starting_weights import groups_of, head_first, start_weights
 from pellucid.training import OPTIMIZERS, SCHEDULES, Alone, Callback, Communicator, Trainer, WeightAverage
 
@@ -34,6 +35,7 @@ def build_trainer(
     taken over at the start is not needed, and may be gone.
     """
     data = data or build_data(recipe)
+    recipe = settled(recipe, data)
     settings = recipe.training
     if network is None:
         network = build_network(recipe, data.train.shape, data.train.classes)

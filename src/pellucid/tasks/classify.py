@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
@@ -30,13 +31,14 @@ class Classify:
     """Softmax cross-entropy, what is measured of a classifier, and what its outputs say.
 
     class_names: name of class 0, 1, ... label_smoothing, class_weights, ignore_label: see SoftmaxCrossEntropy;
-    images with the ignored label count nowhere. measures: what else is measured, see MEASURES. Outputs are logits
+    images with the ignored label count nowhere. class_weights "balanced" becomes numbers once the training images
+    are counted. measures: what else is measured, see MEASURES. Outputs are logits
     (N, K), targets integer labels (N,).
     """
 
     class_names: tuple[str, ...]
     label_smoothing: float = 0.0
-    class_weights: Sequence[float] | None = None
+    class_weights: Sequence[float] | Literal["balanced"] | None = None
     ignore_label: int | None = None
     measures: Sequence[str] = ()
 
@@ -49,14 +51,17 @@ class Classify:
         for name in self.measures:
             if name not in MEASURES:
                 raise PellucidError(f"measure {name!r}: expected one of {', '.join(MEASURES)}")
-        if self.class_weights is not None and len(self.class_weights) != len(self.class_names):
-            raise PellucidError(
-                f"class_weights: expected {len(self.class_names)}, one a class, got {len(self.class_weights)}"
-            )
+        given = self.class_weights
+        if isinstance(given, str) and given != "balanced":
+            raise PellucidError(f'class_weights = {given!r}: expected "balanced", or a number a class')
+        if given is not None and not isinstance(given, str) and len(given) != len(self.class_names):
+            raise PellucidError(f"class_weights: expected {len(self.class_names)}, one a class, got {len(given)}")
 
     @property
     def criterion(self) -> SoftmaxCrossEntropy:
         """The loss and its settings."""
+        if isinstance(self.class_weights, str):
+            raise PellucidError('class_weights = "balanced": expected the training images to be counted first')
         return SoftmaxCrossEntropy(self.label_smoothing, self.class_weights, self.ignore_label)
 
     def count(self, outputs: Array, targets: Array) -> Array:

@@ -14,13 +14,19 @@ from pellucid.data.dataset import Dataset, Images
 from pellucid.data.framing import Framing
 from pellucid.data.held_out import HeldOut
 from pellucid.data.layouts import other_layout
-from pellucid.data.pictures import SUFFIXES, picture_format, wide_note, wide_range
+from pellucid.data.pictures import SUFFIXES, picture_formats, wide_note, wide_range
 from pellucid.data.text_files import readable
 from pellucid.errors import PellucidError
 from pellucid.ops import memory
 from pellucid.ops.arrays import Array, Pair, Shape
 
-PARTS = {"train": ("train", "training"), "validation": ("val", "valid", "validation"), "test": ("test", "testing")}
+_ENDINGS = ("", "_set", "-set", "set", " set", "_images", "_data", "_part")
+_STEMS = {
+    "train": ("train", "training"),
+    "validation": ("val", "valid", "validation", "dev"),
+    "test": ("test", "testing"),
+}
+PARTS = {part: tuple(stem + end for end in _ENDINGS for stem in stems) for part, stems in _STEMS.items()}
 _PART_NAMES = {name for names in PARTS.values() for name in names}
 KEPT_BYTES = 1 << 28  # larger sets stay on disk, and their images are read for each batch anew
 
@@ -75,15 +81,7 @@ def read_folder(folder: Path, size: Pair | None, held_out: HeldOut) -> tuple[Dat
     held_out: how that is chosen. size: (H, W) the images are brought to; None where all have one size. Images are
     grey where all files are, else in colour.
     """
-    parts = _find_parts(folder)
-    names = tuple(path.name for path in _folders(parts["train"]))
-    if wrong := other_layout(names, _PART_NAMES):
-        raise PellucidError(
-            f"{parts['train']}: {wrong}. Expected a folder a class; or for masks PASCAL VOC's JPEGImages, "
-            "SegmentationClass and ImageSets/Segmentation/train.txt and val.txt; or for boxes Annotations and "
-            "ImageSets/Main, or COCO's annotations/train.json and val.json"
-        )
-    listed = {part: _listed(path, names) for part, path in parts.items()}
+    listed, names = class_files(folder)
     notes: dict[str, list[str]] = {part: [] for part in PARTS}
     if "test" not in listed:
         listed["train"], listed["test"] = _parted(folder, listed["train"], held_out)
@@ -114,6 +112,19 @@ def read_folder(folder: Path, size: Pair | None, held_out: HeldOut) -> tuple[Dat
 
 
 Listed = list[tuple[Path, int]]  # files with their classes
+
+
+def class_files(folder: Path) -> tuple[dict[str, Listed], tuple[str, ...]]:
+    """(the pictures of each part that is there, with their classes; the classes' names)."""
+    parts = _find_parts(folder)
+    names = tuple(path.name for path in _folders(parts["train"]))
+    if wrong := other_layout(names, _PART_NAMES):
+        raise PellucidError(
+            f"{parts['train']}: {wrong}. Expected a folder a class; or for masks PASCAL VOC's JPEGImages, "
+            "SegmentationClass and ImageSets/Segmentation/train.txt and val.txt; or for boxes Annotations and "
+            "ImageSets/Main, or COCO's annotations/train.json and val.json"
+        )
+    return {part: _listed(path, names) for part, path in parts.items()}, names
 
 
 def holds_classes(folder: Path) -> bool:
@@ -186,7 +197,7 @@ def relative(path: Path, folder: Path) -> str:
 
 def _common_format(files: Sequence[Path], size: Pair | None) -> tuple[int, Pair]:
     """(channels, size) of the images, from the files' headers only."""
-    formats = [picture_format(path) for path in files]
+    formats = picture_formats(files)
     if size is None:
         size = formats[0][0]
         for path, (other, _) in zip(files, formats, strict=True):

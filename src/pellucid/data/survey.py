@@ -1,0 +1,136 @@
+"""A look at a folder of pictures: what lies in it, and how, by names and the files' headers alone."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from pellucid.data.formats.coco import is_coco
+from pellucid.data.formats.folders import PARTS, class_files, has_class_folders
+from pellucid.data.formats.idx_sets import find_idx_set
+from pellucid.data.formats.voc import is_voc
+from pellucid.data.formats.voc_boxes import is_voc_boxes
+from pellucid.data.layouts import listing
+from pellucid.data.pictures import SUFFIXES, picture_formats
+from pellucid.data.text_files import readable
+from pellucid.errors import PellucidError
+from pellucid.ops.arrays import Pair
+
+Kind = Literal["classes", "masks", "boxes"]
+
+HEADERS = 2000  # files whose header is read, evenly spaced
+_NAMED = 12  # classes that are counted one by one
+_FEW = 5  # images of a class
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What a folder holds.
+
+    kind: what is known of each image: its class, a mask or boxes. counts: images of each class by part; one class
+    "" where nothing was counted. sizes: ((H, W), number of images looked at of that size), the most frequent first.
+    colour: whether any of them has colours.
+    """
+
+    folder: Path
+    kind: Kind
+    counts: dict[str, dict[str, int]]
+    sizes: tuple[tuple[Pair, int], ...]
+    colour: bool
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """Of the training images."""
+        return tuple(self.counts["train"])
+
+    @property
+    def images(self) -> int:
+        """Number of images in all parts."""
+        return sum(sum(of.values()) for of in self.counts.values())
+
+    @property
+    def shorter_side(self) -> int:
+        """The median of the images' shorter sides, pixels."""
+        return int(np.median(np.repeat([min(size) for size, _ in self.sizes], [count for _, count in self.sizes])))
+
+    def lines(self) -> list[str]:
+        """What is to be said of it."""
+        found = {"classes": "", "masks": " with masks", "boxes": " with boxes"}[self.kind]
+        parts = ", ".join(f"{sum(of.values()):,} {part}" for part, of in self.counts.items())
+        shade = "in colour" if self.colour else "grey"
+        lines = [
+            f"{self.folder}: {self.images:,} pictures{found}"
+            + (f" ({parts})" if len(self.counts) > 1 else "")
+            + f", {shade}, {self._sizes()}"
+        ]
+        return lines + (self._classes() if self.kind == "classes" else [])
+
+    def _sizes(self) -> str:
+        (H, W), _ = self.sizes[0]
+        if len(self.sizes) == 1:
+            return f"{H}x{W}"
+        least, most = (pick(self.sizes, key=lambda one: one[0][0] * one[0][1])[0] for pick in (min, max))
+        return f"{least[0]}x{least[1]} to {most[0]}x{most[1]}, the shorter side {self.shorter_side} in the middle"
+
+    def _classes(self) -> list[str]:
+        train = self.counts["train"]
+        shown = [f"{readable(name)} {count:,}" for name, count in train.items()]
+        if len(shown) > _NAMED:
+            shown = [*shown[: _NAMED - 1], f"... ({min(train.values()):,} to {max(train.values()):,} each)"]
+        lines = [f"{len(train)} classes: {', '.join(shown)}"]
+        few = [readable(name) for name, count in train.items() if count < _FEW]
+        if few:
+            lines.append(f"fewer than {_FEW} pictures, too few to learn or to test: {', '.join(few[:_NAMED])}")
+        return lines
+
+
+def survey(folder: Path) -> Survey:
+    """What a folder holds.
+
+    Raises PellucidError where it holds nothing that could be learnt from, or both masks and boxes; and one that names
+    every file that is no picture, of those looked at.
+    """
+    if not folder.is_dir():
+        raise PellucidError(f"{folder}: no such folder")
+    kinds = [name for name, there in (("masks", is_voc(folder)), ("boxes", _has_boxes(folder))) if there]
+    if len(kinds) > 1:
+        raise PellucidError(
+            f"{folder}: both masks and boxes: expected a recipe that says which are to be learnt, and --data {folder}"
+        )
+    if kinds:
+        files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and _is_image(path))
+        return _surveyed(folder, "masks" if kinds == ["masks"] else "boxes", {"train": {"": len(files)}}, files)
+    if find_idx_set(folder) is not None or not has_class_folders(folder):
+        raise PellucidError(
+            f"{folder}: expected a folder of pictures a class, or pictures with masks or boxes; got {listing(folder)}"
+        )
+    listed, names = class_files(folder)
+    counts = {
+        part: dict.fromkeys(names, 0) | Counter(names[label] for _, label in listed[part])
+        for part in PARTS
+        if part in listed
+    }
+    return _surveyed(folder, "classes", counts, [path for files in listed.values() for path, _ in files])
+
+
+def _has_boxes(folder: Path) -> bool:
+    return is_voc_boxes(folder) or is_coco(folder)
+
+
+def _is_image(path: Path) -> bool:
+    """Whether a picture's file is not one of masks."""
+    return not path.parent.name.startswith("Segmentation") and path.is_file()
+
+
+def _surveyed(folder: Path, kind: Kind, counts: dict[str, dict[str, int]], files: Sequence[Path]) -> Survey:
+    if not files:
+        raise PellucidError(f"{folder}: no picture in it")
+    chosen = np.unique(np.linspace(0, len(files) - 1, min(len(files), HEADERS)).round().astype(int))
+    formats = picture_formats([files[i] for i in chosen])
+    sizes = Counter(size for size, _ in formats).most_common()
+    return Survey(folder, kind, counts, tuple(sizes), any(colour for _, colour in formats))

@@ -1,0 +1,107 @@
+"""What to train on a folder of pictures where nobody says: recipe, image size, epochs, fitting changes."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pellucid.data.survey import Survey, survey
+from pellucid.errors import PellucidError
+from pellucid.recipes.load import RUN_RECIPE, list_recipes, load_recipe
+from pellucid.recipes.schema import Recipe
+
+RECIPES = {"classes": "pictures", "masks": "streets", "boxes": "cells"}
+"""The recipe for each kind of folder."""
+
+SIDE = 64  # pixels of the square that pictures are brought to, where they are larger
+_LEAST_SIDE = 32
+_SEEN = 20_000  # pictures, all epochs together: about a minute of 64x64 on two cores
+_EPOCHS = (6, 100)
+_FEW_IMAGES = 400
+_SIDES = {"left", "right"}
+
+
+def is_folder(name: str, data: str | None) -> bool:
+    """Whether what is to be trained is a folder of pictures: it is written with a separator, as in photos/.
+
+    data: what else was said to be learnt from; then a plain name is a recipe's. Raises PellucidError for a name that
+    is a recipe's and a folder's, and for a folder that is not there.
+    """
+    path, separated = Path(name), any(mark in name for mark in (os.sep, "/"))
+    if separated and not path.exists() and path.suffix != ".toml":
+        raise PellucidError(f"{name}: no such folder")
+    if not path.is_dir() or (path / RUN_RECIPE).exists() or (data is not None and not separated):
+        return False
+    if separated:
+        if data is not None:
+            raise PellucidError(f"{name} is what is to be learnt from, --data {data} can't be given with it")
+        return True
+    if name in list_recipes():
+        raise PellucidError(
+            f"{name}: a recipe and a folder ({path.resolve()}): write {name}/ for the folder, or --data FOLDER for "
+            "what the recipe is to learn from"
+        )
+    raise PellucidError(f"{name}: a folder ({path.resolve()}), which is written {name}/; there is no recipe {name!r}")
+
+
+def folder_recipe(folder: Path, overrides: Mapping[str, Any]) -> tuple[Recipe, list[str]]:
+    """(the recipe for a folder of pictures, what is to be said of the folder and of what was chosen).
+
+    overrides: keys that somebody has chosen himself. Raises PellucidError as `survey` does.
+    """
+    found = survey(folder)
+    name = RECIPES[found.kind]
+    if name not in list_recipes():
+        raise PellucidError(f"{folder}: pictures with {found.kind}, for which there is no recipe {name!r}")
+    chosen = _choices(found) if found.kind == "classes" else {}
+    recipe = load_recipe(name, {**chosen, **overrides, "data.source": str(folder.resolve())})
+    return recipe, [*found.lines(), _said(recipe, found)]
+
+
+def _choices(found: Survey) -> dict[str, Any]:
+    """What the recipe `pictures` is to be for such a folder, by key."""
+    train = sum(found.counts["train"].values())
+    learnt = train if "test" in found.counts or "validation" in found.counts else round(0.8 * train)
+    least, most = _EPOCHS
+    choices: dict[str, Any] = {
+        "data.size": _size(found),
+        "training.epochs": min(max(round(_SEEN / max(learnt, 1)), least), most),
+    }
+    if learnt < _FEW_IMAGES:
+        choices["training.batch_size"] = 16
+    if _may_be_mirrored(found):
+        choices["crop.flip"] = 0.5
+    return choices
+
+
+def _size(found: Survey) -> list[int]:
+    """The pictures' own size where all have it and it is small, else a square."""
+    (H, W), _ = found.sizes[0]
+    if len(found.sizes) == 1 and max(H, W) <= SIDE and min(H, W) >= _LEAST_SIDE // 2:
+        return [H, W]
+    side = min(max(found.shorter_side // 8 * 8, _LEAST_SIDE), SIDE)
+    return [side, side]
+
+
+def _may_be_mirrored(found: Survey) -> bool:
+    """Whether a picture's mirror image is of the same class: not of characters, nor of what points somewhere."""
+    names = [name.lower() for name in found.class_names]
+    characters = all(len(name) == 1 or name.isdecimal() for name in names)
+    sided = any(side in name.replace("-", "_").split("_") for name in names for side in _SIDES)
+    return found.colour and not characters and not sided
+
+
+def _said(recipe: Recipe, found: Survey) -> str:
+    """What was chosen, in a line."""
+    size = recipe.data.size
+    parts = [f"recipe {recipe.name}"]
+    if size is not None:
+        parts.append(f"pictures at {size[0]}x{size[1]}")
+    parts.append(f"{recipe.training.epochs:g} epochs")
+    if recipe.crop.flip:
+        parts.append("mirrored at random")
+    if found.kind == "classes" and not {"test", "validation"} & found.counts.keys():
+        parts.append("a fifth of each class kept for the test")
+    return ", ".join(parts)
