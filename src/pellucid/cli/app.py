@@ -41,7 +41,8 @@ COMMANDS = {
         "Say what is on images.",
         "pellucid predict digit.png",
         "pellucid predict runs/last some/*.png --json",
-        "pellucid predict efficientnet-lite0 photo.jpg --top 5",
+        "pellucid predict runs/last photos/ --format csv --out answers.csv",
+        "pellucid predict efficientnet-lite0 photo.jpg",
     ),
     "explain": Command(
         "Show where on images a network finds what speaks for a class.",

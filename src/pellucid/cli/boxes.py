@@ -8,22 +8,28 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pellucid.cli.output import print_json, print_table
+from pellucid.cli.output import print_table
 
 if TYPE_CHECKING:
+    from pellucid.cli.answers import Target
     from pellucid.recipes import AnyModel
     from pellucid.recipes.predict_boxes import DetectedFile
 
+PICTURES = "predictions"
+"""Folder beside the model for pictures of what was found."""
 
-def draw_detections(model: AnyModel, images: Sequence[Path], folder: Path, json: bool) -> None:
-    """Draw what is found on each image into the folder, and say what is there, or with `json` what is where."""
+
+def draw_detections(model: AnyModel, images: Sequence[Path], target: Target) -> None:
+    """Draw what is found on each image into a folder, and say what is there, or as CSV or JSON what is where."""
     from pellucid.data.formats.coco import image_ids
     from pellucid.recipes.predict_boxes import detect_files
 
-    found = list(detect_files(model, images, folder))
-    if json:
+    found = list(detect_files(model, images, target.folder(model.path.parent / PICTURES)))
+    if target.is_text:
         ids = numbered([file.image for file in found], image_ids(Path(model.recipe.data.source)))
-        print_json([row for file, key in zip(found, ids, strict=True) for row in coco_results(file, key, model)])
+        objects = [row for file, key in zip(found, ids, strict=True) for row in coco_results(file, key, model)]
+        rows = [[row["file_name"], row["category"], row["score"], *_edges(row)] for row in objects]
+        target.write(("image", "class", "score", "x", "y", "width", "height"), rows, objects)
         return
     print_table(
         ("image", "objects", "picture"),
@@ -65,6 +71,11 @@ def coco_results(file: DetectedFile, image_id: int, model: AnyModel) -> list[dic
             }
         )
     return rows
+
+
+def _edges(row: Mapping[str, object]) -> list[object]:
+    box = row["bbox"]
+    return list(box) if isinstance(box, list) else []
 
 
 def _counted(file: DetectedFile, class_names: tuple[str, ...]) -> str:

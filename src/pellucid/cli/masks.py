@@ -6,20 +6,23 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pellucid.cli.output import print_json, print_table
+from pellucid.cli.boxes import PICTURES
+from pellucid.cli.output import print_table
 
 if TYPE_CHECKING:
+    from pellucid.cli.answers import Target
     from pellucid.recipes import AnyModel
     from pellucid.recipes.predict_masks import SegmentedFile
 
 
-def draw_masks(model: AnyModel, images: Sequence[Path], folder: Path, json: bool) -> None:
-    """Write each image's mask and overlay into the folder, and say what is where."""
+def draw_masks(model: AnyModel, images: Sequence[Path], target: Target) -> None:
+    """Write each image's mask and overlay into a folder, and say what is where."""
     from pellucid.recipes.predict_masks import segment_files
 
-    found = list(segment_files(model, images, folder))
-    if json:
-        print_json([_as_json(result) for result in found])
+    found = list(segment_files(model, images, target.folder(model.path.parent / PICTURES)))
+    if target.is_text:
+        rows = [(r.image, r.mask, *(round(r.shares.get(name, 0.0), 5) for name in model.class_names)) for r in found]
+        target.write(("image", "mask", *model.class_names), rows, [_as_json(result) for result in found])
         return
     print_table(
         ("image", "classes", "mask", "overlay"),

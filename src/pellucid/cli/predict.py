@@ -4,31 +4,44 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from cyclopts import Parameter
 
+from pellucid.cli.answers import Format, Target, answer_folder, as_json, list_unread, readable, show_guesses
 from pellucid.cli.boxes import draw_detections
 from pellucid.cli.flags import Count, switch
 from pellucid.cli.machine import DEFAULT, Machine
 from pellucid.cli.masks import draw_masks
-from pellucid.cli.output import print_json, print_table
+from pellucid.cli.output import print_json
 from pellucid.cli.subject import LAST, trained
 from pellucid.errors import PellucidError
 
-if TYPE_CHECKING:
-    from pellucid.tasks import Guess
-
-RANKS = ("1st", "2nd", "3rd", "4th", "5th")
+FIRST, FIRST_OF_MANY, MANY = 3, 5, 100
+"""Classes that are named unless somebody says how many: of few classes, of more than so many."""
 
 
 def predict(
     *paths: Annotated[
-        str, Parameter(name="[RUN] IMAGE", help=f"PNG or JPEG files; before them a run folder, if it isn't {LAST}.")
+        str,
+        Parameter(
+            name="[RUN] IMAGE",
+            help=f"Picture files, or folders of them; before them a run folder, if it isn't {LAST}.",
+        ),
     ],
-    top: Annotated[Count, Parameter(help="How many classes to name for each image.")] = 3,
+    top: Annotated[
+        Count | None, Parameter(help="How many classes to name for each image; by default 3, of many classes 5.")
+    ] = None,
+    format_: Annotated[
+        Format | None,
+        Parameter(
+            name="--format",
+            help="A table, CSV, JSON, or pictures with what is said of them; one that can't be read is skipped.",
+        ),
+    ] = None,
     out: Annotated[
-        str | None, Parameter(help="Folder for pictures and masks; by default predictions/ in the run folder.")
+        str | None,
+        Parameter(help="File for CSV and JSON; else folder for pictures, by default predictions/ in the run folder."),
     ] = None,
     best: Annotated[bool, switch("The run's best model instead of its last.")] = False,
     json: Annotated[bool, switch("Print JSON.")] = False,
@@ -42,34 +55,57 @@ def predict(
     """
     from pellucid.recipes.imported import pretrained_model
     from pellucid.recipes.predict import guess
+    from pellucid.recipes.predict_files import pictures_in
     from pellucid.recipes.shrink import open_any
 
-    run, images = parted(paths)
+    run, given = parted(paths)
+    images, roots = pictures_in(given), [path for path in given if path.is_dir()]
     machine.use()
     model = pretrained_model(str(run)) if is_pretrained(str(run)) else open_any(trained(run), best=best)
     draw = {"segment": draw_masks, "detect": draw_detections}.get(model.recipe.task["name"])
     if draw is not None:
-        draw(model, images, model.path.parent / "predictions" if out is None else Path(out), json)
+        target = Target(format_ or ("json" if json else "table"), Path(out) if out else None)
+        images, unread = readable(images) if format_ or roots else (images, [])
+        draw(model, images, target)
+        list_unread(unread)
         return
-    found = guess(model, images, top)
+    most = top or (FIRST_OF_MANY if len(model.class_names) > MANY else FIRST)
+    target = Target(format_ or ("json" if json else "table"), Path(out) if out else None)
+    if format_ or roots:
+        answer_folder(model, images, roots, most, target)
+        return
+    found = guess(model, images, most)
     if json:
-        print_json([_as_json(image, guesses) for image, guesses in zip(images, found, strict=True)])
+        print_json([as_json(image, guesses) for image, guesses in zip(images, found, strict=True)])
     else:
-        _show(images, found)
+        show_guesses(images, found)
 
 
 def parted(paths: Sequence[str]) -> tuple[Path, list[Path]]:
-    """The run and the images: the first path is a run if it is a folder or a model's file, or a pretrained
-    network's name.
+    """The run and the images: the first path is a run if it is a model's file, a pretrained network's name, or a
+    folder that is not one of pictures.
 
     Raises PellucidError where no image is left.
     """
     run, images = Path(LAST), [Path(path) for path in paths]
-    if images and (images[0].is_dir() or images[0].suffix == ".safetensors" or is_pretrained(paths[0])):
+    if images and (_is_run(images[0]) or is_pretrained(paths[0])):
         run = images.pop(0)
     if not images:
         raise PellucidError("expected image files, got none")
     return run, images
+
+
+def _is_run(path: Path) -> bool:
+    """Whether a path is a run's or a model's."""
+    from pellucid.recipes.load import RUN_RECIPE
+    from pellucid.recipes.predict_files import pictures_in
+
+    if not path.is_dir():
+        return path.suffix == ".safetensors"
+    try:
+        return (path / RUN_RECIPE).exists() or not pictures_in([path])
+    except PellucidError:  # it has none
+        return True
 
 
 def is_pretrained(name: str) -> bool:
@@ -77,25 +113,3 @@ def is_pretrained(name: str) -> bool:
     from pellucid.exchange.pretrained import PRETRAINED
 
     return name in PRETRAINED and not Path(name).exists()
-
-
-def _as_json(image: Path, guesses: list[Guess]) -> dict[str, object]:
-    best = [{"class": guess.name, "probability": guess.probability} for guess in guesses]
-    return {"image": str(image), "guesses": best}
-
-
-def _show(images: list[Path], found: list[list[Guess]]) -> None:
-    """A line an image."""
-    count = max(map(len, found))
-    names = [RANKS[i] if i < len(RANKS) else f"{i + 1}th" for i in range(count)]
-    columns = [column for name in names for column in (name, f"{name} %")]
-    print_table(
-        ("image", *columns),
-        [(str(image), *_cells(guesses)) for image, guesses in zip(images, found, strict=True)],
-        right=[column for column in columns if column.endswith("%")],
-        wrapped="image",
-    )
-
-
-def _cells(guesses: list[Guess]) -> list[str]:
-    return [cell for guess in guesses for cell in (guess.name, f"{100 * guess.probability:.2f}")]

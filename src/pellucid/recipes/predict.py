@@ -23,9 +23,13 @@ def guess(model: AnyModel, paths: Sequence[Path], top: int = 3) -> list[list[Gue
 
     Every file is read before anything is computed. Raises PellucidError that names a file which is no image.
     """
+    return guess_pixels(model, np.stack([read_image(model, path) for path in paths]), top)
+
+
+def guess_pixels(model: AnyModel, pixels: Array, top: int = 3) -> list[list[Guess]]:
+    """As `guess`, of images (N, C, H, W) uint8 as the network sees them, before they are normalised."""
     if not isinstance(model.task, Classify):
         raise PellucidError(f"{model.path}: its task, {model.recipe.task['name']}, has no classes of whole images")
-    pixels = np.stack([read_image(model, path) for path in paths])
     found = []
     for start in range(0, len(pixels), BATCH):
         with np.errstate(over="ignore", invalid="ignore"):
