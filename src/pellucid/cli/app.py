@@ -33,6 +33,11 @@ COMMANDS = {
         "pellucid train --resume runs/last",
         "pellucid train --restarts 3 --launcher 'mpiexec -n 4'",
     ),
+    "look": Command(
+        "Show pictures as a network will see them, count them, and name doubtful files.",
+        "pellucid look photos/",
+        "pellucid look transfer --data photos",
+    ),
     "evaluate": Command(
         "Measure a trained network on the whole test set.",
         "pellucid evaluate runs/last",
