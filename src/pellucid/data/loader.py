@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pellucid.data import paired_augmentation
 from pellucid.data.augmentation import Augmentation
 from pellucid.data.boxes import Boxes
+from pellucid.data.colours import Colours, mixed
 from pellucid.data.dataset import Dataset
 from pellucid.data.geometry import warp_images, warp_masks
 from pellucid.data.paired_augmentation import RandomCrop
@@ -53,10 +53,10 @@ class Loader:
 
     dataset: what to draw from. batch_size: images a step, those of every rank together. seed, shuffle: order
     of the images, a new one each epoch; without shuffle they come as they lie. augment: random changes; None
-    for none. crop: a random window after those, masks and boxes moved alike; None for none. dtype: float type of the
-    inputs. drop_last: leave out the last batch where it is smaller. mean, std: of each channel, in units where white
-    is 1; None leaves 0 .. 1 as it is. ignored: label of a mask's pixels that come from outside the image. rank,
-    ranks: this process's share; see `shard`.
+    for none. crop: a random window after those, masks and boxes moved alike; None for none. colours: random changes
+    of colours behind both; None for none. dtype: float type of the inputs. drop_last: leave out the last batch where
+    it is smaller. mean, std: of each channel, in units where white is 1; None leaves 0 .. 1 as it is. ignored: label
+    of a mask's pixels that come from outside the image. rank, ranks: this process's share; see `shard`.
     """
 
     dataset: Dataset
@@ -65,6 +65,7 @@ class Loader:
     shuffle: bool = True
     augment: Augmentation | None = None
     crop: RandomCrop | None = None
+    colours: Colours | None = None
     dtype: npt.DTypeLike = np.float32
     drop_last: bool = False
     mean: Sequence[float] | None = None
@@ -96,6 +97,8 @@ class Loader:
         All ranks' shares put together are the batch that one process alone would get. A last batch of fewer
         images than ranks leaves some ranks with a batch of none: they have as many steps as the others.
         """
+        if ranks > 1 and self.colours is not None and self.colours.mixup:
+            raise PellucidError(f"mixup: mixes the images of one process, expected no more than that, got {ranks}")
         return replace(self, rank=rank, ranks=ranks)
 
     def order(self, epoch: int) -> Array:
@@ -116,7 +119,7 @@ class Loader:
         offset, end = size * self.rank // self.ranks, size * (self.rank + 1) // self.ranks
         samples = order[start + offset : start + end]
         pixels, targets = np.asarray(self.dataset.inputs[samples]), self.dataset.targets[samples]
-        if pixels.ndim == 2 and (self.augment is not None or self.crop is not None):
+        if pixels.ndim == 2 and any(change is not None for change in (self.augment, self.crop, self.colours)):
             raise PellucidError(f"{self.dataset.name}: augmentation and crops change images, got rows of a table")
         parts = self.dataset.parts
         shown = np.broadcast_to(pixels.shape[-2:], (len(samples), 2)) if parts is None else parts[samples]
@@ -126,16 +129,21 @@ class Loader:
             visible = (self.crop or RandomCrop()).visible
             pixels, targets = _augmented(self.augment, uniform, pixels, targets, shown, visible, self.ignored)
         if self.crop is not None:
-            uniform = uniform_rows(
-                self.seed, "crop", epoch, start + offset, len(samples), paired_augmentation.COLUMNS
-            )
+            uniform = uniform_rows(self.seed, "crop", epoch, start + offset, len(samples), self.crop.columns)
             masks = targets if _are_masks(targets) else None
             if isinstance(targets, Boxes):
                 affine = self.crop.affine(uniform, shown)
                 targets = targets.moved(affine, self.crop.size, self.crop.visible)
             pixels, moved = self.crop(uniform, pixels, masks, self.ignored, shown)
             targets = targets if moved is None else moved
+        if self.colours is not None:
+            uniform = uniform_rows(self.seed, "colours", epoch, start + offset, len(samples), Colours.COLUMNS)
+            pixels = self.colours(pixels, uniform, white)
         inputs = normalized(pixels, self.dtype, white, self.mean, self.std)
+        if self.colours is not None and self.colours.mixup:
+            if not isinstance(targets, np.ndarray) or targets.ndim != 1 or targets.dtype.kind not in "iu":
+                raise PellucidError(f"{self.dataset.name}: mixup is for a class an image")
+            inputs, targets = mixed(inputs, targets, self.colours.mixup, self.seed, epoch, index)
         return Batch(inputs, targets, samples, index, start + offset, offset, size)
 
 

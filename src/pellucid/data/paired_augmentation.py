@@ -21,6 +21,8 @@ class RandomCrop:
     scale: (least, most) magnification before the window is cut, uniform in its logarithm. flip: probability of
     mirroring left and right. Where the magnified image is smaller than the window it lies anywhere in it; around it
     the image is black and the mask is ignored.
+    aspect: how much wider, or higher, than it was an image may become: 4/3 draws a ratio from 3/4 .. 4/3, uniform in
+    its logarithm. With scale and size that is the random resized crop of Szegedy et al. 2015.
     visible: a box of which less than this share stays in the window, or in an image moved otherwise, is ignored.
     """
 
@@ -28,6 +30,7 @@ class RandomCrop:
     scale: tuple[float, float] = (1.0, 1.0)
     flip: float = 0.0
     visible: float = 0.5
+    aspect: float = 1.0
 
     def __post_init__(self) -> None:
         if self.size is not None and min(self.size) < 1:
@@ -36,22 +39,32 @@ class RandomCrop:
             raise PellucidError(f"crop scale = {self.scale}: expected (least, most), from 0.001 to 1000")
         if not 0 <= self.flip <= 1:
             raise PellucidError(f"crop flip = {self.flip}: expected a probability")
+        if not 1 <= self.aspect <= 100:
+            raise PellucidError(f"crop aspect = {self.aspect}: expected 1 to 100")
         if not 0 <= self.visible <= 1:
             raise PellucidError(f"crop visible = {self.visible}: expected a share, 0 to 1")
 
     @property
     def changes(self) -> bool:
         """Whether it does anything."""
-        return self.size is not None or self.scale != (1.0, 1.0) or self.flip > 0
+        return self.size is not None or self.scale != (1.0, 1.0) or self.flip > 0 or self.aspect > 1
+
+    @property
+    def columns(self) -> int:
+        """Random numbers an image."""
+        return COLUMNS + (self.aspect > 1)
 
     def affine(self, uniform: Array, size: Pair | Array) -> Affine:
-        """The map of each image of a batch, from uniform numbers (n, COLUMNS), for images of size (H, W).
+        """The map of each image of a batch, from uniform numbers (n, columns), for images of size (H, W).
 
         size: of all images, or (n, 2) of each one's own part of the canvas, on which the window is drawn.
         The map's inverse says where points, and corners of boxes, have gone.
         """
         low, high = np.log(self.scale)
-        scale = np.exp(low + (high - low) * uniform[:, 0])[:, None]
+        scale = np.exp(low + (high - low) * uniform[:, 0])[:, None] * np.ones(2)
+        if self.aspect > 1:
+            half = np.exp(np.log(self.aspect) * (uniform[:, COLUMNS] - 0.5))
+            scale *= np.stack([1 / half, half], axis=1)
         shown = np.broadcast_to(np.array(size), (len(uniform), 2))
         window = shown if self.size is None else np.array(self.size)
         room = shown * scale - window  # negative: the image moves in the window
@@ -59,7 +72,7 @@ class RandomCrop:
             np.rint(uniform[:, 2:4] * room) + 0.5
         ) / scale - 0.5  # the window's first pixel, between pixels' middles
         matrix = np.zeros((len(uniform), 2, 2))
-        matrix[:, 0, 0] = matrix[:, 1, 1] = 1 / scale[:, 0]
+        matrix[:, 0, 0], matrix[:, 1, 1] = 1 / scale.T
         mirrored = uniform[:, 1] < self.flip
         matrix[mirrored, 1, 1] *= -1
         first[mirrored, 1] = shown[mirrored, 1] - 1 - first[mirrored, 1]

@@ -14,7 +14,7 @@ from pellucid.layers.dropout import Dropout
 from pellucid.layers.identity import Identity
 from pellucid.layers.joins import Add, Join, Multiply
 from pellucid.layers.linear import Linear
-from pellucid.layers.loss import MeanSquaredError, SoftmaxCrossEntropy
+from pellucid.layers.loss import FocalCrossEntropy, MeanSquaredError, SoftmaxCrossEntropy
 from pellucid.layers.normalization import BatchNorm2d
 from pellucid.layers.pooling import AvgPool2d, GlobalAvgPool2d, MaxPool2d
 from pellucid.layers.reshape import Flatten
@@ -32,6 +32,7 @@ __all__ = [
     "ConvTranspose2d",
     "Dropout",
     "Flatten",
+    "FocalCrossEntropy",
     "GlobalAvgPool2d",
     "Identity",
     "Join",

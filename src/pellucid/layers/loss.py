@@ -66,6 +66,44 @@ class SoftmaxCrossEntropy:
 
 
 @dataclass(frozen=True)
+class FocalCrossEntropy(SoftmaxCrossEntropy):
+    """Cross-entropy in which images that are known well count little: (1 - p)^gamma times each one's.
+
+    p: probability of the label (Lin et al. 2017, "Focal Loss", for softmax). gamma: 0 is cross-entropy, 2 usual.
+    """
+
+    gamma: float = 2.0
+
+    def __call__(self, logits: Array, labels: Array, normalizer: float | None = None) -> tuple[float, Array]:
+        """(loss, gradient) for logits (N, K) and labels (N,); see SoftmaxCrossEntropy."""
+        if self.label_smoothing:
+            raise PellucidError("focal loss: expected no label smoothing, which has no single label's probability")
+        z, labels = ops.host(logits), ops.host(labels)
+        if z.ndim != 2 or labels.shape != z.shape[:1]:
+            raise PellucidError(f"focal loss: expected logits (N, K) and labels (N,), got {z.shape}, {labels.shape}")
+        K = z.shape[1]
+        self._check(labels, K)
+        counted = np.ones(labels.shape, bool) if self.ignore_label is None else labels != self.ignore_label
+        target, places = np.where(counted, labels, 0), np.arange(len(labels))
+        weights = self._weights(K, np.float64)
+        total = self.count(labels, K) if normalizer is None else normalizer
+        scale = (np.ones(K) if weights is None else weights)[target] * counted / (total or 1.0)
+        wide = z.astype(np.float64)
+        shifted = wide - wide.max(1, keepdims=True)
+        p = np.exp(shifted)
+        norm = p.sum(1, keepdims=True)
+        p /= norm
+        own, log_own = p[places, target], shifted[places, target] - np.log(norm[:, 0])
+        rest = 1 - own
+        loss = float((-scale * rest**self.gamma * log_own).sum())
+        # d loss / d own, times own: the softmax's derivative is own (1 - own) for the label, -own p_k for others.
+        slope = scale * (self.gamma * own * np.maximum(rest, 1e-300) ** (self.gamma - 1) * log_own - rest**self.gamma)
+        gradient = -slope[:, None] * p
+        gradient[places, target] += slope
+        return loss, ops.array(gradient.astype(z.dtype))
+
+
+@dataclass(frozen=True)
 class MeanSquaredError:
     """Mean of (y - target)^2 over all elements."""
 

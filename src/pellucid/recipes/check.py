@@ -30,7 +30,7 @@ def check_choices(recipe: Recipe) -> None:
     check_choice("task", recipe.task, TASKS, given=1)
     check_choice("optimizer", recipe.optimizer, OPTIMIZERS, given=0)
     check_choice("schedule", recipe.schedule, SCHEDULES, given=2)
-    _check_numbers(recipe.training, "training", above=("epochs", "batch_size"))
+    _check_numbers(recipe.training, "training", above=("epochs", "batch_size", "parts"))
     _check_numbers(recipe.data, "data")
     _check_name(recipe.name)
     for name, values in (("mean", recipe.data.mean), ("std", recipe.data.std)):

@@ -70,6 +70,7 @@ def build_loader(recipe: Recipe, dataset: Dataset, *, training: bool) -> Loader:
         shuffle=training,
         augment=recipe.augmentation if training and _augments(recipe) else None,
         crop=recipe.crop if training and recipe.crop.changes else None,
+        colours=recipe.colours if training and recipe.colours.changes else None,
         dtype=float_type(settings.precision),
         mean=data.mean or None,
         std=data.std or None,

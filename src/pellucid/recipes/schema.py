@@ -7,6 +7,7 @@ from typing import Any, Literal
 import msgspec
 
 from pellucid.data import Augmentation
+from pellucid.data.colours import Colours
 from pellucid.data.paired_augmentation import RandomCrop
 
 Choice = dict[str, Any]
@@ -47,7 +48,8 @@ class GroupSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class TrainingSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How training runs.
 
-    epochs: may be a fraction. batch_size: images a step. seed: of weights, order, dropout and augmentation.
+    epochs: may be a fraction. batch_size: images a step. parts: that a batch is computed in, their gradients
+    added: for batches larger than memory. seed: of weights, order, dropout and augmentation.
     evaluate_samples: images measured after each epoch but the last, which measures all; 0: all.
     clip: largest norm of the gradient; 0: no limit. ema: decay of the moving average of the weights; 0: none.
     checkpoint_seconds: at most so long between checkpoints. log_every: steps between step lines of the history;
@@ -61,6 +63,7 @@ class TrainingSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     epochs: float = 5.0
     batch_size: int = 128
+    parts: int = 1
     seed: int = 0
     evaluate_samples: int = 0
     clip: float = 0.0
@@ -88,6 +91,7 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     task: Choice = msgspec.field(default_factory=lambda: {"name": "classify"})
     data: DataSettings = DataSettings()
     augmentation: Augmentation = Augmentation()
+    colours: Colours = Colours()
     crop: RandomCrop = RandomCrop()
     optimizer: Choice
     schedule: Choice = msgspec.field(default_factory=lambda: {"name": "constant"})

@@ -60,6 +60,7 @@ def build_trainer(
         samples=_samples(evaluations, settings.evaluate_samples),
         seed=settings.seed,
         clip=settings.clip,
+        parts=settings.parts,
         average=WeightAverage(network, settings.ema) if settings.ema else None,
         groups=head_first(network, recipe),
         callbacks=callbacks,

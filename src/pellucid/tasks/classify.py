@@ -9,8 +9,9 @@ from typing import Literal
 import numpy as np
 
 from pellucid import ops
+from pellucid.data.colours import Mixed
 from pellucid.errors import PellucidError
-from pellucid.layers import SoftmaxCrossEntropy
+from pellucid.layers import FocalCrossEntropy, SoftmaxCrossEntropy
 from pellucid.ops.arrays import Array
 
 TOP = 5
@@ -32,8 +33,8 @@ class Classify:
 
     class_names: name of class 0, 1, ... label_smoothing, class_weights, ignore_label: see SoftmaxCrossEntropy;
     images with the ignored label count nowhere. class_weights "balanced" becomes numbers once the training images
-    are counted. measures: what else is measured, see MEASURES. Outputs are logits
-    (N, K), targets integer labels (N,).
+    are counted. measures: what else is measured, see MEASURES. focal: gamma of the focal loss, 0 for cross-entropy;
+    see FocalCrossEntropy. Outputs are logits (N, K), targets integer labels (N,), or those of mixed images.
     """
 
     class_names: tuple[str, ...]
@@ -41,6 +42,7 @@ class Classify:
     class_weights: Sequence[float] | Literal["balanced"] | None = None
     ignore_label: int | None = None
     measures: Sequence[str] = ()
+    focal: float = 0.0
 
     primary = "accuracy"
     larger_is_better = True
@@ -62,15 +64,34 @@ class Classify:
         """The loss and its settings."""
         if isinstance(self.class_weights, str):
             raise PellucidError('class_weights = "balanced": expected the training images to be counted first')
-        return SoftmaxCrossEntropy(self.label_smoothing, self.class_weights, self.ignore_label)
+        settings = self.label_smoothing, self.class_weights, self.ignore_label
+        return FocalCrossEntropy(*settings, gamma=self.focal) if self.focal else SoftmaxCrossEntropy(*settings)
 
-    def count(self, outputs: Array, targets: Array) -> Array:
+    @property
+    def records(self) -> bool:
+        """Whether a backend can do its steps by itself."""
+        return not self.focal
+
+    def count(self, outputs: Array, targets: Array | Mixed) -> Array:
         """Number of images, or the sum of their class weights: (1,) float64."""
-        return np.array([self.criterion.count(targets, outputs.shape[1])])
+        K, count = outputs.shape[1], self.criterion.count
+        if isinstance(targets, Mixed):
+            return np.array(
+                [targets.share * count(targets.first, K) + (1 - targets.share) * count(targets.second, K)]
+            )
+        return np.array([count(targets, K)])
 
-    def loss(self, outputs: Array, targets: Array, total: Array | None = None) -> tuple[float, Array]:
+    def loss(self, outputs: Array, targets: Array | Mixed, total: Array | None = None) -> tuple[float, Array]:
         """(loss, gradient for the logits): the sum over these images divided by `total`, by default their count."""
-        return self.criterion(outputs, targets, None if total is None else float(total[0]))
+        criterion, divisor = self.criterion, None if total is None else float(total[0])
+        if not isinstance(targets, Mixed):
+            return criterion(outputs, targets, divisor)
+        divisor = float(self.count(outputs, targets)[0]) if divisor is None else divisor
+        (loss, gradient), (other, slope) = (
+            criterion(outputs, part, divisor) for part in (targets.first, targets.second)
+        )
+        share, rest = (outputs.dtype.type(part) for part in (targets.share, 1 - targets.share))
+        return float(share * loss + rest * other), gradient * share + slope * rest
 
     def count_into(self, outputs: Array, targets: Array, counts: Array, settings: Array) -> None:
         """What the training's metrics count of a batch, added where a backend does whole steps (ops.recorder)."""
@@ -102,13 +123,13 @@ class Accuracy:
         self.ignore_label = ignore_label
         self.counts = {"images": np.zeros((), np.int64), "right": np.zeros((), np.int64)}
 
-    def update(self, outputs: Array, targets: Array) -> None:
-        """Take in logits (N, K) and labels (N,)."""
-        outputs, targets = ops.host(outputs), ops.host(targets)
+    def update(self, outputs: Array, targets: Array | Mixed) -> None:
+        """Take in logits (N, K) and labels (N,); of mixed images that of the larger share."""
+        outputs, labels = ops.host(outputs), ops.host(targets.first if isinstance(targets, Mixed) else targets)
         if self.ignore_label is not None:
-            counted = targets != self.ignore_label
-            outputs, targets = outputs[counted], targets[counted]
-        self._add(outputs, targets, outputs.argmax(1))
+            counted = labels != self.ignore_label
+            outputs, labels = outputs[counted], labels[counted]
+        self._add(outputs, labels, outputs.argmax(1))
 
     def _add(self, outputs: Array, targets: Array, guesses: Array) -> None:
         """Count images that all count."""

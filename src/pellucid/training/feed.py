@@ -120,7 +120,12 @@ class FromHost(_Sized):
 def feed_for(loader: Loader, recorder: Any) -> Feed:
     """The faster one that can be."""
     inputs, targets = loader.dataset.inputs, loader.dataset.targets
-    if not isinstance(inputs, np.ndarray) or inputs.dtype != np.uint8 or loader.crop is not None:
+    if (
+        not isinstance(inputs, np.ndarray)
+        or inputs.dtype != np.uint8
+        or loader.crop is not None
+        or loader.colours is not None
+    ):
         return FromHost(loader)
     if not isinstance(targets, np.ndarray) or targets.ndim != 1:
         return FromHost(loader)

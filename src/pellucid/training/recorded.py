@@ -165,7 +165,10 @@ def sound(done: Done, *, scaled: bool) -> bool:
 def recorded_steps(trainer: Trainer) -> RecordedSteps | None:
     """The trainer's steps recorded; None where its backend, its task or its ranks don't allow that."""
     recorder = ops.recorder()
-    if recorder is None or trainer.communicator.ranks > 1 or not hasattr(trainer.task, "count_into"):
+    if recorder is None or trainer.communicator.ranks > 1 or trainer.parts > 1:
+        return None
+    mixes = trainer.loader.colours is not None and trainer.loader.colours.mixup
+    if mixes or not hasattr(trainer.task, "count_into") or not getattr(trainer.task, "records", True):
         return None
     assert not is_half(trainer.weights.vector.dtype)
     return RecordedSteps(trainer, recorder)

@@ -65,6 +65,17 @@ class Callback:
         """Training is over: finished, asked to stop, or broken off by an exception. Called exactly once."""
 
 
+@dataclass(frozen=True, eq=False)
+class Passed:
+    """What a batch gave: this rank's part of the loss, the gradient of all ranks, what all count; and outputs with
+    their targets."""
+
+    loss: float
+    gradient: Array
+    total: Array
+    seen: list[tuple[Any, Any]]
+
+
 @dataclass
 class Trainer:
     """Trains a network for a number of epochs, measures it after each, and can stop and go on at any step.
@@ -75,6 +86,7 @@ class Trainer:
     samples: loaders that stand in for those of the same name in every epoch but the last, to save time.
     seed: of dropout; the order of the images is the loader's business.
     clip: largest norm of the gradient; a longer one is shortened (Pascanu et al. 2013). 0: no limit.
+    parts: of a batch, computed one behind the other, their gradients added; statistics of norms are each part's own.
     average: moving average of the weights, which is measured and kept instead of the last ones. None: no average.
     groups: which parameters learn how in epoch 0, 1, ...; None: as the network's own groups say, in all of them.
     callbacks: called in their order. communicator: the processes that share each batch.
@@ -90,6 +102,7 @@ class Trainer:
     samples: Mapping[str, Loader] = field(default_factory=dict)
     seed: int = 0
     clip: float = 0.0
+    parts: int = 1
     average: WeightAverage | None = None
     groups: Callable[[int], Sequence[ParameterGroup]] | None = None
     callbacks: Sequence[Callback] = ()
@@ -226,13 +239,8 @@ class Trainer:
 
     def _step(self, batch: Batch, stop: StopRequest) -> tuple[float, bool]:
         """Forward, loss, backward, sum over the ranks, update: the whole batch's loss, and whether to stop."""
-        context = self._context(batch)
-        outputs = self.weights.outputs(self.network.forward(batch.inputs, context))
-        total = self.communicator.all_reduce(self.task.count(outputs, batch.targets))
-        loss, gradient = self.task.loss(outputs, batch.targets, total)
-        with np.errstate(over="ignore", invalid="ignore"):  # the gradient's norm tells
-            self.network.backward(self.weights.to_backward(gradient))
-        gradient = self.communicator.all_reduce(self.weights.gradient())
+        passed = self._whole(batch) if self.parts == 1 else self._in_parts(batch)
+        loss, gradient, total = passed.loss, passed.gradient, passed.total
         loss, stopping = self._sum(loss, float(stop.asked))
 
         norm = math.sqrt(ops.squared_norm(gradient))
@@ -248,8 +256,47 @@ class Trainer:
         )
         if self.average is not None:
             self.average.update(self.weights.vector, self.network.statistics, self.state.step)
-        self.metrics.update(outputs, batch.targets)
+        for outputs, targets in passed.seen:
+            self.metrics.update(outputs, targets)
         return loss, bool(stopping)
+
+    def _whole(self, batch: Batch) -> Passed:
+        """Forwards and backwards, all of the batch at once."""
+        outputs = self.weights.outputs(self.network.forward(batch.inputs, self._context(batch)))
+        total = self.communicator.all_reduce(self.task.count(outputs, batch.targets))
+        loss, gradient = self.task.loss(outputs, batch.targets, total)
+        with np.errstate(over="ignore", invalid="ignore"):  # the gradient's norm tells
+            self.network.backward(self.weights.to_backward(gradient))
+        gradient = self.communicator.all_reduce(self.weights.gradient())
+        return Passed(loss, gradient, total, [(outputs, batch.targets)])
+
+    def _in_parts(self, batch: Batch) -> Passed:
+        """As `_whole`, a part of the batch at a time: sums over all that counts, divided at the end."""
+        loss, gradient, counted = 0.0, ops.zeros(self.weights.vector.shape, self.weights.vector.dtype), np.zeros(1)
+        seen = []
+        cuts = [len(batch) * part // self.parts for part in range(self.parts + 1)]
+        for first, end in itertools.pairwise(cuts):
+            if first == end:
+                continue
+            here = slice(first, end)
+            part = replace(
+                batch, inputs=batch.inputs[here], targets=batch.targets[here], samples=batch.samples[here],
+                offset=batch.offset + first,
+            )  # fmt: skip
+            outputs = self.weights.outputs(self.network.forward(part.inputs, self._context(part)))
+            own = self.task.count(outputs, part.targets)
+            share, slope = self.task.loss(outputs, part.targets, own)
+            weight = float(own[0]) or 1.0
+            with np.errstate(over="ignore", invalid="ignore"):
+                self.network.backward(self.weights.to_backward(slope))
+                gradient += self.weights.gradient() * gradient.dtype.type(weight)
+            loss, counted = loss + weight * share, counted + own
+            seen.append((outputs, part.targets))
+        total = self.communicator.all_reduce(counted)
+        divisor = float(total[0]) or 1.0
+        gradient = self.communicator.all_reduce(gradient)
+        gradient *= gradient.dtype.type(1 / divisor)
+        return Passed(loss / divisor, gradient, total, seen)
 
     def _sum(self, *numbers: float) -> list[float]:
         """Each number's sum over the ranks."""
