@@ -18,7 +18,6 @@ import numpy as np
 from pellucid import ops
 from pellucid.data import mnist_dataset
 from pellucid.export import export_c
-from pellucid.graph import fuse
 from pellucid.layers import Layer, SoftmaxCrossEntropy, training
 from pellucid.network import Network
 from pellucid.ops import memory
@@ -65,7 +64,7 @@ def training_step_bytes(name: str, batch: int) -> tuple[int, int, int]:
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     forward()
-    activations = sum(kept_arrays(node.layer for node in fuse(network.nodes)).values())
+    activations = sum(kept_arrays(node.layer for node in network._running.nodes).values())
     copy = weights.vector.nbytes if weights.vector is not network.vector else 0
     return activations, network.vector.nbytes + network.gradient.nbytes + copy, peak
 

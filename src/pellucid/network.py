@@ -80,7 +80,7 @@ class Network:
                     parameter.gradient = self.gradient[part].reshape(parameter.shape)
                 start += parameter.size
         self._plain = Executor(self.nodes)
-        self._running = Executor(fuse(self.nodes)) if self.fused else self._plain
+        self._running = Executor(fuse(self.nodes, self.input_shape)) if self.fused else self._plain
         self._kept = self._running  # what ran last to be differentiated: as written, where it was watched
 
     @property

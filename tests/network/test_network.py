@@ -91,7 +91,7 @@ def test_fusion_changes_nothing_but_the_passes() -> None:
         results.append((y, dx, network.gradient.copy()))
     for plain, fused in zip(*results, strict=True):
         np.testing.assert_allclose(fused, plain, rtol=1e-11, atol=1e-13)
-    kinds = [node.layer.kind for node in fuse(Network(small(), (2, 8, 8)).nodes)]
+    kinds = [node.layer.kind for node in fuse(Network(small(), (2, 8, 8)).nodes, (2, 8, 8))]
     assert {"ConvReLUMaxPool", "ConvReLU", "LinearReLU"} <= set(kinds)
 
 

@@ -3,6 +3,8 @@
     Conv2d, ReLU, MaxPool2d(2)  ->  one convolution whose output never meets memory unpooled
     Conv2d, ReLU                ->  one convolution
     Linear, ReLU                ->  one affine layer
+    BatchNorm2d, ReLU or ReLU6  ->  one norm
+    BatchNorm2d, Add[, ReLU]    ->  one norm, where two values of one shape are added
     ReLU, MaxPool2d             ->  the pool first, so that ReLU has fewer numbers to look at and to keep
     Identity                    ->  nothing
 
@@ -14,27 +16,31 @@ from __future__ import annotations
 
 from pellucid.graph.node import Node, Nodes
 from pellucid.graph.rewrite import rewrite
-from pellucid.layers.activation import ReLU
+from pellucid.layers.activation import Clip, ReLU, ReLU6
+from pellucid.layers.base import Layer
 from pellucid.layers.convolution import Conv2d
-from pellucid.layers.fused import ConvReLU, ConvReLUMaxPool, LinearReLU
+from pellucid.layers.fused import BatchNormAdd, BatchNormClip, ConvReLU, ConvReLUMaxPool, LinearReLU
 from pellucid.layers.identity import Identity
+from pellucid.layers.joins import Add
 from pellucid.layers.linear import Linear
+from pellucid.layers.normalization import BatchNorm2d
 from pellucid.layers.pooling import MaxPool2d
+from pellucid.ops.arrays import Shape
 from pellucid.ops.geometry import Geometry
 
 
-def fuse(nodes: Nodes) -> Nodes:
-    """The same function over the same parameters, with adjacent nodes joined where an op does both."""
+def fuse(nodes: Nodes, input_shape: Shape) -> Nodes:
+    """The same function over the same parameters, with nodes joined where an op does them all."""
     nodes = without_identities(nodes)
-    joined: list[Node] = []
+    shapes = nodes.shapes(input_shape)
+    standing: dict[str, Node] = {}  # by the node in whose place it stands
     done: set[str] = set()
     for node in nodes:
         if node.name not in done:
-            ahead = _chain(nodes, node)
-            made = _join(ahead)
-            joined += made
-            done.update(part.name for part in ahead[: _length(ahead)])
-    return Nodes(tuple(joined), nodes.outputs)
+            used, made = _joined(nodes, node, shapes, done)
+            done.update(part.name for part in used)
+            standing |= made
+    return Nodes(tuple(standing[node.name] for node in nodes if node.name in standing), nodes.outputs)
 
 
 def without_identities(nodes: Nodes) -> Nodes:
@@ -42,41 +48,57 @@ def without_identities(nodes: Nodes) -> Nodes:
     return rewrite(nodes, lambda node: [] if type(node.layer) is Identity else [node])
 
 
-def _chain(nodes: Nodes, node: Node) -> list[Node]:
-    """The node and up to two more, each of which alone sees the one before it."""
+def _joined(nodes: Nodes, node: Node, shapes: dict[str, Shape], done: set[str]) -> tuple[list[Node], dict[str, Node]]:
+    """A node and those that are joined with it, and what stands for them, by the node whose place it takes."""
+    chain = _chain(nodes, node, done)
+    layers = [each.layer for each in chain]
+    first, clipped = layers[0], len(layers) > 1 and type(layers[1]) in {ReLU, ReLU6, Clip}
+    made: Layer | None = None
+    length = 2
+    if isinstance(first, BatchNorm2d):
+        if len(chain) > 1 and _adds_alike(chain[1], shapes):
+            return _norm_and_add(chain)
+        made = BatchNormClip(first, layers[:2]) if clipped else None
+    elif isinstance(first, Conv2d) and clipped and isinstance(layers[1], ReLU):
+        length = 3 if len(layers) > 2 and _is_plain_pool(layers[2]) else 2
+        made = (ConvReLUMaxPool if length == 3 else ConvReLU)(first, layers[:length])
+    elif isinstance(first, Linear) and clipped and isinstance(layers[1], ReLU):
+        made = LinearReLU(first, layers[:2])
+    elif isinstance(first, ReLU) and len(layers) > 1 and isinstance(layers[1], MaxPool2d):
+        pool = Node(layers[1], node.inputs, node.name)
+        return chain[:2], {node.name: pool, chain[1].name: Node(first, node.name, chain[1].name)}
+    if made is None:
+        return [node], {node.name: node}
+    return chain[:length], {chain[length - 1].name: Node(made, node.inputs, chain[length - 1].name)}
+
+
+def _chain(nodes: Nodes, node: Node, done: set[str]) -> list[Node]:
+    """The node and up to two more, each of which alone sees the one before it; only an Add may see others too."""
     chain = [node]
     while len(chain) < 3:
         after = nodes.sole_reader(chain[-1].name)
-        if after is None or after.join:
+        if after is None or after.name in done or (after.join and type(after.layer) is not Add):
             break
         chain.append(after)
     return chain
 
 
-def _length(ahead: list[Node]) -> int:
-    """How many of these nodes are joined."""
-    layers = [node.layer for node in ahead]
-    followed = len(layers) > 1 and isinstance(layers[1], ReLU)
-    if followed and isinstance(layers[0], Conv2d):
-        return 3 if len(layers) > 2 and _is_plain_pool(layers[2]) else 2
-    if followed and isinstance(layers[0], Linear):
-        return 2
-    pooled = len(layers) > 1 and isinstance(layers[0], ReLU) and isinstance(layers[1], MaxPool2d)
-    return 2 if pooled else 1
+def _adds_alike(node: Node, shapes: dict[str, Shape]) -> bool:
+    """Whether two values of one shape are added, and not two pixels, of which one may spread over larger images."""
+    if not isinstance(node.layer, Add) or len(node.inputs) != 2:
+        return False
+    first, second = (shapes[name] for name in node.inputs)
+    return first == second and first[1:] != (1, 1)
 
 
-def _join(ahead: list[Node]) -> list[Node]:
-    """What stands for the joined ones among these nodes."""
-    used = ahead[: _length(ahead)]
-    if len(used) == 1:
-        return used
-    first, layers, name = used[0], [node.layer for node in used], used[-1].name
-    if isinstance(first.layer, Conv2d):
-        joined = ConvReLUMaxPool(first.layer, layers) if len(used) == 3 else ConvReLU(first.layer, layers)
-        return [Node(joined, first.inputs, name)]
-    if isinstance(first.layer, Linear):
-        return [Node(LinearReLU(first.layer, layers), first.inputs, name)]
-    return [Node(layers[1], first.inputs, first.name), Node(layers[0], first.name, name)]
+def _norm_and_add(chain: list[Node]) -> tuple[list[Node], dict[str, Node]]:
+    """A norm with what is added to it. It stands where the Add did, when the other value is known too."""
+    norm, adding = chain[:2]
+    assert isinstance(norm.layer, BatchNorm2d)
+    used = chain if len(chain) > 2 and isinstance(chain[2].layer, ReLU) else chain[:2]
+    other = next(name for name in adding.inputs if name != norm.name)
+    joined = BatchNormAdd(norm.layer, [node.layer for node in used])
+    return used, {used[-1].name: Node(joined, (*norm.inputs, other), used[-1].name)}
 
 
 def _is_plain_pool(layer: object) -> bool:

@@ -1,10 +1,17 @@
 """Layers that stand for several, each one pass over memory; `graph.fuse` makes them, nobody writes them by hand."""
 
+import copy
+import math
+from collections.abc import Sequence
+
 from pellucid import ops
+from pellucid.layers.activation import Clip, ReLU
 from pellucid.layers.base import Layer, Parameter
 from pellucid.layers.context import INFERENCE, Context
 from pellucid.layers.convolution import Conv2d
+from pellucid.layers.joins import Add, Join
 from pellucid.layers.linear import Linear
+from pellucid.layers.normalization import BatchNorm2d
 from pellucid.ops.arrays import Array, Shape
 from pellucid.ops.geometry import Geometry
 
@@ -110,3 +117,67 @@ class LinearReLU(_Fused):
         weight, bias = self.linear.built_weight, self.linear.bias
         db = bias.gradient if bias is not None else None
         return ops.linear_relu_backward(dy, self.y, self.x, weight.value, weight.gradient, db, self.input_gradient)
+
+
+def bounds(activation: Layer) -> tuple[float, float]:
+    """Between which values a ReLU or Clip lets pass."""
+    if isinstance(activation, Clip):
+        return activation.low, activation.high
+    return 0.0, math.inf
+
+
+class BatchNormClip(_Fused):
+    """BatchNorm2d and ReLU or ReLU6, in one pass."""
+
+    keeps = ()
+
+    def __init__(self, norm: BatchNorm2d, layers: list[Layer]) -> None:
+        super().__init__(layers)
+        self.norm = copy.copy(norm)  # the same parameters; what it keeps is of this place
+        self.bounds = bounds(layers[-1])
+
+    def forward(self, x: Array, context: Context = INFERENCE) -> Array:
+        """Normalise and clip."""
+        return self.norm.normalised(x, context, None, *self.bounds)
+
+    def backward(self, dy: Array) -> Array:
+        """What lay between the bounds is found again from x, which the norm keeps."""
+        return self.norm.gradient(dy, *self.bounds)
+
+    def forget(self) -> None:
+        """What the norm keeps."""
+        self.norm.forget()
+
+
+class BatchNormAdd(Join, _Fused):
+    """BatchNorm2d, Add of something else and, where one follows, ReLU, in one pass. Inputs: the norm's, the other."""
+
+    keeps = ("y",)
+
+    def __init__(self, norm: BatchNorm2d, layers: list[Layer]) -> None:
+        _Fused.__init__(self, layers)
+        self.norm = copy.copy(norm)
+        self.bounds = bounds(layers[-1]) if isinstance(layers[-1], ReLU) else (-math.inf, math.inf)
+
+    def output_shape(self, input_shapes: Sequence[Shape]) -> Shape:  # type: ignore[override]
+        """The same as the inputs'."""
+        shape: Shape = Add().output_shape([self.norm.output_shape(input_shapes[0]), input_shapes[1]])
+        return shape
+
+    def forward(self, xs: Sequence[Array], context: Context = INFERENCE) -> Array:  # type: ignore[override]
+        """Normalise the first, add the second, clip."""
+        x, added = xs
+        y = self.norm.normalised(x, context, added, *self.bounds)
+        if context.keep:
+            self.y = y
+        return y
+
+    def backward(self, dy: Array) -> list[Array | None]:  # type: ignore[override]
+        """Mask, which is the gradient of the second, then the norm's backward."""
+        dz = dy if math.isinf(self.bounds[0]) else ops.relu_backward(dy, self.y)
+        return [self.norm.gradient(dz), dz]
+
+    def forget(self) -> None:
+        """What the norm keeps too."""
+        super().forget()
+        self.norm.forget()

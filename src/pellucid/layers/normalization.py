@@ -1,5 +1,7 @@
 """Batch normalisation (Ioffe, Szegedy 2015)."""
 
+import math
+
 from pellucid import ops
 from pellucid.layers.base import Layer, Parameter
 from pellucid.layers.context import INFERENCE, Context
@@ -44,17 +46,22 @@ class BatchNorm2d(Layer):
 
     def forward(self, x: Array, context: Context = INFERENCE) -> Array:
         """Centre, scale to unit variance, then gamma and beta."""
+        return self.normalised(x, context)
+
+    def normalised(
+        self, x: Array, context: Context, added: Array | None = None, low: float = -math.inf, high: float = math.inf
+    ) -> Array:
+        """As forward; `added` (N, C, H, W) on it, and clipped, in the same pass."""
         self.check(x)
-        gamma, beta = self.weight.value, self.bias.value
-        running = self.running_mean.value, self.running_variance.value
+        vectors = self.weight.value, self.bias.value, self.running_mean.value, self.running_variance.value
         count: float | None = None
         if context.training and self.weight.learns:
             y, mean, inverse, count = ops.batch_norm(
-                x, gamma, beta, *running, self.momentum, self.epsilon, context.all_reduce
+                x, *vectors, self.momentum, self.epsilon, context.all_reduce, added, low, high
             )
         else:
-            mean = running[0]
-            y, inverse = ops.batch_norm_inference(x, gamma, beta, *running, self.epsilon)
+            mean = vectors[2]
+            y, inverse = ops.batch_norm_inference(x, *vectors, self.epsilon, added, low, high)
         if context.keep:
             self.context, self.x, self.mean, self.inverse, self.count = context, x, mean, inverse, count
         return y
@@ -64,8 +71,11 @@ class BatchNorm2d(Layer):
 
         Ioffe, Szegedy 2015, section 3, gathered per channel. In inference the statistics are constants.
         """
-        gamma, gradients = self.weight.value, (self.weight.gradient, self.bias.gradient)
-        statistics = self.mean, self.inverse
-        return ops.batch_norm_backward(
-            dy, self.x, gamma, *statistics, *gradients, self.count, self.context.all_reduce
-        )
+        return self.gradient(dy)
+
+    def gradient(self, dy: Array, low: float = -math.inf, high: float = math.inf) -> Array:
+        """As backward, of an output that was clipped, with nothing added."""
+        gradients, statistics = (self.weight.gradient, self.bias.gradient), (self.mean, self.inverse)
+        beta = None if math.isinf(low) and math.isinf(high) else self.bias.value
+        given = dy, self.x, self.weight.value, *statistics, *gradients
+        return ops.batch_norm_backward(*given, self.count, self.context.all_reduce, beta, low, high)

@@ -39,10 +39,13 @@ UPDATED: dict[str, Sequence[str]] = {
 }
 """Arguments that an update changes."""
 
-BY_SAMPLE = ("x", "y", "dy", "keep", "winner")
+BY_SAMPLE = ("x", "y", "dy", "added", "keep", "winner")
 """Arguments with one entry a sample."""
 
-WHOLE = ("conv2d_weight_gradient", "mean_squared_error", "channel_sum", "channel_dot", "unbroadcast")
+SUMS = ("channel_dot", "channel_moments", "channel_products", "channel_sum")
+"""Ops that add up over images and pixels."""
+
+WHOLE = ("conv2d_weight_gradient", "mean_squared_error", "unbroadcast", *SUMS)
 """Ops whose result belongs to the whole batch."""
 
 MOVING = ("concat", "split")
@@ -54,7 +57,7 @@ ARRAYS = ("array", "channels_last", "empty", "empty_images", "host", "padded", "
 OF_THEMSELVES = ("add_bias", "batch_norm", "batch_norm_backward", "batch_norm_inference", "dropout_keep")
 """Ops that take 16-bit arrays without help."""
 
-FLOAT32_RESULT = ("squared_norm", "channel_sum", "channel_dot")
+FLOAT32_RESULT = ("squared_norm", *SUMS)
 """Ops whose result is a sum that would lose too much in 16 bits."""
 
 
@@ -111,7 +114,7 @@ class _Call:
 
     def _parts(self, kept: dict[str, Any]) -> Any:
         """Run part after part of the batch, and put the results one behind the other."""
-        batch = {key: value for key, value in self.arguments.items() if key in BY_SAMPLE}
+        batch = {key: value for key, value in self.arguments.items() if key in BY_SAMPLE and value is not None}
         count = len(self.first)
         step = self._part(batch)
         sums = {key: np.zeros(value.shape, np.float32) for key, value in self.written.items()}
@@ -119,7 +122,7 @@ class _Call:
         for start in range(0, max(count, 1), step):
             part = slice(start, start + step)
             given = {**kept, **{key: self._wide(value[part]) for key, value in batch.items()}}
-            outputs = self.function(**{key: given[key] for key in self.arguments})
+            outputs = self.function(**{key: given.get(key) for key in self.arguments})
             outputs = outputs if isinstance(outputs, tuple) else (outputs,)
             if results is None:
                 results = [self._empty(count, output) for output in outputs]

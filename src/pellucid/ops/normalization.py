@@ -7,6 +7,9 @@ With mean and variance of each channel over images and pixels:
     dbeta = sum of dy        dgamma = sum of dy x_hat
     dx = gamma / sqrt(variance + epsilon) (dy - dbeta / count - x_hat dgamma / count)
 
+What follows a norm goes with it, in the same pass over memory: something added to y, and bounds that clip it, which
+makes it a ReLU (0 and infinity) or ReLU6. Behind bounds only that dy counts whose y lies between them.
+
 `all_reduce` sums an array over the processes that share a batch, so that the statistics are those of the whole batch.
 """
 
@@ -33,28 +36,45 @@ def batch_norm(
     momentum: float,
     epsilon: float,
     all_reduce: AllReduce | None,
+    added: Array | None,
+    low: float,
+    high: float,
 ) -> tuple[Array, Array, Array, float]:
     """y, mean, 1 / sqrt(variance + epsilon) and count; see numpy_ops.normalization."""
-    total, kind = all_reduce or _alone, running_mean.dtype
-    seen = float(total(np.array([x.size // x.shape[1]], np.float64))[0])
+    kind = running_mean.dtype
+    seen = float(x.size // x.shape[1])
+    mean, squares = (part.astype(np.float64) for part in taking_halves(backend, "channel_moments")(x))
+    if all_reduce is not None:
+        own, own_mean = seen, mean
+        seen = float(all_reduce(np.array([own]))[0])
+        mean = all_reduce(own * own_mean) / max(seen, 1.0)
+        squares = all_reduce(squares + own * (own_mean - mean) ** 2)
     count = max(seen, 1.0)
-    mean = (total(taking_halves(backend, "channel_sum")(x)) / count).astype(kind)
-    centred = taking_halves(backend, "channel_affine")(x, np.ones_like(mean), -mean)
-    variance = (total(taking_halves(backend, "channel_dot")(centred, centred)) / count).astype(kind)
+    mean, variance = mean.astype(kind), (squares / count).astype(kind)
     if seen:  # an empty batch tells nothing
         unbiased = variance * kind.type(count / max(count - 1, 1))
         running_mean += kind.type(momentum) * (mean - running_mean)
         running_variance += kind.type(momentum) * (unbiased - running_variance)
-    y, inverse = batch_norm_inference(backend, x, gamma, beta, mean, variance, epsilon)
+    y, inverse = batch_norm_inference(backend, x, gamma, beta, mean, variance, epsilon, added, low, high)
     return y, mean, inverse, count
 
 
 def batch_norm_inference(
-    backend: ModuleType, x: Array, gamma: Array, beta: Array, mean: Array, variance: Array, epsilon: float
+    backend: ModuleType,
+    x: Array,
+    gamma: Array,
+    beta: Array,
+    mean: Array,
+    variance: Array,
+    epsilon: float,
+    added: Array | None,
+    low: float,
+    high: float,
 ) -> tuple[Array, Array]:
     """y and 1 / sqrt(variance + epsilon)."""
     inverse: Array = 1 / np.sqrt(variance + variance.dtype.type(epsilon))
-    y: Array = taking_halves(backend, "channel_affine")(x, gamma * inverse, beta - gamma * inverse * mean)
+    slope, offset = _line(gamma, beta, mean, inverse)
+    y: Array = taking_halves(backend, "channel_affine")(x, slope, offset, added, low, high)
     return y, inverse
 
 
@@ -69,24 +89,30 @@ def batch_norm_backward(
     dbeta: Array,
     count: float | None,
     all_reduce: AllReduce | None,
+    beta: Array | None,
+    low: float,
+    high: float,
 ) -> Array:
     """Writes dgamma and dbeta, returns dx."""
-    affine, combination = taking_halves(backend, "channel_affine"), taking_halves(backend, "channel_combination")
-    x_hat = affine(x, inverse, -inverse * mean)
-    sum_dy = taking_halves(backend, "channel_sum")(dy)
-    sum_dy_x_hat = taking_halves(backend, "channel_dot")(dy, x_hat)
+    line: tuple[Array | None, Array | None] = (None, None)
+    if beta is not None:
+        line = _line(gamma, beta, mean, inverse)
+    sum_dy, products = taking_halves(backend, "channel_products")(dy, x, mean, *line, low, high)
+    sum_dy_x_hat = products * inverse
     dbeta[...], dgamma[...] = sum_dy, sum_dy_x_hat  # this process's share
     scale = gamma * inverse
-    dx: Array
-    if count is None:
-        dx = affine(dy, scale, np.zeros_like(scale))
-        return dx
-    total, real = all_reduce or _alone, mean.dtype.type(count)
-    mean_dy, mean_dy_x_hat = total(sum_dy) / real, total(sum_dy_x_hat) / real
-    dx = combination(dy, scale, x_hat, -scale * mean_dy_x_hat, -scale * mean_dy)
+    of_x, offset = np.zeros_like(scale), np.zeros_like(scale)
+    if count is not None:
+        if all_reduce is not None:
+            sum_dy, sum_dy_x_hat = all_reduce(sum_dy), all_reduce(sum_dy_x_hat)
+        real = mean.dtype.type(count)
+        of_x = -scale * inverse * sum_dy_x_hat / real
+        offset = -scale * sum_dy / real - of_x * mean
+    dx: Array = taking_halves(backend, "channel_combination")(dy, scale, x, of_x, offset, *line, low, high)
     return dx
 
 
-def _alone(part: Array) -> Array:
-    """The sum over one process."""
-    return part
+def _line(gamma: Array, beta: Array, mean: Array, inverse: Array) -> tuple[Array, Array]:
+    """Slope and offset of a norm, y = slope x + offset; forwards and backwards the same bits."""
+    slope = gamma * inverse
+    return slope, beta - slope * mean

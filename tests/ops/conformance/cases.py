@@ -7,6 +7,7 @@ and sqrt(n) times typically, by epsilon times a partial sum, which the bound exc
 algorithm adds a few errors of the largest terms around. A term left out or counted twice is far outside.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +18,7 @@ from ops.conformance.arrays import Source
 from pellucid.ops.arrays import Array
 
 EPSILON = 1e-5  # of batch normalisation
+BOUNDS = ((-math.inf, math.inf), (0.0, math.inf), (0.0, 0.5))  # of what is clipped
 
 Bound = Callable[..., list[float]]
 
@@ -78,6 +80,47 @@ def dropout(s: Source) -> Case:
     return Case([s.normal(shape), s.shuffled(s.rng.random(shape) < 0.7), s.pick(0.0, 0.25, 0.5)])
 
 
+def affine(s: Source) -> Case:
+    shape = s.images()
+    vectors = (s.normal((shape[1],)) for _ in range(2))
+    return Case([s.normal(shape), *vectors, *followed(s, shape)], bound=_affine_bound)
+
+
+def _affine_bound(op: Callable[..., Any], arguments: list[Any], written: tuple[int, ...]) -> list[float]:
+    x, a, b, added, *_ = arguments
+    return [_largest(x) * _largest(a) + _largest(b) + _largest(added)]
+
+
+def moments(s: Source) -> Case:
+    return Case([s.normal(s.images())], bound=_moments_bound)
+
+
+def _moments_bound(op: Callable[..., Any], arguments: list[Any], written: tuple[int, ...]) -> list[float]:
+    x = arguments[0]
+    return [_largest(x), 4 * x.size / x.shape[1] * _largest(x) ** 2]
+
+
+def passed(*kinds: str) -> Maker:
+    """As channelwise, with slope and offset of what the first images were clipped from, or without."""
+
+    def make(s: Source) -> Case:
+        shape = s.images()
+        given = [s.normal(shape) if kind == "x" else s.normal((shape[1],)) for kind in kinds]
+        line = [s.vector(shape[1]), s.vector(shape[1]), 0.0, s.pick(math.inf, 0.5)]
+        return Case([*given, *s.pick([], line)], bound=_unclipped)
+
+    return make
+
+
+def _unclipped(op: Callable[..., Any], arguments: list[Any], written: tuple[int, ...]) -> list[float]:
+    """As if all passed; x - middle may be as large as both."""
+    count = 3 if op.__name__ == "channel_products" else 5
+    signed = [np.abs(a) for a in arguments[:count]]
+    if count == 3:
+        signed[2] = -signed[2]
+    return [float(np.abs(r).max(initial=0)) for r in call(op, signed, written)]
+
+
 def channelwise(*kinds: str) -> Maker:
     """An op of images ("x") and of one number a channel ("c")."""
 
@@ -95,40 +138,53 @@ def norm_vectors(s: Source, channels: int) -> list[Array]:
     return [s.vector(channels), s.vector(channels), *running]
 
 
+def followed(s: Source, shape: tuple[int, ...]) -> list[Any]:
+    """What is added behind a norm, and the bounds of what it is clipped to."""
+    return [s.pick(None, s.normal(shape)), *s.pick(*BOUNDS)]
+
+
 def batch_norm(s: Source) -> Case:
     shape = s.images()
-    return Case([s.normal(shape), *norm_vectors(s, shape[1]), 0.1, EPSILON], (3, 4), _norm_bound)
+    arguments = [s.normal(shape), *norm_vectors(s, shape[1]), 0.1, EPSILON, None, *followed(s, shape)]
+    return Case(arguments, (3, 4), _norm_bound)
 
 
 def _norm_bound(op: Callable[..., Any], arguments: list[Any], written: tuple[int, ...]) -> list[float]:
     """The mean is as exact as the largest x; what that does to the deviation is the more, the smaller that is."""
     x, gamma, beta, _, running = arguments[:5]
+    added = arguments[8]
     largest, deviation = np.abs(x).max(), x.std(axis=(0, 2, 3))
     inverse = 1 / np.sqrt(deviation**2 + EPSILON)
     spoiled = 1 + inverse**2 * deviation * largest
-    y = np.abs(gamma) * inverse * largest * 2 * spoiled + np.abs(beta)
+    y = np.abs(gamma) * inverse * largest * 2 * spoiled + np.abs(beta) + _largest(added)
     squares = largest**2 + np.abs(running).max()
     return [float(np.max(bound)) for bound in (y, largest, inverse * spoiled, 0.0, largest + 1, squares)]
 
 
 def batch_norm_inference(s: Source) -> Case:
     shape = s.images()
-    return Case([s.normal(shape), *norm_vectors(s, shape[1]), EPSILON], bound=_running_bound)
+    arguments = [s.normal(shape), *norm_vectors(s, shape[1]), EPSILON, *followed(s, shape)]
+    return Case(arguments, bound=_running_bound)
 
 
 def _running_bound(op: Callable[..., Any], arguments: list[Any], written: tuple[int, ...]) -> list[float]:
-    x, gamma, beta, mean, variance, epsilon = arguments
+    x, gamma, beta, mean, variance, epsilon, added, *_ = arguments
     inverse = 1 / np.sqrt(variance + epsilon)
-    y = np.abs(gamma) * inverse * (np.abs(x).max() + np.abs(mean)) * 2 + np.abs(beta)
+    y = np.abs(gamma) * inverse * (np.abs(x).max() + np.abs(mean)) * 2 + np.abs(beta) + _largest(added)
     return [float(y.max()), float(inverse.max())]
+
+
+def _largest(x: Array | None) -> float:
+    return 0.0 if x is None else float(np.abs(x).max())
 
 
 def batch_norm_backward(s: Source) -> Case:
     shape = s.images()
-    gamma, _, mean, inverse = norm_vectors(s, shape[1])
+    gamma, beta, mean, inverse = norm_vectors(s, shape[1])
     written = s.vector(shape[1]), s.vector(shape[1])
     count = s.pick(None, float(shape[0] * shape[2] * shape[3]))
-    arguments = [s.normal(shape), s.normal(shape), gamma, mean, inverse, *written, count]
+    arguments = [s.normal(shape), s.normal(shape), gamma, mean, inverse, *written, count, None]
+    arguments += s.pick([], [beta, 0.0, math.inf], [beta, 0.0, 0.5])
     return Case(arguments, (5, 6), _norm_backward_bound)
 
 
@@ -240,8 +296,10 @@ ELEMENTWISE: dict[str, Maker] = {
     "batch_norm_backward": batch_norm_backward,
     "channel_sum": channelwise("x"),
     "channel_dot": channelwise("x", "x"),
-    "channel_affine": channelwise("x", "c", "c"),
-    "channel_combination": channelwise("x", "c", "x", "c", "c"),
+    "channel_moments": moments,
+    "channel_products": passed("x", "x", "c"),
+    "channel_affine": affine,
+    "channel_combination": passed("x", "c", "x", "c", "c"),
     "sgd_update": update(0, 0.1, (0.0, 0.01)),
     "momentum_update": update(1, 0.1, 0.9, (True, False), (0.0, 0.01)),
     "adagrad_update": update(1, 0.1, 1e-4, (0.0, 0.01)),

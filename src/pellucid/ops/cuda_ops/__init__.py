@@ -22,13 +22,8 @@ from pellucid.ops.cuda_ops.activation import (
     tanh_backward,
 )
 from pellucid.ops.cuda_ops.arrays import array, channels_last, empty, empty_images, host, padded, zeros
-from pellucid.ops.cuda_ops.channels import (
-    add_bias,
-    channel_affine,
-    channel_combination,
-    channel_dot,
-    channel_sum,
-)
+from pellucid.ops.cuda_ops.channels import add_bias, channel_affine, channel_combination
+from pellucid.ops.cuda_ops.columns import channel_dot, channel_moments, channel_products, channel_sum
 from pellucid.ops.cuda_ops.convolution import (
     conv2d,
     conv2d_backward,
@@ -91,6 +86,8 @@ __all__ = [
     "channel_affine",
     "channel_combination",
     "channel_dot",
+    "channel_moments",
+    "channel_products",
     "channel_sum",
     "channels_last",
     "clip",

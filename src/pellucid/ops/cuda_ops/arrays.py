@@ -19,7 +19,7 @@ from pellucid.ops.arrays import Array, Pair, Shape
 from pellucid.ops.cuda_ops.device import device, launch
 from pellucid.ops.cuda_ops.jit import THREADS, blocks, kernel, narrow, real, split, wide, wide_source
 from pellucid.ops.cuda_ops.pool import Block, pool
-from pellucid.ops.cuda_ops.types import FLOATS, NUMBERS
+from pellucid.ops.cuda_ops.types import FLOATS, NUMBERS, PAIR
 
 MOST_AXES = 5  # of a copy between two memory orders
 KINDS = tuple(NUMBERS)
@@ -335,6 +335,17 @@ def places(x: DeviceArray) -> DeviceArray:
     """Images (N, C, ...) as one row of channels a place: (N * ..., C), C-contiguous."""
     rows = contiguous(x.transpose(0, *range(2, x.ndim), 1))
     return rows.reshape(-1, x.shape[1]) if x.size else rows.reshape(0, x.shape[1])
+
+
+def words(*arrays: DeviceArray) -> tuple[list[DeviceArray], str]:
+    """Contiguous arrays of one type as their words, by the last axis, and the type of these for kernels.
+
+    bfloat16 go two by two where every last axis is even and begins where a word may.
+    """
+    kind = arrays[0].dtype
+    if kind != BFLOAT16 or any(x.shape[-1] % 2 or x.address % 4 for x in arrays):
+        return list(arrays), kind.name
+    return [x.view(np.uint32) for x in arrays], PAIR
 
 
 def from_places(rows: DeviceArray, shape: Shape) -> DeviceArray:

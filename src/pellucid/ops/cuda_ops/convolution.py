@@ -4,7 +4,7 @@ from pellucid.ops.arrays import Pair
 from pellucid.ops.cuda_ops import cudnn
 from pellucid.ops.cuda_ops.activation import relu_backward
 from pellucid.ops.cuda_ops.arrays import DeviceArray, empty
-from pellucid.ops.cuda_ops.channels import channel_sum_into, relu_backward_sum
+from pellucid.ops.cuda_ops.columns import channel_sum_into, relu_backward_sum
 from pellucid.ops.cuda_ops.pooling import max_pool2d, relu_max_pool2d_backward
 from pellucid.ops.cuda_ops.tiles import tiled_conv2d, tiled_conv2d_input_gradient, tiled_conv2d_weight_gradient
 from pellucid.ops.geometry import PLAIN, Geometry

@@ -12,7 +12,8 @@ One word an argument says what it is: a letter for the type and, for an array, i
     n     a whole number (int64)     r  a number of type R     d  float64    u  uint64
 
 Arrays lie without gaps, the last axis closest together. `wide`, `narrow` and `real` belong to T, `wide_source`
-and `narrow_source` to S.
+and `narrow_source` to S. A kernel for WORD_TYPES reads T in words of one or two numbers: `wide` is the first of them,
+`upper` the second, `pack` makes a word of two, and IN_WORD says how many there are.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from typing import Any
 import numpy as np
 from numba import cuda
 
-from pellucid.ops.cuda_ops.types import NUMBERS, SIMULATED, Number
+from pellucid.ops.cuda_ops.types import FLOATS, NUMBERS, PAIR, SIMULATED, WORDS, Number
 
 ARRAYS = {"D": "float64", "F": "float32", "B": "uint8", "H": "int8", "I": "int32", "L": "int64", "U": "uint64"}
 SCALARS = {"n": np.int64, "d": np.float64, "u": np.uint64}
@@ -42,7 +43,17 @@ def real(x: Any) -> Any:
     raise NotImplementedError("bound when a kernel is compiled")
 
 
-wide = narrow = wide_source = narrow_source = real
+wide = narrow = upper = wide_source = narrow_source = real
+IN_WORD = 1
+
+
+def pack(lower: Any, upper: Any) -> Any:
+    """A word of two numbers, bound as `real` is."""
+    raise NotImplementedError("bound when a kernel is compiled")
+
+
+WORD_TYPES = (*FLOATS, PAIR)
+"""What a kernel is compiled for that reads words of one or two numbers."""
 
 
 class Helper:
@@ -71,8 +82,11 @@ def split(i: int, n: int) -> Any:
 
 def bound(function: Any, number: Number, source: Number) -> Any:
     """The function with `real`, `wide` and `narrow` of its own, and so the helpers it calls."""
-    names = {"real": number.real, "wide": number.wide, "narrow": number.narrow, "wide_source": source.wide}
-    names["narrow_source"] = source.narrow
+    names: dict[str, Any] = {"real": number.real, "wide": number.wide, "narrow": number.narrow}
+    names |= {"upper": number.upper, "wide_source": source.wide, "narrow_source": source.narrow}
+    if "pack" in function.__code__.co_names:
+        names |= {"pack": number.pack()}
+    names["IN_WORD"] = number.count
     own = dict(function.__globals__)
     for name in function.__code__.co_names:
         value = own.get(name)
@@ -108,6 +122,7 @@ RELATED = {
     "float32": ("float32", "float16", "bfloat16"),
     "float16": ("float16", "float32"),
     "bfloat16": ("bfloat16", "float32"),
+    PAIR: ("bfloat16", "float32"),
     "int64": ("int64", "int32", "uint8"),  # labels
 }
 """Types S that meet a type T: vectors beside 16-bit images are often float32, and the other way round."""
@@ -125,10 +140,10 @@ class Kernel:
 
     def of(self, number: str, source: str | None = None) -> Compiled:
         """The kernel for T and S, by the names of their dtypes."""
-        key = (number, source or number)
+        key = (number, source or ("float32" if number == PAIR else number))
         found = self._compiled.get(key)
         if found is None:
-            found = Compiled(self.name, self.words, self.function, NUMBERS[key[0]], NUMBERS[key[1]])
+            found = Compiled(self.name, self.words, self.function, WORDS[key[0]], NUMBERS[key[1]])
             self._compiled[key] = found
         return found
 

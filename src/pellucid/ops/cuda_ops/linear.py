@@ -10,7 +10,7 @@ from numba import cuda
 from pellucid.ops.cuda_ops import blas
 from pellucid.ops.cuda_ops.activation import relu, relu_backward
 from pellucid.ops.cuda_ops.arrays import DeviceArray, contiguous, empty
-from pellucid.ops.cuda_ops.channels import channel_sum_into
+from pellucid.ops.cuda_ops.columns import channel_sum_into
 from pellucid.ops.cuda_ops.device import launch
 from pellucid.ops.cuda_ops.jit import kernel, narrow, real, wide
 from pellucid.ops.cuda_ops.types import SIMULATED

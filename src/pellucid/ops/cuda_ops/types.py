@@ -27,6 +27,12 @@ def round_half(bits: Any) -> Any:
     return np.uint16((bits + np.uint32(0x7FFF) + ((bits >> np.uint32(16)) & np.uint32(1))) >> np.uint32(16))
 
 
+@cuda.jit(device=True)  # type: ignore[untyped-decorator]
+def no_second(x: Any) -> Any:
+    """The second number of a word of one."""
+    return np.float32(0)
+
+
 if SIMULATED:
 
     @cuda.jit(device=True)  # type: ignore[untyped-decorator]
@@ -52,11 +58,31 @@ else:
         return round_half(np.uint32(cuda.libdevice.float_as_int(x))) if x == x else NOT_A_NUMBER  # noqa: PLR0124
 
 
+@cuda.jit(device=True)  # type: ignore[untyped-decorator]
+def lower_half(word: Any) -> Any:
+    """The first bfloat16 of two as float32."""
+    return widened(word & np.uint32(0xFFFF))
+
+
+@cuda.jit(device=True)  # type: ignore[untyped-decorator]
+def upper_half(word: Any) -> Any:
+    """The second bfloat16 of two as float32."""
+    return widened(word >> np.uint32(16))
+
+
+@cuda.jit(device=True)  # type: ignore[untyped-decorator]
+def two_halves(lower: Any, upper: Any) -> Any:
+    """A word of two bfloat16."""
+    return np.uint32(narrowed(lower)) | (np.uint32(narrowed(upper)) << np.uint32(16))
+
+
 @dataclass(frozen=True)
 class Number:
-    """A type of number in device memory.
+    """A type of number in device memory, or of a word of two of them.
 
-    stored: as what a kernel sees it in memory. real: what it is computed in.
+    name: of the arrays that it is read from. stored: as what a kernel sees it in memory. real: what it is computed
+    in. count: numbers in a word. wide, upper: the first and the second of them (0 where there is none); narrow: a
+    word of the first alone; packed: of both.
     """
 
     name: str
@@ -64,6 +90,21 @@ class Number:
     real: type[np.generic]
     wide: Callable[[Any], Any]
     narrow: Callable[[Any], Any]
+    count: int = 1
+    upper: Callable[[Any], Any] = no_second
+    packed: Callable[[Any, Any], Any] | None = None
+
+    def pack(self) -> Callable[[Any, Any], Any]:
+        """A word of two numbers, of which one alone takes the first."""
+        if self.packed is not None:
+            return self.packed
+        narrow = self.narrow
+
+        @cuda.jit(device=True)  # type: ignore[untyped-decorator]
+        def first_alone(lower: Any, upper: Any) -> Any:
+            return narrow(lower)
+
+        return first_alone  # type: ignore[no-any-return]
 
 
 def _same(kind: type[np.generic]) -> Number:
@@ -79,5 +120,10 @@ NUMBERS = {
     **{np.dtype(k).name: _same(k) for k in (np.uint8, np.int8, np.uint16, np.int32, np.int64, np.uint64)},
 }
 """By the names of their dtypes."""
+
+PAIR = "bfloat16x2"
+WORDS = {**NUMBERS, PAIR: Number("uint32", np.uint32, np.float32, lower_half, narrowed, 2, upper_half, two_halves)}
+"""What kernels may read at a time: a number, or two bfloat16, as a thread that reads 16 bits leaves half of its way
+to memory empty."""
 
 FLOATS = ("float32", "float64", "float16", "bfloat16")

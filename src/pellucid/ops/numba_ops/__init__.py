@@ -26,7 +26,14 @@ from pellucid.ops.numba_ops.elementwise.activation import (
     tanh,
     tanh_backward,
 )
-from pellucid.ops.numba_ops.elementwise.channels import channel_affine, channel_combination, channel_dot, channel_sum
+from pellucid.ops.numba_ops.elementwise.channels import (
+    channel_affine,
+    channel_combination,
+    channel_dot,
+    channel_moments,
+    channel_products,
+    channel_sum,
+)
 from pellucid.ops.numba_ops.elementwise.joins import add, concat, multiply, split, unbroadcast
 from pellucid.ops.numba_ops.elementwise.normalization import (
     batch_norm,
@@ -85,6 +92,8 @@ __all__ = [
     "channel_affine",
     "channel_combination",
     "channel_dot",
+    "channel_moments",
+    "channel_products",
     "channel_sum",
     "channels_last",
     "clip",

@@ -21,6 +21,8 @@ from pellucid.ops.numpy_ops.channels import (
     channel_affine,
     channel_combination,
     channel_dot,
+    channel_moments,
+    channel_products,
     channel_sum,
 )
 from pellucid.ops.numpy_ops.convolution import (
@@ -89,6 +91,8 @@ __all__ = [
     "channel_affine",
     "channel_combination",
     "channel_dot",
+    "channel_moments",
+    "channel_products",
     "channel_sum",
     "channels_last",
     "clip",

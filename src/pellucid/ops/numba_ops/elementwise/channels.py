@@ -4,6 +4,7 @@ Sums are taken over chunks of places in the arrays' own type and joined in float
 and the same bits for any number of threads.
 """
 
+import math
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from pellucid.ops.numba_ops.compile.jit import jit
 from pellucid.ops.numba_ops.layout import contiguous, from_places, places
 
 CHUNK = 256  # places
+ZERO = np.float32(0)
 
 
 def channel_sum(x: Array) -> Array:
@@ -33,20 +35,88 @@ def channel_dot(x: Array, y: Array) -> Array:
     return _joined(partial)
 
 
-def channel_affine(x: Array, a: Array, b: Array) -> Array:
-    """Affine map a x + b with one a and one b a channel."""
+def channel_moments(x: Array) -> tuple[Array, Array]:
+    """Mean of each channel over images and pixels, and the sum of squared deviations from it: (C,) each.
+
+    One sweep: each chunk sums its differences from its first place, and their squares, and from those follow the
+    chunk's own mean and deviations, joined in float64 (Chan, Golub, LeVeque 1983).
+    """
+    values = places(x)
+    total, squares = _partial(values), _partial(values)
+    if not values.size:
+        return np.zeros(values.shape[1], x.dtype), np.zeros(values.shape[1], x.dtype)
+    _moments(values, total, squares)
+    counts = np.full((len(total), 1), CHUNK)
+    counts[-1] = len(values) - CHUNK * (len(total) - 1)
+    apart = total / counts.astype(np.float64)
+    means = values[::CHUNK] + apart
+    mean = (means * counts).sum(axis=0) / len(values)
+    deviations = (squares - apart * total + counts * (means - mean) ** 2).sum(axis=0)
+    return mean.astype(x.dtype), np.maximum(deviations, 0).astype(x.dtype)
+
+
+def channel_affine(
+    x: Array, a: Array, b: Array, added: Array | None = None, low: float = -math.inf, high: float = math.inf
+) -> Array:
+    """Affine map a x + b with one a and one b a channel, then `added` (N, C, H, W) on it, then clipped."""
     values = places(x)
     y = empty(values.shape, x.dtype)
-    _affine(values, contiguous(a), contiguous(b), y)
+    vectors, bounds = (contiguous(a), contiguous(b)), (x.dtype.type(low), x.dtype.type(high))
+    if added is None:
+        _affine(values, *vectors, *bounds, y)
+    else:
+        _affine_added(values, *vectors, places(added), *bounds, y)
     return from_places(y, x.shape)
 
 
-def channel_combination(x: Array, a: Array, y: Array, b: Array, c: Array) -> Array:
-    """Combination a x + b y + c with one a, b and c a channel."""
+def channel_products(
+    dy: Array,
+    x: Array,
+    middle: Array,
+    a: Array | None = None,
+    b: Array | None = None,
+    low: float = -math.inf,
+    high: float = math.inf,
+) -> tuple[Array, Array]:
+    """Sums of dy and of dy (x - middle) over images and pixels, per channel: (C,) each.
+
+    Given a and b, only of the dy that pass: where a x + b lies between the bounds.
+    """
+    values = places(x)
+    total, products = _partial(values), _partial(values)
+    bounds = x.dtype.type(low), x.dtype.type(high)
+    _products(places(dy), values, contiguous(middle), *_line(a, b, middle), *bounds, total, products)
+    return _joined(total), _joined(products)
+
+
+def channel_combination(
+    x: Array,
+    a: Array,
+    y: Array,
+    b: Array,
+    c: Array,
+    slope: Array | None = None,
+    offset: Array | None = None,
+    low: float = -math.inf,
+    high: float = math.inf,
+) -> Array:
+    """Combination a x + b y + c with one a, b and c a channel.
+
+    Given slope and offset, of the x that pass: where slope y + offset lies between the bounds; the others count as 0.
+    """
     values = places(x)
     z = empty(values.shape, x.dtype)
-    _combination(values, contiguous(a), places(y), contiguous(b), contiguous(c), z)
+    bounds = x.dtype.type(low), x.dtype.type(high)
+    vectors = contiguous(a), contiguous(b), contiguous(c), *_line(slope, offset, a)
+    _combination(values, places(y), *vectors, *bounds, z)
     return from_places(z, x.shape)
+
+
+def _line(a: Array | None, b: Array | None, like: Array) -> tuple[Array, Array]:
+    """Slope and offset of each channel; 0, which lies between all bounds, where none are given."""
+    if a is None or b is None:
+        return np.zeros_like(like), np.zeros_like(like)
+    return contiguous(a), contiguous(b)
 
 
 def _partial(values: Array) -> Array:
@@ -80,16 +150,58 @@ def _dot(x: Any, y: Any, partial: Any) -> None:
 
 
 @jit(parallel=True)
-def _affine(x: Any, a: Any, b: Any, y: Any) -> None:
+def _moments(x: Any, total: Any, squares: Any) -> None:
     count, channels = x.shape
-    for i in prange(count):
-        for c in range(channels):
-            y[i, c] = x[i, c] * a[c] + b[c]
+    for chunk in prange(total.shape[0]):
+        total[chunk] = 0
+        squares[chunk] = 0
+        first = chunk * CHUNK
+        for i in range(first + 1, min(count, first + CHUNK)):
+            for c in range(channels):
+                apart = x[i, c] - x[first, c]
+                total[chunk, c] += apart
+                squares[chunk, c] += apart * apart
 
 
 @jit(parallel=True)
-def _combination(x: Any, a: Any, y: Any, b: Any, c: Any, z: Any) -> None:
+def _products(dy: Any, x: Any, middle: Any, a: Any, b: Any, low: Any, high: Any, total: Any, products: Any) -> None:
+    count, channels = x.shape
+    for chunk in prange(total.shape[0]):
+        total[chunk] = 0
+        products[chunk] = 0
+        for i in range(chunk * CHUNK, min(count, (chunk + 1) * CHUNK)):
+            for c in range(channels):
+                z = x[i, c] * a[c] + b[c]
+                dz = ZERO if z <= low or z >= high else dy[i, c]
+                total[chunk, c] += dz
+                products[chunk, c] += dz * (x[i, c] - middle[c])
+
+
+@jit(parallel=True)
+def _affine(x: Any, a: Any, b: Any, low: Any, high: Any, y: Any) -> None:
+    count, channels = x.shape
+    for i in prange(count):
+        for c in range(channels):
+            z = x[i, c] * a[c] + b[c]
+            y[i, c] = low if z <= low else high if z >= high else z  # so NaN stays
+
+
+@jit(parallel=True)
+def _affine_added(x: Any, a: Any, b: Any, added: Any, low: Any, high: Any, y: Any) -> None:
+    count, channels = x.shape
+    for i in prange(count):
+        for c in range(channels):
+            z = x[i, c] * a[c] + b[c] + added[i, c]
+            y[i, c] = low if z <= low else high if z >= high else z
+
+
+@jit(parallel=True)
+def _combination(
+    x: Any, y: Any, a: Any, b: Any, c: Any, slope: Any, offset: Any, low: Any, high: Any, z: Any
+) -> None:
     count, channels = x.shape
     for i in prange(count):
         for k in range(channels):
-            z[i, k] = x[i, k] * a[k] + y[i, k] * b[k] + c[k]
+            line = y[i, k] * slope[k] + offset[k]
+            passing = ZERO if line <= low or line >= high else x[i, k]
+            z[i, k] = passing * a[k] + y[i, k] * b[k] + c[k]

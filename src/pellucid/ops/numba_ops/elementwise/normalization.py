@@ -1,5 +1,6 @@
 """Batch normalisation by the sums and maps per channel here; the equations stand in ops/normalization.py."""
 
+import math
 import sys
 
 from pellucid.ops import normalization
@@ -18,23 +19,35 @@ def batch_norm(
     momentum: float,
     epsilon: float,
     all_reduce: AllReduce | None = None,
+    added: Array | None = None,
+    low: float = -math.inf,
+    high: float = math.inf,
 ) -> tuple[Array, Array, Array, float]:
     """Normalise x (N, C, H, W) with its own statistics: (y, mean, 1 / sqrt(variance + epsilon), count).
 
     The running averages, (C,) each, take the batch's in with weight `momentum`, the variance unbiased. count: places
-    that the statistics are of, in all processes where `all_reduce` sums over them.
+    that the statistics are of, in all processes where `all_reduce` sums over them. added: (N, C, H, W), added to y;
+    low, high: what y is clipped to then.
     """
     backend = sys.modules[BACKEND]
     vectors = gamma, beta, running_mean, running_variance
-    return normalization.batch_norm(backend, x, *vectors, momentum, epsilon, all_reduce)
+    return normalization.batch_norm(backend, x, *vectors, momentum, epsilon, all_reduce, added, low, high)
 
 
 def batch_norm_inference(
-    x: Array, gamma: Array, beta: Array, running_mean: Array, running_variance: Array, epsilon: float
+    x: Array,
+    gamma: Array,
+    beta: Array,
+    running_mean: Array,
+    running_variance: Array,
+    epsilon: float,
+    added: Array | None = None,
+    low: float = -math.inf,
+    high: float = math.inf,
 ) -> tuple[Array, Array]:
-    """Normalise x with the running statistics: (y, 1 / sqrt(variance + epsilon))."""
+    """Normalise x with the running statistics: (y, 1 / sqrt(variance + epsilon)); y added to and clipped likewise."""
     vectors = gamma, beta, running_mean, running_variance
-    return normalization.batch_norm_inference(sys.modules[BACKEND], x, *vectors, epsilon)
+    return normalization.batch_norm_inference(sys.modules[BACKEND], x, *vectors, epsilon, added, low, high)
 
 
 def batch_norm_backward(
@@ -47,10 +60,14 @@ def batch_norm_backward(
     dbeta: Array,
     count: float | None = None,
     all_reduce: AllReduce | None = None,
+    beta: Array | None = None,
+    low: float = -math.inf,
+    high: float = math.inf,
 ) -> Array:
     """Gradients: writes dgamma and dbeta, this process's share of them, and returns dx.
 
     count: as batch_norm gave it, since mean and inverse depend on x; None where they are the running statistics.
+    beta: given where y was clipped to low and high, with nothing added.
     """
-    backend = sys.modules[BACKEND]
-    return normalization.batch_norm_backward(backend, dy, x, gamma, mean, inverse, dgamma, dbeta, count, all_reduce)
+    given = sys.modules[BACKEND], dy, x, gamma, mean, inverse, dgamma, dbeta
+    return normalization.batch_norm_backward(*given, count, all_reduce, beta, low, high)
