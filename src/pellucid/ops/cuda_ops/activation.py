@@ -5,9 +5,22 @@ from typing import Any
 
 from numba import cuda
 
-from pellucid.ops.cuda_ops.arrays import DeviceArray, empty, flat
+from pellucid.ops.cuda_ops.arrays import DeviceArray, empty, flat, words
 from pellucid.ops.cuda_ops.device import launch
-from pellucid.ops.cuda_ops.jit import THREADS, Kernel, blocks, helper, kernel, narrow, real, wide
+from pellucid.ops.cuda_ops.jit import (
+    THREADS,
+    WORD_TYPES,
+    Kernel,
+    blocks,
+    helper,
+    kernel,
+    narrow,
+    pack,
+    real,
+    upper,
+    wide,
+)
+from pellucid.ops.cuda_ops.types import PAIR
 
 
 def elementwise(one: Kernel, arrays: tuple[DeviceArray, ...], *scalars: float) -> DeviceArray:
@@ -15,7 +28,11 @@ def elementwise(one: Kernel, arrays: tuple[DeviceArray, ...], *scalars: float) -
     vectors, back = flat(*arrays)
     y = empty(vectors[0].shape, arrays[0].dtype)
     if y.size:
-        launch(one.of(y.dtype.name), blocks(y.size), THREADS, *vectors, *scalars, y)
+        *read, written = [*vectors, y]
+        kind = y.dtype.name
+        if PAIR in one.types:
+            (*read, written), kind = words(*read, written)
+        launch(one.of(kind), blocks(written.size), THREADS, *read, *scalars, written)
     return back(y)  # type: ignore[no-any-return]
 
 
@@ -91,17 +108,19 @@ def logistic(x: Any) -> Any:
     return (real(1) if x >= 0 else decay) / (real(1) + decay)
 
 
-@kernel("T1 T1")
+@kernel("T1 T1", WORD_TYPES)
 def _relu(x: Any, y: Any) -> None:
     for i in range(cuda.grid(1), x.size, cuda.gridsize(1)):
-        value = wide(x[i])
-        y[i] = narrow(real(0) if value <= 0 else value)  # so NaN stays
+        one, two = wide(x[i]), upper(x[i])
+        y[i] = pack(real(0) if one <= 0 else one, real(0) if two <= 0 else two)  # so NaN stays
 
 
-@kernel("T1 T1 T1")
+@kernel("T1 T1 T1", WORD_TYPES)
 def _relu_backward(dy: Any, y: Any, dx: Any) -> None:
     for i in range(cuda.grid(1), y.size, cuda.gridsize(1)):
-        dx[i] = narrow(wide(dy[i]) if wide(y[i]) > 0 else real(0))
+        gradient, output = dy[i], y[i]
+        one = wide(gradient) if wide(output) > 0 else real(0)
+        dx[i] = pack(one, upper(gradient) if upper(output) > 0 else real(0))
 
 
 @kernel("T1 r T1")

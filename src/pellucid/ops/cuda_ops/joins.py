@@ -5,9 +5,10 @@ from typing import Any
 from numba import cuda
 
 from pellucid.ops.arrays import Shape
-from pellucid.ops.cuda_ops.arrays import DeviceArray, channels_last, contiguous, empty, empty_images, flat, places
+from pellucid.ops.cuda_ops.activation import elementwise
+from pellucid.ops.cuda_ops.arrays import DeviceArray, channels_last, contiguous, empty, empty_images, places
 from pellucid.ops.cuda_ops.device import launch
-from pellucid.ops.cuda_ops.jit import THREADS, Kernel, blocks, kernel, narrow, real, wide
+from pellucid.ops.cuda_ops.jit import THREADS, WORD_TYPES, Kernel, blocks, kernel, narrow, pack, real, upper, wide
 
 
 def add(x: DeviceArray, y: DeviceArray) -> DeviceArray:
@@ -22,11 +23,7 @@ def multiply(x: DeviceArray, y: DeviceArray) -> DeviceArray:
 
 def _joined(same: Kernel, by_image: Kernel, x: DeviceArray, y: DeviceArray) -> DeviceArray:
     if x.shape == y.shape:
-        vectors, back = flat(channels_last(x) if x.ndim == 4 else contiguous(x), y)
-        z = empty(vectors[0].shape, x.dtype)
-        if z.size:
-            launch(same.of(x.dtype.name), blocks(z.size), THREADS, *vectors, z)
-        return back(z)  # type: ignore[no-any-return]
+        return elementwise(same, (channels_last(x) if x.ndim == 4 else contiguous(x), y))
     z = empty_images(x.shape, x.dtype)
     if z.size:
         N, C = x.shape[:2]
@@ -76,10 +73,11 @@ def split(dy: DeviceArray, channels: Any) -> list[DeviceArray]:
     return parts
 
 
-@kernel("T1 T1 T1")
+@kernel("T1 T1 T1", WORD_TYPES)
 def _add(x: Any, y: Any, z: Any) -> None:
     for i in range(cuda.grid(1), x.size, cuda.gridsize(1)):
-        z[i] = narrow(wide(x[i]) + wide(y[i]))
+        first, second = x[i], y[i]
+        z[i] = pack(wide(first) + wide(second), upper(first) + upper(second))
 
 
 @kernel("T1 T1 T1")
