@@ -7,6 +7,7 @@ drawn below: all logits of both images; of U-Net the mean, the deviation and thr
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -45,6 +46,31 @@ def counted(name: str, classes: int, shape: Shape, **options: object) -> tuple[i
 @pytest.mark.parametrize("name", PUBLISHED)
 def test_parameters_are_as_many_as_published(name: str) -> None:
     assert counted(name, 1000, (3, 224, 224)) == (PUBLISHED[name], (1000,))
+
+
+@pytest.mark.parametrize(
+    ("name", "classes", "shape", "options", "published"),
+    [
+        ("resnet8", 10, (3, 32, 32), {}, 78_666),
+        ("mobilenet-v1", 2, (3, 96, 96), {"width": 0.25}, 221_794),
+    ],
+)
+def test_networks_of_mlperf_tiny(name: str, classes: int, shape: Shape, options: dict[str, Any], published: int) -> None:
+    """All numbers of the benchmark's Keras models, less the biases that a norm behind them makes useless."""
+    nodes = unroll(zoo.create(name, classes, **options))
+    nodes.build(shape)
+    numbers = sum(p.size for node in nodes for p in node.layer.parameters().values())
+    useless = sum(node.layer.channels for node in nodes if isinstance(node.layer, Conv2d) and not node.layer.bias)
+    assert numbers + useless == published
+
+
+def test_mobilenet_v1_is_that_of_the_paper() -> None:
+    """4.2 M parameters and 569 M multiply-adds (table 4), the former as Keras counts them."""
+    nodes = unroll(zoo.create("mobilenet-v1", 1000))
+    shapes = nodes.build((3, 224, 224))
+    layers = [(n.layer, n.given(shapes)) for n in nodes if isinstance(n.layer, Conv2d | Linear)]
+    assert sum(p.size for n in nodes for p in n.layer.parameters().values()) == 4_253_864
+    assert round(sum(layer.multiply_adds(shape) for layer, shape in layers) / 1e6) == 569
 
 
 def test_unet_has_31_million_parameters() -> None:

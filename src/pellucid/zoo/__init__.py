@@ -20,6 +20,7 @@ from pellucid.zoo.mobilenet import mobilenet_v2
 from pellucid.zoo.plain_convnet import plain_convnet
 from pellucid.zoo.resnet import resnet18, resnet34, resnet50
 from pellucid.zoo.squeezenet import squeezenet
+from pellucid.zoo.tiny import mobilenet_v1, resnet8
 from pellucid.zoo.tiny_digits import tiny_digits
 from pellucid.zoo.unet import unet
 
@@ -33,12 +34,14 @@ NETWORKS: dict[str, Callable[..., Layer]] = {
     "lenet5": lenet5,
     "alexnet": alexnet,
     "vgg16": vgg16,
+    "resnet8": resnet8,
     "resnet18": resnet18,
     "resnet34": resnet34,
     "resnet50": resnet50,
     "googlenet": googlenet,
     "densenet121": densenet121,
     "squeezenet": squeezenet,
+    "mobilenet-v1": mobilenet_v1,
     "mobilenet-v2": mobilenet_v2,
     "efficientnet-lite0": efficientnet_lite0,
     "unet": unet,
@@ -63,8 +66,10 @@ __all__ = [
     "fcn_small",
     "googlenet",
     "lenet5",
+    "mobilenet_v1",
     "mobilenet_v2",
     "plain_convnet",
+    "resnet8",
     "resnet18",
     "resnet34",
     "resnet50",

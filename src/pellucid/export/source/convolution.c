@@ -1,51 +1,35 @@
-/* total * multiplier / 2^shift, halves upwards; a right shift of a negative number is the compiler's choice. */
-static int64_t rescaled(int32_t total, int32_t multiplier, unsigned shift)
-{
-    int64_t scaled = (int64_t)total * multiplier + ((int64_t)1 << (shift - 1));
-    return scaled < 0 ? ~(~scaled >> shift) : scaled >> shift;
-}
+/* All filters at two places at a time. The output may begin before the input and grow into what is no longer read.
 
-/* One filter at one place: row and column are those of the window's first pixel, which may lie outside. */
-static int32_t sum_of_window(const struct convolution *c, const uint8_t *x, uint32_t k, int32_t row, int32_t column)
+   Without an output: numbers of 32 bits, which are not clipped. */
+static void convolve(const struct convolution *c, const uint8_t *x, uint8_t *y, int32_t *wide)
 {
-    const uint32_t depth = c->channels / c->groups;
-    const uint32_t first = k / (c->filters / c->groups) * depth;
-    uint32_t w = k * c->kernel_height * c->kernel_width * depth;
-    int32_t sum = c->bias[k];
-    for (int32_t r = 0; r < c->kernel_height; r++) {
-        for (int32_t s = 0; s < c->kernel_width; s++) {
-            const int32_t i = row + r * c->dilation_down, j = column + s * c->dilation_right;
-            const uint8_t *pixel = 0;
-            if (i >= 0 && i < c->height && j >= 0 && j < c->width)
-                pixel = x + ((uint32_t)i * c->width + (uint32_t)j) * c->channels + first;
-            for (uint32_t n = 0; n < depth; n++)
-                sum += weight(c, w++) * (pixel ? pixel[n] : c->zero);
-        }
-    }
-    return sum;
-}
-
-/* The output may begin before the input and grow into what is no longer read. Without an output: logits. */
-static void convolve(const struct convolution *c, const uint8_t *x, uint8_t *y)
-{
-    uint32_t place = 0;
-    for (int32_t p = 0; p < c->out_height * c->pool; p += c->pool) {
-        for (int32_t q = 0; q < c->out_width * c->pool; q += c->pool) {
-            for (uint32_t k = 0; k < c->filters; k++, place++) {
-                int32_t largest = INT32_MIN;
-                for (int32_t i = p; i < p + c->pool; i++) {
-                    for (int32_t j = q; j < q + c->pool; j++) {
-                        const int32_t sum = sum_of_window(
-                            c, x, k, i * c->stride_down - c->pad_top, j * c->stride_right - c->pad_left);
-                        largest = sum > largest ? sum : largest;
-                    }
-                }
-                const int64_t scaled = rescaled(largest, c->multiplier[k], c->shift[k]);
-                if (y) {
-                    const int64_t value = scaled + c->out_zero;
-                    y[place] = (uint8_t)(value < c->low ? c->low : value > 255 ? 255 : value);
-                } else {
-                    logits[place] = (int32_t)scaled;
+    const uint32_t places = (uint32_t)c->out_height * c->out_width, own = (uint32_t)c->filters / c->groups;
+    const uint32_t depth = (uint32_t)c->channels / c->groups;
+    const uint32_t count = c->groups == 1u ? 2u : 1u; /* a later group still needs what a second place overwrites */
+    for (uint32_t place = 0; place < places; place += count) {
+        const uint32_t both = place + count <= places ? count - 1u : 0u;
+        for (uint32_t g = 0; g < c->groups; g++) {
+            uint8_t *const a = (uint8_t *)columns[0], *const b = both ? (uint8_t *)columns[1] : a;
+            struct columns at = {a, b, 0, 0};
+            for (uint32_t i = 0; i <= both; i++) {
+                const uint32_t p = (place + i) / c->out_width, q = (place + i) % c->out_width;
+                gather(c, x, (int32_t)(p * c->stride_down) - c->pad_top, (int32_t)(q * c->stride_right) - c->pad_left,
+                       g * depth, i ? b : a);
+            }
+#if BITS_4 || BITS_2
+            at.sum_a = sum_of(at.a, c->length);
+            at.sum_b = at.b == at.a ? at.sum_a : sum_of(at.b, c->length);
+#endif
+            const uint32_t last = (g + 1u) * own - 1u;
+            for (uint32_t k = g * own; k <= last; k += 2u) {
+                const struct sums sums = products(c, k, last, &at);
+                give(c, k, place * c->filters, sums.wa, y, wide);
+                if (both)
+                    give(c, k, (place + 1u) * c->filters, sums.wb, y, wide);
+                if (k < last) {
+                    give(c, k + 1u, place * c->filters, sums.va, y, wide);
+                    if (both)
+                        give(c, k + 1u, (place + 1u) * c->filters, sums.vb, y, wide);
                 }
             }
         }

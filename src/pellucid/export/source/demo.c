@@ -3,6 +3,7 @@
 
 #include "network.h"
 
+#define CLASS_NAMES @NAME_COUNT@
 static const char *const class_names[] = {@NAMES@};
 
 /* The next whole number of a header; # begins a comment. -1 where there is none. */
@@ -62,10 +63,10 @@ int main(int count, char **paths)
             return 2;
         }
         const int32_t *logits = network_run();
-        int best = 0;
-        for (int k = 1; k < NETWORK_LOGITS; k++)
-            best = logits[k] > logits[best] ? k : best;
-        printf("%s: %s  (logits", paths[n], class_names[best]);
+        printf("%s: ", paths[n]);
+        if (NETWORK_PLACES == 1 && NETWORK_CLASSES == CLASS_NAMES)
+            printf("%s  ", class_names[network_class(0)]);
+        printf("(logits");
         for (int k = 0; k < NETWORK_LOGITS; k++)
             printf(" %ld", (long)logits[k]);
         printf(")\n");

@@ -4,16 +4,36 @@
 
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 #define NETWORK_CHANNELS @CHANNELS@
 #define NETWORK_HEIGHT @HEIGHT@
 #define NETWORK_WIDTH @WIDTH@
-#define NETWORK_LOGITS @LOGITS@ /* @CLASSES@ classes@PLACES@ */
+#define NETWORK_IMAGE_BYTES @IMAGE_BYTES@u
+#define NETWORK_CLASSES @CLASSES@
+#define NETWORK_PLACES @PLACES@ /* at each of which there are logits of all classes */
+#define NETWORK_LOGITS @LOGITS@
 #define NETWORK_LOGIT_STEP @STEP@ /* what 1 in the result is worth; the order of the classes needs no float */
+#define NETWORK_RAM @RAM@u /* bytes of static memory, image and logits included */
+#define NETWORK_CONSTANTS @CONSTANTS@u /* bytes of weights, tables and descriptions of layers */
+#define NETWORK_MULTIPLY_ADDS @MULTIPLY_ADDS@u
 
 /* Where the next image belongs: bytes, black 0 to white 255, row by row, the channels of a pixel side by side. */
 uint8_t *network_input(void);
 
 /* Compute the logits of that image, which is overwritten. They stay until the next call. */
 const int32_t *network_run(void);
+
+/* The class with the largest logit at a place, counted row by row, of the image that was last run. */
+int32_t network_class(int32_t place);
+
+/* Copy an image of NETWORK_IMAGE_BYTES, run, and return its class; of a map, that of the first place. */
+int32_t network_predict(const uint8_t *image);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif
