@@ -55,7 +55,9 @@ def test_parameters_are_as_many_as_published(name: str) -> None:
         ("mobilenet-v1", 2, (3, 96, 96), {"width": 0.25}, 221_794),
     ],
 )
-def test_networks_of_mlperf_tiny(name: str, classes: int, shape: Shape, options: dict[str, Any], published: int) -> None:
+def test_networks_of_mlperf_tiny(
+    name: str, classes: int, shape: Shape, options: dict[str, Any], published: int
+) -> None:
     """All numbers of the benchmark's Keras models, less the biases that a norm behind them makes useless."""
     nodes = unroll(zoo.create(name, classes, **options))
     nodes.build(shape)

@@ -198,8 +198,9 @@ def export_c(
 ) -> Exported:
     """Write the network as C into a folder, which is made where there is none.
 
-    class_names: what the demo prints. target: a core of TARGETS, for which a program to measure is added. Raises PellucidError for a network that is not fed with plain pixels, for a
-    step that the C kernels don't know, for files that somebody else made, and where nothing can be written.
+    class_names: what the demo prints. target: a core of TARGETS, for which a program to measure is added. Raises
+    PellucidError for a network that is not fed with plain pixels, for a step that the C kernels don't know, for
+    files that somebody else made, and where nothing can be written.
     """
     if network.input_scale != PIXELS:
         raise PellucidError(

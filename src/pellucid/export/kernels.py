@@ -50,7 +50,10 @@ PLAIN_KINDS: dict[type[IntegerStep], str] = {
 
 
 def kernel_of(step: IntegerStep, shapes: Sequence[Images]) -> str:
-    """Name of the C function of a step whose inputs have these shapes. Raises PellucidError, naming the layer, where there is none."""
+    """Name of the C function of a step whose inputs have these shapes.
+
+    Raises PellucidError, naming the layer, where there is none.
+    """
     if max(*step.input_shape, *step.output_shape) > MOST_SIDE and not isinstance(step, IntegerFlatten):
         raise PellucidError(f"export to C: layer {step.name} has a side of more than {MOST_SIDE}, the C's 16 bits")
     if isinstance(step, IntegerConvTranspose2d):
@@ -75,9 +78,8 @@ def _convolution(step: IntegerConv2d) -> str:
 
 def column_length(step: IntegerAffine) -> int:
     """Numbers of a filter as it is packed: filled up to whole words of weights."""
-    _, depth, R, S = step.weight.shape
     each = 32 // step.bits
-    return -(-depth * R * S // each) * each
+    return -(-prod(map(int, step.weight.shape[1:])) // each) * each
 
 
 @dataclass(frozen=True)

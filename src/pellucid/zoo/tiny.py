@@ -23,7 +23,9 @@ def resnet8(classes: int = 10, *, widths: Sequence[int] = (16, 32, 64)) -> Seque
     layers: list[Layer] = [*normalized(widths[0], 3, padding="same"), ReLU()]
     for i, width in enumerate(widths):
         stride = 2 if i else 1
-        body = Sequential(*normalized(width, 3, stride, padding="same"), ReLU(), *normalized(width, 3, padding="same"))
+        body = Sequential(
+            *normalized(width, 3, stride, padding="same"), ReLU(), *normalized(width, 3, padding="same")
+        )
         layers += [Residual(body, Conv2d(width, 1, stride=stride) if i else None), ReLU()]
     return Sequential(*layers, GlobalAvgPool2d(), Linear(classes))
 

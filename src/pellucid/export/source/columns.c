@@ -5,6 +5,6 @@ struct sums {
 
 /* What two places see, with the sums of either, which weights of fewer bits than 8 need. */
 struct columns {
-    const uint8_t *a, *b;
+    const uint8_t *a;
     int32_t sum_a, sum_b;
 };

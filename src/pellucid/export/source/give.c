@@ -5,6 +5,6 @@ static inline void give(
     const int32_t scaled = rescaled(total, c->multiplier[k], c->shift[k]);
     if (y)
         y[start + k] = clipped(scaled, c->out_zero, c->low, c->high);
-    else
+    else if (wide)
         wide[start + k] = scaled;
 }

@@ -16,8 +16,8 @@ static void convolve_pooled(const struct convolution *c, const uint8_t *x, uint8
         for (uint32_t g = 0; g < c->groups; g++) {
             for (uint32_t n = 0; n < square; n += 2u) {
                 const uint32_t both = n + 1u < square;
-                uint8_t *const a = (uint8_t *)columns[0], *const b = both ? (uint8_t *)columns[1] : a;
-                struct columns at = {a, b, 0, 0};
+                uint8_t *const a = (uint8_t *)columns[0], *const b = (uint8_t *)columns[1];
+                struct columns at = {a, 0, 0};
                 for (uint32_t i = n; i <= n + both; i++) {
                     const uint32_t row = (p + i / c->pool) * c->stride_down;
                     const uint32_t column = (q + i % c->pool) * c->stride_right;
@@ -25,14 +25,14 @@ static void convolve_pooled(const struct convolution *c, const uint8_t *x, uint8
                 }
 #if BITS_4 || BITS_2
                 at.sum_a = sum_of(at.a, c->length);
-                at.sum_b = at.b == at.a ? at.sum_a : sum_of(at.b, c->length);
+                at.sum_b = both ? sum_of(b, c->length) : 0;
 #endif
                 const uint32_t last = (g + 1u) * own - 1u;
                 for (uint32_t k = g * own; k <= last; k += 2u) {
-                    const struct sums sums = products(c, k, last, &at);
-                    largest[k] = larger(largest[k], larger(sums.wa, sums.wb));
+                    const struct sums sums = products(c, k, last, &at, (uint32_t)sizeof columns[0]);
+                    largest[k] = larger(largest[k], both ? larger(sums.wa, sums.wb) : sums.wa);
                     if (k < last)
-                        largest[k + 1u] = larger(largest[k + 1u], larger(sums.va, sums.vb));
+                        largest[k + 1u] = larger(largest[k + 1u], both ? larger(sums.va, sums.vb) : sums.va);
                 }
             }
         }

@@ -1,20 +1,21 @@
 /* Totals of filters k and k + 1 at two places; where k is the last one, it stands for both. */
-static inline struct sums products(const struct convolution *c, uint32_t k, uint32_t last, const struct columns *at)
+static inline struct sums products(
+    const struct convolution *c, uint32_t k, uint32_t last, const struct columns *at, uint32_t gap)
 {
     const uint32_t next = k < last ? k + 1u : k, bytes = c->length * c->bits / 8u;
     const uint8_t *w = c->weights + k * bytes, *v = c->weights + next * bytes;
     struct sums sums = {0, 0, 0, 0};
 #if BITS_8
     if (c->bits == 8u)
-        sums = products_8(w, v, at->a, at->b, c->length);
+        sums = products_8(w, v, at->a, gap, c->length);
 #endif
 #if BITS_4
     if (c->bits == 4u)
-        sums = products_low(w, v, at->a, at->b, c->length, 4u);
+        sums = products_low(w, v, at->a, gap, c->length, 4u);
 #endif
 #if BITS_2
     if (c->bits == 2u)
-        sums = products_low(w, v, at->a, at->b, c->length, 2u);
+        sums = products_low(w, v, at->a, gap, c->length, 2u);
 #endif
 #if BITS_4 || BITS_2
     if (c->bits < 8u) {

@@ -1,0 +1,76 @@
+"""The exported C on emulated Cortex-M cores: bit for bit Python's integers, in the memory that was foretold."""
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pellucid.errors import PellucidError
+from pellucid.export import export_c
+from pellucid.network import Network
+from pellucid.ops.arrays import Shape
+from pellucid.plan import IntegerNetwork
+from pellucid.precision import quantize
+from pellucid.zoo import create
+
+INSTRUCTIONS_A_TICK = 40  # SysTick counts at 25 MHz, and QEMU takes a nanosecond an instruction under -icount shift=0
+TOOLS = ("make", "arm-none-eabi-gcc", "arm-none-eabi-size", "qemu-system-arm")
+needs_tools = pytest.mark.skipif(
+    any(shutil.which(tool) is None for tool in TOOLS), reason="no Arm compiler or no QEMU"
+)
+
+
+def integer_network(name: str, shape: Shape, bits: int, **options: object) -> IntegerNetwork:
+    images = np.random.default_rng(0).uniform(0, 1, (10, *shape)).astype(np.float32)
+    return quantize(Network(create(name, 10, **options), shape), images, bits)
+
+
+def bench(network: IntegerNetwork, folder: Path, target: str, images: int) -> dict[str, int]:
+    """Compile and run in QEMU, assert that the logits are those in Python, and give what it printed, and sizes."""
+    exported = export_c(network, folder, [str(i) for i in range(10)], target)
+    q = np.random.default_rng(1).integers(0, 256, (images, *network.input_shape)).astype(np.uint8)
+    (folder / "images.bin").write_bytes(q.transpose(0, 2, 3, 1).tobytes())
+    ran = subprocess.run(
+        ["make", "-s", "bench"], cwd=folder, capture_output=True, text=True, timeout=100, check=False
+    )
+    assert ran.returncode == 0, ran.stderr
+    logits = np.fromfile(folder / "logits.bin", "<i4").reshape(images, -1)
+    np.testing.assert_array_equal(logits, network.integer_logits(q))
+    found = {key: int(value) for key, value in re.findall(r"(\w+) (\d+)\n", ran.stdout + ran.stderr)}
+    sizes = subprocess.run(["arm-none-eabi-size", folder / "bench.o"], capture_output=True, text=True, check=True)
+    text, data, bss = map(int, sizes.stdout.splitlines()[1].split()[:3])
+    return found | {"flash": text + data, "bss": bss, "ram": exported.ram, "constants": exported.constants}
+
+
+@needs_tools
+@pytest.mark.parametrize("target", ["cortex-m4", "cortex-m3"])
+@pytest.mark.parametrize("bits", [8, 4, 2])
+def test_small_networks_on_both_cores(target: str, bits: int, tmp_path: Path) -> None:
+    found = bench(integer_network("tiny-digits", (1, 28, 28), bits), tmp_path, target, 20)
+    assert found["images"] == 20
+    assert found["bss"] == found["ram"]  # to the byte
+    assert 0 < found["stack"] < 512
+    assert found["constants"] < found["flash"] < found["constants"] + 4500
+
+
+@needs_tools
+def test_resnet8_takes_two_instructions_a_multiply_add(tmp_path: Path) -> None:
+    network = integer_network("resnet8", (3, 32, 32), 8)
+    found = bench(network, tmp_path, "cortex-m4", 2)
+    assert found["ticks"] * INSTRUCTIONS_A_TICK / 12_501_632 < 2.0
+    assert found["bss"] == found["ram"] < 52_000
+
+
+@needs_tools
+def test_mobilenet_v1_in_its_memory(tmp_path: Path) -> None:
+    found = bench(integer_network("mobilenet-v1", (3, 96, 96), 8, width=0.25), tmp_path, "cortex-m4", 2)
+    assert found["bss"] == found["ram"] < 56_320
+
+
+def test_targets_have_names(tmp_path: Path) -> None:
+    network = integer_network("tiny-digits", (1, 28, 28), 8)
+    with pytest.raises(PellucidError, match="unknown target 'cortex-m9', expected one of cortex-m4, cortex-m3"):
+        export_c(network, tmp_path / "c", [], "cortex-m9")
