@@ -37,6 +37,14 @@ def wide_open() -> Layer:
     return Sequential(Conv2d(3, 5, stride=2), ReLU(), GlobalAvgPool2d(), Linear(5))
 
 
+def one_convolution() -> Layer:
+    return Sequential(Conv2d(5, 3))
+
+
+def one_affine() -> Layer:
+    return Sequential(Flatten(), Linear(5))
+
+
 def shrunk(layer: Layer, bits: int, channels: int = 1) -> IntegerNetwork:
     network = Network(layer, (channels, 15, 17))
     x = np.random.default_rng(0).uniform(0, 1, (40, channels, 15, 17)).astype(np.float32)
@@ -55,10 +63,13 @@ def run_demo(program: Path, *images: Path) -> subprocess.CompletedProcess[bytes]
     return subprocess.run([program, *images], capture_output=True, check=False)
 
 
-def compiled(network: IntegerNetwork, folder: Path, target: str = "checked") -> tuple[Path, Exported]:
+def compiled(
+    network: IntegerNetwork, folder: Path, target: str = "checked", *, small: bool = False
+) -> tuple[Path, Exported]:
     """The demo, compiled by the Makefile that was written: with sanitizers unless told otherwise."""
     exported = export_c(network, folder, NAMES)
-    made = subprocess.run(["make", "-C", folder, target], capture_output=True, text=True, check=False)
+    defined = f"DEFINES=-DNETWORK_SMALL={int(small)}"
+    made = subprocess.run(["make", "-C", folder, target, defined], capture_output=True, text=True, check=False)
     assert made.returncode == 0, made.stderr
     assert "-std=c99 -Wall -Wextra -Werror -pedantic -Wconversion" in made.stdout
     return folder / target, exported
@@ -66,12 +77,16 @@ def compiled(network: IntegerNetwork, folder: Path, target: str = "checked") -> 
 
 @needs_compiler
 @pytest.mark.parametrize(
-    ("layer", "bits", "channels"), [(every_kernel, 8, 1), (every_kernel, 4, 1), (wide_open, 2, 3)]
+    ("layer", "bits", "channels"),
+    [(every_kernel, 8, 1), (every_kernel, 4, 1), (wide_open, 2, 3), (one_convolution, 8, 1), (one_affine, 4, 1)],
 )
-def test_the_program_computes_the_same_integers(layer: object, bits: int, channels: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize("small", [False, True])
+def test_the_program_computes_the_same_integers(
+    layer: object, bits: int, channels: int, small: bool, tmp_path: Path
+) -> None:
     assert callable(layer)
     network = shrunk(layer(), bits, channels)
-    program, _ = compiled(network, tmp_path)
+    program, _ = compiled(network, tmp_path, small=small)
     q = np.random.default_rng(1).integers(0, 256, (12, channels, 15, 17)).astype(np.uint8)
     q[0], q[1] = 0, 255
     paths = [write_image(tmp_path / f"{i}.pnm", pixels) for i, pixels in enumerate(q)]
@@ -79,9 +94,11 @@ def test_the_program_computes_the_same_integers(layer: object, bits: int, channe
     assert ran.returncode == 0, ran.stderr
     logits = re.findall(rb"\(logits ([-0-9 ]+)\)\n", ran.stdout)
     expected = network.integer_logits(q)
-    np.testing.assert_array_equal([list(map(int, row.split())) for row in logits], expected)
-    start = f"{paths[0]}: {NAMES[expected[0].argmax()]}  (logits".encode()
-    assert ran.stdout.startswith(start)
+    places_last = expected.transpose(0, 2, 3, 1) if expected.ndim == 4 else expected
+    np.testing.assert_array_equal([list(map(int, row.split())) for row in logits], places_last.reshape(12, -1))
+    if expected.ndim == 2:
+        start = f"{paths[0]}: {NAMES[expected[0].argmax()]}  (logits".encode()
+        assert ran.stdout.startswith(start)
 
 
 @needs_compiler
@@ -135,11 +152,24 @@ def test_buffers_fit_and_share(layer: object) -> None:
     assert max(sizes) <= plan_memory(steps).size < sum(sizes)
 
 
-def test_the_plan_of_tiny_digits() -> None:
+def tiny_digits() -> IntegerNetwork:
     network = Network(create("tiny-digits", 10), (1, 28, 28))
-    steps = quantize(network, np.zeros((1, 1, 28, 28), np.float32), 4).steps
+    return quantize(network, np.zeros((1, 1, 28, 28), np.float32), 4)
+
+
+def test_the_plan_of_tiny_digits() -> None:
+    steps = tiny_digits().steps
     simulate(steps)
     assert plan_memory(steps).size + 40 < 4096
+
+
+@needs_compiler
+def test_tiny_digits_compiled_for_size(tmp_path: Path) -> None:
+    exported = export_c(tiny_digits(), tmp_path, NAMES)
+    made = subprocess.run(["make", "-s", "-C", tmp_path, "size"], capture_output=True, text=True, check=True)
+    text, data, bss = map(int, made.stdout.splitlines()[1].split()[:3])
+    assert exported.small_ram <= bss < exported.small_ram + 64
+    assert text + data < 9_701  # as it was before other networks than chains could be written
 
 
 # Every network of the zoo but the few that take images of 63 pixels and more, narrow and small.
@@ -162,15 +192,16 @@ SMALL: dict[str, tuple[Shape, dict[str, object]]] = {
 
 
 @needs_compiler
+@pytest.mark.parametrize("small", [False, True])
 @pytest.mark.parametrize("name", SMALL)
-def test_networks_of_the_zoo_give_the_same_integers(name: str, tmp_path: Path) -> None:
+def test_networks_of_the_zoo_give_the_same_integers(name: str, small: bool, tmp_path: Path) -> None:
     """Residual additions, concatenations, depthwise and transposed convolutions, pools: by 8, 4 or 2 bits."""
     shape, options = SMALL[name]
     rng = np.random.default_rng(0)
     bits = (8, 4, 2)[list(SMALL).index(name) % 3]
     layers = Network(create(name, 5, **options), shape)
     network = quantize(layers, rng.uniform(0, 1, (20, *shape)).astype(np.float32), bits)
-    program, _ = compiled(network, tmp_path)
+    program, _ = compiled(network, tmp_path, small=small)
     q = rng.integers(0, 256, (3, *shape)).astype(np.uint8)
     q[0] = 255
     ran = run_demo(program, *(write_image(tmp_path / f"{i}.pnm", pixels) for i, pixels in enumerate(q)))

@@ -45,7 +45,7 @@ def export(
         return
     if pixels or best:
         raise PellucidError("--pixels and --best are for --to onnx")
-    _to_c(trained(run), Path("c") if out is None else out, bits)
+    _to_c(trained(run), Path("c") if out is None else out, bits, target)
 
 
 def _to_onnx(run: Path, out: Path | None, *, pixels: bool, best: bool) -> None:

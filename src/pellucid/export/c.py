@@ -15,11 +15,13 @@ from math import prod
 from pathlib import Path
 
 from pellucid.errors import PellucidError
-from pellucid.export.constants import Seen, constants
+from pellucid.export.constants import Seen, constants, described, scales
+from pellucid.export.descriptions import Descriptions
 from pellucid.export.kernels import (
     ADD,
     ADD_TWO,
     AFFINE,
+    POOLED,
     Buffers,
     bit_widths,
     buffers_of,
@@ -55,11 +57,16 @@ TARGETS = {"cortex-m4": "mps2-an386", "cortex-m3": "mps2-an385"}
 
 @dataclass(frozen=True)
 class Exported:
-    """What was written. ram: bytes of static memory. constants: bytes of weights, tables and layers' descriptions."""
+    """What was written.
+
+    ram: bytes of static memory. small_ram: compiled for size. constants: bytes of weights, tables and layers'
+    descriptions.
+    """
 
     files: tuple[Path, ...]
     plan: MemoryPlan
     ram: int
+    small_ram: int
     constants: int
 
 
@@ -81,6 +88,22 @@ class Program:
         self.buffers: Buffers = buffers_of(self.steps, self.kernels)
         names = [INPUT, *(step.name for step in self.steps)]
         self.offsets = dict(zip(names, self.plan.offsets, strict=False))
+        self.offsets[names[-1]] = self.arena
+
+    @cached_property
+    def affine(self) -> dict[int, IntegerAffine]:
+        """The steps with weights, by number."""
+        return {i: step for i, step in enumerate(self.steps) if isinstance(step, IntegerAffine)}
+
+    @cached_property
+    def descriptions(self) -> Descriptions:
+        """Of the layers with weights."""
+        rows, first = [], 0
+        for step in self.affine.values():
+            to = self.offsets[step.name] // (4 if step.wide else 1)
+            rows.append(described(step, self.offsets[step.inputs[0]], to, first))
+            first += step.output_shape[0]
+        return Descriptions([self.kernels[i] for i in self.affine], rows)
 
     @cached_property
     def arena(self) -> int:
@@ -97,11 +120,20 @@ class Program:
         """Bytes of static memory: images, columns, logits."""
         return self.arena + self.buffers.size + 4 * prod(self.steps[-1].output_shape)
 
+    @property
+    def small_ram(self) -> int:
+        """As ram, where the code is compiled for size."""
+        return self.ram + self.buffers.small_size - self.buffers.size
+
     @cached_property
     def constants(self) -> tuple[list[str], int]:
         """The constant arrays of each step, and the bytes of all."""
-        both = [constants(i, step, self.kernels[i], self._seen(i)) for i, step in enumerate(self.steps)]
-        return [text for text, _ in both], sum(size for _, size in both)
+        rows = {i: self.descriptions.row(n) for n, i in enumerate(self.affine)}
+        both = [
+            constants(i, step, self.kernels[i], self._seen(i), rows.get(i, ())) for i, step in enumerate(self.steps)
+        ]
+        size = sum(size for _, size in both) + len(rows) * self.descriptions.size
+        return [text for text, _ in both], size + scales(self.affine.values())[1]
 
     def _seen(self, i: int) -> Seen:
         return Seen([self.offsets[name] for name in self.steps[i].inputs], self.shapes[i])
@@ -123,7 +155,7 @@ class Program:
         to = "(uint8_t *)logits" if narrow == "0" and step is self.steps[-1] else narrow
         C, pixels = step.output_shape[0], prod(step.output_shape[1:])
         if isinstance(step, IntegerAffine):
-            yield f"{kernel}(&convolution_{i}, {seen[0]}, {narrow}, {wide})"
+            yield f"{kernel}(&convolution_{i})"
         elif isinstance(step, IntegerTable):
             yield f"{kernel}(table_{i}, {C * pixels}, {seen[0]}, {to})"
         elif isinstance(step, IntegerConcat):
@@ -167,9 +199,10 @@ class Program:
         return {
             "CHANNELS": C, "HEIGHT": H, "WIDTH": W, "IMAGE_BYTES": C * H * W, "CLASSES": K, "PLACES": P * Q,
             "LOGITS": K * P * Q, "STEP": repr(self.network.logit_step), "ARENA": self.arena,
-            "ARENA_WORDS": self.arena // 4, "RAM": self.ram, "CONSTANTS": constant_bytes,
+            "ARENA_WORDS": self.arena // 4, "BLOCK_WORDS": self.arena // 4 + K * P * Q, "RAM": self.ram,
+            "SMALL_RAM": self.small_ram, "CONSTANTS": constant_bytes,
             "MULTIPLY_ADDS": self.multiply_adds, "INPUT": self.offsets[INPUT], "DEFINES": self._defines(),
-            "BUFFERS": self._buffers(), "KERNELS": sources(self.steps, self.kernels),
+            "BUFFERS": self._buffers(), "KERNELS": self.descriptions.filled(sources(self.steps, self.kernels)),
             "CONSTANT_ARRAYS": "\n".join(text for text in texts if text), "CALLS": "\n".join(self.calls()),
             "NAMES": ", ".join(map(_quoted, class_names)), "NAME_COUNT": len(class_names),
         }  # fmt: skip
@@ -179,17 +212,22 @@ class Program:
         shifts = [int(step.shift.min()) for step in self.steps if isinstance(step, IntegerAffine)]
         shifts += [step.shift for step in self.steps if isinstance(step, IntegerMultiply)]
         lines = [f"#define BITS_{bits} {int(bits in widths)}" for bits in (8, 4, 2)]
-        return "\n".join([*lines, f"#define SMALLEST_SHIFT {min(shifts, default=33)}"])
+        lines.append(f"#define POOLS {int(POOLED in self.kernels)}")
+        lines.append(f"#define SMALLEST_SHIFT {min(shifts, default=33)}")
+        if self.affine:
+            lines += [self.descriptions.declaration(), scales(self.affine.values())[0]]
+        return "\n".join(lines)
 
     def _buffers(self) -> str:
-        column, taps, largest = self.buffers.column, self.buffers.taps, self.buffers.largest
+        words, taps, largest = self.buffers.column // 4, self.buffers.taps, self.buffers.largest
         lines = []
-        if column:
-            lines.append(f"static uint32_t columns[2][{column // 4}]; /* what two places see, pixel by pixel */")
+        if words:
+            lines.append(f"static uint32_t columns[NETWORK_SMALL ? 1 : 2][{words}]; /* what places see */")
         if taps:
             lines.append(f"static const uint8_t *taps[{taps}]; /* the pixels of a depthwise window */")
         if largest:
-            lines.append(f"static int32_t largest[{largest}]; /* of a pool's square, each filter's */")
+            sizes = f"NETWORK_SMALL ? {self.buffers.small_largest} : {largest}"
+            lines.append(f"static int32_t largest[{sizes}]; /* of a pool's square, each filter's */")
         return "\n".join(lines)
 
 
@@ -216,7 +254,8 @@ def export_c(
     values = program.values(class_names) | {"CORE": core, "BOARD": TARGETS[core]}
     for name in marks:
         write_whole(folder / name, _filled(source(name), values).encode())
-    return Exported(tuple(folder / name for name in marks), program.plan, program.ram, program.constants[1])
+    files = tuple(folder / name for name in marks)
+    return Exported(files, program.plan, program.ram, program.small_ram, program.constants[1])
 
 
 def _filled(text: str, values: dict[str, object]) -> str:

@@ -27,7 +27,7 @@ from pellucid.plan.weight_levels import pack
 
 LINE = 110
 IDENTITY = np.arange(256, dtype=np.uint8)
-DESCRIPTION = {"convolution": 60, "pool": 28, "sum": 28, "operand": 12, "sum_of_two": 24, "product": 24, "move": 16}
+DESCRIPTION = {"pool": 28, "sum": 28, "operand": 12, "sum_of_two": 24, "product": 24, "move": 16}
 """Bytes of each struct, with pointers of four bytes."""
 
 
@@ -43,16 +43,16 @@ class Seen:
         return [shape != step.output_shape for shape in self.shapes]
 
 
-def constants(i: int, step: IntegerStep, kernel: str, seen: Seen) -> tuple[str, int]:
+def constants(i: int, step: IntegerStep, kernel: str, seen: Seen, row: Sequence[int] = ()) -> tuple[str, int]:
     """The arrays and the description of step i in C, and their bytes; each begins at a multiple of four."""
-    body, size = _body(i, step, kernel, seen)
+    body, size = _body(i, step, kernel, seen, row)
     title = f"/* {step.name or 'layer'}: {_shape(step.input_shape)} to {_shape(step.output_shape)} */\n"
     return (title + body if body else ""), size
 
 
-def _body(i: int, step: IntegerStep, kernel: str, seen: Seen) -> tuple[str, int]:
+def _body(i: int, step: IntegerStep, kernel: str, seen: Seen, row: Sequence[int]) -> tuple[str, int]:
     if isinstance(step, IntegerAffine):
-        return _affine(i, step, kernel)
+        return _affine(i, step, kernel, row)
     if isinstance(step, IntegerTable):
         return _array(f"table_{i}", "uint8_t", step.table), 256
     if isinstance(step, IntegerConcat):
@@ -75,22 +75,42 @@ def _body(i: int, step: IntegerStep, kernel: str, seen: Seen) -> tuple[str, int]
     return "", 0
 
 
-def _affine(i: int, step: IntegerAffine, kernel: str) -> tuple[str, int]:
-    K, P, Q = step.output_shape
-    geometry = (*step.kernel, *step.stride, *step.geometry.before, *step.dilation, step.groups, step.pool)
-    weights = packed(step, kernel)
+def described(step: IntegerAffine, start: int, to: int, first: int) -> dict[str, int]:
+    """The fields of a layer with weights, by name: see export/descriptions.py."""
+    (H, W, C), (K, P, Q) = image(step), step.output_shape
+    (top, left), (down, right) = step.geometry.before, step.stride
+    return {
+        "from": start, "to": to, "first": first, "length": column_length(step),
+        "height": H, "width": W, "channels": C, "out_height": P, "out_width": Q, "filters": K,
+        "kernel_height": step.kernel[0], "kernel_width": step.kernel[1], "stride_down": down, "stride_right": right,
+        "pad_top": top, "pad_left": left, "dilation_down": step.dilation[0], "dilation_right": step.dilation[1],
+        "groups": step.groups, "pool": step.pool, "bits": step.bits, "zero": step.zeros[0], "wide": int(step.wide),
+        "out_zero": step.zeros[1], "low": step.low, "high": step.high,
+    }  # fmt: skip
+
+
+def scales(steps: Iterable[IntegerAffine]) -> tuple[str, int]:
+    """Bias, multiplier and shift of all filters, layer behind layer, and their bytes."""
+    columns = [(step.bias, step.multiplier, step.shift) for step in steps]
+    if not columns:
+        return "", 0
+    bias, multiplier, shift = (np.concatenate(column) for column in zip(*columns, strict=True))
+    short = int(np.abs(bias.astype(np.int64)).max()) < 1 << 15
     arrays = (
-        (f"weights_{i}", "uint8_t", weights),
-        (f"bias_{i}", "int32_t", step.bias),
-        (f"multiplier_{i}", "int32_t", step.multiplier),
-        (f"shift_{i}", "uint8_t", step.shift),
+        ("biases", 2 if short else 4, "int16_t" if short else "int32_t", bias),
+        ("multipliers", 4, "int32_t", multiplier),
+        ("shifts", 1, "uint8_t", shift),
     )
-    numbers = (*image(step), P, Q, K, *geometry, column_length(step), step.bits, *step.zeros, step.low, step.high)
-    text = "".join(_array(*array) for array in arrays) + (
-        f"static const struct convolution convolution_{i} = {{\n"
-        f"    {', '.join(name for name, *_ in arrays)},\n    {_joined(numbers)}}};\n"
-    )
-    return text, _whole_words(len(weights)) + 8 * K + _whole_words(K) + DESCRIPTION["convolution"]
+    text = "".join(_array(name, kind, values) for name, _, kind, values in arrays)
+    return text, sum(_whole_words(size * len(bias)) for _, size, _, _ in arrays)
+
+
+def _affine(i: int, step: IntegerAffine, kernel: str, row: Sequence[int]) -> tuple[str, int]:
+    weights = packed(step, kernel)
+    text = _array(f"weights_{i}", "uint8_t", weights)
+    members = ", ".join([f"weights_{i}", *map(str, row)])
+    text += f"static const struct convolution convolution_{i} = {{{members}}};\n"
+    return text, _whole_words(len(weights))
 
 
 def packed(step: IntegerAffine, kernel: str) -> Array:

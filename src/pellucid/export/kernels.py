@@ -87,16 +87,23 @@ class Buffers:
     """Static memory beside the images, in entries of each array.
 
     column: bytes of one of two columns. taps: places of a depthwise window. largest: totals of a pooled layer.
+    small_largest: the same where the code is small, whose one column serves all layers with windows.
     """
 
     column: int
     taps: int
     largest: int
+    small_largest: int
 
     @property
     def size(self) -> int:
         """In bytes, with pointers of four."""
         return 2 * self.column + 4 * self.taps + 4 * self.largest
+
+    @property
+    def small_size(self) -> int:
+        """Where the code is small."""
+        return self.column + 4 * self.taps + 4 * self.small_largest
 
 
 def buffers_of(steps: Sequence[IntegerStep], kernels: Sequence[str]) -> Buffers:
@@ -106,7 +113,8 @@ def buffers_of(steps: Sequence[IntegerStep], kernels: Sequence[str]) -> Buffers:
     frame = [-(-step.input_shape[0] // 8) * 4 for step, kernel in affine if kernel == DEPTHWISE]
     taps = [prod(step.kernel) for step, kernel in affine if kernel == DEPTHWISE]
     largest = [step.output_shape[0] for step, kernel in affine if kernel == POOLED]
-    return Buffers(*(max(sizes, default=0) for sizes in (column + frame, taps, largest)))
+    small = [step.output_shape[0] for step, kernel in affine if largest and kernel in {CONVOLVE, POOLED}]
+    return Buffers(*(max(sizes, default=0) for sizes in (column + frame, taps, largest, small)))
 
 
 def bit_widths(steps: Sequence[IntegerStep], kernels: Sequence[str]) -> set[int]:
@@ -118,17 +126,32 @@ def bit_widths(steps: Sequence[IntegerStep], kernels: Sequence[str]) -> set[int]
 def sources(steps: Sequence[IntegerStep], kernels: Sequence[str]) -> str:
     """The C functions that these steps call, and those that these call."""
     used = set(kernels)
-    affine, widths = any(isinstance(step, IntegerAffine) for step in steps), bit_widths(steps, kernels)
+    affine, columned = any(isinstance(step, IntegerAffine) for step in steps), used & {*COLUMNED}
     parts = ["arithmetic.c"] if affine or used & {ADD, ADD_TWO, "multiply"} else []
-    parts += ["words.c"] if used & {*COLUMNED, DEPTHWISE} else []
-    parts += ["types.c", "give.c"] if affine else []
-    parts += ["columns.c"] if widths else []
+    parts += ["words.c"] if columned or DEPTHWISE in used else []
+    parts += ["give.c"] if affine else []
+    texts = [source(part) for part in parts]
+    if columned:
+        texts += ["#if NETWORK_SMALL\n", *map(source, _small(used)), "#else\n"]
+        texts += [*map(source, _fast(used, bit_widths(steps, kernels))), "#endif\n"]
+    return "\n".join([*texts, *(source(file) for kernel, file in FILES.items() if kernel in used - {*COLUMNED})])
+
+
+def _small(used: set[str]) -> list[str]:
+    """Files of the kernels of columns where code has to be small."""
+    parts = ["small_product.c"]
+    parts += ["small_convolution.c"] if used & {CONVOLVE, POOLED} else []
+    return parts + (["small_affine.c"] if AFFINE in used else [])
+
+
+def _fast(used: set[str], widths: set[int]) -> list[str]:
+    """Files of the kernels of columns where time counts."""
+    parts = ["columns.c"]
     parts += ["gather.c"] if used & {CONVOLVE, POOLED} else []
     parts += ["products_8.c"] if 8 in widths else []
     parts += ["products_low.c"] if {2, 4} & widths else []
-    parts += ["products.c"] if widths else []
-    parts += [file for kernel, file in FILES.items() if kernel in used]
-    return "\n".join(source(part) for part in parts)
+    parts += ["products.c"]
+    return parts + [FILES[kernel] for kernel in COLUMNED if kernel in used]
 
 
 def source(name: str) -> str:

@@ -12,18 +12,18 @@ struct sum {
     uint8_t zero, low, high;
 };
 
-static void add(const struct sum *c, uint8_t *y, int32_t *wide)
+static void add(const struct sum *of, uint8_t *y, int32_t *wide)
 {
     uint32_t n = 0;
-    for (uint32_t pixel = 0; pixel < c->pixels; pixel++) {
-        for (uint32_t k = 0; k < c->channels; k++, n++) {
-            int32_t total = c->bias;
-            for (uint32_t i = 0; i < c->count; i++) {
-                const struct operand *const from = c->operands + i;
+    for (uint32_t pixel = 0; pixel < of->pixels; pixel++) {
+        for (uint32_t k = 0; k < of->channels; k++, n++) {
+            int32_t total = of->bias;
+            for (uint32_t i = 0; i < of->count; i++) {
+                const struct operand *const from = of->operands + i;
                 total += from->multiplier * arena[from->offset + (from->spread ? k : n)];
             }
             if (y)
-                y[n] = clipped(floored(total, c->shift), c->zero, c->low, c->high);
+                y[n] = clipped(floored(total, of->shift), of->zero, of->low, of->high);
             else
                 wide[n] = total;
         }

@@ -1,15 +1,17 @@
 /* All filters at the one place of a window as large as the image, which is its own column. */
-static void multiply_matrix(const struct convolution *c, const uint8_t *x, uint8_t *y, int32_t *wide)
+static void multiply_matrix(const struct convolution *c)
 {
+    const uint8_t *const x = arena + c->from, *w = c->weights;
+    const uint32_t first = c->first, end = first + c->filters, bytes = (uint32_t)c->length * c->bits / 8u;
     struct columns at = {x, 0, 0};
 #if BITS_4 || BITS_2
-    at.sum_a = sum_of(x, (uint32_t)c->kernel_height * c->kernel_width * c->channels);
+    at.sum_a = sum_of(x, (uint32_t)c->height * c->width * c->channels);
 #endif
-    const uint32_t last = (uint32_t)c->filters - 1u;
-    for (uint32_t k = 0; k <= last; k += 2u) {
-        const struct sums sums = products(c, k, last, &at, 0);
-        give(c, k, 0, sums.wa, y, wide);
-        if (k < last)
-            give(c, k + 1u, 0, sums.va, y, wide);
+    for (uint32_t k = first; k < end; k += 2u, w += 2u * bytes) {
+        const uint32_t two = k + 1u < end;
+        const struct sums sums = products(c, w, two ? w + bytes : w, &at, 0);
+        give(c, k, c->to - first, sums.wa);
+        if (two)
+            give(c, k + 1u, c->to - first, sums.va);
     }
 }

@@ -1,13 +1,15 @@
 /* A filter for each channel. Weights have a byte each, and lie as the pixels do: pixel by pixel of the window. */
-static void convolve_depthwise(const struct convolution *c, const uint8_t *x, uint8_t *y, int32_t *wide)
+static void convolve_depthwise(const struct convolution *c)
 {
+    const uint8_t *const x = arena + c->from;
     const uint32_t channels = c->channels, count = (uint32_t)c->kernel_height * c->kernel_width;
     uint8_t *const frame = (uint8_t *)columns[0]; /* a pixel outside of the image */
-    uint32_t start = 0;
+    const uint32_t first = c->first;
+    uint32_t here = (uint32_t)c->to - first;
     for (uint32_t k = 0; k < channels; k++)
         frame[k] = c->zero;
     for (int32_t p = 0; p < c->out_height; p++) {
-        for (int32_t q = 0; q < c->out_width; q++, start += channels) {
+        for (int32_t q = 0; q < c->out_width; q++, here += channels) {
             const uint8_t **tap = taps;
             int32_t i = p * c->stride_down - c->pad_top;
             for (uint32_t r = 0; r < c->kernel_height; r++, i += c->dilation_down) {
@@ -20,7 +22,7 @@ static void convolve_depthwise(const struct convolution *c, const uint8_t *x, ui
             uint32_t k = 0;
 #if NETWORK_DSP
             for (; k + 4u <= channels; k += 4u) {
-                int32_t sum_0 = c->bias[k], sum_1 = c->bias[k + 1u], sum_2 = c->bias[k + 2u], sum_3 = c->bias[k + 3u];
+                int32_t sum_0 = 0, sum_1 = 0, sum_2 = 0, sum_3 = 0;
                 const uint8_t *weights = c->weights + k;
                 for (uint32_t t = 0; t < count; t++, weights += channels) {
                     const uint32_t pixels = word(taps[t] + k), four = word(weights);
@@ -31,18 +33,18 @@ static void convolve_depthwise(const struct convolution *c, const uint8_t *x, ui
                     sum_2 = __smlatt(we, xe, sum_2);
                     sum_3 = __smlatt(wo, xo, sum_3);
                 }
-                give(c, k, start, sum_0, y, wide);
-                give(c, k + 1u, start, sum_1, y, wide);
-                give(c, k + 2u, start, sum_2, y, wide);
-                give(c, k + 3u, start, sum_3, y, wide);
+                give(c, first + k, here, sum_0);
+                give(c, first + k + 1u, here, sum_1);
+                give(c, first + k + 2u, here, sum_2);
+                give(c, first + k + 3u, here, sum_3);
             }
 #endif
             for (; k < channels; k++) {
-                int32_t sum = c->bias[k];
+                int32_t sum = 0;
                 const uint8_t *weights = c->weights + k;
                 for (uint32_t t = 0; t < count; t++, weights += channels)
                     sum += (int8_t)*weights * taps[t][k];
-                give(c, k, start, sum, y, wide);
+                give(c, first + k, here, sum);
             }
         }
     }

@@ -23,6 +23,7 @@ static uint8_t *fill(uint8_t *to, uint8_t value, uint32_t count)
 static void gather(
     const struct convolution *c, const uint8_t *x, int32_t row, int32_t column, uint32_t first, uint8_t *to)
 {
+    (void)c; /* unused where all that is read of it is a constant */
     const uint32_t depth = (uint32_t)c->channels / c->groups;
     uint8_t *const end = to + c->length;
     const uint8_t whole = c->groups == 1u && c->dilation_right == 1u && column >= 0

@@ -4,14 +4,14 @@ struct move {
 };
 
 /* An image cropped, or with its outermost rows and columns repeated. */
-static void move_pixels(const struct move *c, const uint8_t *x, uint8_t *y)
+static void move_pixels(const struct move *of, const uint8_t *x, uint8_t *y)
 {
-    for (int32_t p = 0; p < c->out_height; p++) {
-        const int32_t i = p < c->top ? 0 : p - c->top < c->height ? p - c->top : c->height - 1;
-        for (int32_t q = 0; q < c->out_width; q++) {
-            const int32_t j = q < c->left ? 0 : q - c->left < c->width ? q - c->left : c->width - 1;
-            const uint8_t *const pixel = x + ((uint32_t)i * c->width + (uint32_t)j) * c->bytes;
-            for (uint32_t n = 0; n < c->bytes; n++)
+    for (int32_t p = 0; p < of->out_height; p++) {
+        const int32_t i = p < of->top ? 0 : p - of->top < of->height ? p - of->top : of->height - 1;
+        for (int32_t q = 0; q < of->out_width; q++) {
+            const int32_t j = q < of->left ? 0 : q - of->left < of->width ? q - of->left : of->width - 1;
+            const uint8_t *const pixel = x + ((uint32_t)i * of->width + (uint32_t)j) * of->bytes;
+            for (uint32_t n = 0; n < of->bytes; n++)
                 *y++ = pixel[n];
         }
     }

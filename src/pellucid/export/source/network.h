@@ -17,6 +17,7 @@ extern "C" {
 #define NETWORK_LOGITS @LOGITS@
 #define NETWORK_LOGIT_STEP @STEP@ /* what 1 in the result is worth; the order of the classes needs no float */
 #define NETWORK_RAM @RAM@u /* bytes of static memory, image and logits included */
+#define NETWORK_SMALL_RAM @SMALL_RAM@u /* the same where the compiler is asked for small code (-Os) */
 #define NETWORK_CONSTANTS @CONSTANTS@u /* bytes of weights, tables and descriptions of layers */
 #define NETWORK_MULTIPLY_ADDS @MULTIPLY_ADDS@u
 

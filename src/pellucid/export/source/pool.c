@@ -5,25 +5,25 @@ struct pool {
 };
 
 /* One byte for each window, from the pixels that it covers; what hangs over the rim takes no part. */
-static void pool_windows(const struct pool *c, const uint8_t *x, uint8_t *y)
+static void pool_windows(const struct pool *of, const uint8_t *x, uint8_t *y)
 {
-    for (int32_t p = 0; p < c->out_height; p++) {
-        for (int32_t q = 0; q < c->out_width; q++) {
-            for (uint32_t k = 0; k < c->channels; k++) {
+    for (int32_t p = 0; p < of->out_height; p++) {
+        for (int32_t q = 0; q < of->out_width; q++) {
+            for (uint32_t k = 0; k < of->channels; k++) {
                 uint32_t greatest = 0, sum = 0, count = 0;
-                int32_t i = p * c->stride_down - c->pad_top;
-                for (uint32_t r = 0; r < c->kernel_height; r++, i += c->dilation_down) {
-                    int32_t j = q * c->stride_right - c->pad_left;
-                    for (uint32_t s = 0; s < c->kernel_width; s++, j += c->dilation_right) {
-                        if (i < 0 || i >= c->height || j < 0 || j >= c->width)
+                int32_t i = p * of->stride_down - of->pad_top;
+                for (uint32_t r = 0; r < of->kernel_height; r++, i += of->dilation_down) {
+                    int32_t j = q * of->stride_right - of->pad_left;
+                    for (uint32_t s = 0; s < of->kernel_width; s++, j += of->dilation_right) {
+                        if (i < 0 || i >= of->height || j < 0 || j >= of->width)
                             continue;
-                        const uint32_t pixel = x[((uint32_t)i * c->width + (uint32_t)j) * c->channels + k];
+                        const uint32_t pixel = x[((uint32_t)i * of->width + (uint32_t)j) * of->channels + k];
                         greatest = pixel > greatest ? pixel : greatest;
                         sum += pixel;
                         count++;
                     }
                 }
-                *y++ = (uint8_t)(c->average ? (2u * sum + count) / (2u * count) : greatest);
+                *y++ = (uint8_t)(of->average ? (2u * sum + count) / (2u * count) : greatest);
             }
         }
     }

@@ -4,12 +4,13 @@ static inline int32_t larger(int32_t a, int32_t b)
 }
 
 /* As convolve, of squares of totals the largest. */
-static void convolve_pooled(const struct convolution *c, const uint8_t *x, uint8_t *y, int32_t *wide)
+static void convolve_pooled(const struct convolution *c)
 {
+    const uint8_t *const x = arena + c->from;
     const uint32_t own = (uint32_t)c->filters / c->groups, depth = (uint32_t)c->channels / c->groups;
-    const uint32_t square = (uint32_t)c->pool * c->pool;
-    uint32_t start = 0;
-    for (uint32_t place = 0; place < (uint32_t)c->out_height * c->out_width; place++, start += c->filters) {
+    const uint32_t square = (uint32_t)c->pool * c->pool, bytes = (uint32_t)c->length * c->bits / 8u;
+    uint32_t here = c->to;
+    for (uint32_t place = 0; place < (uint32_t)c->out_height * c->out_width; place++, here += c->filters) {
         const uint32_t p = place / c->out_width * c->pool, q = place % c->out_width * c->pool;
         for (uint32_t k = 0; k < c->filters; k++)
             largest[k] = INT32_MIN;
@@ -27,16 +28,18 @@ static void convolve_pooled(const struct convolution *c, const uint8_t *x, uint8
                 at.sum_a = sum_of(at.a, c->length);
                 at.sum_b = both ? sum_of(b, c->length) : 0;
 #endif
-                const uint32_t last = (g + 1u) * own - 1u;
-                for (uint32_t k = g * own; k <= last; k += 2u) {
-                    const struct sums sums = products(c, k, last, &at, (uint32_t)sizeof columns[0]);
+                const uint32_t end = (g + 1u) * own;
+                const uint8_t *w = c->weights + g * own * bytes;
+                for (uint32_t k = g * own; k < end; k += 2u, w += 2u * bytes) {
+                    const uint32_t two = k + 1u < end;
+                    const struct sums sums = products(c, w, two ? w + bytes : w, &at, (uint32_t)sizeof columns[0]);
                     largest[k] = larger(largest[k], both ? larger(sums.wa, sums.wb) : sums.wa);
-                    if (k < last)
+                    if (two)
                         largest[k + 1u] = larger(largest[k + 1u], both ? larger(sums.va, sums.vb) : sums.va);
                 }
             }
         }
         for (uint32_t k = 0; k < c->filters; k++)
-            give(c, k, start, largest[k], y, wide);
+            give(c, c->first + k, here - c->first, largest[k]);
     }
 }
