@@ -286,3 +286,16 @@ def test_a_model_goes_out_as_onnx_and_is_not_read_from_it(run: pl.Run, tmp_path:
     np.testing.assert_allclose(logits, run.model.outputs(pixels), rtol=0, atol=1e-4)
     with pytest.raises(ValueError, match=r"ONNX files are written, not read"):
         pl.load(file)
+
+
+def test_a_run_gives_its_web_page_and_floats_are_refused(run: pl.Run, tmp_path: Path) -> None:
+    page = run.page(images=4)
+    page.save(tmp_path / "page.html")
+    assert (tmp_path / "page.html").read_bytes() == page.content
+    rng = np.random.default_rng(0)
+    floats = pl.data.arrays(rng.random((40, 1, 28, 28), np.float32), np.arange(40) % 10)
+    with pytest.raises(ValueError, match=r"expected images of bytes \(uint8\), got float32"):
+        run.model.page(floats)
+    others = pl.data.arrays(np.zeros((40, 1, 28, 28), np.uint8), np.arange(40) % 3)
+    with pytest.raises(ValueError, match="page: expected data of the classes 0, 1, 2"):
+        run.model.page(others)

@@ -13,6 +13,7 @@ import numpy as np
 from pellucid.data import Augmentation, Boxes, Data, Dataset, RandomCrop
 from pellucid.errors import InputError, PellucidError
 from pellucid.front.model import Model
+from pellucid.front.web_page import WebPage
 from pellucid.network import Network
 from pellucid.ops.formats import float_name
 from pellucid.recipes import Recipe, build_loader, build_trainer, start_run
@@ -150,6 +151,10 @@ class Run:
         if dataset is None:
             raise InputError(f"evaluate: expected a part of the data, got {part!r}")
         return evaluate(self.network, self.trainer.task, build_loader(self.recipe, dataset, training=False))
+
+    def page(self, *, bits: int = 16, images: int = 40) -> WebPage:
+        """One web page that shows the network at work on its test images; see `Model.page`."""
+        return self.model.page(self.data, bits=bits, images=images)
 
     def curve(self) -> bytes:
         """The history as a PNG: losses and primary measures. Raises PellucidError before the first epoch is done."""

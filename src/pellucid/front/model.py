@@ -18,10 +18,11 @@ from pellucid.errors import InputError, PellucidError
 from pellucid.exchange.onnx_export import save_onnx
 from pellucid.front.images import framed, is_single
 from pellucid.front.predictions import Prediction, Predictions
+from pellucid.front.web_page import WebPage
 from pellucid.network import Network
 from pellucid.ops.arrays import Array
 from pellucid.recipes import Model as TrainedModel
-from pellucid.recipes import build_loader, model_notes, open_model
+from pellucid.recipes import build_data, build_loader, model_notes, open_model
 from pellucid.recipes.model import About
 from pellucid.recipes.own_network import trusting
 from pellucid.recipes.predict import inputs
@@ -151,6 +152,22 @@ class Model(TrainedModel):
             recipe = msgspec.structs.replace(recipe, network=network)
         notes = model_notes(recipe, self.image_shape, self.class_names, self.framing, self.class_ids)
         save_model(path, self.network, notes)
+
+    def page(self, data: Data | None = None, *, bits: int = 16, images: int = 40) -> WebPage:
+        """One web page that shows the network at work, offline: every layer, every unit; a notebook shows it.
+
+        data: whose test images come along and are counted; by default what the recipe names, so a model that learnt
+        from arrays needs them. bits: of each weight that the page carries, 32, 16 or 8. images: how many come along.
+        Raises PellucidError for data of other classes or of floats, and for what the page doesn't show.
+        """
+        from pellucid.recipes.page import model_page
+
+        data = data or build_data(self.recipe, self.held_out)
+        if (data.shape[0], data.class_names) != (self.image_shape[0], self.class_names):
+            raise InputError(f"page: expected data of the classes {', '.join(self.class_names)}, to be given as data")
+        if data.test.inputs[:1].dtype != np.uint8:
+            raise InputError(f"page: expected images of bytes (uint8), got {data.test.inputs[:1].dtype}")
+        return WebPage(model_page(self, data=data, bits=bits, images=images))
 
     def __call__(self, images: Any, *, layout: Layout | None = None) -> Prediction | Predictions:
         """`predict`."""

@@ -14,7 +14,6 @@ from pellucid.network import Network
 from pellucid.ops.arrays import Array
 from pellucid.recipes.data import build_data
 from pellucid.recipes.model import Model
-from pellucid.recipes.network import build_network
 from pellucid.recipes.predict import inputs
 from pellucid.tasks import Detect
 from pellucid.training.callbacks.history import read_history
@@ -95,7 +94,7 @@ def _chosen(model: Model, data: Data, bits: int, count: int) -> tuple[Array | No
 
 def _carried(model: Model, bits: int) -> Network:
     """The network with the weights that the page carries."""
-    network = build_network(model.recipe, model.image_shape, len(model.class_names), seed=None)
+    network = model.network.astype(model.network.dtype)
     network.load_state(carried_state(model.network, bits))
     return network
 
