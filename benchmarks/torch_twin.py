@@ -11,6 +11,7 @@ from pellucid.graph import INPUT
 from pellucid.layers import (
     AvgPool2d,
     BatchNorm2d,
+    Clip,
     Conv2d,
     ConvTranspose2d,
     Dropout,
@@ -85,6 +86,8 @@ def _function(layer: Layer) -> Any:
         return (lambda x: x.mean((2, 3))) if layer.flatten else (lambda x: x.mean((2, 3), keepdim=True))
     if isinstance(layer, RepeatEdges):
         return lambda x, image: _with_edges(layer, x, image)
+    if isinstance(layer, Clip):
+        return nn.Hardtanh(layer.low, layer.high)
     plain: dict[type[Layer], Callable[..., Any]] = {
         ReLU: nn.ReLU(inplace=True),
         Flatten: nn.Flatten(),

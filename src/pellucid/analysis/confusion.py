@@ -11,9 +11,8 @@ from pellucid import ops
 from pellucid.analysis.figures import SEQUENTIAL, figure_png, image_png, mosaic, new_figure, photograph, plain
 from pellucid.analysis.page import Page
 from pellucid.data import Dataset, Loader
-from pellucid.layers import INFERENCE
 from pellucid.ops.arrays import Array
-from pellucid.plan import AnyNetwork
+from pellucid.plan import AnyNetwork, answering
 
 NUMBERED = 20  # classes up to which the matrix is written out
 SHOWN = 200  # misclassified images on the page
@@ -46,8 +45,9 @@ def confusion(network: AnyNetwork, loader: Loader) -> Confused:
     """Guesses for every image of the loader's data set that has a class, in inference."""
     K = loader.dataset.classes
     matrix, mistakes = np.zeros((K, K), np.int64), []
+    answer = answering(network)
     for batch in loader.epoch(0):
-        probabilities = ops.softmax(network.forward(batch.inputs, INFERENCE))
+        probabilities = ops.softmax(answer(batch.inputs))
         guesses = probabilities.argmax(axis=1)
         known = (batch.targets >= 0) & (batch.targets < K)  # others are ignored labels
         np.add.at(matrix, (batch.targets[known], guesses[known]), 1)

@@ -21,6 +21,7 @@ from pellucid.front.predictions import Prediction, Predictions
 from pellucid.front.web_page import WebPage
 from pellucid.network import Network
 from pellucid.ops.arrays import Array
+from pellucid.plan import answering
 from pellucid.recipes import Model as TrainedModel
 from pellucid.recipes import build_data, build_loader, model_notes, open_model
 from pellucid.recipes.model import About
@@ -114,7 +115,7 @@ class Model(TrainedModel):
         if pixels.shape[1:] != self.image_shape:
             raise InputError(f"{self.path}: expected images of shape {self.image_shape}, got {pixels.shape[1:]}")
         with np.errstate(over="ignore", invalid="ignore"):
-            y: Array = ops.host(self.network.forward(self._inputs(pixels)))
+            y: Array = ops.host(answering(self.network)(self._inputs(pixels)))
         if not np.isfinite(y.astype(np.float32)).all():
             raise PellucidError(f"{self.path}: the network's outputs are not finite, its weights can't be used")
         return y

@@ -128,6 +128,10 @@ class Layer:
         """Name of the layer's class."""
         return type(self).__name__
 
+    def answering(self) -> Layer:
+        """The layer that gives the same at inference with the weights of now; what it does to them is done once."""
+        return self
+
     def forget(self) -> None:
         """Drop what forward kept for a backward pass."""
         for name in self.keeps:

@@ -24,8 +24,7 @@ class Folded:
     """
 
     def __init__(self, nodes: Nodes, dtype: npt.DTypeLike = np.float32) -> None:
-        kept = rewrite(nodes, lambda node: [] if type(node.layer) in {Identity, Dropout} else [node])
-        self.nodes = fold(kept, dtype)
+        self.nodes = fold(rewrite(nodes, _answering), dtype)
         self._packed: dict[tuple[str, Shape], Any] = {}
 
     def weights(self, node: Node, seen: Shape = ()) -> Any:
@@ -54,3 +53,10 @@ class Folded:
     def weight_bytes(self) -> int:
         """Of all packed weights."""
         return sum(weights.bytes for weights in self._packed.values())
+
+
+def _answering(node: Node) -> list[Node]:
+    """What stands for a node at inference."""
+    if type(node.layer) in {Identity, Dropout}:
+        return []
+    return [Node(node.layer.answering(), node.inputs, node.name)]

@@ -6,8 +6,10 @@ Rounding has no useful derivative, so the gradient passes as if nothing had been
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 
@@ -48,6 +50,18 @@ class RoundedWeights(Layer):
         steps = plain_steps(weight, self.bits)
         return nearest_levels(weight, steps, self.bits), steps
 
+    def answering(self) -> Layer:
+        """The layer itself with the rounded weights."""
+        levels, steps = self.levels()
+        weight, twin = self.inner.built_weight, copy.copy(self.inner)
+        value = self._value(levels, steps, weight.value.dtype)
+        twin.weight = Parameter(weight.shape, weight.initializer, weight.trained, value=value)
+        return twin
+
+    def _value(self, levels: Array, steps: Array, dtype: np.dtype[Any]) -> Array:
+        """The weights of those levels."""
+        return weight_of(self.inner, levels.astype(dtype) * np.expand_dims(steps, tuple(range(1, levels.ndim))))
+
     @contextmanager
     def _rounded(self, value: Array) -> Iterator[None]:
         """Within the block the layer's weight is the given one."""
@@ -60,8 +74,7 @@ class RoundedWeights(Layer):
 
     def forward(self, x: Array, context: Context = INFERENCE) -> Array:
         """With the rounded weights."""
-        levels, steps = self.levels()
-        value = weight_of(self.inner, levels.astype(x.dtype) * np.expand_dims(steps, tuple(range(1, levels.ndim))))
+        value = self._value(*self.levels(), x.dtype)
         if context.keep:
             self.value = value
         with self._rounded(value):

@@ -12,6 +12,7 @@ from pellucid import ops
 from pellucid.data import normalized
 from pellucid.errors import PellucidError
 from pellucid.ops.arrays import Array
+from pellucid.plan import answering
 from pellucid.recipes.model import AnyModel
 from pellucid.tasks import Classify, Guess
 
@@ -30,10 +31,10 @@ def guess_pixels(model: AnyModel, pixels: Array, top: int = 3) -> list[list[Gues
     """As `guess`, of images (N, C, H, W) uint8 as the network sees them, before they are normalised."""
     if not isinstance(model.task, Classify):
         raise PellucidError(f"{model.path}: its task, {model.recipe.task['name']}, has no classes of whole images")
-    found = []
+    answer, found = answering(model.network), []
     for start in range(0, len(pixels), BATCH):
         with np.errstate(over="ignore", invalid="ignore"):
-            logits = ops.host(model.network.forward(inputs(model, pixels[start : start + BATCH])))
+            logits = ops.host(answer(inputs(model, pixels[start : start + BATCH])))
             if not np.isfinite(logits.astype(np.float32)).all():
                 raise PellucidError(f"{model.path}: the network's outputs are not finite, its weights can't be used")
             found += model.task.decode(logits, top)

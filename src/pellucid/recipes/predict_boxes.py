@@ -14,7 +14,7 @@ from pellucid.errors import PellucidError
 from pellucid.files import write_whole
 from pellucid.network import Network
 from pellucid.ops.arrays import Array
-from pellucid.plan import AnyNetwork
+from pellucid.plan import AnyNetwork, answering
 from pellucid.precision import fold_batch_norm
 from pellucid.recipes.model import AnyModel
 from pellucid.recipes.predict import inputs
@@ -54,7 +54,7 @@ class Detector:
         """What is found, in pixels as the network sees them."""
         sizes = np.array([image.part for image in images])
         if all(x.shape == self.model.image_shape for x in seen):  # as in training, which knows no other size
-            return self.task.decode(self.network.forward(np.stack(seen)), sizes)
+            return self.task.decode(answering(self.network)(np.stack(seen)), sizes)
         outputs = forward_each(self.network, seen, self.period)
         return [self.task.decode(y[None], size[None])[0] for y, size in zip(outputs, sizes, strict=True)]
 

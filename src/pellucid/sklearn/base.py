@@ -17,9 +17,10 @@ from pellucid.data import Dataset, Loader
 from pellucid.data.loader import normalized
 from pellucid.errors import InputError
 from pellucid.graph import Sequential
-from pellucid.layers import INFERENCE, Flatten, Layer
+from pellucid.layers import Flatten, Layer
 from pellucid.network import Network
 from pellucid.ops.arrays import Array, Shape
+from pellucid.plan import answering
 from pellucid.sklearn.default_network import default_network
 from pellucid.sklearn.samples import as_images, is_table, white
 from pellucid.sklearn.weighted import Weighted
@@ -191,23 +192,6 @@ class ConvNet(BaseEstimator):
         """Outputs of the network, or of a layer of it, for X: (N, ...). Raises NotFittedError before `fit`."""
         check_is_fitted(self, "network_")
         images = self._scaled(self._samples(X, reset=False))
-        parts = []
-        for start in range(0, len(images), PREDICT_BATCH):
-            batch = images[start : start + PREDICT_BATCH]
-            if layer is None:
-                parts.append(ops.host(self.network_.forward(batch)))
-                continue
-            parts.append(_seen(self.network_, batch, layer))
-        return np.concatenate(parts)
-
-
-def _seen(network: Network, batch: Array, layer: str) -> Array:
-    """What the layer of that name gives for a batch."""
-    seen: dict[str, Array] = {}
-
-    def watch(one: Layer, y: Array) -> None:
-        if one.name == layer:
-            seen[layer] = np.array(ops.host(y))
-
-    network.forward(batch, INFERENCE.watched_by(watch))
-    return seen[layer]
+        answer = answering(self.network_, layer)
+        starts = range(0, len(images), PREDICT_BATCH)
+        return np.concatenate([ops.host(answer(images[start : start + PREDICT_BATCH])) for start in starts])

@@ -17,7 +17,7 @@ from pellucid.layers import INFERENCE, AvgPool2d, Layer, MaxPool2d
 from pellucid.network import Network
 from pellucid.ops import memory
 from pellucid.ops.arrays import Array, Pair, Shape
-from pellucid.plan import AnyNetwork
+from pellucid.plan import AnyNetwork, answering
 
 
 def forward_each(network: AnyNetwork, images: Sequence[Array], period: Pair | None = None) -> list[Array]:
@@ -38,10 +38,11 @@ def forward_each(network: AnyNetwork, images: Sequence[Array], period: Pair | No
     for row, image in zip(batch, images, strict=True):
         row[:, : image.shape[1], : image.shape[2]] = image
     if len(set(shapes)) == 1:
-        return list(ops.host(network.forward(batch)))
+        return list(ops.host(answering(network)(batch)))
     if not isinstance(network, Network) or any(_overhangs(layer) for layer in network.layers()):
         rows = zip(batch, shapes, strict=True)
-        return [ops.host(network.forward(memory.channels_last(row[None, :, :h, :w]))[0]) for row, (_, h, w) in rows]
+        answer = answering(network)
+        return [ops.host(answer(memory.channels_last(row[None, :, :h, :w]))[0]) for row, (_, h, w) in rows]
     parts = _parts(network, shapes)
 
     def mask(layer: Layer, y: Array) -> None:

@@ -18,7 +18,7 @@ from pellucid.errors import PellucidError
 from pellucid.graph import Axis, Nodes, grid
 from pellucid.network import Network
 from pellucid.ops.arrays import Array
-from pellucid.plan import AnyNetwork
+from pellucid.plan import AnyNetwork, answering
 
 TILE = 1024  # pixels: larger images are cut; at 16 float32 channels a map of a tile takes 64 MiB
 
@@ -64,10 +64,11 @@ def predicted(
             raise PellucidError("network: expected one that classifies each pixel, such as fcn-small")
         if size < axis.period:
             raise PellucidError(f"{H}x{W} pixels: expected a side of at least {axis.period}, the network's stride")
+    answer = answering(network)
     for down in spans(H, tile, rows):
         for along in spans(W, tile, columns):
             x = image[None, :, down.start : down.end, along.start : along.end]
-            logits = ops.host(network.forward(np.asarray(x, network.dtype))[0])
+            logits = ops.host(answer(np.asarray(x, network.dtype))[0])
             inside = slice(down.first - down.start, down.last - down.start)
             across = slice(along.first - along.start, along.last - along.start)
             yield slice(down.first, down.last), slice(along.first, along.last), logits[:, inside, across]

@@ -1,10 +1,14 @@
 """Measuring a network on a data set."""
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 
 from pellucid.data import Loader
-from pellucid.layers import INFERENCE
-from pellucid.plan import AnyNetwork
+from pellucid.network import Network
+from pellucid.ops.arrays import Array
+from pellucid.plan import Answers, AnyNetwork
 from pellucid.task import Metrics, Task
 from pellucid.training.communicator import Alone, Communicator
 
@@ -28,8 +32,9 @@ def measure(
     """As `evaluate`: the loss, and what the measures follow from."""
     talk = communicator or Alone()
     metrics, loss_sum, count = task.metrics(), 0.0, 0.0
+    answer = answers_of(network)
     for batch in loader.shard(talk.rank, talk.ranks).epoch(0):
-        outputs = network.forward(batch.inputs, INFERENCE)
+        outputs = answer(batch.inputs)
         total = talk.all_reduce(task.count(outputs, batch.targets))
         loss, _ = task.loss(outputs, batch.targets, total)
         loss_sum += float(loss) * (float(total[0]) or 1.0)  # a batch without anything to count has been divided by 1
@@ -37,6 +42,11 @@ def measure(
         metrics.update(outputs, batch.targets)
     mean = float(talk.all_reduce(np.array([loss_sum]))[0]) / (count or 1.0)
     return mean, joined(metrics, task.metrics(), talk)
+
+
+def answers_of(network: AnyNetwork) -> Callable[[Array], Any]:
+    """What answers for the network in one pass; nothing of it stays, as the next one may see other weights."""
+    return Answers(network) if isinstance(network, Network) else network.forward
 
 
 def joined(metrics: Metrics, empty: Metrics, communicator: Communicator) -> Metrics:
