@@ -46,6 +46,8 @@ def blank_but_for(boxes: Array, size: int) -> Array:
     [
         (None, RandomCrop((40, 52), (0.7, 1.6), 0.5)),
         (None, RandomCrop(flip=1.0)),
+        (None, RandomCrop((40, 52), (0.7, 1.6), 0.5, 0.5)),
+        (None, RandomCrop(flip=1.0, upside_down=1.0)),
         (Augmentation(shift=6, scale=0.2), None),
         (Augmentation(shift=3), RandomCrop((56, 56), (0.8, 1.2))),
     ],

@@ -179,6 +179,19 @@ def test_names_in_voc(tmp_path: Path) -> None:
     assert len(data.train) == 3 and data.test.keys == ("JPEGImages/my own 3.png",)
 
 
+def test_a_list_is_not_needed_where_no_object_is_vocs(tmp_path: Path) -> None:
+    (voc_folder(tmp_path) / "classes.txt").unlink()
+    for path in (tmp_path / "Annotations").iterdir():
+        path.write_text(path.read_text().replace("dog", "RBC").replace("cat", "Platelets"))
+    data = load_boxed(tmp_path)
+    assert data.train.class_names == ("Platelets", "RBC")
+    assert isinstance(data.train.targets, Boxes)
+    assert data.train.targets.labels.tolist() == [0, 1, 0]
+    assert data.train.targets.notes == (
+        f"{tmp_path}: no classes.txt, the objects' own names are taken: Platelets, RBC",
+    )
+
+
 def test_other_classes_than_vocs_need_a_list(tmp_path: Path) -> None:
     (voc_folder(tmp_path) / "classes.txt").unlink()
     path = tmp_path / "Annotations/000001.xml"

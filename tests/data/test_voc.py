@@ -150,6 +150,16 @@ def test_mirrored_and_cut_exactly() -> None:
     images = RNG.integers(0, 256, (4, 2, 9, 11)).astype(np.uint8)
     mirrored, _ = RandomCrop(flip=1.0)(RNG.random((4, COLUMNS)), images, None, 255)
     np.testing.assert_allclose(mirrored, images[..., ::-1], atol=1e-3)
+    turned, _ = RandomCrop(flip=0.5, upside_down=1.0)(
+        np.array([[0, 0.2, 0, 0], [0, 0.7, 0, 0]] * 2), images, None, 255
+    )
+    np.testing.assert_allclose(turned[1], images[1, :, ::-1], atol=1e-5)
+    np.testing.assert_allclose(turned[2], images[2, :, ::-1, ::-1], atol=1e-5)
+    drawn = np.random.default_rng(0).random((4000, COLUMNS))
+    matrix = RandomCrop(flip=0.3, upside_down=0.5).affine(drawn, (8, 9)).matrix
+    mirrored, upside = matrix[:, 1, 1] < 0, matrix[:, 0, 0] < 0
+    assert abs(mirrored.mean() - 0.3) < 0.03 and abs(upside.mean() - 0.5) < 0.03
+    assert abs(upside[mirrored].mean() - upside[~mirrored].mean()) < 0.06  # one doesn't depend on the other
     windows, _ = RandomCrop((4, 5))(RNG.random((4, COLUMNS)), images, None, 255)
     for window, image in zip(windows, images, strict=True):
         places = [(i, j) for i in range(6) for j in range(7)]

@@ -36,6 +36,8 @@ SMALL: dict[str, tuple[Shape, dict[str, Any]]] = {
     "mobilenet-v2": ((3, 48, 40), {"width": 0.1}),
     "efficientnet-lite0": ((3, 48, 40), {"width": 0.1}),
     "unet": ((3, 8, 12), {"widths": (3, 4, 5)}),
+    "detector-pyramid": ((3, 64, 32), {"backbone_width": 0.1, "width": 4, "top": 2}),
+    "unet-pyramid": ((3, 50, 40), {"backbone_width": 0.1, "widths": (3, 4, 5, 4), "dropout": 0.0}),
     "convnet": ((3, 17, 16), {"widths": (4, 5, 6)}),
 }
 

@@ -24,6 +24,7 @@ class RandomCrop:
     aspect: how much wider, or higher, than it was an image may become: 4/3 draws a ratio from 3/4 .. 4/3, uniform in
     its logarithm. With scale and size that is the random resized crop of Szegedy et al. 2015.
     visible: a box of which less than this share stays in the window, or in an image moved otherwise, is ignored.
+    upside_down: probability of mirroring up and down, for what has no up, as under a microscope or from above.
     """
 
     size: tuple[int, int] | None = None
@@ -31,14 +32,16 @@ class RandomCrop:
     flip: float = 0.0
     visible: float = 0.5
     aspect: float = 1.0
+    upside_down: float = 0.0
 
     def __post_init__(self) -> None:
         if self.size is not None and min(self.size) < 1:
             raise PellucidError(f"crop size = {self.size}: expected (height, width) of at least 1")
         if not 1e-3 <= self.scale[0] <= self.scale[1] <= 1e3:
             raise PellucidError(f"crop scale = {self.scale}: expected (least, most), from 0.001 to 1000")
-        if not 0 <= self.flip <= 1:
-            raise PellucidError(f"crop flip = {self.flip}: expected a probability")
+        for name in ("flip", "upside_down"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise PellucidError(f"crop {name} = {getattr(self, name)}: expected a probability")
         if not 1 <= self.aspect <= 100:
             raise PellucidError(f"crop aspect = {self.aspect}: expected 1 to 100")
         if not 0 <= self.visible <= 1:
@@ -47,7 +50,8 @@ class RandomCrop:
     @property
     def changes(self) -> bool:
         """Whether it does anything."""
-        return self.size is not None or self.scale != (1.0, 1.0) or self.flip > 0 or self.aspect > 1
+        mirrors = self.flip > 0 or self.upside_down > 0
+        return self.size is not None or self.scale != (1.0, 1.0) or mirrors or self.aspect > 1
 
     @property
     def columns(self) -> int:
@@ -76,6 +80,9 @@ class RandomCrop:
         mirrored = uniform[:, 1] < self.flip
         matrix[mirrored, 1, 1] *= -1
         first[mirrored, 1] = shown[mirrored, 1] - 1 - first[mirrored, 1]
+        turned = _rest(uniform[:, 1], self.flip) < self.upside_down
+        matrix[turned, 0, 0] *= -1
+        first[turned, 0] = shown[turned, 0] - 1 - first[turned, 0]
         return Affine(matrix, first)
 
     def __call__(
@@ -88,3 +95,9 @@ class RandomCrop:
         affine = self.affine(uniform, (images.shape[2], images.shape[3]) if shown is None else shown)
         moved = None if masks is None else warp_masks(masks, affine, ignored, self.size)
         return warp_images(images, affine, self.size), moved
+
+
+def _rest(uniform: Array, part: float) -> Array:
+    """Uniform numbers in [0, 1) again, of those that have decided by being below `part` or not."""
+    below = uniform < part
+    return np.where(below, uniform / max(part, 1e-300), (uniform - part) / max(1 - part, 1e-300))

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import util
 from pathlib import Path
+from typing import Any
 
 from pellucid.errors import PellucidError
 from pellucid.exchange.torch_files import read_torch
 from pellucid.exchange.torch_names import load_torch
 from pellucid.network import Network
+from pellucid.zoo import create
+from pellucid.zoo.backbone import BACKBONED, adopt_backbone
 
 
 @dataclass(frozen=True)
@@ -50,6 +54,24 @@ PRETRAINED = {
 """Networks for which there are such weights, by their name in the zoo."""
 
 CLASSES = 1000
+BACKBONE = "efficientnet-lite0"  # what networks on a backbone stand on, unless they name another
+
+
+def pretrained_name(network: Mapping[str, Any]) -> str | None:
+    """Whose weights a choice of a network can start from: its own, or its backbone's; None where there are none."""
+    name = network.get("name")
+    start = network.get("backbone", BACKBONE) if name in BACKBONED else name
+    return start if isinstance(start, str) and start in PRETRAINED else None
+
+
+def load_backbone(network: Network, name: str) -> None:
+    """Give the stages of a network the weights that the named classifier of the zoo learnt on ImageNet.
+
+    Raises PellucidError as `load_pretrained` does, and for a network that doesn't stand on that classifier.
+    """
+    classifier = Network(create(name, CLASSES), (3, *PRETRAINED[name].size), seed=None)
+    load_pretrained(classifier, name)
+    adopt_backbone(network, classifier, name)
 
 
 def load_pretrained(network: Network, name: str) -> dict[str, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pellucid.data import Boxes, Dataset
 from pellucid.errors import PellucidError
-from pellucid.exchange.pretrained import PRETRAINED
+from pellucid.exchange.pretrained import pretrained_name
 from pellucid.network import Network
 from pellucid.ops.arrays import Shape
 from pellucid.ops.formats import float_type
@@ -38,9 +38,7 @@ def build_network(recipe: Recipe, image_shape: Shape, classes: int, *, seed: int
 
 def own_options(choice: Choice) -> Choice:
     """A choice of a network, without what says where its weights come from."""
-    return {
-        key: value for key, value in choice.items() if key != "pretrained" or choice.get("name") not in PRETRAINED
-    }
+    return {key: value for key, value in choice.items() if key != "pretrained" or pretrained_name(choice) is None}
 
 
 def build_task(recipe: Recipe, class_names: tuple[str, ...]) -> Task:

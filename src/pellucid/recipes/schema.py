@@ -82,7 +82,7 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
 
     network: of the zoo. task, optimizer, schedule: by name, each with its options; the optimizer's `rate` is
     the learning rate, which the schedule scales. groups: which parameters learn at another rate, the last one counts.
-    `network.pretrained = true` is `training.start_from` with the network's own name.
+    `network.pretrained = true` is `training.start_from` with the network's own name, or its backbone's.
     """
 
     name: str = "unnamed"

