@@ -1,6 +1,7 @@
-"""Files that are not what they seem, for every reader: `python -m robustness --minutes 10 [--seed N] [--reader X]`.
+"""Files and calls that are not what they seem: `python -m robustness --minutes 10 [--seed N] [--reader X]`.
 
-Valid files are changed, in their bytes and in their structure, and read in a process of bounded memory and time. An
-answer is right, and so is one line of PellucidError; a traceback, a crash, a hang, or more than a gigabyte is a
-finding, which is printed with its seed and kept in a folder. A seed gives the same file again.
+Valid files are changed, in their bytes and in their structure, and read in a process of bounded memory and time; ops
+and layers are called with drawn arguments in drawn orders, and held to the definition. An answer is right, and so is
+one line of PellucidError; a traceback, a crash, a hang, or more than a gigabyte is a finding, printed with its
+seed and kept in a folder. A seed gives the same input again.
 """

@@ -1,4 +1,4 @@
-"""The campaign: rounds over all readers until the time is over, then a table."""
+"""The campaign: rounds over all readers and callers until the time is over, then a table."""
 
 from __future__ import annotations
 
@@ -14,17 +14,18 @@ from collections import Counter
 from pathlib import Path
 
 from robustness.attempts import CRASH, FINDINGS, HANG, REFUSED, RIGHT, Files, Outcome
-from robustness.readers import READERS, Reader
+from robustness.calls import CALLERS
+from robustness.readers import READERS
 
 ROUND = 50  # inputs of a reader before the next reader's turn
 START_SECONDS = 180
 
 
 class Process:
-    """A reader's worker, begun anew when it has died."""
+    """The worker of a reader or caller, begun anew when it has died."""
 
-    def __init__(self, reader: Reader, folder: Path, seconds: float) -> None:
-        self.reader, self.folder, self.seconds = reader, folder, seconds
+    def __init__(self, name: str, folder: Path, seconds: float) -> None:
+        self.name, self.folder, self.seconds = name, folder, seconds
         self.child: subprocess.Popen[str] | None = None
 
     def attempt(self, seed: int) -> Outcome:
@@ -48,13 +49,13 @@ class Process:
 
     def _begin(self) -> None:
         environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"}
-        command = [sys.executable, "-m", "robustness.worker", self.reader.name, str(self.folder)]
+        command = [sys.executable, "-m", "robustness.worker", self.name, str(self.folder)]
         with self.log.open("w") as log:
             self.child = subprocess.Popen(
                 command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True, env=environment
             )
         if self._line(START_SECONDS) != "ready":
-            raise SystemExit(f"{self.reader.name}: its valid files can't be read\n{self.log.read_text()}")
+            raise SystemExit(f"{self.name}: its valid files can't be read\n{self.log.read_text()}")
 
     def _line(self, seconds: float) -> str | None:
         """The next line; "" where the worker has ended, None where it takes too long."""
@@ -76,15 +77,16 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=10.0)
     parser.add_argument("--seed", type=int, default=0, help="of the first input; the next ones count on")
     parser.add_argument("--inputs", type=int, default=0, help="of each reader; 0: until the time is over")
-    parser.add_argument("--reader", choices=[reader.name for reader in READERS], help="this one alone")
-    parser.add_argument("--seconds", type=float, default=20.0, help="beyond which an input is a hang")
+    names = [*(reader.name for reader in READERS), *CALLERS]
+    parser.add_argument("--reader", choices=names, help="this one alone; or ops, layers: Python calls")
+    parser.add_argument("--seconds", type=float, default=60.0, help="beyond which an input is a hang")
     parser.add_argument("--keep", type=Path, default=Path("findings"), help="folder for the inputs of findings")
     given = parser.parse_args()
-    chosen = [reader for reader in READERS if given.reader in (None, reader.name)]
-    counts: dict[str, Counter[str]] = {reader.name: Counter() for reader in chosen}
+    chosen = [name for name in names if given.reader in (None, name)]
+    counts: dict[str, Counter[str]] = {name: Counter() for name in chosen}
     end, seed = time.monotonic() + 60 * given.minutes, given.seed
     with tempfile.TemporaryDirectory(prefix="robustness-") as aside:
-        processes = [Process(reader, Path(aside) / reader.name, given.seconds) for reader in chosen]
+        processes = [Process(name, Path(aside) / name, given.seconds) for name in chosen]
         try:
             while time.monotonic() < end and not 0 < given.inputs <= seed - given.seed:
                 for process in processes:
@@ -92,9 +94,9 @@ def main() -> int:
                         if time.monotonic() > end:
                             break
                         outcome = process.attempt(number)
-                        counts[process.reader.name][outcome.kind] += 1
+                        counts[process.name][outcome.kind] += 1
                         if outcome.kind in FINDINGS:
-                            _report(process.reader, number, outcome, given.keep)
+                            _report(process.name, number, outcome, given.keep)
                 seed += ROUND
         finally:
             for process in processes:
@@ -103,16 +105,18 @@ def main() -> int:
     return int(any(count[kind] for count in counts.values() for kind in FINDINGS))
 
 
-def _report(reader: Reader, seed: int, outcome: Outcome, keep: Path) -> None:
+def _report(name: str, seed: int, outcome: Outcome, keep: Path) -> None:
     """One line of a finding; the input and all that was said go to the folder."""
-    folder = keep / f"{reader.name}-{seed}"
-    with tempfile.TemporaryDirectory() as aside:
-        victim, content = Files(reader, Path(aside) / "files").changed(seed)
+    folder = keep / f"{name}-{seed}"
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / victim.name).write_bytes(content)
+    if name not in CALLERS:
+        with tempfile.TemporaryDirectory() as aside:
+            reader = next(reader for reader in READERS if reader.name == name)
+            victim, content = Files(reader, Path(aside) / "files").changed(seed)
+        (folder / victim.name).write_bytes(content)
     (folder / "said.txt").write_text(outcome.said, "utf-8", "backslashreplace")
     last = (outcome.said.strip().splitlines() or [""])[-1][:150]
-    print(f"{outcome.kind}: --reader {reader.name} --seed {seed} ({victim.name}) {last}", flush=True)
+    print(f"{outcome.kind}: --reader {name} --seed {seed} {last}", flush=True)
 
 
 def _table(counts: dict[str, Counter[str]]) -> None:

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 from robustness.attempts import MEMORY, Files, Outcome
+from robustness.calls import CALLERS, Calls
 from robustness.readers import READERS
 
 MOST = 1 << 30  # bytes that one input may need
@@ -19,15 +20,19 @@ def main() -> None:
     """`python -m robustness.worker READER FOLDER`."""
     name, folder = sys.argv[1:]
     faulthandler.enable()
-    files = Files(next(reader for reader in READERS if reader.name == name), Path(folder))
-    files.reader.read(files.folder, files.victims[0])  # what is imported when first used
+    tried: Files | Calls
+    if name in CALLERS:
+        tried = Calls(name)
+    else:
+        tried = files = Files(next(reader for reader in READERS if reader.name == name), Path(folder))
+        files.reader.read(files.folder, files.victims[0])  # what is imported when first used
     addresses = _status("VmSize")
     resource.setrlimit(resource.RLIMIT_AS, (addresses + ROOM, addresses + ROOM))
     print("ready", flush=True)
     for line in sys.stdin:
         Path("/proc/self/clear_refs").write_text("5")  # the largest use is counted from here on
         before = _status("VmRSS")
-        outcome = files.attempt(int(line))
+        outcome = tried.attempt(int(line))
         used = _status("VmHWM") - before
         if used > MOST:
             outcome = Outcome(MEMORY, f"{used / 1e9:.2f} GB; {outcome.kind}: {outcome.said}")

@@ -1,7 +1,7 @@
 """The arithmetic under the layers, and which backend does it.
 
 `numpy_ops` is the meaning of each op; a backend is a package with the same functions. `ops.conv2d(...)` calls
-the active backend's; nothing else branches on it.
+the active backend's, after the checks of `door`; nothing else branches on it.
 """
 
 import importlib
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from pellucid.errors import PellucidError
 from pellucid.ops import memory  # here, lest __getattr__ takes the name for an op and loads the backend
 from pellucid.ops.cores import set_threads, threads
-from pellucid.ops.half import taking_halves
+from pellucid.ops.door import doors
 
 if TYPE_CHECKING:  # every backend has the definition's signatures
     from pellucid.ops.numpy_ops import *  # noqa: F403
@@ -50,7 +50,6 @@ def set_backend(name: str | None = None) -> str:
     one over, `ops.host` gives it back.
     Raises PellucidError for an unknown name, or where the backend's package or the GPU is missing.
     """
-    global _active
     chosen, _, number = (name or "auto").partition(":")
     if chosen == "auto":
         chosen = "numba" if importlib.util.find_spec("numba") else "numpy"
@@ -63,8 +62,18 @@ def set_backend(name: str | None = None) -> str:
         if number:
             cards.set_device(int(number))
         cards.device()
-    _active = module
+    _make_active(module)
     return chosen
+
+
+def _make_active(module: ModuleType | None) -> None:
+    """Have the module's ops here; of no module, none, so that the next use of one chooses."""
+    global _active
+    for name in () if _active is None else _active.__all__:
+        globals().pop(name, None)
+    _active = module
+    if module is not None:
+        globals().update(doors(module))
 
 
 def _load(name: str) -> ModuleType:
@@ -97,13 +106,12 @@ def backend() -> str:
 @contextmanager
 def use_backend(name: str) -> Iterator[None]:
     """Within the block, the named backend is the active one."""
-    global _active
     before = _active
     set_backend(name)
     try:
         yield
     finally:
-        _active = before
+        _make_active(before)
 
 
 def recorder() -> Any:
@@ -120,8 +128,8 @@ def steps() -> Any:
 
 
 def __getattr__(name: str) -> Any:
-    if name.startswith("_"):
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    if _active is None:
+    if not name.startswith("_") and _active is None:
         backend()
-    return taking_halves(_active, name)
+        if name in globals():
+            return globals()[name]
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

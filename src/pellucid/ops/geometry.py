@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from operator import index
+from typing import Any
 
+from pellucid.errors import InputError
 from pellucid.ops.arrays import Pair
+
+MOST = 1 << 24  # pixels of a stride, padding or dilation: no image is so large
 
 Sides = tuple[int, int, int, int]
 """Rows or columns beyond the top, bottom, left and right of an image."""
@@ -34,6 +39,18 @@ class Geometry:
     padding: Sides = (0, 0, 0, 0)
     dilation: Pair = (1, 1)
     groups: int = 1
+    _hash: int = field(init=False, repr=False, compare=False, default=0)
+
+    def __post_init__(self) -> None:
+        """See to it that kernels get whole numbers that make sense. Raises InputError."""
+        given = {"stride": (self.stride, 2, 1), "padding": (self.padding, 4, 0), "dilation": (self.dilation, 2, 1)}
+        for name, (value, count, least) in given.items():
+            object.__setattr__(self, name, _whole(name, value, count, least))
+        object.__setattr__(self, "groups", _whole("groups", (self.groups,), 1, 1)[0])
+        object.__setattr__(self, "_hash", hash((self.stride, self.padding, self.dilation, self.groups)))
+
+    def __hash__(self) -> int:
+        return self._hash
 
     @property
     def symmetric(self) -> bool:
@@ -79,6 +96,20 @@ class Geometry:
             less, more = total // 2, total - total // 2
             padding += [more, less] if lower else [less, more]
         return replace(self, padding=sides((padding[0], padding[1], padding[2], padding[3])))
+
+
+def _whole(name: str, value: Any, count: int, least: int) -> tuple[int, ...]:
+    """So many whole numbers from the least upwards. Raises InputError."""
+    try:
+        found = tuple(map(index, value))
+    except TypeError:
+        found = ()
+    if len(found) != count or not all(least <= number < MOST for number in found):
+        shown = value[0] if name == "groups" else value
+        raise InputError(
+            f"geometry: {name}: expected whole numbers of at least {least}, {count} of them, got {shown!r}"
+        )
+    return found
 
 
 def _windows(size: int, before: int, after: int, span: int, stride: int, ceil: bool) -> int:

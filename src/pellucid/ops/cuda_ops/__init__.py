@@ -21,7 +21,7 @@ from pellucid.ops.cuda_ops.activation import (
     tanh,
     tanh_backward,
 )
-from pellucid.ops.cuda_ops.arrays import array, channels_last, empty, empty_images, host, padded, zeros
+from pellucid.ops.cuda_ops.arrays import DeviceArray, array, channels_last, empty, empty_images, host, padded, zeros
 from pellucid.ops.cuda_ops.channels import add_bias, channel_affine, channel_combination
 from pellucid.ops.cuda_ops.columns import channel_dot, channel_moments, channel_products, channel_sum
 from pellucid.ops.cuda_ops.convolution import (
@@ -150,6 +150,9 @@ __all__ = [
     "widen",
     "zeros",
 ]
+
+ARRAY = DeviceArray
+"""What arrays of this backend are."""
 
 TAKES_HALVES = True
 """Every op takes 16-bit arrays as they are; see `ops.half`."""

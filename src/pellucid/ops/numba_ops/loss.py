@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 from numba import prange
 
+from pellucid.errors import InputError
 from pellucid.ops.arrays import Array
 from pellucid.ops.memory import empty
 from pellucid.ops.numba_ops.compile.jit import jit
@@ -42,7 +43,7 @@ def softmax_cross_entropy(
     The target of a place with label t is (1 - label_smoothing) at t plus label_smoothing / K at every class
     (Szegedy et al. 2016, section 7). A place counts class_weights[t]; places labelled `ignore_label` count 0.
     The loss is the sum over places divided by `normalizer`: by default the sum of what the places count.
-    Raises IndexError for a label that is no class.
+    Raises InputError for a label that is no class.
     """
     z, target = places(logits), contiguous(labels).reshape(-1).astype(np.int64, copy=False)
     K = logits.shape[1]
@@ -51,7 +52,7 @@ def softmax_cross_entropy(
     total = _total_weight(target, weights, ignored)
     if np.isnan(total):
         wrong = target[(target != ignored) & ((target < 0) | (target >= K))][0]
-        raise IndexError(f"label {wrong} is no class: expected 0 to {K - 1}")
+        raise InputError(f"label {wrong}: expected 0 to {K - 1}")
     divisor = total if normalizer is None else normalizer
     gradient, partial = empty(z.shape, z.dtype), empty((-(-z.shape[0] // CHUNK),), np.float64)
     scale = 1 / divisor if divisor else 0.0

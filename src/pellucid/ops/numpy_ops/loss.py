@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from pellucid.errors import InputError
 from pellucid.ops.arrays import Array
 
 
@@ -26,6 +27,7 @@ def softmax_cross_entropy(
     The target of a place with label t is (1 - label_smoothing) at t plus label_smoothing / K at every class
     (Szegedy et al. 2016, section 7). A place counts class_weights[t]; places labelled `ignore_label` count 0.
     The loss is the sum over places divided by `normalizer`: by default the sum of what the places count.
+    Raises InputError for a label that is no class.
     In float64 logits it is computed in float64, else in float32.
     """
     K = logits.shape[1]
@@ -33,6 +35,9 @@ def softmax_cross_entropy(
     t = labels.reshape(-1)
     counted = np.ones(t.shape, bool) if ignore_label is None else t != ignore_label
     target = np.where(counted, t, 0)
+    wrong = (target < 0) | (target >= K)
+    if wrong.any():
+        raise InputError(f"label {target[wrong][0]}: expected 0 to {K - 1}")
     place = np.arange(t.size)
     weight = (np.ones(K, z.dtype) if class_weights is None else class_weights.astype(z.dtype))[target] * counted
     total = weight.sum(dtype=np.float64) if normalizer is None else normalizer

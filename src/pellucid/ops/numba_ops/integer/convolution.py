@@ -187,7 +187,7 @@ def _run(
         source, out = source.reshape(1, 1, N, H * W * C), y.reshape(1, 1, N, K)
         window = stride = (1, 1)
     packed = _pack(w, window[0])
-    tasks = min(out.shape[1], -(-out[0].size * pool * pool // TASK_TOTALS))
+    tasks = min(out.shape[1], -(-out[:1].size * pool * pool // TASK_TOTALS))
     height = -(-out.shape[1] // max(1, tasks))  # rows of the output of one task
     b, multiplier, shift = scaling
     half = np.left_shift(1, shift.astype(np.int64) - 1)

@@ -1,0 +1,172 @@
+"""The one door to compiled code: each call of an op passes its row of the table before any memory is touched.
+
+A call that was found right is remembered by all that a check looks at (shapes, types and layout of arrays, settings),
+so that the next one like it costs well under a microsecond. Only whether an array that is written shares memory with
+another one is asked each time.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable
+from operator import attrgetter
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from pellucid.errors import InputError, PellucidError
+from pellucid.ops.forms import Call
+from pellucid.ops.half import taking_halves
+from pellucid.ops.settings import SETTINGS
+from pellucid.ops.table import TABLE, Row
+
+MOST_KNOWN = 4096  # kinds of calls of one op that are remembered
+MISSING: Any = inspect.Parameter.empty
+
+_HOST: Callable[[Any], Any] = attrgetter("shape", "dtype", "flags.num", "__class__")
+_DEVICE: Callable[[Any], Any] = attrgetter("shape", "dtype", "__class__")
+
+
+@functools.cache
+def doors(backend: ModuleType) -> dict[str, Callable[..., Any]]:
+    """Every function of a backend by name, behind its checks."""
+    return {name: _Door(backend, name, TABLE[name]).opened() for name in backend.__all__}
+
+
+class _Door:
+    """One op, its row, and the calls that were right."""
+
+    def __init__(self, backend: ModuleType, name: str, row: Row) -> None:
+        self.name, self.row, self.function = name, row, getattr(backend, name)
+        self.op = taking_halves(backend, name)
+        self.of: type = getattr(backend, "ARRAY", np.ndarray)
+        self.sign = _HOST if self.of is np.ndarray else _DEVICE
+        parameters = inspect.signature(self.function).parameters
+        self.names = tuple(parameters)
+        self.defaults = tuple(parameter.default for parameter in parameters.values())
+        self.many = any(p.kind is p.VAR_POSITIONAL for p in parameters.values())
+        self.array_places = [i for i, name in enumerate(self.names) if name in row.arrays]
+        self.setting_places = [i for i, name in enumerate(self.names) if name not in row.arrays]
+        self.written = [i for i in self.array_places if row.arrays[self.names[i]].written]
+        self.known: dict[Any, tuple[Any, ...]] = {}  # settings in the op's own form, by what the call was like
+
+    def opened(self) -> Callable[..., Any]:
+        """The op behind the door."""
+        op, sign, known, other, count = self.op, self.sign, self.known, self._other, len(self.array_places)
+        in_front = self.row.remembered and not self.many and self.array_places == list(range(count))
+        apart = self._apart if self.written and self.of is np.ndarray else None
+
+        @functools.wraps(self.function)
+        def door(*arguments: Any, **named: Any) -> Any:
+            if named:
+                return other(arguments, named)
+            try:
+                settings = known[(*map(sign, arguments[:count]), *arguments[count:])]
+            except (KeyError, AttributeError, TypeError):
+                return other(arguments, named)
+            if apart is not None:
+                apart(arguments)
+            return op(*arguments[:count], *settings)
+
+        @functools.wraps(self.function)
+        def round_about(*arguments: Any, **named: Any) -> Any:
+            return other(arguments, named)
+
+        return door if in_front else round_about
+
+    def _other(self, arguments: tuple[Any, ...], named: dict[str, Any]) -> Any:
+        """A call of a kind that is not known, or is not known at a glance."""
+        values = [arguments] if self.many else self._placed(arguments, named)
+        key = self._key(values) if self.row.remembered else None
+        settings = None if key is None else self.known.get(key)
+        if settings is None:
+            signed = [values[i] for i in self.array_places]
+            settings = self._check(values)
+            if key is not None and all(
+                values[i] is array for i, array in zip(self.array_places, signed, strict=True)
+            ):
+                if len(self.known) >= MOST_KNOWN:
+                    self.known.clear()
+                self.known[key] = settings
+        for i, setting in zip(self.setting_places, settings, strict=True):
+            values[i] = setting
+        if self.written and self.of is np.ndarray:
+            self._apart(values)
+        try:
+            return self.op(*(values[0] if self.many else values))
+        except MemoryError as error:
+            raise PellucidError(f"{self.name}: not enough memory: {' '.join(str(error).split())}") from error
+        except (TypeError, ValueError, OverflowError) as error:
+            if self.row.arrays:
+                raise
+            raise InputError(f"{self.name}: {' '.join(str(error).split())}") from error
+
+    def _placed(self, arguments: tuple[Any, ...], named: dict[str, Any]) -> list[Any]:
+        """All arguments in their places. Raises InputError for one too many, too few or unknown."""
+        takes = f"it takes {', '.join(self.names)}"
+        if len(arguments) > len(self.names):
+            raise InputError(f"{self.name}: got {len(arguments)} arguments: {takes}")
+        values = [*arguments, *self.defaults[len(arguments) :]]
+        for name, value in named.items():
+            if name not in self.names[len(arguments) :]:
+                raise InputError(f"{self.name}: unexpected argument {name!r}: {takes}")
+            values[self.names.index(name)] = value
+        if any(value is MISSING for value in values):
+            missing = next(name for name, value in zip(self.names, values, strict=True) if value is MISSING)
+            raise InputError(f"{self.name}: {missing} is missing: {takes}")
+        return values
+
+    def _key(self, values: list[Any]) -> Any:
+        """What the call is like; None where that can't be said."""
+        signed = list(values)
+        try:
+            for i in self.array_places:
+                value = values[i]
+                if isinstance(value, list | tuple):
+                    signed[i] = tuple(map(self.sign, value))
+                elif value is not None:
+                    signed[i] = self.sign(value)
+            key = tuple([signed[i] for i in self.array_places] + [signed[i] for i in self.setting_places])
+            hash(key)
+        except (AttributeError, TypeError):
+            return None
+        return key
+
+    def _check(self, values: list[Any]) -> tuple[Any, ...]:
+        """The settings in the op's own form. Arrays in odd memory are replaced by copies of theirs.
+
+        Raises InputError that names the argument, what was expected and what came.
+        """
+        settings: dict[str, Any] = {}
+        for i in self.setting_places:
+            name = self.names[i]
+            try:
+                settings[name] = SETTINGS[name](values[i])
+            except (TypeError, ValueError, OverflowError) as error:
+                raise InputError(f"{self.name}: {name}: expected {error}, got {_shown(values[i])}") from error
+        call = Call(self.name, self.of)
+        for i in self.array_places:
+            name = self.names[i]
+            values[i] = call.take(name, values[i], self.row.arrays[name])
+        if self.row.rule is not None:
+            self.row.rule(call, settings)
+        return tuple(settings.values())
+
+    def _apart(self, values: Any) -> None:
+        """Raise InputError where an array that is written shares memory with another one."""
+        for i in self.written:
+            target = values[i]
+            if target is None:
+                continue
+            for j in self.array_places:
+                other = values[j]
+                if j != i and other is not None and np.may_share_memory(target, other):
+                    names = f"{self.names[i]} and {self.names[j]}"
+                    raise InputError(f"{self.name}: {names}: expected memory of their own, got arrays that overlap")
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
