@@ -16,6 +16,7 @@ from pellucid.errors import PellucidError
 from pellucid.ops import memory  # here, lest __getattr__ takes the name for an op and loads the backend
 from pellucid.ops.cores import set_threads, threads
 from pellucid.ops.door import doors
+from pellucid.ops.table import TABLE
 
 if TYPE_CHECKING:  # every backend has the definition's signatures
     from pellucid.ops.numpy_ops import *  # noqa: F403
@@ -69,11 +70,11 @@ def set_backend(name: str | None = None) -> str:
 def _make_active(module: ModuleType | None) -> None:
     """Have the module's ops here; of no module, none, so that the next use of one chooses."""
     global _active
-    for name in () if _active is None else _active.__all__:
+    opened = {} if module is None else doors(module)
+    for name in TABLE:
         globals().pop(name, None)
     _active = module
-    if module is not None:
-        globals().update(doors(module))
+    globals().update(opened)
 
 
 def _load(name: str) -> ModuleType:
@@ -128,8 +129,7 @@ def steps() -> Any:
 
 
 def __getattr__(name: str) -> Any:
-    if not name.startswith("_") and _active is None:
+    if name in TABLE and _active is None:
         backend()
-        if name in globals():
-            return globals()[name]
+        return globals()[name]
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

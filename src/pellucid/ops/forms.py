@@ -2,8 +2,8 @@
 
 A form names the axes of an array, "N C H W"; one letter is one length throughout a call, and "..." any further axes,
 the same ones throughout; "-" is a length of its own in each array, and "free" any shape at all. Before them comes
-"?" for an array that may be None, ">" for one that the op writes, "*" for a sequence of arrays; after them, behind a
-colon, what the numbers are (see KINDS; by default floats of the op's one type).
+"?" for an array that may be None, ">" for one that the op writes (">>" in any layout), "*" for a sequence of arrays;
+after them, behind a colon, what the numbers are (see KINDS; by default floats of the op's one type).
 """
 
 from __future__ import annotations
@@ -46,6 +46,7 @@ class Form:
     kind: str = "real"
     optional: bool = False
     written: bool = False
+    in_one_piece: bool = True
     many: bool = False
 
     @property
@@ -58,9 +59,11 @@ def form(text: str) -> Form:
     """Read a form."""
     shape, _, kind = text.partition(":")
     words = shape.split()
-    marks = {word for word in words if word in {"?", ">", "*"}}
+    marks = {word for word in words if word in {"?", ">", ">>", "*"}}
     axes = tuple(word for word in words if word not in marks)
-    return Form(axes, kind.strip() or "real", "?" in marks, ">" in marks, "*" in marks)
+    return Form(
+        axes, kind.strip() or "real", "?" in marks, bool(marks & {">", ">>"}), ">>" not in marks, "*" in marks
+    )
 
 
 class Call:
@@ -120,7 +123,8 @@ class Call:
     def _memory(self, argument: str, value: Any, like: Form) -> Any:
         if like.written:
             self.expect(value.flags.writeable, argument, "an array that can be written", "one that is read-only")
-            self.expect(value.flags.c_contiguous, argument, "an array that lies in one piece", "one with gaps")
+            whole = value.flags.c_contiguous or not like.in_one_piece
+            self.expect(whole, argument, "an array that lies in one piece", "one with gaps")
             self.expect(value.flags.aligned, argument, "aligned memory", "an array across words")
         return value if value.flags.aligned else value.copy()
 

@@ -217,4 +217,5 @@ def images(call: Call, settings: Settings) -> None:
 
 def narrow(call: Call, settings: Settings) -> None:
     """What is narrowed to has 16 bits, and so has `out`."""
-    call.expect(is_half(settings["dtype"]), "dtype", "float16 or bfloat16", settings["dtype"])
+    kind = settings["dtype"]
+    call.expect(kind is not None and is_half(kind), "dtype", "float16 or bfloat16", settings["dtype"])

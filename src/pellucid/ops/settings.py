@@ -162,7 +162,7 @@ SETTINGS: dict[str, Callable[[Any], Any]] = {
     "count_padding": flag,
     "decay": number,
     "decoupled": flag,
-    "dtype": float_kind,
+    "dtype": or_none(float_kind),
     "epsilon": number,
     "first": not_negative,
     "geometry": geometry,
