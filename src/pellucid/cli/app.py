@@ -38,6 +38,10 @@ COMMANDS = {
         "pellucid look photos/",
         "pellucid look transfer --data photos",
     ),
+    "find-rate": Command(
+        "Try rising learning rates, and suggest one.",
+        "pellucid find-rate photos/",
+    ),
     "evaluate": Command(
         "Measure a trained network on the whole test set.",
         "pellucid evaluate runs/last",

@@ -84,13 +84,18 @@ class Order:
 
     def load(self) -> tuple[Recipe, list[str]]:
         """The recipe of a new run, and what is to be said of how it was chosen."""
-        from pellucid.recipes import DEFAULT, load_recipe
-        from pellucid.recipes.for_folder import folder_recipe, is_folder
+        return chosen_recipe(self.recipe, self.overrides)
 
-        name, overrides = self.recipe or DEFAULT, self.overrides.by_key()
-        if is_folder(name, overrides.get("data.source")):
-            return folder_recipe(Path(name), overrides)
-        return load_recipe(name, overrides), []
+
+def chosen_recipe(name: str | None, overrides: Overrides) -> tuple[Recipe, list[str]]:
+    """The recipe of that name, or the one for the folder that is so called, with changes; and what is to be said."""
+    from pellucid.recipes import DEFAULT, load_recipe
+    from pellucid.recipes.for_folder import folder_recipe, is_folder
+
+    subject, changes = name or DEFAULT, overrides.by_key()
+    if is_folder(subject, changes.get("data.source")):
+        return folder_recipe(Path(subject), changes)
+    return load_recipe(subject, changes), []
 
 
 def _train(order: Order, communicator: Communicator) -> int:

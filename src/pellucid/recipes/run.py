@@ -20,7 +20,7 @@ from pellucid.recipes.trainer import build_trainer
 from pellucid.recipes.write import recipe_toml
 from pellucid.training import AgreedError, Alone, Callback, Communicator, Trainer, load_checkpoint
 from pellucid.training.agreement import agree, from_first, together, versions
-from pellucid.training.callbacks import Checkpoint, Curve, History, SameWeights, SaveModels
+from pellucid.training.callbacks import Alive, Checkpoint, Curve, History, SameWeights, SaveModels
 from pellucid.training.folder import RunFolder, create_run_folder, open_run_folder
 
 
@@ -136,6 +136,7 @@ def _keepers(recipe: Recipe, run: RunFolder, data: Data) -> list[Callback]:
     settings = recipe.training
     return [
         SameWeights(),
+        Alive(),
         History(run.history, settings.log_every),
         Curve(run.curve),
         SaveModels(run.model, run.best, dataset_notes(recipe, data.train)),

@@ -1,5 +1,6 @@
 """What is hung into training: progress, history, curve, models and checkpoints."""
 
+from pellucid.training.callbacks.alive import Alive
 from pellucid.training.callbacks.call import Call
 from pellucid.training.callbacks.checkpoint import Checkpoint
 from pellucid.training.callbacks.csv import CSV
@@ -16,6 +17,7 @@ from pellucid.training.trainer import Callback, Trainer
 
 __all__ = [
     "CSV",
+    "Alive",
     "Call",
     "Callback",
     "Checkpoint",
