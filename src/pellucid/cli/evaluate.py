@@ -27,7 +27,7 @@ def evaluate(
     data: Annotated[str | None, Parameter(help="Other data than the run's: a directory, or mnist.")] = None,
     best: Annotated[bool, switch("The run's best model instead of its last.")] = False,
     report: Annotated[
-        bool, switch("Write report.html into the run: confusion matrix, misclassified images.")
+        bool, switch("Write report.html into the run: confusion, calibration, misclassified images.")
     ] = False,
     json: Annotated[bool, switch("Print JSON.")] = False,
     machine: Machine = DEFAULT,
