@@ -72,7 +72,7 @@ class Framing:
 
         Raises PellucidError, naming the file, where it is no picture, or has no character on it where one is needed.
         """
-        return self.see(open_picture(path), str(path))
+        return self.see(open_picture(path, self.size if self.rule == "stretch" else None), str(path))
 
     def see(self, picture: Image, source: str) -> Framed:
         """As `read`, of an open picture of any mode. source: what messages call it."""

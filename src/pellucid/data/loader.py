@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from pellucid.data.ahead import ahead
 from pellucid.data.augmentation import Augmentation
 from pellucid.data.boxes import Boxes
 from pellucid.data.colours import Colours, mixed
@@ -108,10 +109,14 @@ class Loader:
         return generator(self.seed, "order", epoch).permutation(len(self.dataset))
 
     def epoch(self, epoch: int, start_batch: int = 0) -> Iterator[Batch]:
-        """The batches of an epoch (counted from 0) from the given one on."""
+        """The batches of an epoch (counted from 0) from the given one on; from files, the next are read meanwhile."""
         order = self.order(epoch)
-        for index in range(start_batch, len(self)):
-            yield self._batch(order, epoch, index)
+
+        def made(index: int) -> Batch:
+            return self._batch(order, epoch, index)
+
+        indices, in_memory = range(start_batch, len(self)), isinstance(self.dataset.inputs, np.ndarray)
+        yield from map(made, indices) if in_memory else ahead(made, indices)
 
     def _batch(self, order: Array, epoch: int, index: int) -> Batch:
         start = index * self.batch_size

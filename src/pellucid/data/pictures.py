@@ -75,15 +75,20 @@ def _opened(path: str | Path) -> "Image":
     return picture
 
 
-def open_picture(path: str | Path) -> "Image":
+def open_picture(path: str | Path, least: Pair | None = None) -> "Image":
     """The picture of a file, upright by its own note.
 
+    least: (H, W) that are needed; a JPEG that is more than twice as large may come smaller, its blocks of 8x8 pixels
+    made of 4x4, 2x2 or one, which is quicker, but no smaller than twice that.
     Raises PellucidError, naming the file, where it is missing, no picture, damaged or truncated.
     """
     from PIL import Image
 
     with _reading(path), _opened(path) as picture:
         turned = orientation(picture, Path(path))
+        if least is not None:
+            height, width = least[::-1] if turned in _SIDEWAYS else least
+            picture.draft(None, (2 * width, 2 * height))
         picture.load()
         alphas = picture.info.get("transparency")
         if isinstance(alphas, bytes) and len(alphas) > _MOST_COLOURS:
