@@ -16,6 +16,7 @@ from pellucid.errors import PellucidError
 from pellucid.training import Alone, Callback, Record, Trainer
 from pellucid.training.callbacks import (
     CSV,
+    Alive,
     Call,
     Checkpoint,
     Curve,
@@ -35,6 +36,7 @@ from small_runs import one_thread_of_numpy, small_recipe, small_trainer
 CALLBACKS: dict[str, Callable[[Path], Callback]] = {
     "Callback": lambda folder: Callback(),
     "Progress": lambda folder: Progress(2),
+    "Alive": lambda folder: Alive(),
     "History": lambda folder: History(folder / "h.jsonl", every=2),
     "Curve": lambda folder: Curve(folder / "c.png"),
     "SaveModels": lambda folder: SaveModels(folder / "m.safetensors", folder / "b.safetensors", {}),

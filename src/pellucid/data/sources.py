@@ -8,6 +8,7 @@ from typing import Any
 from pellucid.data.dataset import Dataset
 from pellucid.data.formats.folders import draws_test, has_class_folders, holds_classes, read_folder
 from pellucid.data.formats.idx_sets import find_idx_set, read_idx_set
+from pellucid.data.formats.labelled import label_files, read_labelled
 from pellucid.data.formats.mnist import mnist_dataset
 from pellucid.data.held_out import HeldOut
 from pellucid.errors import PellucidError
@@ -46,7 +47,8 @@ def load_data(
     seed: int = 0,
     held_out: HeldOut | None = None,
 ) -> Data:
-    """The data of a name ("mnist") or a directory: IDX files named as MNIST's are, or folders of images.
+    """The data of a name ("mnist") or a directory: IDX files named as MNIST's are, folders of images, or CSV files of
+    paths and labels.
 
     size: (height, width) that a folder's images are brought to; one number for a square; None where all have
     one size. validation: fraction (below 1) or number of the training images kept apart for choices; 0 for
@@ -56,9 +58,18 @@ def load_data(
 
     Raises PellucidError, naming the file, where something is missing, damaged or does not fit together.
     """
-    draw = held_out or HeldOut(seed)
-    train, own, test = _read_parts(source, pair(size) if size is not None else None, draw)
+    draw, shape = held_out or HeldOut(seed), pair(size) if size is not None else None
+    if has_label_files(Path(source)):
+        return with_validation(Data(*read_labelled(Path(source), shape, draw)), validation, draw)
+    train, own, test = _read_parts(source, shape, draw)
     return with_validation(Data(train, own, test, drawn_test(source, test)), validation, draw)
+
+
+def has_label_files(source: Path) -> bool:
+    """Whether labels stand in CSV files: the source is one, or a folder with some and without class folders."""
+    if source.is_file():
+        return source.suffix.lower() in {".csv", ".tsv"}
+    return source.is_dir() and bool(label_files(source)) and not has_class_folders(source)
 
 
 def holds_digits(folder: Path) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -13,15 +13,17 @@ import numpy as np
 from pellucid.data.formats.coco import is_coco
 from pellucid.data.formats.folders import PARTS, class_files, has_class_folders
 from pellucid.data.formats.idx_sets import find_idx_set
+from pellucid.data.formats.labelled import read_lines
 from pellucid.data.formats.voc import is_voc
 from pellucid.data.formats.voc_boxes import is_voc_boxes
 from pellucid.data.layouts import listing
 from pellucid.data.pictures import SUFFIXES, picture_formats
+from pellucid.data.sources import has_label_files
 from pellucid.data.text_files import readable
 from pellucid.errors import PellucidError
 from pellucid.ops.arrays import Pair
 
-Kind = Literal["classes", "masks", "boxes"]
+Kind = Literal["classes", "labels", "masks", "boxes"]
 
 HEADERS = 2000  # files whose header is read, evenly spaced
 _NAMED = 12  # classes that are counted one by one
@@ -32,14 +34,15 @@ _FEW = 5  # images of a class
 class Survey:
     """What a folder holds.
 
-    kind: what is known of each image: its class, a mask or boxes. counts: images of each class by part; one class
-    "" where nothing was counted. sizes: ((H, W), number of images looked at of that size), the most frequent first.
-    colour: whether any of them has colours.
+    kind: what is known of each image: its class, several labels, a mask or boxes. counts: images of each class by
+    part; one class "" where nothing was counted. parts: number of images in each. sizes: ((H, W), number of images
+    looked at of that size), the most frequent first. colour: whether any of them has colours.
     """
 
     folder: Path
     kind: Kind
     counts: dict[str, dict[str, int]]
+    parts: dict[str, int]
     sizes: tuple[tuple[Pair, int], ...]
     colour: bool
 
@@ -51,7 +54,7 @@ class Survey:
     @property
     def images(self) -> int:
         """Number of images in all parts."""
-        return sum(sum(of.values()) for of in self.counts.values())
+        return sum(self.parts.values())
 
     @property
     def shorter_side(self) -> int:
@@ -60,15 +63,15 @@ class Survey:
 
     def lines(self) -> list[str]:
         """What is to be said of it."""
-        found = {"classes": "", "masks": " with masks", "boxes": " with boxes"}[self.kind]
-        parts = ", ".join(f"{sum(of.values()):,} {part}" for part, of in self.counts.items())
+        found = {"classes": "", "labels": " of several labels"}.get(self.kind, f" with {self.kind}")
+        parts = ", ".join(f"{count:,} {part}" for part, count in self.parts.items())
         shade = "in colour" if self.colour else "grey"
         lines = [
             f"{self.folder}: {self.images:,} pictures{found}"
             + (f" ({parts})" if len(self.counts) > 1 else "")
             + f", {shade}, {self._sizes()}"
         ]
-        return lines + (self._classes() if self.kind == "classes" else [])
+        return lines + (self._classes() if self.kind in {"classes", "labels"} else [])
 
     def _sizes(self) -> str:
         (H, W), _ = self.sizes[0]
@@ -82,7 +85,7 @@ class Survey:
         shown = [f"{readable(name)} {count:,}" for name, count in train.items()]
         if len(shown) > _NAMED:
             shown = [*shown[: _NAMED - 1], f"... ({min(train.values()):,} to {max(train.values()):,} each)"]
-        lines = [f"{len(train)} classes: {', '.join(shown)}"]
+        lines = [f"{len(train)} {self.kind}: {', '.join(shown)}"]
         few = [readable(name) for name, count in train.items() if count < _FEW]
         if few:
             lines.append(f"fewer than {_FEW} pictures, too few to learn or to test: {', '.join(few[:_NAMED])}")
@@ -95,6 +98,8 @@ def survey(folder: Path) -> Survey:
     Raises PellucidError where it holds nothing that could be learnt from, or both masks and boxes; and one that names
     every file that is no picture, of those looked at.
     """
+    if has_label_files(folder):
+        return _labelled(folder)
     if not folder.is_dir():
         raise PellucidError(f"{folder}: no such folder")
     kinds = [name for name, there in (("masks", is_voc(folder)), ("boxes", _has_boxes(folder))) if there]
@@ -118,6 +123,24 @@ def survey(folder: Path) -> Survey:
     return _surveyed(folder, "classes", counts, [path for files in listed.values() for path, _ in files])
 
 
+def _labelled(source: Path) -> Survey:
+    """Of pictures with a CSV file."""
+    lines, _ = read_lines(source)
+    names = sorted({label for line in lines for label in line.labels})
+    parts = [
+        part for part in ("train", "validation", "test") if any((line.part or "train") == part for line in lines)
+    ]
+    counts = {
+        part: dict.fromkeys(names, 0)
+        | Counter(label for line in lines if (line.part or "train") == part for label in line.labels)
+        for part in parts
+    }
+    kind: Kind = "labels" if any(len(line.labels) != 1 for line in lines) else "classes"
+    sizes = Counter(line.part or "train" for line in lines)
+    found = _surveyed(source, kind, counts, [line.file for line in lines])
+    return replace(found, parts={part: sizes[part] for part in parts})
+
+
 def _has_boxes(folder: Path) -> bool:
     return is_voc_boxes(folder) or is_coco(folder)
 
@@ -133,4 +156,5 @@ def _surveyed(folder: Path, kind: Kind, counts: dict[str, dict[str, int]], files
     chosen = np.unique(np.linspace(0, len(files) - 1, min(len(files), HEADERS)).round().astype(int))
     formats = picture_formats([files[i] for i in chosen])
     sizes = Counter(size for size, _ in formats).most_common()
-    return Survey(folder, kind, counts, tuple(sizes), any(colour for _, colour in formats))
+    parts = {part: sum(of.values()) for part, of in counts.items()}
+    return Survey(folder, kind, counts, parts, tuple(sizes), any(colour for _, colour in formats))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
+
 from pellucid.data import Data, Dataset, Loader, load_data
 from pellucid.data.absent import absent_classes
 from pellucid.data.boxed import load_boxed
@@ -50,7 +52,27 @@ def _read(recipe: Recipe, held_out: HeldOut | None) -> Data:
             settings.boxes,
             held_out,
         )
-    return load_data(settings.source, settings.size, settings.validation, settings.seed, held_out)
+    data = load_data(settings.source, settings.size, settings.validation, settings.seed, held_out)
+    return _with_labels(data, recipe.task["name"])
+
+
+def _with_labels(data: Data, task: str) -> Data:
+    """The data of a task of whole images: for several labels an image, 0 and 1 for each class.
+
+    Raises PellucidError where the task is classification and images have several.
+    """
+    several = isinstance(data.train.targets, np.ndarray) and data.train.targets.ndim == 2
+    if task == "classify" and several:
+        raise PellucidError(f"{data.train.name}: images of several labels, expected --set task.name=labels")
+    if task != "labels" or several:
+        return data
+
+    def flagged(dataset: Dataset) -> Dataset:
+        labels = np.asarray(dataset.targets)
+        return replace(dataset, targets=(labels[:, None] == np.arange(dataset.classes)).astype(np.uint8))
+
+    kept = flagged(data.validation) if data.validation is not None else None
+    return replace(data, train=flagged(data.train), validation=kept, test=flagged(data.test))
 
 
 def build_loader(recipe: Recipe, dataset: Dataset, *, training: bool) -> Loader:

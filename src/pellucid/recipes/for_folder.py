@@ -12,7 +12,7 @@ from pellucid.errors import PellucidError
 from pellucid.recipes.load import RUN_RECIPE, list_recipes, load_recipe
 from pellucid.recipes.schema import Recipe
 
-RECIPES = {"classes": "pictures", "masks": "streets", "boxes": "cells"}
+RECIPES = {"classes": "pictures", "labels": "pictures", "masks": "streets", "boxes": "cells"}
 """The recipe for each kind of folder."""
 
 SIDE = 64  # pixels of the square that pictures are brought to, where they are larger
@@ -20,6 +20,7 @@ _LEAST_SIDE = 32
 _SEEN = 20_000  # pictures, all epochs together: about a minute of 64x64 on two cores
 _EPOCHS = (6, 100)
 _FEW_IMAGES = 400
+_LABEL_FILES = {".csv", ".tsv"}
 _SIDES = {"left", "right"}
 
 
@@ -32,6 +33,8 @@ def is_folder(name: str, data: str | None) -> bool:
     path, separated = Path(name), any(mark in name for mark in (os.sep, "/"))
     if separated and not path.exists() and path.suffix != ".toml":
         raise PellucidError(f"{name}: no such folder")
+    if separated and path.suffix.lower() in _LABEL_FILES:
+        return True
     if not path.is_dir() or (path / RUN_RECIPE).exists() or (data is not None and not separated):
         return False
     if separated:
@@ -55,20 +58,22 @@ def folder_recipe(folder: Path, overrides: Mapping[str, Any]) -> tuple[Recipe, l
     name = RECIPES[found.kind]
     if name not in list_recipes():
         raise PellucidError(f"{folder}: pictures with {found.kind}, for which there is no recipe {name!r}")
-    chosen = _choices(found) if found.kind == "classes" else {}
+    chosen = _choices(found) if found.kind in {"classes", "labels"} else {}
     recipe = load_recipe(name, {**chosen, **overrides, "data.source": str(folder.resolve())})
     return recipe, [*found.lines(), _said(recipe, found)]
 
 
 def _choices(found: Survey) -> dict[str, Any]:
     """What the recipe `pictures` is to be for such a folder, by key."""
-    train = sum(found.counts["train"].values())
+    train = found.parts["train"]
     learnt = train if "test" in found.counts or "validation" in found.counts else round(0.8 * train)
     least, most = _EPOCHS
     choices: dict[str, Any] = {
         "data.size": _size(found),
         "training.epochs": min(max(round(_SEEN / max(learnt, 1)), least), most),
     }
+    if found.kind == "labels":
+        choices["task.name"] = "labels"
     if learnt < _FEW_IMAGES:
         choices["training.batch_size"] = 16
     if _may_be_mirrored(found):
@@ -102,6 +107,6 @@ def _said(recipe: Recipe, found: Survey) -> str:
     parts.append(f"{recipe.training.epochs:g} epochs")
     if recipe.crop.flip:
         parts.append("mirrored at random")
-    if found.kind == "classes" and not {"test", "validation"} & found.counts.keys():
+    if found.kind in {"classes", "labels"} and not {"test", "validation"} & found.counts.keys():
         parts.append("a fifth of each class kept for the test")
     return ", ".join(parts)

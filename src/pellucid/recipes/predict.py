@@ -14,7 +14,7 @@ from pellucid.errors import PellucidError
 from pellucid.ops.arrays import Array
 from pellucid.plan import answering
 from pellucid.recipes.model import AnyModel
-from pellucid.tasks import Classify, Guess
+from pellucid.tasks import Classify, Guess, Labels
 
 BATCH = 256
 
@@ -29,7 +29,7 @@ def guess(model: AnyModel, paths: Sequence[Path], top: int = 3) -> list[list[Gue
 
 def guess_pixels(model: AnyModel, pixels: Array, top: int = 3) -> list[list[Guess]]:
     """As `guess`, of images (N, C, H, W) uint8 as the network sees them, before they are normalised."""
-    if not isinstance(model.task, Classify):
+    if not isinstance(model.task, Classify | Labels):
         raise PellucidError(f"{model.path}: its task, {model.recipe.task['name']}, has no classes of whole images")
     answer, found = answering(model.network), []
     for start in range(0, len(pixels), BATCH):
