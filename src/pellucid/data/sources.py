@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from pellucid.data.dataset import Dataset
+from pellucid.data.formats.cifar import find_cifar, read_cifar
 from pellucid.data.formats.folders import draws_test, has_class_folders, holds_classes, read_folder
 from pellucid.data.formats.idx_sets import find_idx_set, read_idx_set
 from pellucid.data.formats.labelled import label_files, read_labelled
@@ -101,6 +102,9 @@ def _read_parts(source: str | Path, size: Pair | None, draw: HeldOut) -> tuple[D
         raise PellucidError(f"no data {str(source)!r}: expected mnist or a directory")
     if not folder.is_dir():
         raise PellucidError(f"{folder}: expected a directory of IDX files or of class folders of images, got a file")
+    if version := find_cifar(folder):
+        train, test = read_cifar(folder, version)
+        return _sized(train, size), None, _sized(test, size)
     if files := find_idx_set(folder):
         train, test = read_idx_set(folder, files)
         return _sized(train, size), None, _sized(test, size)

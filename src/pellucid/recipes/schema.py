@@ -57,7 +57,8 @@ class TrainingSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     differs in its last layer only, or of a classifier that is the backbone; or a network's name, for weights that
     come as a package (`pellucid[pretrained]`); "": none. freeze_norms: whether norms of batches keep their parameters
     and statistics, as is best where images are few. head_epochs: so many at first in which only the last layer
-    learns. precision: float type that weights, activations and gradients are stored in. weight_bits: 8, 4 or 2 lets
+    learns. whiten: whether the first convolution begins with filters that whiten patches of the training images.
+    precision: float type that weights, activations and gradients are stored in. weight_bits: 8, 4 or 2 lets
     the network learn with weights rounded to so many bits and activations to 8, for `pellucid shrink`; 0: as it is.
     """
 
@@ -73,6 +74,7 @@ class TrainingSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     start_from: str = ""
     freeze_norms: bool = False
     head_epochs: int = 0
+    whiten: bool = False
     precision: Literal["float64", "float32", "float16", "bfloat16"] = "float32"
     weight_bits: Literal[0, 2, 4, 8] = 0
 

@@ -16,6 +16,7 @@ from pellucid.recipes.network import build_network, build_task, check_outputs
 from pellucid.recipes.schema import Recipe
 from pellucid.recipes.settled import settled
 from pellucid.recipes.starting_weights import groups_of, head_first, start_weights
+from pellucid.recipes.whitening import whiten
 from pellucid.training import OPTIMIZERS, SCHEDULES, Alone, Callback, Communicator, Trainer, WeightAverage
 
 
@@ -41,6 +42,8 @@ def build_trainer(
         network = build_network(recipe, data.train.shape, data.train.classes)
         if not resumed:
             start_weights(network, recipe)
+            if settings.whiten and not settings.start_from:
+                whiten(network, recipe, data.train)
         network.set_groups(groups_of(network, recipe))
     task = build_task(recipe, data.train.class_names)
     check_outputs(recipe, network, task, data.train)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Any, Protocol
 
@@ -120,14 +121,10 @@ class FromHost(_Sized):
 def feed_for(loader: Loader, recorder: Any) -> Feed:
     """The faster one that can be."""
     inputs, targets = loader.dataset.inputs, loader.dataset.targets
-    if (
-        not isinstance(inputs, np.ndarray)
-        or inputs.dtype != np.uint8
-        or loader.crop is not None
-        or loader.colours is not None
-    ):
+    in_memory = isinstance(inputs, np.ndarray) or getattr(inputs, "kept", None) is not None  # soon, or it would fit
+    if not in_memory or inputs.dtype != np.uint8 or loader.crop is not None or loader.colours is not None:
         return FromHost(loader)
     if not isinstance(targets, np.ndarray) or targets.ndim != 1:
         return FromHost(loader)
-    room = inputs.nbytes <= MOST_OF_MEMORY * recorder.free_memory()
+    room = math.prod(inputs.shape) <= MOST_OF_MEMORY * recorder.free_memory()
     return Resident(loader, recorder) if room else FromHost(loader)

@@ -7,6 +7,7 @@ from typing import Any
 
 from pellucid.errors import PellucidError
 from pellucid.layers import Layer
+from pellucid.zoo.cifar_net import cifar_net
 from pellucid.zoo.classics import alexnet, lenet5, vgg16
 from pellucid.zoo.convnet import convnet
 from pellucid.zoo.convolutionalize import convolutionalize
@@ -48,6 +49,7 @@ NETWORKS: dict[str, Callable[..., Layer]] = {
     "unet": unet,
     "detector-pyramid": detector_pyramid,
     "unet-pyramid": unet_pyramid,
+    "cifar-net": cifar_net,
     "convnet": convnet,
     "plain-convnet": plain_convnet,
     "tiny-digits": tiny_digits,
@@ -56,6 +58,7 @@ NETWORKS: dict[str, Callable[..., Layer]] = {
 __all__ = [
     "NETWORKS",
     "alexnet",
+    "cifar_net",
     "convnet",
     "convolutionalize",
     "create",
