@@ -173,7 +173,7 @@ def _write_picture(model: AnyModel, answer: Answer, path: Path) -> None:
     from pellucid.files import write_whole
     from pellucid.tasks.captioned import captioned
 
-    lines = [f"{guess.name} {100 * guess.probability:.1f} %" for guess in answer.guesses]
+    lines = [f"{guess.name}: {100 * guess.probability:.1f} %" for guess in answer.guesses]
     file = io.BytesIO()
     captioned(model.framing.open(answer.image), lines).save(file, "JPEG", quality=90)
     write_whole(path, file.getvalue())
