@@ -51,8 +51,8 @@ def test_other_rules(tmp_path: Path) -> None:
     pixels = picture(tmp_path / "x.png", (30, 50))
     assert Framing("stretch", 3, (16, 8)).read(tmp_path / "x.png").pixels.shape == (3, 16, 8)
     np.testing.assert_array_equal(Framing("own", 1, (16, 8)).read(tmp_path / "x.png").pixels[0], pixels)
-    with pytest.raises(PellucidError, match="framing 'crop': expected one of stretch, canvas, character, own"):
-        Framing("crop", 1, (16, 8))  # type: ignore[arg-type]
+    with pytest.raises(PellucidError, match="framing 'tile': expected one of stretch, crop, canvas, character, own"):
+        Framing("tile", 1, (16, 8))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("size", [(9, 13), (40, 47), (100, 61)])

@@ -202,7 +202,7 @@ def test_a_photograph_is_framed_as_predict_frames_it(size: tuple[int, int], tmp_
     const { rgba, sides, model } = JSON.parse(require("fs").readFileSync(0, "utf8"));
     console.log(JSON.stringify(Array.from(framed(rgba, sides, model))));
     """
-    for channels, rule in ((1, "stretch"), (3, "stretch"), (3, "canvas")):
+    for channels, rule in ((1, "stretch"), (3, "stretch"), (3, "crop"), (3, "canvas")):
         expected = Framing(rule, channels, (24, 20)).read(tmp_path / "photo.png").pixels  # type: ignore[arg-type]
         model = {"input": [channels, 24, 20], "framing": rule}
         found = run_node(script, {"rgba": rgba.ravel().tolist(), "sides": size, "model": model})

@@ -93,6 +93,13 @@ def test_sizes_epochs_and_mirroring_follow_the_pictures(tmp_path: Path) -> None:
     assert chosen(folder_of(tmp_path / "grey", colour=False)).crop.flip == 0
 
 
+def test_few_pictures_are_not_measured_longer_than_learnt(tmp_path: Path) -> None:
+    folder_of(tmp_path / "train")
+    folder_of(tmp_path / "test", count=120)
+    assert chosen(tmp_path).training.evaluate_samples == 100
+    assert chosen(folder_of(tmp_path / "other")).training.evaluate_samples == 0
+
+
 def test_what_somebody_chose_stays(tmp_path: Path) -> None:
     recipe, lines = folder_recipe(folder_of(tmp_path), {"training.epochs": 3, "data.size": [24, 24]})
     assert (recipe.training.epochs, recipe.data.size, recipe.data.source) == (3, (24, 24), str(tmp_path))

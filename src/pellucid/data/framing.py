@@ -3,6 +3,7 @@
 Which way it is follows from the data, and stands in the model's file:
 
     stretch     brought to the network's size, its shape not kept: class folders, IDX sets
+    crop        its middle, as large as can be in the network's shape, brought to its size: pretrained networks
     canvas      in the upper left corner of a black canvas, its shape kept: images with masks or boxes
     character   the character on it, found, centred and scaled as MNIST's are: MNIST and sets like it
     own         as it is, whatever its size: networks for any size that were trained on scenes
@@ -25,7 +26,9 @@ from pellucid.ops.arrays import Array, Pair
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-Rule = Literal["stretch", "canvas", "character", "own"]
+Rule = Literal["stretch", "crop", "canvas", "character", "own"]
+Fit = Literal["stretch", "crop", "letterbox"]
+"""How pictures that have a class are brought to one size; a letterbox is a canvas."""
 
 _DARK = 0.25  # of white; the middle shade of the border of a picture that is light on dark
 
@@ -72,7 +75,7 @@ class Framing:
 
         Raises PellucidError, naming the file, where it is no picture, or has no character on it where one is needed.
         """
-        return self.see(open_picture(path, self.size if self.rule == "stretch" else None), str(path))
+        return self.see(open_picture(path, self.size if self.rule in {"stretch", "crop"} else None), str(path))
 
     def see(self, picture: Image, source: str) -> Framed:
         """As `read`, of an open picture of any mode. source: what messages call it."""
@@ -88,6 +91,8 @@ class Framing:
         """An open picture, of mode L or RGB as the network has channels, as the network sees it."""
         size = picture.height, picture.width
         part, canvas = self.part(size), self.canvas(size)
+        if self.rule == "crop":
+            picture = picture.crop(middle(size, self.size))
         pixels = resized(picture, part).reshape(*part, self.channels).transpose(2, 0, 1)
         if part == canvas:
             return Framed(pixels, size, part)
@@ -118,6 +123,14 @@ class Framing:
         border[1:-1, 1:-1] = False
         shade = float(np.median(pixels[border]))
         return shade <= _DARK and shade <= float(pixels.mean())
+
+
+def middle(size: Pair, shape: Pair) -> tuple[int, int, int, int]:
+    """(left, top, right, bottom) of the largest part in the middle of a picture (H, W) that has the shape (h, w)."""
+    (H, W), (h, w) = size, shape
+    high, wide = (H, min(W, max(1, round(H * w / h)))) if W * h > H * w else (min(H, max(1, round(W * h / w))), W)
+    top, left = (H - high) // 2, (W - wide) // 2
+    return left, top, left + wide, top + high
 
 
 def fitted_size(size: Pair, canvas: Pair) -> Pair:

@@ -11,6 +11,7 @@ from pellucid.data.formats.folders import draws_test, has_class_folders, holds_c
 from pellucid.data.formats.idx_sets import find_idx_set, read_idx_set
 from pellucid.data.formats.labelled import label_files, read_labelled
 from pellucid.data.formats.mnist import mnist_dataset
+from pellucid.data.framing import Fit
 from pellucid.data.held_out import HeldOut
 from pellucid.errors import PellucidError
 from pellucid.ops.arrays import Pair, Shape, pair
@@ -47,6 +48,7 @@ def load_data(
     validation: float = 0,
     seed: int = 0,
     held_out: HeldOut | None = None,
+    fit: Fit = "stretch",
 ) -> Data:
     """The data of a name ("mnist") or a directory: IDX files named as MNIST's are, folders of images, or CSV files of
     paths and labels.
@@ -55,14 +57,14 @@ def load_data(
     one size. validation: fraction (below 1) or number of the training images kept apart for choices; 0 for
     none, or for those of the directory's own val/ folder. seed: of that split, and of the test images' where
     the directory has none apart; the same seed gives the same split. held_out: how they are drawn, by default by the
-    hashes of seed and names; see HeldOut.
+    hashes of seed and names; see HeldOut. fit: how pictures of another shape are brought to the size.
 
     Raises PellucidError, naming the file, where something is missing, damaged or does not fit together.
     """
     draw, shape = held_out or HeldOut(seed), pair(size) if size is not None else None
     if has_label_files(Path(source)):
-        return with_validation(Data(*read_labelled(Path(source), shape, draw)), validation, draw)
-    train, own, test = _read_parts(source, shape, draw)
+        return with_validation(Data(*read_labelled(Path(source), shape, draw, fit)), validation, draw)
+    train, own, test = _read_parts(source, shape, draw, fit)
     return with_validation(Data(train, own, test, drawn_test(source, test)), validation, draw)
 
 
@@ -93,7 +95,9 @@ def drawn_test(source: str | Path, test: Dataset) -> dict[str, tuple[str, ...]]:
     return {"test": test.keys} if drawn and test.keys is not None else {}
 
 
-def _read_parts(source: str | Path, size: Pair | None, draw: HeldOut) -> tuple[Dataset, Dataset | None, Dataset]:
+def _read_parts(
+    source: str | Path, size: Pair | None, draw: HeldOut, fit: Fit
+) -> tuple[Dataset, Dataset | None, Dataset]:
     """(train, validation or None, test) of a name or a directory."""
     if source == "mnist":
         return _sized(mnist_dataset(train=True), size), None, mnist_dataset(train=False)
@@ -109,7 +113,7 @@ def _read_parts(source: str | Path, size: Pair | None, draw: HeldOut) -> tuple[D
         train, test = read_idx_set(folder, files)
         return _sized(train, size), None, _sized(test, size)
     if has_class_folders(folder):
-        return read_folder(folder, size, draw)
+        return read_folder(folder, size, draw, fit)
     raise PellucidError(
         f"{folder}: expected IDX files (train-images-idx3-ubyte, ...) or class folders of PNG or JPEG images, "
         "got neither"

@@ -52,7 +52,7 @@ def _read(recipe: Recipe, held_out: HeldOut | None) -> Data:
             settings.boxes,
             held_out,
         )
-    data = load_data(settings.source, settings.size, settings.validation, settings.seed, held_out)
+    data = load_data(settings.source, settings.size, settings.validation, settings.seed, held_out, settings.fit)
     return _with_labels(data, recipe.task["name"])
 
 

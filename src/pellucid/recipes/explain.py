@@ -124,7 +124,9 @@ def _explained(
         heats.append(Heat(title, maps[method]))
     class_name = model.class_names[found.label]
     score = found.score(outputs)
-    photograph = framed.pixels.transpose(1, 2, 0) if model.framing.rule == "character" else np.asarray(opened)
+    photograph = (
+        framed.pixels.transpose(1, 2, 0) if model.framing.rule in {"character", "crop"} else np.asarray(opened)
+    )
     pixels = np.broadcast_to(photograph.reshape(*photograph.shape[:2], -1), (*photograph.shape[:2], 3))
     outline = None if found.where is None else _own_part(found.where, x.shape[1:], part)
     title = f"{path.name}: what speaks for {class_name} ({_said(model, found, outputs)})"

@@ -76,6 +76,9 @@ def _choices(found: Survey) -> dict[str, Any]:
         choices["task.name"] = "labels"
     if learnt < _FEW_IMAGES:
         choices["training.batch_size"] = 16
+    held = sum(count for part, count in found.parts.items() if part != "train") or train - learnt
+    if held * choices["training.epochs"] > _SEEN:  # measuring would take longer than learning
+        choices["training.evaluate_samples"] = max(100, _SEEN // (4 * choices["training.epochs"]))
     if _may_be_mirrored(found):
         choices["crop.flip"] = 0.5
     return choices

@@ -46,7 +46,7 @@ def pretrained_model(name: str) -> Model:
     shape = (CHANNELS, *used.size)
     network = build_network(recipe, shape, len(names), seed=None)
     load_pretrained(network, name)
-    framing = Framing("stretch", CHANNELS, used.size)
+    framing = Framing("crop", CHANNELS, used.size)
     ids = tuple(range(1, len(names) + 1))
     return Model(network, build_task(recipe, names), recipe, shape, names, file, framing, HeldOut(0), ids)
 

@@ -8,6 +8,7 @@ import msgspec
 
 from pellucid.data import Augmentation
 from pellucid.data.colours import Colours
+from pellucid.data.framing import Fit
 from pellucid.data.paired_augmentation import RandomCrop
 
 Choice = dict[str, Any]
@@ -22,6 +23,7 @@ class DataSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     validation: fraction (below 1) or number of training images kept apart, chosen by `seed`; 0: none.
     mean, std: of each channel, in units where white is 1; empty: the images stay 0 .. 1. normalize: whether those of
     the training images are measured, where none are given; a run's recipe has them then.
+    fit: how pictures that have a class, or labels, are brought to it: "stretch", "crop" of their middle, "letterbox".
     boxes: "refuse" or "clip" boxes of a folder's images that aren't wholly inside them or have no area.
     """
 
@@ -34,6 +36,7 @@ class DataSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     std: tuple[float, ...] = ()
     normalize: bool = False
     boxes: Literal["refuse", "clip"] = "refuse"
+    fit: Fit = "stretch"
 
 
 class GroupSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pellucid.data.dataset import Dataset, Images
-from pellucid.data.framing import Framing
+from pellucid.data.framing import Fit, Framing, Rule
 from pellucid.data.held_out import HeldOut
 from pellucid.data.layouts import other_layout
 from pellucid.data.pictures import SUFFIXES, picture_formats, wide_note, wide_range
@@ -28,6 +28,7 @@ _STEMS = {
 }
 PARTS = {part: tuple(stem + end for end in _ENDINGS for stem in stems) for part, stems in _STEMS.items()}
 _PART_NAMES = {name for names in PARTS.values() for name in names}
+RULES: dict[Fit, Rule] = {"stretch": "stretch", "crop": "crop", "letterbox": "canvas"}
 KEPT_BYTES = 1 << 28  # of pixels; larger sets stay on disk, and their images are read for each batch anew
 READ_FIRST = 1 << 24  # bytes of files that are read before anything else, in about a second; others when needed
 
@@ -99,13 +100,15 @@ class ImageFiles:
         return state.digest()
 
 
-def read_folder(folder: Path, size: Pair | None, held_out: HeldOut) -> tuple[Dataset, Dataset | None, Dataset]:
+def read_folder(
+    folder: Path, size: Pair | None, held_out: HeldOut, fit: Fit = "stretch"
+) -> tuple[Dataset, Dataset | None, Dataset]:
     """(train, validation or None, test) of a directory of class folders.
 
     The class folders lie in sub-folders train/ and test/, with val/ beside them or in place of test/; or in the
     directory itself, and then a fifth of each class is kept for the test.
-    held_out: how that is chosen. size: (H, W) the images are brought to; None where all have one size. Images are
-    grey where all files are, else in colour.
+    held_out: how that is chosen. size: (H, W) the images are brought to; None where all have one size. fit: how they
+    are. Images are grey where all files are, else in colour.
     """
     listed, names = class_files(folder)
     notes: dict[str, list[str]] = {part: [] for part in PARTS}
@@ -113,9 +116,9 @@ def read_folder(folder: Path, size: Pair | None, held_out: HeldOut) -> tuple[Dat
         listed["train"], listed["test"] = _parted(folder, listed["train"], held_out)
         notes["test"] += held_out.missing("test", [relative(path, folder) for path, _ in listed["test"]])
     every = [path for files in listed.values() for path, _ in files]
-    channels, common = _common_format(every, size)
+    sizes, channels, common = common_format(every, size)
     white = wide_range(every) if channels == 1 else None
-    framing = Framing("stretch", channels, common, white=white)
+    framing = Framing(RULES[fit], channels, common, white=white)
     notes["train"] += wide_note(white)
 
     def dataset(part: str) -> Dataset:
@@ -128,6 +131,7 @@ def read_folder(folder: Path, size: Pair | None, held_out: HeldOut) -> tuple[Dat
             tuple(map(readable, names)),
             f"{folder.name} {part}",
             framing,
+            shown_parts(framing, [sizes[path] for path, _ in listed[part]]),
             keys=keys,
             notes=tuple(notes[part]),
         )
@@ -229,9 +233,15 @@ def relative(path: Path, folder: Path) -> str:
     return path.relative_to(folder).as_posix()
 
 
-def _common_format(files: Sequence[Path], size: Pair | None) -> tuple[int, Pair]:
-    """(channels, size) of the images, from the files' headers only."""
+def shown_parts(framing: Framing, sizes: Sequence[Pair]) -> Array | None:
+    """Height and width of each picture's own part of its canvas; None where pictures fill it."""
+    return np.array([framing.part(size) for size in sizes]) if framing.rule == "canvas" else None
+
+
+def common_format(files: Sequence[Path], size: Pair | None) -> tuple[dict[Path, Pair], int, Pair]:
+    """(size of each file, channels, size) of the images, from the files' headers only."""
     formats = picture_formats(files)
+    sizes = {path: own for path, (own, _) in zip(files, formats, strict=True)}
     if size is None:
         size = formats[0][0]
         for path, (other, _) in zip(files, formats, strict=True):
@@ -240,4 +250,4 @@ def _common_format(files: Sequence[Path], size: Pair | None) -> tuple[int, Pair]
                     f"{path}: {other[0]}x{other[1]} pixels, but {files[0]} has {size[0]}x{size[1]}: "
                     "choose a size for all, such as --set data.size=[64,64]"
                 )
-    return 3 if any(colour for _, colour in formats) else 1, size
+    return sizes, 3 if any(colour for _, colour in formats) else 1, size

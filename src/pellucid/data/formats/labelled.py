@@ -21,10 +21,10 @@ from pathlib import Path
 import numpy as np
 
 from pellucid.data.dataset import Dataset
-from pellucid.data.formats.folders import PARTS, files_as_images, relative
-from pellucid.data.framing import Framing
+from pellucid.data.formats.folders import PARTS, RULES, common_format, files_as_images, relative, shown_parts
+from pellucid.data.framing import Fit, Framing
 from pellucid.data.held_out import HeldOut
-from pellucid.data.pictures import SUFFIXES, picture_formats, wide_note, wide_range
+from pellucid.data.pictures import SUFFIXES, wide_note, wide_range
 from pellucid.data.text_files import readable, text_lines
 from pellucid.errors import PellucidError
 from pellucid.ops.arrays import Array, Pair
@@ -55,7 +55,7 @@ def label_files(folder: Path) -> dict[str, Path]:
 
 
 def read_labelled(
-    source: Path, size: Pair | None, held_out: HeldOut
+    source: Path, size: Pair | None, held_out: HeldOut, fit: Fit = "stretch"
 ) -> tuple[Dataset, Dataset | None, Dataset, Mapping[str, tuple[str, ...]]]:
     """(train, validation or None, test, the test's list where it was drawn) of a CSV file, or a folder with some.
 
@@ -69,18 +69,9 @@ def read_labelled(
     if not names:
         raise PellucidError(f"{source}: no label in it")
     parts = parted(lines, root, held_out)
-    formats = picture_formats([line.file for line in lines])
-    if size is None:
-        size = formats[0][0]
-        odd = next((i for i, (other, _) in enumerate(formats) if other != size), None)
-        if odd is not None:
-            raise PellucidError(
-                f"{lines[odd].file}: {formats[odd][0][0]}x{formats[odd][0][1]} pixels, but {lines[0].file} has "
-                f"{size[0]}x{size[1]}: choose a size for all, such as --set data.size=[64,64]"
-            )
-    channels = 3 if any(colour for _, colour in formats) else 1
+    sizes, channels, common = common_format([line.file for line in lines], size)
     white = wide_range([line.file for line in lines]) if channels == 1 else None
-    framing = Framing("stretch", channels, size, white=white)
+    framing = Framing(RULES[fit], channels, common, white=white)
 
     def dataset(part: str) -> Dataset:
         own = parts[part]
@@ -88,9 +79,9 @@ def read_labelled(
         keys = tuple(relative(line.file, root) for line in own)
         said = (*notes, *wide_note(white)) if part == "train" else ()
         inputs = files_as_images([line.file for line in own], framing)
-        return Dataset(
-            inputs, targets, tuple(map(readable, names)), f"{source.stem} {part}", framing, keys=keys, notes=said
-        )
+        shown = shown_parts(framing, [sizes[line.file] for line in own])
+        classes = tuple(map(readable, names))
+        return Dataset(inputs, targets, classes, f"{source.stem} {part}", framing, shown, keys, said)
 
     test = dataset("test")
     drawn = {} if any(line.part == "test" for line in lines) or _only_validation(lines) else {"test": test.keys or ()}

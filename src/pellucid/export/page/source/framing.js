@@ -69,11 +69,24 @@ function inkOf(grey, H, W) {
   return Float32Array.from(grey, (v) => { const d = (sign * (v - ground)) / 255; return d > 0.08 ? d : 0; });
 }
 
+/** The nearest whole number, of two the even one. */
+function evenRound(x) {
+  const low = Math.floor(x);
+  return x - low === 0.5 ? low + (low % 2) : Math.round(x);
+}
+
 /** Colours (H, W, 4) bytes to the network's pixels (C, h, w) bytes; null where no character is on the picture. */
 function framed(rgba, [H, W], model) {
   const [C, h, w] = model.input, luma = (i) => Math.floor((rgba[4 * i] * 19595 + rgba[4 * i + 1] * 38470 + rgba[4 * i + 2] * 7471 + 0x8000) / 65536);
   const plane = (c) => Float32Array.from({ length: H * W }, (_, i) => (C === 1 ? luma(i) : rgba[4 * i + c]));
   if (model.framing === "character" && (H !== h || W !== w)) return centreInk(inkOf(plane(0), H, W), [H, W], h);
+  if (model.framing === "crop") {
+    const wider = W * h > H * w;
+    const high = wider ? H : Math.min(H, Math.max(1, evenRound(W * h / w))), wide = wider ? Math.min(W, Math.max(1, evenRound(H * w / h))) : W;
+    const top = (H - high) >> 1, left = (W - wide) >> 1, cut = new Uint8ClampedArray(4 * high * wide);
+    for (let r = 0; r < high; r++) cut.set(rgba.slice(4 * ((top + r) * W + left), 4 * ((top + r) * W + left + wide)), 4 * r * wide);
+    return framed(cut, [high, wide], { ...model, framing: "stretch" });
+  }
   const keeps = model.framing === "canvas" || model.framing === "own", shrink = keeps ? Math.min(1, h / H, w / W) : 0;
   const part = keeps ? [Math.max(1, Math.round(H * shrink)), Math.max(1, Math.round(W * shrink))] : [h, w];
   const pixels = new Uint8Array(C * h * w);
