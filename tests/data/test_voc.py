@@ -114,7 +114,10 @@ def one_class(folder: Path) -> None:
         (missing_mask, r"SegmentationClass/pair1.png: no such mask, expected one for pair1.png"),
         (missing_image, r"JPEGImages/pair1.jpg: no such image"),
         (another_size, r"SegmentationClass/pair1.png: the mask is 30x21 pixels, its image pair1.png is 30x20"),
-        (unknown_class, r"SegmentationClass/pair1.png: value 7, expected 0 to 2 or 255 \(ignore\)"),
+        (
+            unknown_class,
+            r"SegmentationClass/pair1.png: value 7 \(600 pixels, the first at row 0, column 0\), expected 0 to 2",
+        ),
         (no_mask_but_a_photo, r"SegmentationClass/pair1.png: expected a palette or grey PNG of 8 bits, got mode RGB"),
         (no_picture, r"SegmentationClass/pair1.png: not an image"),
         (empty_list, r"ImageSets/Segmentation/train.txt: the list is empty"),

@@ -6,13 +6,16 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from box_folders import voc_folder
 from pellucid.errors import PellucidError
 from pellucid.exchange.pretrained import PRETRAINED, load_backbone, load_pretrained, pretrained_name
 from pellucid.network import Network
 from pellucid.recipes import build_data, build_trainer, load_recipe, open_model, start_run
+from pellucid.recipes.explain import explain_files
 from pellucid.recipes.predict_boxes import detect_files
+from pellucid.recipes.predict_masks import segment_files
 from pellucid.zoo import create
 
 NAME = "efficientnet-lite0"
@@ -69,3 +72,26 @@ def test_cells_learns_from_a_folder_and_finds_boxes_on_images_of_any_size(tmp_pa
     images = [folder / "JPEGImages" / f"{name}.png" for name in ("000001", "000004")]
     found = list(detect_files(open_model(run.path), images, tmp_path / "out"))
     assert [file.picture.exists() for file in found] == [True, True]
+
+
+@needs_package
+def test_streets_learns_from_images_and_masks(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    for part in ("train", "test"):
+        for kind in ("images", "masks"):
+            (tmp_path / part / kind).mkdir(parents=True)
+        for name in "ab":
+            pixels = rng.integers(0, 256, (64, 70, 3)).astype(np.uint8)
+            mask = (np.arange(70) // 50 * np.ones((64, 1))).astype(np.uint8)
+            Image.fromarray(pixels).save(tmp_path / part / f"images/{name}.png")
+            Image.fromarray(mask).save(tmp_path / part / f"masks/{name}.png")
+    (tmp_path / "classes.txt").write_text("near\nfar\n")
+    changes = {"training.epochs": 1, "training.batch_size": 2, "crop.size": [64, 64], "network.widths": [4, 4, 4, 4]}
+    trainer, run = start_run(load_recipe("streets", {**changes, "data.source": str(tmp_path)}), tmp_path / "run")
+    assert trainer.fit()
+    model = open_model(run.path)
+    np.testing.assert_allclose(model.recipe.task["class_weights"], [0.83666, 1.322876], atol=1e-6)
+    (found,) = segment_files(model, [tmp_path / "test/images/a.png"], tmp_path / "out")
+    assert set(found.shares) <= {"near", "far"} and found.overlay.exists()
+    (explained,) = explain_files(model, [tmp_path / "test/images/a.png"], tmp_path / "out", side=32)
+    assert explained.maps["occlusion"].shape == (64, 70)

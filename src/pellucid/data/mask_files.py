@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 IGNORED = 255
 COLOURS = "colours.txt"
-_IGNORED_NAMES = {"ignored", "ignore", "void", "unlabelled", "unlabeled"}
+IGNORED_NAMES = {"ignored", "ignore", "void", "unlabelled", "unlabeled"}
 _DEPTH, _KIND = 24, 25  # where a PNG's header says how many bits a sample has, and what it is
 _GREY = 0
 
@@ -30,15 +30,22 @@ class MaskRule:
 
     Whole numbers mean themselves, whatever bits they have: 0, 1, ... are classes and 255 is ignored. colours: class
     by (red, green, blue), for masks in colour. white_is_one: 255 is class 1, as in masks of black and white for two
-    classes.
+    classes. lookup: the class of value 0, 1, ..., where the values aren't the classes.
     """
 
     colours: Mapping[tuple[int, int, int], int] = field(default_factory=dict)
     white_is_one: bool = False
+    lookup: tuple[int, ...] = ()
 
     def read(self, path: Path) -> Array:
         """The classes of a mask's pixels, (H, W) uint8. Raises PellucidError, naming the file, where it is none."""
         classes = self._classes(open_picture(path), path)
+        if self.lookup and not self.colours:
+            table = np.arange(256, dtype=np.uint8)
+            table[: len(self.lookup)] = self.lookup
+            if (classes < IGNORED).any() and (most := int(classes[classes < IGNORED].max())) >= len(self.lookup):
+                raise PellucidError(f"{path}: {where_value(classes, most)}, expected 0 to {len(self.lookup) - 1}")
+            classes = table[classes]
         return np.where(classes == IGNORED, np.uint8(1), classes) if self.white_is_one else classes
 
     def _classes(self, picture: Image, path: Path) -> Array:
@@ -85,7 +92,7 @@ def read_colours(folder: Path, names: Sequence[str]) -> dict[tuple[int, int, int
             continue
         *numbers, name = line.split(None, 3) if len(line.split()) > 3 else [""]
         name = name.strip()
-        known = name in names or name.lower() in _IGNORED_NAMES
+        known = name in names or name.lower() in IGNORED_NAMES
         if not known or not all(part.isdecimal() and len(part) <= 3 and int(part) <= 255 for part in numbers):
             raise PellucidError(
                 f"{path}:{number}: expected red, green, blue and a class ({', '.join(names)}, ignored), "
@@ -94,6 +101,13 @@ def read_colours(folder: Path, names: Sequence[str]) -> dict[tuple[int, int, int
         red, green, blue = map(int, numbers)
         colours[red, green, blue] = names.index(name) if name in names else IGNORED
     return colours
+
+
+def where_value(classes: Array, value: int) -> str:
+    """Where in a mask (H, W) a value stands, and how often."""
+    rows, columns = np.nonzero(classes == value)
+    pixels = "1 pixel" if len(rows) == 1 else f"{len(rows):,} pixels, the first"
+    return f"value {value} ({pixels} at row {rows[0]}, column {columns[0]})"
 
 
 def _grey_bits(path: Path) -> int:

@@ -1,4 +1,4 @@
-"""Images with a mask each, by name: scenes made of digits, or a folder in the layout of PASCAL VOC."""
+"""Images with a mask each, by name: scenes made of digits, or a folder of images and masks."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from pellucid.data.dataset import Dataset
+from pellucid.data.formats.mask_folders import is_mask_folders, read_mask_folders
 from pellucid.data.formats.voc import FOLDERS, is_voc, read_voc
 from pellucid.data.held_out import HeldOut
 from pellucid.data.layouts import listing
@@ -27,10 +28,10 @@ def load_masked(
     seed: int = 0,
     held_out: HeldOut | None = None,
 ) -> Data:
-    """The data of a VOC folder; or, where the source is none, scenes.
+    """The data of a VOC folder, or one of images and masks; or, where the source is none, scenes.
 
-    source: the VOC folder, or what the scenes' digits are, as for `load_data`. scenes: see `load_scenes`. size:
-    (H, W) that a VOC folder's images fit in, all given the same canvas; None for the largest's. validation: fraction
+    source: the folder, or what the scenes' digits are, as for `load_data`. scenes: see `load_scenes`. size:
+    (H, W) that a folder's images fit in, all given the same canvas; None for the largest's. validation: fraction
     or number of the training images (of the digits, for scenes) kept apart. seed: of that split and of the scenes.
     held_out: how the split is drawn; see HeldOut.
     """
@@ -38,10 +39,15 @@ def load_masked(
     folder = Path(source)
     if folder.is_dir() and is_voc(folder):
         return _voc(folder, size, validation, draw)
+    if folder.is_dir() and is_mask_folders(folder):
+        train, own, test, drawn = read_mask_folders(folder, size, draw)
+        lists = {"test": test.keys or ()} if drawn else {}
+        return with_validation(Data(train, own, test, lists), validation, draw)
     if folder.is_dir() and (scenes is None or not holds_digits(folder)):
         named = "ImageSets/Segmentation/train.txt and val.txt"
         raise PellucidError(
-            f"{folder}: expected the folders {', '.join(FOLDERS)}, or settings of scenes and what they are made of; "
+            f"{folder}: expected the folders {', '.join(FOLDERS)}, or images and masks, or settings of scenes and "
+            f"what they are made of; "
             f"{named} name the images; got {listing(folder)}"
         )
     (train, kept, test), lists = drawn_scenes(source, scenes, validation, seed, draw)

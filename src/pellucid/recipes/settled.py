@@ -6,6 +6,7 @@ import msgspec
 import numpy as np
 
 from pellucid.data import Data, Dataset
+from pellucid.data.formats.voc import MaskFiles
 from pellucid.errors import PellucidError
 from pellucid.ops.arrays import Array
 from pellucid.recipes.schema import Recipe
@@ -54,10 +55,38 @@ def mean_and_std(dataset: Dataset) -> tuple[tuple[float, ...], tuple[float, ...]
 
 
 def balanced_weights(dataset: Dataset) -> list[float]:
-    """What an image of each class counts so that all classes count alike: N / (K N_k); 0 for a class without any."""
+    """What an image, or a pixel of a mask, of each class counts so that rare classes count more.
+
+    Images: N / (K N_k), so that all classes count alike. Pixels: median over classes of f / f_k, f_k the class's
+    share of the pixels of the images that it is on (Eigen, Fergus 2015, section 6.3.2), to the power of a half:
+    whole, it makes small classes swallow what is around them. 0 for a class without any.
+    """
     labels = dataset.targets
+    if is_masks(dataset):
+        return [round(weight, 6) for weight in _of_pixels(dataset).tolist()]
     if not isinstance(labels, np.ndarray) or labels.ndim != 1 or labels.dtype.kind not in "iu":
-        raise PellucidError(f'{dataset.name}: class_weights = "balanced" is for a class an image')
+        raise PellucidError(f'{dataset.name}: class_weights = "balanced" is for a class an image, or masks')
     counts: Array = np.bincount(labels[labels >= 0], minlength=dataset.classes)
     weights = np.divide(counts.sum(), dataset.classes * counts, out=np.zeros(len(counts)), where=counts > 0)
     return [round(weight, 6) for weight in weights.tolist()]
+
+
+def _of_pixels(dataset: Dataset) -> Array:
+    own, beside = np.zeros(dataset.classes), np.zeros(dataset.classes)
+    chosen = np.unique(np.linspace(0, len(dataset) - 1, min(len(dataset), LOOKED_AT)).round().astype(np.intp))
+    for i in chosen:
+        mask = np.asarray(dataset.targets[[i]])[0]
+        counts = np.bincount(mask.ravel(), minlength=256)[: dataset.classes]
+        own += counts
+        beside += counts.sum() * (counts > 0)
+    shares = np.divide(own, beside, out=np.zeros(len(own)), where=own > 0)
+    there = shares > 0
+    median = np.median(shares[there]) if there.any() else 0.0
+    found: Array = np.sqrt(np.divide(median, shares, out=np.zeros(len(own)), where=there))
+    return found
+
+
+def is_masks(dataset: Dataset) -> bool:
+    """Whether a data set's targets are masks, in memory or in files."""
+    targets = dataset.targets
+    return getattr(targets, "ndim", 0) == 3 or isinstance(targets, MaskFiles)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
@@ -22,13 +23,14 @@ class Segment:
     """Softmax cross-entropy per pixel, and what is measured of a segmentation.
 
     class_names: name of class 0, 1, ... ignore_label: pixels so labelled count nowhere. class_weights: what a pixel
-    of each class counts in the loss. label_smoothing: see SoftmaxCrossEntropy. Logits are (N, K, H, W), labels
+    of each class counts in the loss; "balanced" becomes numbers once the training masks are counted (see
+    recipes.settled). label_smoothing: see SoftmaxCrossEntropy. Logits are (N, K, H, W), labels
     (N, H, W) integers.
     """
 
     class_names: tuple[str, ...]
     ignore_label: int | None = IGNORED
-    class_weights: Sequence[float] | None = None
+    class_weights: Sequence[float] | Literal["balanced"] | None = None
     label_smoothing: float = 0.0
 
     primary = "mean_iou"
@@ -37,10 +39,14 @@ class Segment:
     def __post_init__(self) -> None:
         if not 2 <= len(self.class_names) <= IGNORED:
             raise PellucidError(f"segmentation: expected 2 to {IGNORED} classes, got {len(self.class_names)}")
+        if isinstance(self.class_weights, str) and self.class_weights != "balanced":
+            raise PellucidError(f'class_weights = {self.class_weights!r}: expected "balanced", or a number a class')
 
     @property
     def criterion(self) -> SoftmaxCrossEntropy:
         """The loss and its settings."""
+        if isinstance(self.class_weights, str):
+            raise PellucidError('class_weights = "balanced": expected the training masks to be counted first')
         return SoftmaxCrossEntropy(self.label_smoothing, self.class_weights, self.ignore_label)
 
     def count(self, outputs: Array, targets: Array) -> Array:

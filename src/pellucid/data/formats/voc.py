@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ import numpy.typing as npt
 
 from pellucid.data.dataset import Dataset
 from pellucid.data.framing import Framing, resized
-from pellucid.data.mask_files import IGNORED, MaskRule, read_colours
+from pellucid.data.mask_files import IGNORED, MaskRule, read_colours, where_value
 from pellucid.data.pictures import SUFFIXES, picture_format, wide_note, wide_range
 from pellucid.data.text_files import class_list, listed_images
 from pellucid.errors import PellucidError
@@ -72,6 +72,13 @@ def read_voc(
     names = _class_names(folder) if class_names is None else tuple(class_names)
     rule = MaskRule(read_colours(folder, names))
     listed = {part: voc_pairs(folder, part, names, rule) for part in parts}
+    return mask_datasets(folder, listed, names, rule, size)
+
+
+def mask_datasets(
+    folder: Path, listed: Mapping[str, Sequence[VocPair]], names: tuple[str, ...], rule: MaskRule, size: Pair | None
+) -> list[Dataset]:
+    """A data set for each part, of pairs below a folder, all on one canvas; see `read_voc`."""
     rule, notes = _understood(rule, names, [pair for pairs in listed.values() for pair in pairs])
     shrink = size is not None
     if size is None:
@@ -82,7 +89,7 @@ def read_voc(
     framing = Framing("canvas", 3 if colour else 1, size, shrink, white)
     datasets = []
     for part, pairs in listed.items():
-        images, masks = _Images(tuple(pairs), framing), _Masks(tuple(pairs), framing, rule)
+        images, masks = _Images(tuple(pairs), framing), MaskFiles(tuple(pairs), framing, rule)
         shown = np.array([framing.part(pair.size) for pair in pairs])
         keys = tuple(pair.image.relative_to(folder).as_posix() for pair in pairs)
         datasets.append(
@@ -96,7 +103,7 @@ def _understood(rule: MaskRule, names: Sequence[str], pairs: Sequence[VocPair]) 
     values = frozenset[int]().union(*(pair.values for pair in pairs))
     if rule.colours or len(names) != 2 or values != {0, IGNORED}:
         return rule, []
-    return MaskRule(white_is_one=True), [f"masks of 0 and {IGNORED} only: {IGNORED} is taken for {names[1]}"]
+    return replace(rule, white_is_one=True), [f"masks of 0 and {IGNORED} only: {IGNORED} is taken for {names[1]}"]
 
 
 def voc_pairs(folder: Path, part: str, class_names: Sequence[str], rule: MaskRule | None = None) -> list[VocPair]:
@@ -131,6 +138,11 @@ def _pair(folder: Path, name: str, images: Mapping[str, Path], class_names: Sequ
         raise PellucidError(f"{folder / 'JPEGImages' / f'{name}.jpg'}: no such image")
     if not mask.is_file():
         raise PellucidError(f"{mask}: no such mask, expected one for {image.name}")
+    return checked_pair(image, mask, class_names, rule)
+
+
+def checked_pair(image: Path, mask: Path, class_names: Sequence[str], rule: MaskRule) -> VocPair:
+    """An image and its mask. Raises PellucidError, naming the file, for another size and a value that is no class."""
     (H, W), _ = picture_format(image)
     indices = rule.read(mask)
     if indices.shape != (H, W):
@@ -139,7 +151,8 @@ def _pair(folder: Path, name: str, images: Mapping[str, Path], class_names: Sequ
     found = np.flatnonzero(np.bincount(indices.ravel(), minlength=256))
     wrong = [int(value) for value in found if value >= len(class_names) and value != IGNORED]
     if wrong:
-        raise PellucidError(f"{mask}: value {wrong[0]}, expected 0 to {len(class_names) - 1} or {IGNORED} (ignore)")
+        where = where_value(indices, wrong[0])
+        raise PellucidError(f"{mask}: {where}, expected 0 to {len(class_names) - 1} or {IGNORED} (ignore)")
     return VocPair(image, mask, (H, W), frozenset(found.tolist()))
 
 
@@ -194,7 +207,7 @@ class _Images(_Files):
 
 
 @dataclass(frozen=True, eq=False)
-class _Masks(_Files):
+class MaskFiles(_Files):
     """Masks, `[indices]` of which are an array (n, H, W) uint8."""
 
     rule: MaskRule
