@@ -11,6 +11,7 @@ from PIL import Image
 from box_folders import coco_folder, voc_folder
 from pellucid.cli import main
 from pellucid.data import load_scenes
+from pellucid.data.framing import Framed
 from pellucid.ops.arrays import Array
 from pellucid.recipes import load_recipe, open_model, resume_run, start_run
 from pellucid.recipes.explain import explain_files
@@ -53,6 +54,19 @@ def files(tmp_path: Path) -> list[Path]:
     for path, image, (H, W) in zip(paths, images, ((128, 128), (97, 110), (128, 128)), strict=True):
         Image.fromarray(image[:H, :W]).save(path)
     return paths
+
+
+def test_a_large_image_by_tiles_has_what_the_whole_has_and_nothing_twice(run: Path) -> None:
+    model = open_model(run)
+    scenes = load_scenes("mnist", {"preset": "detection", "train": 1, "test": 12})[2].images
+    H, W = scenes.shape[2:]
+    pixels = scenes.reshape(3, 4, H, W).transpose(0, 2, 1, 3).reshape(1, 3 * H, 4 * W)[:, :-5]
+    image = Framed(pixels, pixels.shape[1:], pixels.shape[1:])
+    (whole,), (tiled,) = Detector(model, tile=10_000)([image]), Detector(model, tile=200)([image])
+    assert len(whole) == len(tiled) > model.task.most / 2  # type: ignore[attr-defined]
+    np.testing.assert_array_equal(whole.labels, tiled.labels)
+    np.testing.assert_allclose(whole.boxes, tiled.boxes, atol=1e-2)
+    np.testing.assert_allclose(whole.scores, tiled.scores, atol=1e-5)
 
 
 def test_explanations_cover_the_image_s_own_part(run: Path, files: list[Path], tmp_path: Path) -> None:

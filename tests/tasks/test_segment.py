@@ -20,7 +20,7 @@ from pellucid.task import Task
 from pellucid.tasks.mask_pictures import mask_png, overlay, palette
 from pellucid.tasks.segment import Segment
 from pellucid.tasks.segmentation_metrics import SegmentationMetrics
-from pellucid.tasks.tiles import predicted, segment, spans
+from pellucid.tasks.tiles import TILE, fitting_tile, places, predicted, segment, spans
 from pellucid.zoo import create
 
 NAMES = ("background", "cat", "dog")
@@ -101,6 +101,24 @@ def test_tiles_are_as_the_whole(name: str) -> None:
         count += 1
     assert count > 4
     np.testing.assert_array_equal(segment(network, image, 120), whole.argmax(axis=0))
+
+
+@pytest.mark.parametrize("name", ["unet-pyramid", "detector-pyramid", "detector-small"])
+def test_places_by_tiles_are_as_the_whole(name: str) -> None:
+    """Also of networks that see about a thousand pixels: the tile is then as large as makes half of it of use."""
+    options: dict[str, object] = {"backbone_width": 0.1} if "pyramid" in name else {"deep": [8, 8]}
+    network = Network(create(name, 3, **options), (3, 64, 64), seed=4)
+    network.vector += (0.05 * RNG.standard_normal(network.vector.size)).astype(np.float32)
+    twin = network.astype(np.float64)
+    tile = fitting_tile(network.nodes)
+    assert tile == TILE if name == "detector-small" else TILE < tile <= 3 * TILE
+    rows, _ = grid(network.nodes)
+    size = (64, tile + 256) if "pyramid" in name else (64, 360)
+    image = RNG.random((3, *size))
+    whole = twin.forward(image[None])[0]
+    used = tile if "pyramid" in name else 160
+    np.testing.assert_allclose(places(twin, image, used), whole, rtol=1e-8, atol=1e-9)
+    assert len(spans(size[1], used, rows)) > 1
 
 
 @settings(max_examples=50, deadline=None)

@@ -8,6 +8,7 @@ from pellucid.graph import Sequential, grid
 from pellucid.layers import INFERENCE, Layer
 from pellucid.network import Network
 from pellucid.ops.arrays import Array
+from pellucid.tasks.padded import forward_each
 from pellucid.zoo import create
 from pellucid.zoo.backbone import BACKBONED, adopt_backbone, has_stages, stages
 from pellucid.zoo.efficientnet import SHRINKING
@@ -81,6 +82,16 @@ def test_a_detector_s_places_are_a_stride_apart(stride: int) -> None:
     assert rows == columns and rows.step == stride and rows.period == 32
     scores = network.forward(np.zeros((1, 3, 64, 96), np.float32))[0, :3]
     assert np.abs(1 / (1 + np.exp(-scores)) - 0.01).max() < 0.005  # the prior
+
+
+def test_images_of_various_sizes_have_the_outputs_that_each_has_alone() -> None:
+    network = Network(create("detector-pyramid", 3, width=8, **NARROW), (3, 64, 96))
+    images = [
+        np.random.default_rng(i).random((3, *size)).astype(np.float32) for i, size in enumerate([(64, 96), (40, 70)])
+    ]
+    alone = [forward_each(network, [image])[0] for image in images]
+    for found, expected in zip(forward_each(network, images), alone, strict=True):
+        np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("size", [(64, 64), (45, 70)])

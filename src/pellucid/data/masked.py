@@ -40,9 +40,7 @@ def load_masked(
     if folder.is_dir() and is_voc(folder):
         return _voc(folder, size, validation, draw)
     if folder.is_dir() and is_mask_folders(folder):
-        train, own, test, drawn = read_mask_folders(folder, size, draw)
-        lists = {"test": test.keys or ()} if drawn else {}
-        return with_validation(Data(train, own, test, lists), validation, draw)
+        return with_validation(_mask_folders(folder, size, draw), validation, draw)
     if folder.is_dir() and (scenes is None or not holds_digits(folder)):
         named = "ImageSets/Segmentation/train.txt and val.txt"
         raise PellucidError(
@@ -87,6 +85,12 @@ def drawn_scenes(
 
     kept = made("validation", digits.validation) if digits.validation is not None else None
     return (made("train", digits.train), kept, made("test", digits.test)), digits.lists
+
+
+def _mask_folders(folder: Path, size: Pair | None, held_out: HeldOut) -> Data:
+    """Images and masks beside each other; with the list of the test images where these are drawn."""
+    train, own, test, drawn = read_mask_folders(folder, size, held_out)
+    return Data(train, own, test, {"test": test.keys or ()} if drawn else {})
 
 
 def _voc(folder: Path, size: Pair | None, validation: float, held_out: HeldOut) -> Data:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,7 +14,7 @@ from pellucid.data.pictures import picture_format
 from pellucid.errors import PellucidError
 from pellucid.files import write_whole
 from pellucid.network import Network
-from pellucid.ops.arrays import Array
+from pellucid.ops.arrays import Array, Pair
 from pellucid.plan import AnyNetwork, answering
 from pellucid.precision import fold_batch_norm
 from pellucid.recipes.model import AnyModel
@@ -23,24 +24,30 @@ from pellucid.tasks.detect import Detect
 from pellucid.tasks.detections import Detections
 from pellucid.tasks.mask_pictures import check_targets, encoded
 from pellucid.tasks.padded import forward_each, periods
+from pellucid.tasks.tiles import TILE, fitting_tile, places
 
 ENDING = "-boxes.png"
 BATCH = 16  # files that go through the network together
+MOST = 5000  # candidates of an image, however large: each is compared with each
 
 
 class Detector:
     """A model that finds objects on images of any size; its batch normalisations are folded into the convolutions.
 
+    tile: the longest side that goes through the network at once, pixels; larger images are cut into tiles, whose
+    places are put together before boxes are made of them. By default as the network fits.
     Raises PellucidError where the model's task is another.
     """
 
-    def __init__(self, model: AnyModel) -> None:
+    def __init__(self, model: AnyModel, tile: int | None = None) -> None:
         if not isinstance(model.task, Detect):
             raise PellucidError(f"{model.path}: its task, {model.recipe.task['name']}, has no boxes")
         self.model, self.task = model, model.task
         network = model.network
         self.network: AnyNetwork = fold_batch_norm(network) if isinstance(network, Network) else network
-        self.period = periods(model.nodes)
+        self.nodes = model.nodes
+        self.period = periods(self.nodes)
+        self.tile = tile
 
     def __call__(self, images: Sequence[Framed]) -> list[Detections]:
         """What is on images as the model sees them, in pixels of each image itself.
@@ -55,8 +62,29 @@ class Detector:
         sizes = np.array([image.part for image in images])
         if all(x.shape == self.model.image_shape for x in seen):  # as in training, which knows no other size
             return self.task.decode(answering(self.network)(np.stack(seen)), sizes)
-        outputs = forward_each(self.network, seen, self.period)
-        return [self.task.decode(y[None], size[None])[0] for y, size in zip(outputs, sizes, strict=True)]
+        large = [max(x.shape[1:]) > (self.tile or TILE) for x in seen]
+        fitting = [x for x, big in zip(seen, large, strict=True) if not big]
+        small = iter(forward_each(self.network, fitting, self.period) if fitting else ())
+        found = []
+        for x, big, size in zip(seen, large, sizes, strict=True):
+            outputs = self._by_tiles(x) if big else next(small)
+            found += self._for_area(x.shape[1:]).decode(outputs[None], size[None])
+        return found
+
+    def _by_tiles(self, x: Array) -> Array:
+        """The outputs for an image, which goes on in black up to the next multiple of the network's period."""
+        missing = [-side % period for side, period in zip(x.shape[1:], self.period, strict=True)]
+        whole = np.pad(x, [(0, 0), (0, missing[0]), (0, missing[1])]) if any(missing) else x
+        return places(self.network, whole, self.tile or fitting_tile(self.nodes), self.nodes)
+
+    def _for_area(self, size: Pair) -> Detect:
+        """The task, with as many more candidates as the image is larger than those that were learnt from."""
+        _, H, W = self.model.image_shape
+        factor = size[0] * size[1] / (H * W)
+        if factor <= 1:
+            return self.task
+        candidates, most = (min(MOST, math.ceil(count * factor)) for count in (self.task.candidates, self.task.most))
+        return replace(self.task, candidates=max(candidates, self.task.candidates), most=max(most, self.task.most))
 
 
 def _enlarged(found: Detections, image: Framed) -> Detections:

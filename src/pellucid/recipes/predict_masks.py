@@ -18,7 +18,7 @@ from pellucid.recipes.model import AnyModel
 from pellucid.recipes.predict import inputs
 from pellucid.tasks.mask_pictures import check_targets, encoded, mask_png, overlay
 from pellucid.tasks.segment import Segment
-from pellucid.tasks.tiles import TILE, segment
+from pellucid.tasks.tiles import segment
 
 ENDINGS = ("-mask.png", "-overlay.png")
 
@@ -34,12 +34,13 @@ class SegmentedFile:
 
 
 def segment_files(
-    model: AnyModel, paths: Sequence[Path], folder: Path, *, tile: int = TILE
+    model: AnyModel, paths: Sequence[Path], folder: Path, *, tile: int | None = None
 ) -> Iterator[SegmentedFile]:
     """For each image file, its mask NAME-mask.png and the overlay NAME-overlay.png in a folder.
 
     The network sees each image as it saw those it learnt from; the mask has the image's own size. What is longer than
-    `tile` pixels then is cut into tiles. All files are looked at before the first is computed.
+    `tile` pixels then, by default as the network fits, is cut into tiles. All files are looked at before the first is
+    computed.
 
     Raises PellucidError, naming the file, for one that is no image, or too small a one.
     """
