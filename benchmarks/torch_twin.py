@@ -125,6 +125,8 @@ def _with_weights(layer: Conv2d | Linear) -> Any:
             inputs, weight.shape[0], layer.kernel, g.stride, g.before, g.dilation, g.groups, bias is not None
         )
         top, bottom, left, right = g.padding
+        if layer.sized:
+            return _with_padding(layer, convolution, weight)
         module = convolution if g.symmetric else nn.Sequential(nn.ZeroPad2d((left, right, top, bottom)), convolution)
         if not g.symmetric:
             convolution.padding = (0, 0)
@@ -136,6 +138,27 @@ def _with_weights(layer: Conv2d | Linear) -> Any:
     if bias is not None:
         _copy(module.bias, bias.value)
     return module
+
+
+def _with_padding(layer: Conv2d, convolution: Any, weight: Array) -> Any:
+    """A convolution whose padding follows from the image's size."""
+    from torch import nn
+    from torch.nn import functional
+
+    class Padded(nn.Module):  # type: ignore[misc]
+        def __init__(self) -> None:
+            super().__init__()
+            self.convolution = convolution
+
+        def forward(self, x: Any) -> Any:
+            top, bottom, left, right = layer.geometry_for((x.shape[2], x.shape[3])).padding
+            return self.convolution(functional.pad(x, (left, right, top, bottom)))
+
+    convolution.padding = (0, 0)
+    _copy(convolution.weight, weight)
+    if layer.bias is not None:
+        _copy(convolution.bias, layer.bias.value)
+    return Padded()
 
 
 def _with_edges(layer: RepeatEdges, x: Any, image: Any) -> Any:

@@ -64,6 +64,23 @@ def test_summary_of_a_recipe_at_another_size(capsys: pytest.CaptureFixture[str])
     assert output(capsys, "summary runs/last").splitlines()[-1].startswith("field: pixels that a unit sees")
 
 
+def test_summary_of_a_plan(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    with ops.use_backend("numba"):
+        told = output(capsys, f"summary tiny-digits --plan --picture {tmp_path / 'memory.png'}")
+        report = from_json(capsys, "summary tiny-digits --plan")
+    assert "Conv2d + BatchNorm2d + ReLU" in told
+    assert Image.open(tmp_path / "memory.png").size[0] > 500
+    steps = report["rows"]
+    assert sum(step["multiply_adds"] for step in steps) == from_json(capsys, "summary tiny-digits")["multiply_adds"]
+    assert all(step["seconds"] > 0 for step in steps)
+    assert report["block_bytes"] <= report["apart_bytes"]
+
+
+def test_summary_of_a_plan_takes_compiled_steps(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["summary", "tiny-digits", "--plan"]) == 2
+    assert "the backend numba, got float32" in capsys.readouterr().err
+
+
 def test_summary_shows_strides_that_are_fractions(capsys: pytest.CaptureFixture[str]) -> None:
     rows = {row["name"]: row for row in from_json(capsys, "summary fcn32 --input 1x28x28")["layers"]}
     assert rows["up"]["receptive_field"]["stride"] == [1, 1]

@@ -66,6 +66,7 @@ COMMANDS = {
     "summary": Command(
         "List layers, output shapes, parameters and operations.",
         "pellucid summary deep-convnet",
+        "pellucid summary resnet18 --plan --picture memory.png",
         "pellucid summary runs/last --json",
     ),
     "compare-kernels": Command(

@@ -1,4 +1,4 @@
-"""`pellucid summary`: what a network is made of, what it costs, and what its layers see."""
+"""`pellucid summary`: what a network is made of, what it costs, and what its layers see; or its plan."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from cyclopts import Parameter
 
 from pellucid.cli.flags import Count, switch
 from pellucid.cli.output import byte_count, dimensions, print_json, print_note, print_table
+from pellucid.cli.plan_summary import plan_summary
 from pellucid.cli.subject import CLASSES_HELP, INPUT_HELP, SUBJECT_HELP, open_subject
 
 if TYPE_CHECKING:
@@ -30,7 +31,8 @@ def summary(
     *,
     input_: Annotated[str | None, Parameter(name="--input", help=INPUT_HELP)] = None,
     classes: Annotated[Count | None, Parameter(help=CLASSES_HELP)] = None,
-    picture: Annotated[Path | None, Parameter(help="PNG to draw the nodes to.")] = None,
+    picture: Annotated[Path | None, Parameter(help="PNG to draw the nodes to; with --plan its memory.")] = None,
+    plan: Annotated[bool, switch("The steps that answer for one image, what is fused, and what each takes.")] = False,
     json: Annotated[bool, switch("Print JSON, with shapes, numbers and totals.")] = False,
 ) -> None:
     """List layers, output shapes, costs for one image, and receptive fields."""
@@ -41,6 +43,9 @@ def summary(
 
     subject = open_subject(name, input_, classes, weights=False)
     network = subject.network
+    if plan:
+        plan_summary(network, subject.title, picture, json)
+        return
     cost = network_cost(network)
     images = len(network.input_shape) == 3
     seen = views(network.nodes, network.input_shape) if images else {}

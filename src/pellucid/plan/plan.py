@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import math
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -117,14 +118,17 @@ class Plan:
         places[INPUT] = MOVING
         places |= {name: MOVING + 1 + i for i, name in enumerate(self._given) if name != INPUT}
         calls: list[Any] = []
+        self._lines: list[tuple[int, int]] = []  # of each step in the program; none of a layer
         self._parts: list[tuple[int, int] | Callable[[dict[str, Array]], None]] = []
         for step, scratch in zip(self.steps, self.block.scratch, strict=True):
             if step.prepared is None:
                 self._parts.append(self._layer(step.operation))
+                self._lines.append((len(calls), len(calls)))
                 continue
             inputs = [places[self.operations.place(name)] for name in step.operation.inputs]
             first = len(calls)
             calls += step.prepared.calls(inputs, places[step.operation.name], base + scratch)
+            self._lines.append((first, len(calls)))
             before = self._parts[-1] if self._parts else None
             if isinstance(before, tuple):
                 self._parts[-1] = (before[0], len(calls))
@@ -162,9 +166,7 @@ class Plan:
             raise PellucidError(f"plan: expected float32 {self.shape}, got {x.dtype} {x.shape}")
         stored = _stored(x)
         with self._memory.lock:
-            self._memory.reserve(self.block.size)
-            if self._bound != self._memory.address:
-                self._bind()
+            self._ready()
             given = {name: memory.empty(self._stored(name), np.float32) for name in self._given}
             if INPUT in given:
                 given[INPUT][...] = stored
@@ -172,11 +174,40 @@ class Plan:
         outputs = [self._seen_as(name, given[self.operations.place(name)]) for name in self.operations.outputs]
         return outputs[0] if len(outputs) == 1 else outputs
 
+    def step_seconds(self, rounds: int = 5) -> list[float]:
+        """Seconds that each step takes for a batch of zeros, the least of several rounds."""
+        x = memory.empty(self._stored(INPUT), np.float32)
+        x[...] = 0
+        with self._memory.lock:
+            self._ready()
+            given = {name: memory.empty(self._stored(name), np.float32) for name in self._given}
+            self._move(x, given)
+            values = {**self._views, INPUT: x, **given}
+            best = [math.inf] * len(self.steps)
+            for _ in range(rounds + 1):  # the first warms up
+                for i, (step, lines) in enumerate(zip(self.steps, self._lines, strict=True)):
+                    start = time.perf_counter()
+                    if step.prepared is None:
+                        self._layer(step.operation)(values)
+                    else:
+                        self._program.run(*lines)
+                    best[i] = min(best[i], time.perf_counter() - start)
+        return best
+
+    def _ready(self) -> None:
+        self._memory.reserve(self.block.size)
+        if self._bound != self._memory.address:
+            self._bind()
+
+    def _move(self, stored: Array, given: dict[str, Array]) -> None:
+        """Tell the program where the input and the outputs lie."""
+        self._program.move(MOVING, stored)
+        for i, array in enumerate(given.values()):
+            self._program.move(MOVING + 1 + i, array)
+
     def _run(self, stored: Array, given: dict[str, Array]) -> None:
         program = self._program
-        program.move(MOVING, stored)
-        for i, array in enumerate(given.values()):
-            program.move(MOVING + 1 + i, array)
+        self._move(stored, given)
         values: dict[str, Array] | None = None
         for part in self._parts:
             if isinstance(part, tuple):
