@@ -55,7 +55,7 @@ class Image(NamedTuple):
     form: int  # of the output's numbers
 
 
-class _Source(NamedTuple):
+class Source(NamedTuple):
     """What the first stage makes the frame and the panels of weights from."""
 
     images: int  # (N, height, width, C)
@@ -67,7 +67,7 @@ class _Source(NamedTuple):
     bias: int  # (K,); 0 without one
 
 
-_IMAGE, _SOURCE = places(Image, _Source)
+_IMAGE, _SOURCE = places(Image, Source)
 
 
 def suits(images: Array, w: Array, geometry: Geometry) -> bool:
@@ -192,7 +192,7 @@ def _gather(code: Code, source: Integer, distance: Integer, out: Integer) -> Non
 
 
 @inner
-def _frame_lines(image: Image, source: _Source, first: int, last: int) -> None:
+def _frame_lines(image: Image, source: Source, first: int, last: int) -> None:
     """Lines of the images with their border: (N, P + 2, Q + 2, C)."""
     C, height = image.channels, image.height + 2
     line, before, pixels = (image.width + 2) * C, source.left * C, source.width * C
@@ -210,7 +210,7 @@ def _frame_lines(image: Image, source: _Source, first: int, last: int) -> None:
 
 
 @inner
-def _pack_weights(image: Image, source: _Source) -> None:
+def _pack_weights(image: Image, source: Source) -> None:
     """Weights as (panels, 3, 3, C, PANEL), then the bias."""
     C, K = image.channels, image.filters
     for k in range(0, K, LANES):
@@ -251,9 +251,9 @@ def _convolve_lines(image: Image, first: int, last: int) -> None:
 
 
 @parted(stages=2)
-def _convolve(arguments: int, stage: int, part: int) -> None:
-    """Frame and weights first, then the output. Jobs: Image, _Source."""
-    image, source = read(Image, arguments, _IMAGE), read(_Source, arguments, _SOURCE)
+def convolve(arguments: int, stage: int, part: int) -> None:
+    """Frame and weights first, then the output. Jobs: Image, Source."""
+    image, source = read(Image, arguments, _IMAGE), read(Source, arguments, _SOURCE)
     if stage == 0:
         first, last = share(image.number * (image.height + 2), part, image.parts)
         _frame_lines(image, source, first, last)
@@ -283,6 +283,6 @@ def convolution(
     image = Image(
         address(frame), address(as_bits(y)), 0, address(weights), int(relu), N, P, Q, C, K, parts, form_of(dtype)
     )
-    source = _Source(address(x), H, W, top, left, address(w), 0 if bias is None else address(bias))
-    _convolve(parts, image, source)
+    source = Source(address(x), H, W, top, left, address(w), 0 if bias is None else address(bias))
+    convolve(parts, image, source)
     return y

@@ -5,7 +5,7 @@ they give needs only addresses to run.
 """
 
 from pellucid.ops.geometry import Geometry
-from pellucid.ops.numba_ops.steps import depthwise, elementwise, product, winograd
+from pellucid.ops.numba_ops.steps import depthwise, elementwise, few_channels, product, winograd
 from pellucid.ops.numba_ops.steps.elementwise import bounded_sum, concat
 from pellucid.ops.numba_ops.steps.pools import max_pool, mean_pool
 from pellucid.ops.numba_ops.steps.product import affine
@@ -43,6 +43,8 @@ def convolution(
     w = weights.w
     if pooled or winograd.suits(shape, w.shape, geometry, last):
         return winograd.convolution(shape, weights, geometry, last, pooled)
+    if few_channels.suits(shape, w.shape, geometry, last):
+        return few_channels.convolution(shape, weights, geometry, last)
     if geometry.groups == 1:
         return product.convolution(shape, weights, geometry, last)
     if w.shape[1] == 1 and w.shape[0] == shape[1] and not last.added:

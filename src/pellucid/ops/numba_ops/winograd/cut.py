@@ -12,6 +12,8 @@ from pellucid.ops.numba_ops.winograd.transforms import POINTS, TILE
 
 CACHE = 128 * 1024  # bytes of a block, which shares the second-level cache with what is prefetched for the next
 GROUP = 2  # panels between two output transforms
+KEPT = 12 << 20  # bytes of transformed filters that a cache keeps from block to block
+LARGE_CACHE, LARGE_GROUP = 4 << 20, 4  # where none does: blocks so large that the filters are read a few times only
 LARGEST_BLOCK = 96  # tiles
 LEAST_SUMMED = 16  # tiles of a block of the weight gradient, which reads and writes all of dU for each block
 PAGE = 4096
@@ -40,14 +42,16 @@ def cut_convolution(number: int, inputs: int, outputs: int, size: Pair, before: 
     """`number` images of `inputs` channels to `outputs` channels of `size` pixels."""
     grid = _grid(size, before)
     tiles, panels = number * grid.rows * grid.columns, -(-outputs // PANEL)
-    units, group = -(-tiles // ROWS), min(GROUP, panels)
+    large = POINTS * inputs * outputs * FLOAT > KEPT
+    units, group = -(-tiles // ROWS), min(LARGE_GROUP if large else GROUP, panels)
     # Parts of panels repeat each other's input transforms, but share out a few tiles more evenly.
     by_tiles, by_panels = -(-units // threads) * panels, units * -(-panels // threads)
     by_channels = 5 * by_panels < 4 * by_tiles
     row = _up(inputs, LANES) * FLOAT
     tile = POINTS * (row + group * PANEL * FLOAT)
     most = tiles if by_channels else -(-units // threads) * ROWS
-    block = _up(min(max(CACHE // tile, 1), LARGEST_BLOCK, most), ROWS)
+    cache = LARGE_CACHE if large else CACHE
+    block = _up(min(max(cache // tile, 1), LARGEST_BLOCK, most), ROWS)
     patch = max(POINTS * row, TILE * TILE * group * PANEL * FLOAT, 4 * (VECTOR + LANES))
     part = _up(block * tile + 2 * POINTS * SKEW + patch, PAGE) + SKEW
     work = Work(threads, int(by_channels), block, group, 0, part)
