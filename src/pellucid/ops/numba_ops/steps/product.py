@@ -20,7 +20,7 @@ from pellucid.ops.numba_ops.steps.weights import Weights
 from pellucid.ops.numba_ops.winograd.product import PANEL, ROWS, multiply
 
 BLOCK = 48 * 1024  # numbers of a block of windows: with a panel beside them, a second-level cache's content
-LEAST, MOST = 4 * ROWS, 32 * ROWS  # places in a block
+LEAST, MOST = 16 * ROWS, 32 * ROWS  # places in a block; with fewer, deep filters are read from memory too often
 
 
 class _Work(NamedTuple):
@@ -170,7 +170,7 @@ def _step(
     units, columns = -(-places // ROWS), len(panels)
     by_panels = 5 * units * -(-columns // threads) < 4 * -(-units // threads) * columns
     parts = min(threads, columns if by_panels else units)
-    block = -(-max(LEAST, min(MOST, BLOCK // depth, -(-places // parts))) // ROWS) * ROWS
+    block = -(-min(places, max(LEAST, min(MOST, BLOCK // depth, -(-places // parts)))) // ROWS) * ROWS
     part = -(-(block * (PANEL + depth) + PANEL) * FLOAT // ALIGNED) * ALIGNED
     bounds = last.bounds()
     around_address, count = (0, 0) if around is None else (address(around), len(around))
