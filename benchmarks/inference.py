@@ -1,14 +1,18 @@
 """Answers of whole networks against ONNX Runtime, OpenVINO and PyTorch: the same weights, float32, the same threads.
 
 pip install -e '.[bench]'
-python -m benchmarks.inference [--rows resnet18 ...] [--rounds 15] [--compile]
+python -m benchmarks.inference [--rows resnet18-1 ...] [--rounds 15] [--compile] [--busy]
 
 All sides take turns in one process; each figure is the median over the turns. OpenVINO is told float32, which it
 doesn't take by itself where the processor has 16-bit products. Every side's answer is compared with ours.
+
+--busy is for a machine that others use too: one thread each, and the processor time of the process instead of the
+wall's clock.
 """
 
 import argparse
 import tempfile
+import time
 from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
@@ -140,12 +144,16 @@ def main() -> None:
     parser.add_argument("--rows", nargs="+", choices=ROWS, default=list(ROWS))
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--compile", action="store_true", help="PyTorch compiled too, which takes a C++ compiler")
+    parser.add_argument("--busy", action="store_true", help="one thread, processor time")
     given = parser.parse_args()
+    if given.busy:
+        ops.set_threads(1)
+    clock = time.process_time if given.busy else time.perf_counter
     print(machine())
     print(", ".join(f"{name} {metadata.version(name)}" for name in ("onnxruntime", "openvino")))
     with tempfile.TemporaryDirectory() as folder:
         for row in given.rows:
-            timings = alternate(sides(row, Path(folder), compiled=given.compile), rounds=given.rounds)
+            timings = alternate(sides(row, Path(folder), compiled=given.compile), rounds=given.rounds, clock=clock)
             print(f"\n{row}", flush=True)
             for title, timing in timings.items():
                 print(f"  {title:20} {timing}")

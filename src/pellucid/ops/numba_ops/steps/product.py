@@ -14,7 +14,7 @@ from pellucid.ops.numba_ops.compile.parts import inner, parted, read, share
 from pellucid.ops.numba_ops.compile.vectors import FLOAT, LANES, VECTOR, Code, Integer, address, vector_code
 from pellucid.ops.numba_ops.convolution.windows import runs
 from pellucid.ops.numba_ops.convolution.windows_product import packed
-from pellucid.ops.numba_ops.steps.finish import copy, finish
+from pellucid.ops.numba_ops.steps.finish import copy, finish, limits
 from pellucid.ops.numba_ops.steps.step import ALIGNED, Call, Finish, Step, panel_bias, parts_for
 from pellucid.ops.numba_ops.steps.weights import Weights
 from pellucid.ops.numba_ops.winograd.product import PANEL, ROWS, multiply
@@ -88,6 +88,84 @@ def _copy_window(work: _Work, place: int, to: int) -> None:
         to += run.taps * pixel
 
 
+def _write_finished(
+    code: Code,
+    left: Integer,
+    left_row: Integer,
+    right: Integer,
+    bias: Integer,
+    bounds: Integer,
+    added: Integer | None,
+    out: Integer,
+    pixel: Integer,
+    depth: Integer,
+) -> None:
+    """ROWS places of a whole panel: the sums go from registers to the output, without a stop in scratch memory."""
+    columns = range(PANEL // LANES)
+    cells = [(r, c) for r in range(ROWS) for c in columns]
+    sums = {cell: code.variable(code.number(0.0)) for cell in cells}
+    with code.loop(depth) as s:
+        row = right + s * (PANEL * FLOAT)
+        filters = [code.load(row + VECTOR * c) for c in columns]
+        for r in range(ROWS):
+            number = code.broadcast(left + left_row * r + s * FLOAT)
+            for c in columns:
+                sums[r, c].set(sums[r, c].get() + number * filters[c])
+    low, high = limits(code, bounds)
+    shifts = [code.load(bias + VECTOR * c) for c in columns]
+    for r, c in cells:
+        place = pixel * r + VECTOR * c
+        total = sums[r, c].get() + shifts[c]
+        if added is not None:
+            total = total + code.load(added + place)
+        code.store(out + place, total.at_least(low).at_most(high))
+
+
+@vector_code
+def _finished(
+    code: Code,
+    left: Integer,
+    left_row: Integer,
+    right: Integer,
+    bias: Integer,
+    bounds: Integer,
+    out: Integer,
+    pixel: Integer,
+    depth: Integer,
+) -> None:
+    _write_finished(code, left, left_row, right, bias, bounds, None, out, pixel, depth)
+
+
+@vector_code
+def _finished_added(
+    code: Code,
+    left: Integer,
+    left_row: Integer,
+    right: Integer,
+    bias: Integer,
+    bounds: Integer,
+    added: Integer,
+    out: Integer,
+    pixel: Integer,
+    depth: Integer,
+) -> None:
+    _write_finished(code, left, left_row, right, bias, bounds, added, out, pixel, depth)
+
+
+@inner
+def _whole_blocks(work: _Work, left: int, right: int, bias: int, added: int, out: int, pixel: int, count: int) -> int:
+    """Whole blocks of places of a whole panel; how many places that are."""
+    row, whole = work.depth * FLOAT, count // ROWS * ROWS
+    for t in range(0, whole, ROWS):
+        if added:
+            _finished_added(
+                left + t * row, row, right, bias, work.bounds, added + t * pixel, out + t * pixel, pixel, work.depth
+            )
+        else:
+            _finished(left + t * row, row, right, bias, work.bounds, out + t * pixel, pixel, work.depth)
+    return whole
+
+
 @inner
 def _left_factor(work: _Work, first: int, count: int, copied: int) -> int:
     """Where the windows of some places lie, as rows of a matrix."""
@@ -126,10 +204,15 @@ def multiply_windows(arguments: int, stage: int, part: int) -> None:
             k = panel * PANEL
             at = start * pixel + k * FLOAT
             right = work.panels + k * work.depth * FLOAT
-            multiply(left, work.depth * FLOAT, right, totals, PANEL * FLOAT, count, work.depth)
-            added = work.added + at if work.added else 0
-            bias = work.bias + k * FLOAT
-            finish(totals, bias, work.bounds, added, work.output + at, pixel, count, work.filters - k)
+            added, out, bias = work.added + at if work.added else 0, work.output + at, work.bias + k * FLOAT
+            done = 0
+            if k + PANEL <= work.filters:
+                done = _whole_blocks(work, left, right, bias, added, out, pixel, count)
+            if done < count:
+                rest, row = count - done, work.depth * FLOAT
+                multiply(left + done * row, row, right, totals, PANEL * FLOAT, rest, work.depth)
+                added = added + done * pixel if added else 0
+                finish(totals, bias, work.bounds, added, out + done * pixel, pixel, rest, work.filters - k)
 
 
 def convolution(shape: tuple[int, ...], weights: Weights, geometry: Geometry, last: Finish) -> Step:
