@@ -7,48 +7,87 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from pellucid.layers.activation import Clip, LeakyReLU, ReLU, ReLU6, Sigmoid, SiLU, Tanh
+from pellucid.layers.arithmetic import Divide, MatMul, Maximum, Minimum, Subtract
 from pellucid.layers.base import Layer, Parameter
+from pellucid.layers.constants import Constant, Scale, Shift
 from pellucid.layers.context import DIFFERENTIABLE, INFERENCE, Context, training
 from pellucid.layers.convolution import Conv2d, ConvTranspose2d
 from pellucid.layers.dropout import Dropout
 from pellucid.layers.identity import Identity
+from pellucid.layers.interpolation import Resize
 from pellucid.layers.joins import Add, Join, Multiply
 from pellucid.layers.linear import Linear
 from pellucid.layers.loss import FocalCrossEntropy, MeanSquaredError, SoftmaxCrossEntropy
 from pellucid.layers.normalization import BatchNorm2d
 from pellucid.layers.pooling import AvgPool2d, GlobalAvgPool2d, MaxPool2d
+from pellucid.layers.rearrange import DepthToSpace, Expand, Pad, Reshape, Slice, SpaceToDepth, Transpose
+from pellucid.layers.reduce import GlobalMaxPool2d, Reduce
 from pellucid.layers.reshape import Flatten
+from pellucid.layers.sample_norms import GroupNorm, InstanceNorm2d, LayerNorm, LocalResponseNorm
+from pellucid.layers.smooth import ELU, GELU, SELU, HardSigmoid, HardSwish, LogSoftmax, Mish, PReLU, Softmax, Softplus
 from pellucid.layers.window import Window
 
 __all__ = [
     "DIFFERENTIABLE",
+    "ELU",
+    "GELU",
     "INFERENCE",
+    "SELU",
     "Add",
     "AvgPool2d",
     "BatchNorm2d",
     "Clip",
+    "Constant",
     "Context",
     "Conv2d",
     "ConvTranspose2d",
+    "DepthToSpace",
+    "Divide",
     "Dropout",
+    "Expand",
     "Flatten",
     "FocalCrossEntropy",
     "GlobalAvgPool2d",
+    "GlobalMaxPool2d",
+    "GroupNorm",
+    "HardSigmoid",
+    "HardSwish",
     "Identity",
+    "InstanceNorm2d",
     "Join",
     "Layer",
+    "LayerNorm",
     "LeakyReLU",
     "Linear",
+    "LocalResponseNorm",
+    "LogSoftmax",
+    "MatMul",
     "MaxPool2d",
+    "Maximum",
     "MeanSquaredError",
+    "Minimum",
+    "Mish",
     "Multiply",
+    "PReLU",
+    "Pad",
     "Parameter",
     "ReLU",
     "ReLU6",
+    "Reduce",
+    "Reshape",
+    "Resize",
+    "Scale",
+    "Shift",
     "SiLU",
     "Sigmoid",
+    "Slice",
+    "Softmax",
     "SoftmaxCrossEntropy",
+    "Softplus",
+    "SpaceToDepth",
+    "Subtract",
     "Tanh",
+    "Transpose",
     "Window",
     "training",
 ]

@@ -1,0 +1,139 @@
+"""Layers that put numbers of their own to each sample: factors, offsets, or nothing but these numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from pellucid.layers.base import Parameter
+from pellucid.layers.context import INFERENCE, Context
+from pellucid.layers.host import HostLayer, back, give_gradient, wide
+from pellucid.layers.initializers import Constant as Filled
+from pellucid.layers.joins import Join
+from pellucid.ops.arrays import Array, Shape
+
+
+def summed_to(dy: Array, shape: Shape) -> Array:
+    """Adjoint of broadcasting numbers of that shape to a batch: dy (N, ...) summed where they were repeated."""
+    lead = dy.ndim - len(shape)
+    total = dy.sum(axis=tuple(range(lead)))
+    repeated = tuple(axis for axis, size in enumerate(shape) if size == 1 and total.shape[axis] != 1)
+    result: Array = total.sum(axis=repeated, keepdims=True) if repeated else total
+    return result
+
+
+class _Numbers(HostLayer):
+    """One tensor beside the input, broadcast to each sample.
+
+    shape: of the tensor; its axes are the sample's last, and 1 where it counts for all. trained: whether it learns.
+    """
+
+    start = 0.0
+
+    def __init__(self, shape: Sequence[int], *, trained: bool = True) -> None:
+        self.shape, self.trained = tuple(shape), trained
+        self.numbers: Parameter | None = None
+
+    def build(self, input_shape: Shape) -> Shape:
+        """Create the tensor."""
+        if self.numbers is None:
+            self.numbers = Parameter(self.shape, Filled(self.start), trained=self.trained)
+        return self.output_shape(input_shape)
+
+    def output_shape(self, input_shape: Shape) -> Shape:
+        """As the input, to which the tensor has to fit."""
+        last = input_shape[len(input_shape) - len(self.shape) :] if self.shape else ()
+        fits = len(self.shape) <= len(input_shape) and all(a in {1, b} for a, b in zip(self.shape, last, strict=True))
+        if not fits:
+            raise self.error(f"a sample to which {self.shape} can be broadcast", f"shape {input_shape}")
+        return input_shape
+
+    def values(self) -> Array:
+        """The tensor, in at least 32 bits."""
+        if self.numbers is None:
+            raise self.error("to be built before use", "a layer without parameters")
+        return wide(self.numbers.value)
+
+    def describe(self) -> str:
+        """The tensor's shape."""
+        return "x".join(map(str, self.shape)) or "one number"
+
+
+class Scale(_Numbers):
+    """y = x * weight, the weight broadcast to each sample: of shape (C, 1, 1) a factor a channel."""
+
+    start = 1.0
+
+    def parameters(self) -> dict[str, Parameter]:
+        """The factors."""
+        return {} if self.numbers is None else {"weight": self.numbers}
+
+    def apply(self, x: Array) -> tuple[Array, Any]:
+        """Each element times its factor."""
+        return x * self.values(), x
+
+    def adjoint(self, dy: Array, kept: Any) -> Array:
+        """dx = dy * weight."""
+        give_gradient(self.numbers, summed_to(dy * kept, self.shape))
+        dx: Array = dy * self.values()
+        return dx
+
+
+class Shift(_Numbers):
+    """y = x + bias, the bias broadcast to each sample: of shape (C, 1, 1) an offset a channel."""
+
+    def parameters(self) -> dict[str, Parameter]:
+        """The offsets."""
+        return {} if self.numbers is None else {"bias": self.numbers}
+
+    def apply(self, x: Array) -> tuple[Array, Any]:
+        """Each element plus its offset."""
+        return x + self.values(), None
+
+    def adjoint(self, dy: Array, kept: Any) -> Array:
+        """dx = dy."""
+        give_gradient(self.numbers, summed_to(dy, self.shape))
+        return dy
+
+
+class Constant(Join):
+    """The same numbers (`shape`) for each sample. Of its input only the number of samples counts."""
+
+    shape_only = (0,)
+    keeps = ("seen",)
+
+    def __init__(self, shape: Sequence[int], *, trained: bool = True) -> None:
+        self.shape, self.trained = tuple(shape), trained
+        self.numbers: Parameter | None = None
+
+    def parameters(self) -> dict[str, Parameter]:
+        """The numbers."""
+        return {} if self.numbers is None else {"value": self.numbers}
+
+    def build(self, input_shapes: Sequence[Shape]) -> Shape:  # type: ignore[override]
+        """Create them."""
+        if self.numbers is None:
+            self.numbers = Parameter(self.shape, Filled(0), trained=self.trained)
+        return self.shape
+
+    def output_shape(self, input_shapes: Sequence[Shape]) -> Shape:  # type: ignore[override]
+        """Their own."""
+        return self.shape
+
+    def forward(self, xs: Sequence[Array], context: Context = INFERENCE) -> Array:  # type: ignore[override]
+        """The numbers, once for each sample."""
+        if self.numbers is None:
+            raise self.error("to be built before use", "a layer without parameters")
+        value = self.numbers.value
+        return back(np.repeat(wide(value)[None], xs[0].shape[0], axis=0), value.dtype)
+
+    def backward(self, dy: Array) -> list[Array | None]:  # type: ignore[override]
+        """Their gradient is the sum over the samples; the input gets none."""
+        give_gradient(self.numbers, wide(dy).sum(axis=0))
+        return [None]
+
+    def describe(self) -> str:
+        """The shape."""
+        return "x".join(map(str, self.shape)) or "one number"

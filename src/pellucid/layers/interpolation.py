@@ -1,0 +1,205 @@
+"""Images of another size: every way of interpolating is a matrix a side, so its adjoint is the matrix transposed.
+
+A pixel of the output lies somewhere between pixels of the input; `coordinates` says where (i: of the output, n and m:
+pixels before and after, s = m / n):
+
+    half_pixel            (i + 1/2) / s - 1/2           as areas, whose middles are at 1/2
+    pytorch_half_pixel    the same, and 0 where m = 1
+    half_pixel_symmetric  the same about the middle of the image, where n s isn't whole
+    align_corners         i (n - 1) / (m - 1)           the outermost pixels upon each other
+    asymmetric            i / s
+    tf_crop_and_resize    as align_corners, of the part `region` of the image
+
+`mode` says what it is made of: the nearest pixel, the two neighbours, or four (Keys 1981). See ONNX, Resize.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from pellucid.layers.host import HostLayer
+from pellucid.ops.arrays import Array, Pair, Shape, pair
+
+Mode = Literal["nearest", "linear", "cubic"]
+Coordinates = Literal[
+    "half_pixel", "pytorch_half_pixel", "half_pixel_symmetric", "align_corners", "asymmetric", "tf_crop_and_resize"
+]
+Rounding = Literal["round_prefer_floor", "round_prefer_ceil", "floor", "ceil"]
+MODES = ("nearest", "linear", "cubic")
+COORDINATES: tuple[Coordinates, ...] = (
+    "half_pixel", "pytorch_half_pixel", "half_pixel_symmetric", "align_corners", "asymmetric", "tf_crop_and_resize",
+)  # fmt: skip
+ROUNDINGS: dict[str, Callable[[float], float]] = {
+    "round_prefer_floor": lambda x: math.ceil(x - 0.5),
+    "round_prefer_ceil": lambda x: math.floor(x + 0.5),
+    "floor": math.floor,
+    "ceil": math.ceil,
+}
+MOST_ROWS = 1 << 14  # of a matrix
+
+
+@dataclass(frozen=True)
+class Interpolation:
+    """How pixels are made of others; see above.
+
+    nearest: which of two equally near pixels. cubic: Keys' parameter a. antialias: whether shrinking takes the mean
+    over what a pixel covers. exclude_outside: whether pixels beyond the rim count nothing, instead of as the rim.
+    """
+
+    mode: Mode = "nearest"
+    coordinates: Coordinates = "half_pixel"
+    nearest: Rounding = "round_prefer_floor"
+    cubic: float = -0.75
+    antialias: bool = False
+    exclude_outside: bool = False
+
+    def position(self, i: int, size: int, scale: float, out: int, region: tuple[float, float]) -> float:
+        """Where pixel i of the output lies on the input."""
+        length, kind = scale * size, self.coordinates
+        if kind == "asymmetric":
+            return i / scale
+        if kind == "align_corners":
+            return 0.0 if length == 1 else i * (size - 1) / (length - 1)
+        if kind == "tf_crop_and_resize":
+            start, end = region
+            if out > 1:
+                return start * (size - 1) + i * (end - start) * (size - 1) / (out - 1)
+            return 0.5 * (start + end) * (size - 1)
+        if kind == "pytorch_half_pixel" and out == 1:
+            return -0.5
+        shift = size / 2 * (1 - out / length) if kind == "half_pixel_symmetric" else 0.0
+        return shift + (i + 0.5) / scale - 0.5
+
+    def taps(self, x: float, scale: float) -> list[tuple[int, float]]:
+        """The pixels that a place is made of, and their weights."""
+        if self.mode == "nearest":
+            return [(int(ROUNDINGS[self.nearest](x)), 1.0)]
+        shrink = min(scale, 1.0) if self.antialias else 1.0
+        kernel, reach = (_triangle, 1.0) if self.mode == "linear" else (self._keys, 2.0)
+        first, last = math.floor(x - reach / shrink) + 1, math.ceil(x + reach / shrink) - 1
+        found = [(j, kernel((x - j) * shrink)) for j in range(first, last + 1)]
+        total = sum(weight for _, weight in found) if self.antialias else 1.0
+        return [(j, weight / total) for j, weight in found]
+
+    def _keys(self, x: float) -> float:
+        a, d = self.cubic, abs(x)
+        if d <= 1:
+            return ((a + 2) * d - (a + 3)) * d * d + 1
+        return ((a * d - 5 * a) * d + 8 * a) * d - 4 * a if d < 2 else 0.0
+
+    def matrix(
+        self, size: int, out: int, scale: float | None = None, region: tuple[float, float] = (0.0, 1.0)
+    ) -> tuple[Array, Array]:
+        """(out, size) weights; and which pixels of the output lie beyond the image (out,), for a region of it."""
+        scale = out / size if scale is None else scale
+        weights, beyond = np.zeros((out, size)), np.zeros(out, bool)
+        for i in range(out):
+            x = self.position(i, size, scale, out, region)
+            beyond[i] = self.coordinates == "tf_crop_and_resize" and not 0 <= x <= size - 1
+            taps = self.taps(x, scale)
+            if self.exclude_outside:
+                taps = [(j, w) for j, w in taps if 0 <= j < size]
+                total = sum(w for _, w in taps)
+                taps = [(j, w / total) for j, w in taps]
+            for j, w in taps:
+                weights[i, min(max(j, 0), size - 1)] += w
+        return weights, beyond
+
+
+def _triangle(x: float) -> float:
+    return max(0.0, 1 - abs(x))
+
+
+class Resize(HostLayer):
+    """Images (C, H, W) brought to another height and width.
+
+    size: (H, W) of the output; or scale: factors of both, so that the output has floor(factor * side). mode:
+    "nearest", "linear" or "cubic"; coordinates: where its pixels lie; nearest, cubic, antialias, exclude_outside: see
+    `Interpolation`. region: (top, left, bottom, right), parts of the sides, for tf_crop_and_resize; what lies beyond
+    the image is `outside`.
+    """
+
+    sees_all = True
+
+    def __init__(
+        self,
+        size: int | Pair | None = None,
+        *,
+        scale: float | tuple[float, float] | None = None,
+        mode: Mode = "nearest",
+        coordinates: Coordinates = "half_pixel",
+        nearest: Rounding = "round_prefer_floor",
+        cubic: float = -0.75,
+        antialias: bool = False,
+        exclude_outside: bool = False,
+        region: tuple[float, float, float, float] = (0.0, 0.0, 1.0, 1.0),
+        outside: float = 0.0,
+    ) -> None:
+        self.size = None if size is None else pair(size)
+        self.scale = None if scale is None else scale if isinstance(scale, tuple) else (float(scale), float(scale))
+        self.region, self.outside = tuple(region), float(outside)
+        if (size is None) == (scale is None):
+            raise self.error("a size or a scale", "both" if size is not None else "neither")
+        if self.scale is not None and not all(0 < factor < MOST_ROWS for factor in self.scale):
+            raise self.error("factors above 0", scale)
+        if mode not in MODES or coordinates not in COORDINATES or nearest not in ROUNDINGS:
+            raise self.error("a known mode, coordinates and rounding", f"{mode!r}, {coordinates!r}, {nearest!r}")
+        self.how = Interpolation(mode, coordinates, nearest, cubic, antialias, exclude_outside)
+        self._matrices: dict[Any, Any] = {}
+
+    def _sides(self, size: Pair) -> Pair:
+        if self.size is not None:
+            return self.size
+        assert self.scale is not None
+        return math.floor(size[0] * self.scale[0]), math.floor(size[1] * self.scale[1])
+
+    def output_shape(self, input_shape: Shape) -> Shape:
+        """(C, H', W')."""
+        C, H, W = self.image_shape(input_shape)
+        size = self._sides((H, W))
+        if not all(1 <= side <= MOST_ROWS for side in size):
+            raise self.error(f"an output of 1 to {MOST_ROWS:,} rows and columns", size)
+        return (C, *size)
+
+    def _built(self, size: Pair, kind: np.dtype[Any]) -> tuple[Array, Array, Array | None]:
+        """The matrices of rows and columns, and where the output lies beyond the image."""
+        key = (size, kind)
+        if key not in self._matrices:
+            out, scales = self._sides(size), self.scale or (None, None)
+            sides = [
+                self.how.matrix(size[i], out[i], scales[i], (self.region[i], self.region[i + 2])) for i in (0, 1)
+            ]
+            beyond = sides[0][1][:, None] | sides[1][1][None, :]
+            made = sides[0][0].astype(kind), sides[1][0].astype(kind), beyond if beyond.any() else None
+            self._matrices = {key: made}  # of the size seen last
+        found: tuple[Array, Array, Array | None] = self._matrices[key]
+        return found
+
+    def apply(self, x: Array) -> tuple[Array, Any]:
+        """Rows, then columns."""
+        size = (x.shape[2], x.shape[3])
+        rows, columns, beyond = self._built(size, x.dtype)
+        y = np.matmul(rows, x) @ columns.T
+        return (y if beyond is None else np.where(beyond, x.dtype.type(self.outside), y)), size
+
+    def adjoint(self, dy: Array, kept: Any) -> Array:
+        """The matrices transposed."""
+        rows, columns, beyond = self._built(kept, dy.dtype)
+        inner = dy if beyond is None else np.where(beyond, dy.dtype.type(0), dy)
+        dx: Array = np.matmul(rows.T, inner) @ columns
+        return dx
+
+    def describe(self) -> str:
+        """The size or scale, and the mode."""
+        factors = " x ".join(f"{factor:g}" for factor in self.scale or ())
+        given = f"to {self.size[0]}x{self.size[1]}" if self.size else f"times {factors}"
+        return f"{given}, {self.how.mode}, {self.how.coordinates}"
+
+    def __getstate__(self) -> dict[str, Any]:
+        """A copy works its matrices out anew."""
+        return {**super().__getstate__(), "_matrices": {}}

@@ -1,0 +1,81 @@
+"""Layers that make one number of many: means, sums and maxima along axes of a sample."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import numpy as np
+
+from pellucid.layers.host import HostLayer
+from pellucid.ops.arrays import Array, Shape
+
+Kind = Literal["mean", "sum", "max", "min"]
+_FUNCTIONS: dict[str, Any] = {"mean": np.mean, "sum": np.sum, "max": np.max, "min": np.min}
+
+
+class Reduce(HostLayer):
+    """The mean, sum, maximum or minimum along axes of a sample: 0 is the channels, 1 and 2 rows and columns.
+
+    keepdims: whether these axes stay, of length 1. Of equal largest ones, each gets its share of the gradient.
+    """
+
+    sees_all = True
+
+    def __init__(self, what: Kind, axes: Sequence[int], *, keepdims: bool = False) -> None:
+        self.what, self.axes, self.keepdims = what, tuple(axes), keepdims
+        if what not in _FUNCTIONS or len(set(self.axes)) < len(self.axes) or min(self.axes, default=0) < 0:
+            raise self.error("mean, sum, max or min, along axes of a sample", f"{what!r}, {self.axes}")
+
+    def output_shape(self, input_shape: Shape) -> Shape:
+        """Without the axes, or with 1 there."""
+        if max(self.axes, default=0) >= max(1, len(input_shape)):
+            raise self.error(f"samples with axes {self.axes}", f"shape {input_shape}")
+        shape = [1 if axis in self.axes else size for axis, size in enumerate(input_shape)]
+        return tuple(size for axis, size in enumerate(shape) if self.keepdims or axis not in self.axes)
+
+    def apply(self, x: Array) -> tuple[Array, Any]:
+        """Along the axes."""
+        axes = tuple(axis + 1 for axis in self.axes)
+        y: Array = _FUNCTIONS[self.what](x, axis=axes, keepdims=True).astype(x.dtype, copy=False)
+        kept = (x, y) if self.what in {"max", "min"} else x.shape
+        return y if self.keepdims else np.squeeze(y, axes), kept
+
+    def adjoint(self, dy: Array, kept: Any) -> Array:
+        """Shared equally, given to each, or given to the largest."""
+        axes = tuple(axis + 1 for axis in self.axes)
+        whole = dy if self.keepdims else np.expand_dims(dy, axes)
+        if self.what in {"max", "min"}:
+            x, y = kept
+            best = x == y
+            dx: Array = whole * best / best.sum(axis=axes, keepdims=True)
+            return dx.astype(dy.dtype, copy=False)
+        shared = whole if self.what == "sum" else whole / np.prod([kept[axis] for axis in axes], dtype=int)
+        return np.broadcast_to(shared, kept).astype(dy.dtype)
+
+    def pattern(self) -> Array | None:
+        """Which element was the largest."""
+        if self.what not in {"max", "min"}:
+            return None
+        x, y = self.kept
+        return np.asarray(x == y)
+
+    def describe(self) -> str:
+        """What, and along which axes."""
+        return f"{self.what}, axes {', '.join(map(str, self.axes))}" + (", kept" if self.keepdims else "")
+
+
+class GlobalMaxPool2d(Reduce):
+    """Largest value of each channel over the whole image, of whatever size: from (C, H, W) to (C,), or (C, 1, 1)."""
+
+    def __init__(self, *, flatten: bool = True) -> None:
+        super().__init__("max", (1, 2), keepdims=not flatten)
+
+    def output_shape(self, input_shape: Shape) -> Shape:
+        """(C,), or (C, 1, 1)."""
+        C = self.image_shape(input_shape)[0]
+        return (C, 1, 1) if self.keepdims else (C,)
+
+    def describe(self) -> str:
+        """The name says it."""
+        return ""

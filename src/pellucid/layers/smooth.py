@@ -1,0 +1,313 @@
+"""More activation functions, element by element: each its value and its derivative."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from pellucid.layers.base import Parameter
+from pellucid.layers.constants import summed_to
+from pellucid.layers.host import HostLayer, give_gradient, wide
+from pellucid.layers.initializers import Constant as Filled
+from pellucid.ops.arrays import Array, Shape
+from pellucid.ops.numpy_ops.activation import sigmoid
+
+SELU_ALPHA, SELU_SCALE = 1.6732632423543772, 1.0507009873554805
+"""Klambauer et al. 2017, equation 14."""
+
+
+def softplus(x: Array) -> Array:
+    """log(1 + exp(x)), without overflow."""
+    y: Array = np.logaddexp(x, x.dtype.type(0))
+    return y
+
+
+def erf(x: Array) -> Array:
+    """The error function, of Python's own accuracy."""
+    y: Array = np.asarray(_erf(x.astype(np.float64))).astype(x.dtype)
+    return y
+
+
+_erf = np.frompyfunc(math.erf, 1, 1)
+
+
+class _Activation(HostLayer):
+    """A function of each element by itself, with its derivative."""
+
+    def value(self, x: Array) -> Array:
+        """The function."""
+        raise NotImplementedError
+
+    def slope_at(self, x: Array) -> Array:
+        """Its derivative."""
+        raise NotImplementedError
+
+    def apply(self, x: Array) -> tuple[Array, Any]:
+        """The function's values."""
+        return self.value(x).astype(x.dtype, copy=False), x
+
+    def adjoint(self, dy: Array, kept: Any) -> Array:
+        """dx = dy f'(x)."""
+        dx: Array = dy * self.slope_at(kept).astype(dy.dtype, copy=False)
+        return dx
+
+
+class ELU(_Activation):
+    """y = x where x > 0, else alpha (exp(x) - 1) (Clevert, Unterthiner, Hochreiter 2016)."""
+
+    def __init__(self, alpha: float = 1.0) -> None:
+        self.alpha = float(alpha)
+
+    def value(self, x: Array) -> Array:
+        """Smooth at 0 for alpha = 1."""
+        return np.where(x > 0, x, self.alpha * np.expm1(np.minimum(x, 0)))
+
+    def slope_at(self, x: Array) -> Array:
+        """1, or alpha exp(x)."""
+        return np.where(x > 0, 1.0, self.alpha * np.exp(np.minimum(x, 0)))
+
+    def pattern(self) -> Array | None:
+        """Which elements passed."""
+        return np.asarray(self.kept > 0)
+
+    def describe(self) -> str:
+        """The factor, where it isn't 1."""
+        return "" if self.alpha == 1 else f"alpha {self.alpha:g}"
+
+
+class SELU(_Activation):
+    """y = scale x where x > 0, else scale alpha (exp(x) - 1) (Klambauer et al. 2017)."""
+
+    def __init__(self, alpha: float = SELU_ALPHA, scale: float = SELU_SCALE) -> None:
+        self.alpha, self.scale = float(alpha), float(scale)
+
+    def value(self, x: Array) -> Array:
+        """ELU, scaled."""
+        return self.scale * np.where(x > 0, x, self.alpha * np.expm1(np.minimum(x, 0)))
+
+    def slope_at(self, x: Array) -> Array:
+        """ELU's, scaled."""
+        return self.scale * np.where(x > 0, 1.0, self.alpha * np.exp(np.minimum(x, 0)))
+
+    def pattern(self) -> Array | None:
+        """Which elements passed."""
+        return np.asarray(self.kept > 0)
+
+
+class Softplus(_Activation):
+    """y = log(1 + exp(x))."""
+
+    def value(self, x: Array) -> Array:
+        """A smooth ReLU."""
+        return softplus(x)
+
+    def slope_at(self, x: Array) -> Array:
+        """The logistic function."""
+        return sigmoid(x)
+
+
+class Mish(_Activation):
+    """y = x tanh(log(1 + exp(x))) (Misra 2019)."""
+
+    def value(self, x: Array) -> Array:
+        """Smooth, and close to ReLU away from 0."""
+        y: Array = x * np.tanh(softplus(x))
+        return y
+
+    def slope_at(self, x: Array) -> Array:
+        """t + x (1 - t^2) s with t = tanh(softplus(x)), s = sigmoid(x)."""
+        t = np.tanh(softplus(x))
+        slope: Array = t + x * (1 - t * t) * sigmoid(x)
+        return slope
+
+
+class GELU(_Activation):
+    """y = x P(X <= x) of a standard normal X (Hendrycks, Gimpel 2016); tanh=True takes their approximation."""
+
+    def __init__(self, *, tanh: bool = False) -> None:
+        self.tanh = tanh
+
+    def value(self, x: Array) -> Array:
+        """The expected value of x kept by chance."""
+        y: Array = x * self._probability(x)
+        return y
+
+    def slope_at(self, x: Array) -> Array:
+        """P + x p, with the density p."""
+        P = self._probability(x)
+        if self.tanh:
+            inner = math.sqrt(2 / math.pi) * (1 + 3 * 0.044715 * x * x)
+            density = 2 * P * (1 - P) * inner
+        else:
+            density = np.exp(-0.5 * x * x) / math.sqrt(2 * math.pi)
+        slope: Array = P + x * density
+        return slope
+
+    def _probability(self, x: Array) -> Array:
+        half = x.dtype.type(0.5)
+        if self.tanh:
+            P = half * (1 + np.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3)))
+        else:
+            P = half * (1 + erf(x / math.sqrt(2)))
+        probability: Array = P.astype(x.dtype, copy=False)
+        return probability
+
+    def describe(self) -> str:
+        """Which of the two."""
+        return "tanh" if self.tanh else ""
+
+
+class HardSigmoid(_Activation):
+    """y = min(max(alpha x + beta, 0), 1)."""
+
+    def __init__(self, alpha: float = 1 / 6, beta: float = 0.5) -> None:
+        self.alpha, self.beta = float(alpha), float(beta)
+
+    def value(self, x: Array) -> Array:
+        """Straight pieces."""
+        return np.clip(self.alpha * x + self.beta, 0, 1)
+
+    def slope_at(self, x: Array) -> Array:
+        """Alpha between the bounds."""
+        line = self.alpha * x + self.beta
+        return self.alpha * ((line > 0) & (line < 1))
+
+    def pattern(self) -> Array | None:
+        """Which piece each element is on."""
+        line = self.alpha * self.kept + self.beta
+        piece: Array = (line > 0).astype(np.int8) + (line >= 1)
+        return piece
+
+    def describe(self) -> str:
+        """The line."""
+        return f"{self.alpha:g} x + {self.beta:g}"
+
+
+class HardSwish(_Activation):
+    """y = x min(max(x / 6 + 1/2, 0), 1) (Howard et al. 2019, MobileNetV3)."""
+
+    def value(self, x: Array) -> Array:
+        """SiLU with straight pieces for the sigmoid."""
+        y: Array = x * np.clip(x / 6 + 0.5, 0, 1)
+        return y
+
+    def slope_at(self, x: Array) -> Array:
+        """0, x / 3 + 1/2, 1."""
+        return np.where(x <= -3, 0, np.where(x >= 3, 1, x / 3 + 0.5))
+
+    def pattern(self) -> Array | None:
+        """Which piece each element is on."""
+        piece: Array = (self.kept > -3).astype(np.int8) + (self.kept >= 3)
+        return piece
+
+
+class PReLU(HostLayer):
+    """y = x where x > 0, else weight * x, with a slope that is learnt (He et al. 2015).
+
+    shape: of the weight, broadcast to each sample; by default one number a channel.
+    """
+
+    def __init__(self, shape: tuple[int, ...] | None = None) -> None:
+        self.shape = None if shape is None else tuple(shape)
+        self.weight: Parameter | None = None
+
+    def build(self, input_shape: Shape) -> Shape:
+        """One slope a channel, unless a shape was given."""
+        if self.weight is None:
+            shape = (input_shape[0], *(1 for _ in input_shape[1:])) if self.shape is None else self.shape
+            self.weight = Parameter(shape, Filled(0.25))
+        return self.output_shape(input_shape)
+
+    def output_shape(self, input_shape: Shape) -> Shape:
+        """As the input, to which the slopes have to fit."""
+        if self.weight is not None:
+            shape = self.weight.shape
+            last = input_shape[len(input_shape) - len(shape) :] if shape else ()
+            if len(shape) > len(input_shape) or any(a not in {1, b} for a, b in zip(shape, last, strict=True)):
+                raise self.error(f"a sample to which {shape} can be broadcast", f"shape {input_shape}")
+        return input_shape
+
+    def parameters(self) -> dict[str, Parameter]:
+        """The slopes."""
+        return {} if self.weight is None else {"weight": self.weight}
+
+    def _slopes(self) -> Array:
+        if self.weight is None:
+            raise self.error("to be built before use", "a layer without parameters")
+        return wide(self.weight.value)
+
+    def apply(self, x: Array) -> tuple[Array, Any]:
+        """Negative elements pass, each by its slope."""
+        return np.where(x > 0, x, x * self._slopes()), x
+
+    def adjoint(self, dy: Array, kept: Any) -> Array:
+        """The same factors; a slope's gradient is the sum of dy x over what it scaled."""
+        slopes = self._slopes()
+        give_gradient(self.weight, summed_to(np.where(kept > 0, 0, dy * kept), slopes.shape))
+        return np.where(kept > 0, dy, dy * slopes)
+
+    def pattern(self) -> Array | None:
+        """Which elements passed whole."""
+        return np.asarray(self.kept > 0)
+
+
+class Softmax(HostLayer):
+    """y = exp(x) / sum of exp(x) along an axis of the sample: a distribution. axis: 0 is the channels.
+
+    A classifier that is trained ends before it: SoftmaxCrossEntropy takes logits.
+    """
+
+    log = False
+
+    def __init__(self, axis: int = 0) -> None:
+        self.axis = axis
+
+    def output_shape(self, input_shape: Shape) -> Shape:
+        """As the input."""
+        if not 0 <= self.axis < len(input_shape):
+            raise self.error(f"a sample with an axis {self.axis}", f"shape {input_shape}")
+        return input_shape
+
+    def apply(self, x: Array) -> tuple[Array, Any]:
+        """Without overflow: of x less its largest."""
+        y = softmax(x, self.axis + 1)
+        return y, y
+
+    def adjoint(self, dy: Array, kept: Any) -> Array:
+        """dx = y (dy - sum of dy y)."""
+        dx: Array = kept * (dy - (dy * kept).sum(axis=self.axis + 1, keepdims=True))
+        return dx
+
+    def describe(self) -> str:
+        """The axis, where it isn't the first."""
+        return f"axis {self.axis}" if self.axis else ""
+
+
+class LogSoftmax(Softmax):
+    """y = x - log of the sum of exp(x) along an axis of the sample."""
+
+    def apply(self, x: Array) -> tuple[Array, Any]:
+        """Without overflow: of x less its largest."""
+        y = log_softmax(x, self.axis + 1)
+        return y, y
+
+    def adjoint(self, dy: Array, kept: Any) -> Array:
+        """dx = dy - exp(y) sum of dy."""
+        dx: Array = dy - np.exp(kept) * dy.sum(axis=self.axis + 1, keepdims=True)
+        return dx
+
+
+def softmax(x: Array, axis: int | tuple[int, ...]) -> Array:
+    """exp(x) / sum of exp(x) along one or several axes."""
+    e = np.exp(x - x.max(axis=axis, keepdims=True))
+    y: Array = e / e.sum(axis=axis, keepdims=True)
+    return y
+
+
+def log_softmax(x: Array, axis: int | tuple[int, ...]) -> Array:
+    """x - log of the sum of exp(x) along one or several axes."""
+    z = x - x.max(axis=axis, keepdims=True)
+    y: Array = z - np.log(np.exp(z).sum(axis=axis, keepdims=True))
+    return y
