@@ -21,17 +21,25 @@ class Graph(Container):
 
     A value may be used many times. Of a node that is a graph of several outputs, each is called by both names, such
     as "pyramid.fine". outputs: names of the values that come out. input_name: what the nodes call the graph's input.
+    tied: pairs of parameters that are one and the same, such as ("deep.weight", "shallow.weight").
     Raises PellucidError that names the node: for a doubled name, a value that isn't there, a cycle, a value that
     nobody uses, a second input.
     """
 
-    def __init__(self, *nodes: Node, outputs: str | Sequence[str], input_name: str | Sequence[str] = INPUT) -> None:
+    def __init__(
+        self,
+        *nodes: Node,
+        outputs: str | Sequence[str],
+        input_name: str | Sequence[str] = INPUT,
+        tied: Sequence[Sequence[str]] = (),
+    ) -> None:
         names = (input_name,) if isinstance(input_name, str) else tuple(input_name)
         if len(names) != 1:
             raise self.error("one input", " and ".join(map(repr, names)) or "none")
         self.input_name = names[0]
         self.outputs = (outputs,) if isinstance(outputs, str) else tuple(outputs)
         self.nodes = self._in_order(nodes)
+        self.tied = [(second, first) for second, first in tied]
 
     def _in_order(self, nodes: Sequence[Node]) -> list[Node]:
         """The nodes such that each comes after all that it sees; as given, where that is such an order."""
@@ -104,6 +112,7 @@ class Graph(Container):
             else:
                 own = _own_names(node.layer, outputs)
                 values |= {f"{node.name}.{name}": path for name, path in zip(own, outputs, strict=True)}
+        into.tie(self.tied)
         wrong = next((name for name in self.outputs if name not in values), None)
         if wrong is not None:
             raise self.error(f"outputs among {_listed(*values)}", wrong)

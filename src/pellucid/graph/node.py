@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, overload
 
-from pellucid.layers.base import Layer
+from pellucid.errors import PellucidError
+from pellucid.layers.base import Layer, Parameter
 from pellucid.layers.joins import Join
 from pellucid.ops.arrays import Shape
 
@@ -75,12 +76,14 @@ class Group:
 class Nodes(Sequence[Node]):
     """The nodes of a network in order, and the names of the values that it gives.
 
-    groups: the containers that they were written in, each before those inside it.
+    groups: the containers that they were written in, each before those inside it. ties: pairs of parameters, by name,
+    that are one and the same once the layers are built.
     """
 
     nodes: tuple[Node, ...]
     outputs: tuple[str, ...]
     groups: tuple[Group, ...] = ()
+    ties: tuple[tuple[str, str], ...] = ()
 
     def __len__(self) -> int:
         return len(self.nodes)
@@ -129,7 +132,23 @@ class Nodes(Sequence[Node]):
         shapes = {INPUT: tuple(input_shape)}
         for node in self.nodes:
             shapes[node.name] = node.layer.build(node.given(shapes))
+        for second, first in self.ties:
+            self._tie(second, first)
         return shapes
+
+    def _tie(self, second: str, first: str) -> None:
+        """Let a parameter be another one. Raises PellucidError where one isn't there, or they don't fit."""
+        found: list[tuple[Layer, str, Parameter]] = []
+        for name in (second, first):
+            path, _, key = name.rpartition(".")
+            layer = self.by_name[path].layer if path in self.by_name else None
+            parameter = None if layer is None else layer.parameters().get(key)
+            if layer is None or parameter is None:
+                raise PellucidError(f"tied parameters {second} and {first}: expected two that there are")
+            found.append((layer, key, parameter))
+        if found[0][2].shape != found[1][2].shape:
+            raise PellucidError(f"tied parameters {second} and {first}: expected two of one shape")
+        found[0][0].tie(found[0][1], found[1][2])
 
     def leading_to(self, name: str) -> Nodes:
         """Only the nodes that the named value follows from, which then is the output."""

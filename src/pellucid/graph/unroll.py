@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from pellucid.errors import PellucidError
 from pellucid.graph.node import INPUT, Group, Node, Nodes
 from pellucid.layers.base import Layer
@@ -41,6 +43,7 @@ class Unrolling:
     def __init__(self) -> None:
         self.nodes: list[Node] = []
         self.groups: list[Group] = []
+        self.ties: list[tuple[str, str]] = []
         self.values = {INPUT}
         self._path: list[str] = []
         self._seen: dict[int, str] = {}
@@ -64,6 +67,11 @@ class Unrolling:
         self.values.add(path)
         self.nodes.append(Node(layer, inputs, path))
         return (path,)
+
+    def tie(self, pairs: Sequence[tuple[str, str]]) -> None:
+        """Let parameters of the container that asks be one and the same, in pairs."""
+        path = ".".join(self._path)
+        self.ties += [(f"{path}.{second}", f"{path}.{first}") if path else (second, first) for second, first in pairs]
 
     def add_nodes(self, nodes: Nodes, source: str) -> tuple[str, ...]:
         """Add nodes as they are, below the container that asks, their input the source. Names of their outputs."""
@@ -125,4 +133,4 @@ def unroll(layer: Layer) -> Nodes:
     outputs = layer.unroll(making, INPUT)
     outputs = (outputs,) if isinstance(outputs, str) else outputs
     whole = Group("", layer, 0, len(making.nodes), INPUT, outputs, -1)
-    return Nodes(tuple(making.nodes), outputs, (whole, *making.groups))
+    return Nodes(tuple(making.nodes), outputs, (whole, *making.groups), tuple(making.ties))

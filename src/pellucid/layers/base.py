@@ -86,6 +86,10 @@ class Layer:
         """This layer's own parameters, in order; known once it is built."""
         return {}
 
+    def tie(self, name: str, parameter: Parameter) -> None:
+        """Use a parameter of another layer as the one of that name."""
+        setattr(self, name, parameter)
+
     def build(self, input_shape: Shape) -> Shape:
         """Fix what follows from the input's shape, such as the number of input channels; the output's shape."""
         return self.output_shape(input_shape)

@@ -50,6 +50,10 @@ class _Numbers(HostLayer):
             raise self.error(f"a sample to which {self.shape} can be broadcast", f"shape {input_shape}")
         return input_shape
 
+    def tie(self, name: str, parameter: Parameter) -> None:
+        """The tensor is the only parameter."""
+        self.numbers = parameter
+
     def values(self) -> Array:
         """The tensor, in at least 32 bits."""
         if self.numbers is None:
@@ -121,6 +125,10 @@ class Constant(Join):
     def output_shape(self, input_shapes: Sequence[Shape]) -> Shape:  # type: ignore[override]
         """Their own."""
         return self.shape
+
+    def tie(self, name: str, parameter: Parameter) -> None:
+        """The numbers are the only parameter."""
+        self.numbers = parameter
 
     def forward(self, xs: Sequence[Array], context: Context = INFERENCE) -> Array:  # type: ignore[override]
         """The numbers, once for each sample."""
