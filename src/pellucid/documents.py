@@ -9,11 +9,13 @@ no half of a character ("\ud800").
 from __future__ import annotations
 
 import json
+import re
 import tomllib
 from typing import Any
 
 from pellucid.errors import PellucidError
 
+_STRING = re.compile(r'"(?:[^"\\]|\\.)*"')
 DEEPEST = 40  # lists and tables in each other
 LARGEST = (1 << 64) - 1
 LONGEST_TOML = 1 << 20  # characters
@@ -41,7 +43,7 @@ def parse_toml(content: str | bytes, source: str) -> dict[str, Any]:
     text = utf8(content, source, "TOML")
     if len(text) > LONGEST_TOML:
         raise PellucidError(f"{source}: {len(text)} characters, expected a TOML file of at most {LONGEST_TOML}")
-    if sum(line.count(".") ** 2 for line in text.splitlines()) > MOST_DOTS:
+    if sum(_dots(line) ** 2 for line in text.split("\n")) > MOST_DOTS:
         raise PellucidError(f"{source}: expected a TOML file with fewer dots in a line")
     try:
         table = tomllib.loads(text)
@@ -51,6 +53,12 @@ def parse_toml(content: str | bytes, source: str) -> dict[str, Any]:
         raise _beyond_python(error, source, "TOML") from None
     check_values(table, source)
     return table
+
+
+def _dots(line: str) -> int:
+    """Dots of a line that may make a dotted key: those outside its strings, where it is plain which these are."""
+    plain = line if "'" in line or '"""' in line else _STRING.sub("", line)
+    return plain.count(".")
 
 
 def utf8(content: str | bytes, source: str, kind: str = "text") -> str:

@@ -58,6 +58,7 @@ def run_onnx(model: Any, x: Array) -> Array:
     """What onnxruntime makes of a model."""
     import onnxruntime
 
+    onnxruntime.set_default_logger_severity(3)
     content = model if isinstance(model, bytes) else model.SerializeToString()
     session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
     answer: Array = session.run(None, {session.get_inputs()[0].name: x})[0]

@@ -77,3 +77,42 @@ def test_a_pretrained_network_knows_a_ball(capsys: pytest.CaptureFixture[str]) -
     found = capsys.readouterr().out
     assert "5th" in found
     assert "ping-pong ball" in found
+
+
+def test_an_onnx_file_is_a_run_that_goes_on(capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("onnx")
+    from PIL import Image
+
+    from pellucid.exchange.onnx_export import save_onnx
+
+    network = Network(create("squeezenet", 4), (3, 64, 64), seed=5)
+    save_onnx("x.onnx", network, class_names=["one", "two", "three", "four"])
+    assert (
+        main(["import-onnx", "x.onnx", "--name", "mine", "--mean", ".5", ".4", ".5", "--std", ".2", ".2", ".2"]) == 0
+    )
+    model = open_model(Path("runs/mine"))
+    assert model.network.digest() == network.digest()
+    assert model.class_names == ("one", "two", "three", "four")
+    assert model.recipe.data.mean == (0.5, 0.4, 0.5)
+    rng = np.random.default_rng(0)
+    for name in "xyz":
+        folder = Path("photos") / name
+        folder.mkdir(parents=True)
+        for i in range(4):
+            Image.fromarray(rng.integers(0, 256, (50, 60, 3)).astype(np.uint8)).save(folder / f"{i}.png")
+    assert main(["summary", "mine"]) == 0
+    assert main(["predict", "mine", "photos/x/0.png"]) == 0
+    assert main(["predict", "x.onnx", "photos/x/0.png"]) == 0
+    assert (
+        main(
+            ["train", "--from", "mine", "--data", "photos", "--epochs", "1", "--out", "runs/more", "--verbosity", "0"]
+        )
+        == 0
+    )
+    trained = open_model(Path("runs/more"))
+    assert trained.class_names == ("x", "y", "z")
+    assert trained.network.output_shape == (3,)
+    capsys.readouterr()
+    assert main(["import-onnx", "photos/x/0.png", "--name", "other"]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+    assert not Path("runs/other").exists()

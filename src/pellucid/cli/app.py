@@ -119,6 +119,11 @@ COMMANDS = {
         "Make a run folder from PyTorch's weights, .pth, .pt or safetensors.",
         "pellucid import-torch resnet18.pth --network resnet18 --name mine",
     ),
+    "import-onnx": Command(
+        "Make a run folder from an ONNX file's network and weights.",
+        "pellucid import-onnx model.onnx --name mine",
+        "pellucid import-onnx model.onnx --name mine --classes names.txt",
+    ),
 }
 """Every command; the module and the function that do it have the same name."""
 

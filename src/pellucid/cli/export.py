@@ -51,12 +51,14 @@ def export(
 def _to_onnx(run: Path, out: Path | None, *, pixels: bool, best: bool) -> None:
     from pellucid.exchange.onnx_export import save_onnx
     from pellucid.recipes import open_model
+    from pellucid.recipes.model import framing_note
 
     model = open_model(run, best=best)
     data = model.recipe.data
     file = Path(f"{run.resolve().stem}.onnx") if out is None else out
     save_onnx(
-        file, model.network, class_names=model.class_names, mean=data.mean, std=data.std, pixels=pixels
+        file, model.network, class_names=model.class_names, mean=data.mean, std=data.std, pixels=pixels,
+        metadata={"framing": framing_note(model.framing)},
     )  # fmt: skip
     takes = "bytes" if pixels else "pixels / 255, normalised as in training"
     print_note(f"{model.path} to {file}: takes {takes}, any number of images at a time")

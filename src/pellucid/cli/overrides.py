@@ -82,10 +82,17 @@ class Overrides:
                 found[key] = _lasting(found[key])
         return found
 
+    def own_recipe(self) -> str | None:
+        """The run to train on from, whose recipe is taken where no other is named; None where there is none."""
+        start = self.by_key().get("training.start_from", "")
+        return start if start and (Path(start) / "recipe.toml").exists() else None
+
 
 def _lasting(source: str) -> str:
     """A name, or a file's or directory's absolute path: the run may be opened from elsewhere."""
-    path = Path(source)
+    from pellucid.training.folder import find_run
+
+    path = find_run(source)
     return str(path.resolve()) if source and path.exists() and source != "mnist" else source
 
 

@@ -14,7 +14,7 @@ from pellucid.cli.flags import Count, switch
 from pellucid.cli.machine import DEFAULT, Machine
 from pellucid.cli.masks import draw_masks
 from pellucid.cli.output import print_json
-from pellucid.cli.subject import LAST, trained
+from pellucid.cli.subject import LAST, MODEL_FILES, trained
 from pellucid.errors import PellucidError
 
 FIRST, FIRST_OF_MANY, MANY = 3, 5, 100
@@ -87,7 +87,11 @@ def parted(paths: Sequence[str]) -> tuple[Path, list[Path]]:
 
     Raises PellucidError where no image is left.
     """
+    from pellucid.training.folder import find_run
+
     run, images = Path(LAST), [Path(path) for path in paths]
+    if images and not is_pretrained(paths[0]):
+        images[0] = find_run(images[0])
     if images and (_is_run(images[0]) or is_pretrained(paths[0])):
         run = images.pop(0)
     if not images:
@@ -101,7 +105,7 @@ def _is_run(path: Path) -> bool:
     from pellucid.recipes.predict_files import pictures_in
 
     if not path.is_dir():
-        return path.suffix == ".safetensors"
+        return path.suffix in MODEL_FILES
     try:
         return (path / RUN_RECIPE).exists() or not pictures_in([path])
     except PellucidError:  # it has none

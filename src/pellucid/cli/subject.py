@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pellucid.task import Task
 
 LAST = "runs/last"
+MODEL_FILES = (".safetensors", ".onnx")
 FEW = 64
 CLASSES = 10
 SUBJECT_HELP = "A run folder, a model's file, a recipe's name or file, or a network's name, with --input."
@@ -48,12 +49,13 @@ def open_subject(
     needs its first ones. Raises PellucidError where there is nothing of that name, or it takes no such input.
     """
     from pellucid.recipes import list_recipes, open_model
-    from pellucid.training.folder import RunFolder
+    from pellucid.training.folder import RunFolder, find_run
     from pellucid.zoo import NETWORKS
 
     shape = _shape(input_) if input_ else None
-    if Path(name).suffix == ".safetensors" or RunFolder(Path(name)).model.exists():
-        model = open_model(Path(name))
+    path = Path(name) if name in {*NETWORKS, *list_recipes()} else find_run(name)
+    if path.suffix in MODEL_FILES or RunFolder(path).model.exists():
+        model = open_model(path)
         _own_classes(name, classes, len(model.class_names))
         network = model.network if shape is None else _resized(model.network, shape)
         return Subject(name, network, model.task, model.class_names, model.recipe)
@@ -120,15 +122,19 @@ def _shape(text: str) -> Shape:
 
 
 def trained(name: str | Path) -> Path:
-    """The path of a run or a model's file. Raises PellucidError for the name of what is still to be trained."""
+    """The path of a run or a model's file; a run in runs/ may be called by its name alone.
+
+    Raises PellucidError for the name of what is still to be trained.
+    """
     from pellucid.recipes import list_recipes
+    from pellucid.training.folder import find_run
     from pellucid.zoo import NETWORKS
 
     text = str(name)
     if not Path(name).exists() and (text in NETWORKS or text in list_recipes()):
         how = f"pellucid train {text}" if text in list_recipes() else "train a recipe with it"
         raise PellucidError(f"{text}: not trained yet, expected a run or a model's file ({how})")
-    return Path(name)
+    return find_run(name)
 
 
 def few_scenes(recipe: Recipe) -> Recipe:

@@ -28,7 +28,7 @@ def train(
         str | None,
         Parameter(
             help="A recipe's name (see pellucid recipes) or a TOML file, or a folder of pictures, written with a "
-            "separator, as photos/; by default the recipe deep-convnet."
+            "separator, as photos/; by default the recipe of --from's run, or deep-convnet."
         ),
     ] = None,
     /,
@@ -92,7 +92,7 @@ def chosen_recipe(name: str | None, overrides: Overrides) -> tuple[Recipe, list[
     from pellucid.recipes import DEFAULT, load_recipe
     from pellucid.recipes.for_folder import folder_recipe, is_folder
 
-    subject, changes = name or DEFAULT, overrides.by_key()
+    subject, changes = name or overrides.own_recipe() or DEFAULT, overrides.by_key()
     if is_folder(subject, changes.get("data.source")):
         return folder_recipe(Path(subject), changes)
     return load_recipe(subject, changes), []

@@ -12,7 +12,7 @@ float32. What the network doesn't hold, how pixels become its input and what its
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -43,11 +43,12 @@ def onnx_model(
     mean: Sequence[float] = (),
     std: Sequence[float] = (),
     pixels: bool = False,
+    metadata: Mapping[str, str] | None = None,
 ) -> Any:
     """The network as an onnx.ModelProto that answers as the network does in inference.
 
     mean, std: of each channel, as the network's input was normalised, where white is 1. pixels: the file takes
-    uint8 images (N, C, H, W) and normalises them itself.
+    uint8 images (N, C, H, W) and normalises them itself. metadata: further text, by name.
     Raises PellucidError where layers have no ONNX form, naming all of them.
     """
     onnx = onnx_package()
@@ -75,7 +76,8 @@ def onnx_model(
         graph, producer_name="pellucid", opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION
     )
     notes = {"class_names": list(class_names), "mean": list(mean), "std": list(std)}
-    helper.set_model_props(model, {key: json.dumps(value) for key, value in notes.items() if value})
+    given = {key: json.dumps(value) for key, value in notes.items() if value}
+    helper.set_model_props(model, {**given, **(metadata or {})})
     return model
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -54,7 +54,7 @@ class Imported:
 
     class_names, mean, std: empty where it says nothing; mean and std of each channel, where white is 1. head: name of
     the last layer with weights, which gives one number a class; "" where there is none such. notes: what isn't as in
-    the file.
+    the file. metadata: all that the file says beside its graph, text by name.
     """
 
     network: Network
@@ -63,6 +63,7 @@ class Imported:
     std: tuple[float, ...]
     head: str
     notes: tuple[str, ...]
+    metadata: Mapping[str, str]
 
 
 def import_onnx(path: str | Path, *, size: Pair | None = None, logits: bool = False) -> Imported:
@@ -107,7 +108,7 @@ def _network(file: OnnxFile, size: Pair | None, logits: bool) -> Imported:
     if given.dtype.kind in "iu":
         mean, std = _normalisation(reading, outputs, shape[0] if len(shape) == 3 else 1)
     network = _built(reading, [value.name for value in outputs], shape)
-    return Imported(network, _names(file), mean, std, _head(network), tuple(notes))
+    return Imported(network, _names(file), mean, std, _head(network), tuple(notes), file.notes)
 
 
 def _needed(file: OnnxFile) -> list[FileNode]:

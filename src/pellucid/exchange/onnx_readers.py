@@ -195,7 +195,7 @@ def _conv_transpose(at: At) -> None:
 
 def _max_pool(at: At) -> None:
     x = at.unknown()
-    if len(at.node.outputs) > 1 and at.node.outputs[1]:
+    if at.wants(1):
         raise RefusedError("the places of the largest as a second output")
     kernel = kernel_of(at.call())
     at.give(at.emit(MaxPool2d(kernel, ceil=bool(at.get("ceil_mode", 0)), **_settings(at, x, kernel)), x))
@@ -572,7 +572,7 @@ def _normed(at: At, layer: Layer) -> None:
 
 def _layer_norm(at: At) -> None:
     x = at.unknown()
-    if any(at.node.outputs[1:]):
+    if at.wants(1) or at.wants(2):
         raise RefusedError("mean and deviation as outputs")
     axis = at.sample_axis(at.get("axis", -1), len(x.shape) + 1)
     weight, bias = floats(at.needed(1).array), at.known(2)
@@ -780,7 +780,7 @@ def _reduce(what: Any, newest: int) -> Reader:
 
 def _dropout(at: At) -> None:
     x = at.unknown()
-    if any(at.node.outputs[1:]):
+    if at.wants(1):
         raise RefusedError("what was kept as a second output")
     ratio = at.known(1) if at.opset >= 12 else None
     rate = at.get("ratio", 0.5) if at.opset < 12 else 0.5 if ratio is None else float(ratio.array.reshape(()))

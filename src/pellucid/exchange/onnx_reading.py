@@ -157,6 +157,10 @@ class At:
             raise RefusedError(f"no input {place}, which it needs")
         return found
 
+    def wants(self, place: int) -> bool:
+        """Whether anybody uses that output."""
+        return place < len(self.node.outputs) and self.reading.uses[self.node.outputs[place]] > 0
+
     def call(self) -> Call:
         """The node as `onnx_fold` takes it, with what is known of its inputs."""
         known = tuple(

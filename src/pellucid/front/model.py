@@ -24,7 +24,7 @@ from pellucid.ops.arrays import Array
 from pellucid.plan import answering
 from pellucid.recipes import Model as TrainedModel
 from pellucid.recipes import build_data, build_loader, model_notes, open_model
-from pellucid.recipes.model import About
+from pellucid.recipes.model import About, framing_note
 from pellucid.recipes.own_network import trusting
 from pellucid.recipes.predict import inputs
 from pellucid.recipes.predict_boxes import Detector
@@ -143,7 +143,10 @@ class Model(TrainedModel):
         path = Path(path)
         if path.suffix == ONNX:
             data = self.recipe.data
-            save_onnx(path, self.network, class_names=self.class_names, mean=data.mean, std=data.std)
+            framing = {"framing": framing_note(self.framing)}
+            save_onnx(
+                path, self.network, class_names=self.class_names, mean=data.mean, std=data.std, metadata=framing
+            )  # fmt: skip
             return
         if path.suffix != ".safetensors":
             raise InputError(f"{path}: expected a name that ends in .safetensors or .onnx")
@@ -183,14 +186,12 @@ class Model(TrainedModel):
 
 
 def load(path: str | Path, *, best: bool = False, trust: bool = False) -> Model:
-    """A model: of a weights file (.safetensors), or of a run's folder (its last, or its best).
+    """A model: of a weights file (.safetensors), an ONNX file, or of a run's folder (its last, or its best).
 
     trust: run code that the file names: layers or networks of people's own that aren't imported already.
     Raises PellucidError where there is none, it's damaged, or names code that isn't trusted.
     """
     path = Path(path)
-    if path.suffix == ONNX:
-        raise InputError(f"{path}: ONNX files are written, not read: expected a .safetensors file or a run's folder")
     with trusting(trust):
         found = open_model(path, best=best)
     about = (getattr(found, name) for name in About._fields)

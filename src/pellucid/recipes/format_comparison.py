@@ -13,7 +13,8 @@ from pellucid.plan.weight_levels import WIDTHS
 from pellucid.precision import quantize
 from pellucid.recipes.data import build_data, build_loader
 from pellucid.recipes.format_report import FormatRow, compare_formats, in_formats
-from pellucid.recipes.model import Model, open_model
+from pellucid.recipes.model import Model
+from pellucid.recipes.opened import open_model
 from pellucid.recipes.shrink import calibration_images, open_shrunk
 
 

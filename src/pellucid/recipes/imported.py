@@ -1,30 +1,36 @@
-"""Models whose weights come from elsewhere: pretrained ones, and runs made of PyTorch's files."""
+"""Models whose weights come from elsewhere: pretrained ones, ONNX files, and runs made of PyTorch's files."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
-from pellucid.data.framing import Framing
+from pellucid.data.framing import Framing, Rule
 from pellucid.data.held_out import HeldOut
 from pellucid.errors import PellucidError
+from pellucid.exchange.onnx_import import import_onnx
 from pellucid.exchange.pretrained import PRETRAINED, load_pretrained
 from pellucid.exchange.torch_files import read_torch
 from pellucid.exchange.torch_names import load_torch
 from pellucid.files import write_whole
-from pellucid.ops.arrays import Array, Pair
+from pellucid.network import Network
+from pellucid.ops.arrays import Array, Pair, Shape
 from pellucid.recipes.check import check_choices
-from pellucid.recipes.model import Model, model_notes
+from pellucid.recipes.model import Model, model_notes, read_framing
 from pellucid.recipes.network import build_network, build_task
-from pellucid.recipes.schema import DataSettings, Recipe
+from pellucid.recipes.schema import Choice, DataSettings, Recipe, TrainingSettings
 from pellucid.recipes.write import recipe_toml
+from pellucid.recipes.written import written
 from pellucid.training.folder import RUNS, RunFolder, create_run_folder
 from pellucid.weights import save_model
 
 CHANNELS = 3
+IMAGENET = 1000  # classes
 
 
 def imagenet_names() -> tuple[str, ...]:
@@ -42,7 +48,7 @@ def pretrained_model(name: str) -> Model:
         raise PellucidError(f"network {name}: no pretrained weights, there are some for {', '.join(PRETRAINED)}")
     used = PRETRAINED[name]
     names, file = imagenet_names(), used.file()
-    recipe = _recipe(name, name, f"Weights from {file.name}", used.size, used.mean, used.std)
+    recipe = _recipe(name, {"name": name}, f"Weights from {file.name}", used.size, used.mean, used.std)
     shape = (CHANNELS, *used.size)
     network = build_network(recipe, shape, len(names), seed=None)
     load_pretrained(network, name)
@@ -69,10 +75,10 @@ def import_torch_run(
     """
     arrays = read_torch(file)
     outputs = _outputs(arrays, file)
-    names = tuple(class_names) or (imagenet_names() if outputs == 1000 else tuple(map(str, range(outputs))))
+    names = tuple(class_names) or default_names(outputs)
     if len(names) != outputs or len(set(names)) < outputs:
         raise PellucidError(f"{file}: {outputs} outputs, got {len(set(names))} different names of classes")
-    recipe = _recipe(name, network, f"Weights from {file.name}", size, tuple(mean), tuple(std))
+    recipe = _recipe(name, {"name": network}, f"Weights from {file.name}", size, tuple(mean), tuple(std))
     shape = (CHANNELS, *size)
     made = build_network(recipe, shape, outputs, seed=None)
     found = load_torch(made, arrays, str(file))
@@ -82,16 +88,113 @@ def import_torch_run(
     return run, found
 
 
+def onnx_file_model(
+    file: Path,
+    name: str = "",
+    *,
+    size: Pair | None = None,
+    mean: Sequence[float] = (),
+    std: Sequence[float] = (),
+    class_names: Sequence[str] = (),
+) -> Model:
+    """The network of an ONNX file, to be asked as any trained model: a classifier, or one that labels every pixel.
+
+    A softmax at its end is left out, since a classifier here gives logits. size: (height, width), where the file
+    leaves it open. mean, std, class_names: where the file doesn't say; names are by default ImageNet's for 1,000
+    classes, else 0, 1, ... Raises PellucidError where it can't be read, or what it gives is neither.
+    """
+    found = import_onnx(file, size=size, logits=True)
+    network, task = found.network, _task(found.network, file)
+    classes = network.output_shape[0]
+    names = tuple(class_names) or found.class_names or default_names(classes)
+    if len(names) != classes or len(set(names)) < classes:
+        raise PellucidError(f"{file}: {classes} outputs, got {len(set(names))} different names of classes")
+    layers: Choice = {"name": "layers", "layers": written(network.layer)}
+    shape = network.input_shape
+    sides = (shape[1], shape[2]) if len(shape) == 3 else None
+    mean, std = (tuple(given) or said for given, said in ((mean, found.mean), (std, found.std)))
+    _check_channels(file, {"mean": mean, "std": std}, shape[0])
+    recipe = _recipe(
+        name or _plain(file.stem), layers | ({"head": found.head} if found.head else {}),
+        f"Weights from {file.name}", sides, tuple(mean), tuple(std), task=task, batch_size=32,
+    )  # fmt: skip
+    try:
+        framing = read_framing(found.metadata["framing"], _as_image(shape), file)
+    except (PellucidError, KeyError, TypeError, ValueError):
+        rule: Rule = "own" if sides is None else "canvas" if task == "segment" else "stretch"
+        framing = Framing(rule, *_framed(shape))
+    ids = tuple(range(1, classes + 1))
+    return Model(network, build_task(recipe, names), recipe, shape, names, file, framing, HeldOut(0), ids)
+
+
+def import_onnx_run(file: Path, name: str, **settings: Any) -> tuple[RunFolder, Model]:
+    """A new run runs/<name> of an ONNX file's network; settings: see `onnx_file_model`."""
+    model = onnx_file_model(file, name, **settings)
+    run = create_run_folder(name, RUNS / name)
+    write_whole(run.recipe, recipe_toml(model.recipe).encode())
+    notes = model_notes(model.recipe, model.image_shape, model.class_names, model.framing)
+    save_model(run.model, model.network, notes)
+    return run, model
+
+
+def _task(network: Network, file: Path) -> str:
+    """What a network is for, by the shape of what it gives."""
+    output = network.output_shape
+    if len(network.nodes.outputs) == 1 and len(output) == 1:
+        return "classify"
+    if len(network.nodes.outputs) == 1 and len(output) == 3 and output[1:] == network.input_shape[1:]:
+        return "segment"
+    raise PellucidError(
+        f"{file}: outputs of shape {output}, expected one number a class, or one a class and pixel "
+        "(pellucid.exchange.onnx_import reads the network alone)"
+    )
+
+
+def default_names(classes: int) -> tuple[str, ...]:
+    """ImageNet's names for 1,000 classes, else 0, 1, ..."""
+    return imagenet_names() if classes == IMAGENET else tuple(map(str, range(classes)))
+
+
+def _check_channels(file: Path, given: dict[str, Sequence[float]], channels: int) -> None:
+    for name, values in given.items():
+        if values and len(values) != channels:
+            raise PellucidError(f"{file}: {name} of {len(values)} numbers, expected {channels}, one a channel")
+
+
+def _as_image(shape: Shape) -> tuple[int, int, int]:
+    return (shape[0], shape[1], shape[2]) if len(shape) == 3 else (1, 1, math.prod(shape))
+
+
+def _framed(shape: Shape) -> tuple[int, Pair]:
+    C, H, W = _as_image(shape)
+    return C, (H, W)
+
+
+def _plain(name: str) -> str:
+    """A name that a run can have."""
+    return "".join(sign if sign.isalnum() or sign in "-_." else "-" for sign in name).strip(".-")[:100] or "onnx"
+
+
 def _recipe(
-    name: str, network: str, description: str, size: Pair, mean: tuple[float, ...], std: tuple[float, ...]
+    name: str,
+    network: Choice,
+    description: str,
+    size: Pair | None,
+    mean: tuple[float, ...],
+    std: tuple[float, ...],
+    *,
+    task: str = "classify",
+    batch_size: int = 128,
 ) -> Recipe:
     """How a network would be trained on, on pictures of that kind."""
     recipe = Recipe(
         name=name,
         description=description,
-        network={"name": network},
+        network=network,
+        task={"name": task},
         optimizer={"name": "adamw", "rate": 0.001, "weight_decay": 0.01},
         data=DataSettings(source="pictures", size=size, mean=mean, std=std),
+        training=TrainingSettings(batch_size=batch_size),
     )
     check_choices(recipe)
     return msgspec.convert(msgspec.to_builtins(recipe), Recipe)

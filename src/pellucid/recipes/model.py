@@ -95,9 +95,14 @@ def model_notes(
         "recipe": recipe_toml(recipe),
         "image_shape": json.dumps(list(image_shape)),
         "class_names": json.dumps(list(class_names)),
-        "framing": json.dumps({"rule": framing.rule, "shrink": framing.shrink, "white": framing.white}),
+        "framing": framing_note(framing),
         **({"class_ids": json.dumps(list(class_ids))} if class_ids is not None else {}),
     }
+
+
+def framing_note(framing: Framing) -> str:
+    """How a file says how pictures become its network's input."""
+    return json.dumps({"rule": framing.rule, "shrink": framing.shrink, "white": framing.white})
 
 
 def dataset_notes(recipe: Recipe, dataset: Dataset) -> dict[str, str]:
@@ -111,7 +116,7 @@ def dataset_notes(recipe: Recipe, dataset: Dataset) -> dict[str, str]:
     return model_notes(recipe, dataset.image_shape, dataset.class_names, framing, dataset.class_ids)
 
 
-def open_model(path: Path, *, best: bool = False) -> Model:
+def open_saved(path: Path, *, best: bool = False) -> Model:
     """The model of a run folder (its last, or its best), or of a model file.
 
     Raises PellucidError where there is none, it's damaged, or its weights don't fit its recipe.
@@ -147,18 +152,23 @@ def _framing(notes: Mapping[str, str], recipe: Recipe, image_shape: Shape, file:
     """
     C, H, W = image_shape if len(image_shape) == 3 else (1, 1, image_shape[0])
     if "framing" in notes:
-        said = parse_json(notes["framing"], str(file))
-        rule, shrink, white = said["rule"], said["shrink"], said["white"]
-        number = type(white) in {int, float} and 0 < white <= LARGEST
-        if rule not in get_args(Rule) or type(shrink) is not bool or not (white is None or number):
-            raise ValueError(f"framing {said}")
-        return Framing(rule, C, (H, W), shrink, white)
+        return read_framing(notes["framing"], (C, H, W), file)
     if recipe.task["name"] == "classify":
         pictures = C != 1 or H != W or parse_json(notes.get("pictures", "false"), str(file))
         return Framing("stretch" if pictures else "character", C, (H, W))
     # it learnt from scenes, unless a size was asked for, which those don't take, or nothing was said of scenes
     folder = recipe.data.source != "mnist" and (recipe.data.size is not None or recipe.data.scenes is None)
     return Framing("canvas" if folder else "own", C, (H, W), shrink=recipe.data.size is not None)
+
+
+def read_framing(text: str, image_shape: tuple[int, int, int], file: Path) -> Framing:
+    """What `framing_note` wrote. Raises ValueError, TypeError or KeyError for anything else."""
+    said = parse_json(text, str(file))
+    rule, shrink, white = said["rule"], said["shrink"], said["white"]
+    number = type(white) in {int, float} and 0 < white <= LARGEST
+    if rule not in get_args(Rule) or type(shrink) is not bool or not (white is None or number):
+        raise ValueError(f"framing {said}")
+    return Framing(rule, image_shape[0], image_shape[1:], shrink, white)
 
 
 def _image_shape(notes: Mapping[str, str], file: Path) -> Shape:

@@ -20,8 +20,9 @@ from pellucid.plan.weight_levels import WIDTHS, checked_bits
 from pellucid.precision import quantization_aware, quantize
 from pellucid.precision.storage import is_integer, load_integer, save_integer
 from pellucid.recipes.data import build_data, build_loader
-from pellucid.recipes.model import AnyModel, Model, model_notes, names_of_classes, open_model, parse_notes
+from pellucid.recipes.model import AnyModel, Model, model_notes, names_of_classes, parse_notes
 from pellucid.recipes.network import build_task
+from pellucid.recipes.opened import open_model
 from pellucid.recipes.schema import Recipe
 from pellucid.recipes.trainer import build_trainer
 from pellucid.training import Callback
@@ -81,7 +82,7 @@ def open_any(path: Path, *, best: bool = False) -> AnyModel:
 
     Raises PellucidError where there is none, or it is damaged.
     """
-    if not path.is_file() or not is_integer(path):
+    if not path.is_file() or path.suffix == ".onnx" or not is_integer(path):
         return open_model(path, best=best)
     network, notes = load_integer(path)
     if "recipe" not in notes:  # of version 0.1: the run's model, which it was made from, says it

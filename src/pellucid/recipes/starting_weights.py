@@ -12,7 +12,7 @@ from pellucid.network import Network
 from pellucid.ops.arrays import Shape
 from pellucid.parameter_groups import ParameterGroup
 from pellucid.precision import quantization_aware
-from pellucid.recipes.model import open_model
+from pellucid.recipes.opened import open_model
 from pellucid.recipes.schema import Recipe
 from pellucid.zoo.backbone import adopt_backbone, has_stages
 from pellucid.zoo.fcn import adopt

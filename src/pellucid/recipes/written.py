@@ -41,12 +41,28 @@ def written(layer: Layer) -> str:
     return json.dumps(_described(layer, layer))
 
 
-def read_layers(classes: int, layers: str) -> Layer:
-    """What `written` wrote. Raises PellucidError where the text is damaged, or names code that isn't trusted."""
-    made = _made(parse_json(layers, "network layers"))
+def read_layers(classes: int, layers: str, head: str = "") -> Layer:
+    """What `written` wrote. Raises PellucidError where the text is damaged, or names code that isn't trusted.
+
+    head: name of a node of the outermost graph whose layer gives one number a class: it is made for `classes`.
+    """
+    text = parse_json(layers, "network layers")
+    if head:
+        _set_classes(text, head, classes)
+    made = _made(text)
     if not isinstance(made, Layer):
         raise PellucidError(f"network layers: expected a layer, got {type(made).__name__}")
     return made
+
+
+def _set_classes(text: Any, head: str, classes: int) -> None:
+    """Let a node's layer have so many outputs, which is its first argument."""
+    try:
+        found = [part for part in text["arguments"] if part["name"] == head]
+        arguments = found[0]["node"]["arguments"]
+        arguments[0] = classes
+    except (KeyError, TypeError, IndexError):
+        raise PellucidError(f"network layers: no node {head[:100]!r} whose outputs are the classes") from None
 
 
 KNOWN_NETWORKS: dict[str, Callable[..., Layer]] = {**NETWORKS, "layers": read_layers}

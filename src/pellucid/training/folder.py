@@ -128,6 +128,13 @@ def point_last(folder: Path) -> None:
         raise PellucidError(f"cannot make the link {link}: {error.strerror or error}") from error
 
 
+def find_run(name: str | Path) -> Path:
+    """A path as it is where something lies there, else that of the run of this name in runs/, if there is one."""
+    path = Path(name)
+    named = RUNS / path
+    return named if len(path.parts) == 1 and not path.exists() and RunFolder(named).recipe.exists() else path
+
+
 def open_run_folder(path: Path) -> RunFolder:
     """The folder of an earlier run. Raises PellucidError where there is none."""
     if not RunFolder(path).recipe.exists():
