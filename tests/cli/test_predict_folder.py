@@ -14,8 +14,7 @@ from pellucid import cli
 from pellucid.data.framing import Framing
 from pellucid.exchange.pretrained import PRETRAINED
 from pellucid.network import Network
-from pellucid.recipes import load_recipe, model_notes
-from pellucid.recipes import open_model
+from pellucid.recipes import load_recipe, model_notes, open_model
 from pellucid.recipes.predict import guess
 from pellucid.recipes.predict_files import guess_files, pictures_in
 from pellucid.weights import save_model

@@ -15,9 +15,25 @@ from pellucid.errors import PellucidError
 from pellucid.exchange.onnx_export import onnx_model, save_onnx
 from pellucid.exchange.onnx_file import parse_onnx
 from pellucid.exchange.onnx_import import Imported, import_onnx, to_network
-from pellucid.graph import Graph, Node, Sequential
-from pellucid.layers import Add, Conv2d, Flatten, Linear, ReLU, training
+from pellucid.graph import Branches, Graph, Node, Sequential
+from pellucid.layers import (
+    Add,
+    Conv2d,
+    Flatten,
+    Identity,
+    LayerNorm,
+    Linear,
+    MaxPool2d,
+    ReLU,
+    Reshape,
+    Softmax,
+    Tanh,
+    Transpose,
+    training,
+)
+from pellucid.layers.joins import Concat as Join
 from pellucid.network import Network
+from pellucid.plan import answering
 from pellucid.zoo import NETWORKS
 
 onnx = pytest.importorskip("onnx")
@@ -203,3 +219,24 @@ def test_all_that_is_missing_is_named_at_once() -> None:
 def test_open_sides_take_a_size() -> None:
     found = back(one_node("Relu", ["N", 3, "H", "W"]), size=(5, 6)).network
     assert found.output_shape == (3, 5, 6)
+
+
+def test_plans_answer_for_values_of_any_rank() -> None:
+    layers = (
+        Conv2d(6, 3),
+        Reshape(2, 3, 6, 5),
+        Branches(Identity(), Tanh(), join=Join()),
+        Transpose(1, 0, 2, 3),
+        ReLU(),
+        Reshape(12, 6, 5),
+        MaxPool2d(2),
+        Softmax(0),
+        Reshape(12, 6),
+        LayerNorm((6,)),
+        Flatten(),
+        Linear(4),
+    )
+    network = Network(Sequential(*layers), (2, 8, 7), seed=1)
+    x = images(network, 3)
+    y = network.forward(x)
+    np.testing.assert_allclose(answering(network)(x), y, atol=1e-5 * float(np.abs(y).max()))

@@ -137,7 +137,7 @@ class _Making:
         if kind is GlobalAvgPool2d:
             return "pool"
         if kind is Concat:
-            return "concat"
+            return "concat" if len(seen[0]) in {1, 3} else "layer"
         return "bounds" if _bounds(layer) is not None else "layer"
 
     def _sole(self, name: str) -> int | None:

@@ -139,9 +139,9 @@ class Plan:
         self._bound = base
 
     def _stored(self, name: str) -> Shape:
-        """Shape of the memory of a value: images channels last."""
+        """Shape of the memory of a value: images channels last, whatever else as it is."""
         one = self.shapes[name]
-        return (self.shape[0], *one[1:], one[0])
+        return (self.shape[0], *one[1:], one[0]) if len(one) == 3 else (self.shape[0], *one)
 
     def _layer(self, step: Operation) -> Callable[[dict[str, Array]], None]:
         """What runs a layer over views of its inputs."""
@@ -156,8 +156,7 @@ class Plan:
 
     def _seen_as(self, name: str, stored: Array) -> Array:
         """A value as layers see it."""
-        one = self.shapes[name]
-        rows = stored.reshape(self.shape[0], *one[1:], one[0])
+        rows, one = stored.reshape(self._stored(name)), self.shapes[name]
         return rows.transpose(0, 3, 1, 2) if len(one) == 3 else rows
 
     def __call__(self, x: Array) -> Any:
