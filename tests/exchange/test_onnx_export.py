@@ -10,25 +10,60 @@ from exchange.onnx_networks import by_definition, error, images, run_onnx, untra
 from pellucid.cli import main
 from pellucid.errors import PellucidError
 from pellucid.exchange.onnx_export import OPSET, onnx_model, save_onnx
+from pellucid.exchange.onnx_file import parse_onnx
+from pellucid.exchange.onnx_import import to_network
+from pellucid.exchange.onnx_operators import WRITERS
 from pellucid.graph import Branches, Residual, Sequential
 from pellucid.layers import (
+    ELU,
+    GELU,
+    SELU,
     Add,
     AvgPool2d,
     Clip,
+    Constant,
     Conv2d,
     ConvTranspose2d,
+    DepthToSpace,
+    Divide,
     Dropout,
+    Expand,
     Flatten,
     GlobalAvgPool2d,
+    GlobalMaxPool2d,
+    GroupNorm,
+    HardSigmoid,
+    HardSwish,
     Identity,
+    InstanceNorm2d,
     Layer,
+    LayerNorm,
     LeakyReLU,
     Linear,
+    LocalResponseNorm,
+    LogSoftmax,
+    MatMul,
+    Maximum,
     MaxPool2d,
+    Minimum,
+    Mish,
     Multiply,
+    Pad,
+    PReLU,
+    Reduce,
+    Reshape,
+    Resize,
+    Scale,
+    Shift,
     Sigmoid,
     SiLU,
+    Slice,
+    Softmax,
+    Softplus,
+    SpaceToDepth,
+    Subtract,
     Tanh,
+    Transpose,
 )
 from pellucid.network import Network
 from pellucid.precision import quantization_aware
@@ -73,15 +108,47 @@ def test_the_zoo_goes_out(name: str) -> None:
         Branches(GlobalAvgPool2d(flatten=False), Identity(), SiLU(), join=Add()),
         Residual(Branches(Conv2d(4, 1), Sigmoid(), join=Multiply())),
         Sequential(Dropout(0.3), Flatten(), Linear(5, bias=False)),
+        Sequential(ELU(0.5), SELU(), Softplus(), Mish()),
+        Sequential(HardSigmoid(), HardSwish(), GELU(), GELU(tanh=True)),
+        Sequential(PReLU(), Softmax(1), LogSoftmax(2)),
+        Sequential(GroupNorm(2), InstanceNorm2d(epsilon=1e-3), LayerNorm((11, 10))),
+        Sequential(LocalResponseNorm(3, alpha=0.5), LayerNorm((1,), axes=2, bias=False)),
+        Sequential(Scale((4, 1, 1)), Shift((10,)), Resize((7, 15), mode="linear", antialias=True)),
+        Branches(Constant((4, 1, 1)), Identity(), join=Multiply()),
+        Sequential(Resize(scale=(2.5, 0.5), mode="cubic", exclude_outside=True), GlobalMaxPool2d()),
+        Resize((5, 6), mode="linear", coordinates="tf_crop_and_resize", region=(0.1, -0.5, 0.7, 1.5), outside=3.0),
+        Resize(scale=2.0, coordinates="asymmetric", nearest="floor"),
+        Sequential(Pad((1, 2), (0, 1), mode="reflect"), Slice((0, -2, 1), (3, None, 9), (2, -3, 2))),
+        Sequential(Pad((1, 1, 0), (0, 0, 1), value=2.0), Reduce("min", (0,), keepdims=True), Expand(6, 12, 11)),
+        Sequential(DepthToSpace(2), Transpose(2, 0, 1), Reshape(4, 5, 22), GlobalMaxPool2d(flatten=False)),
+        Sequential(Pad((1, 0), (0, 0)), SpaceToDepth(2), DepthToSpace(2, columns_first=False)),
+        Sequential(Pad((1, 0), (0, 0)), SpaceToDepth(2, columns_first=False), Reduce("sum", (0, 2))),
+        Sequential(GlobalAvgPool2d(), Expand(2, 3, 4)),
+        Branches(Tanh(), Softplus(), join=Divide()),
+        Branches(Tanh(), Identity(), join=Subtract()),
+        Branches(Tanh(), Identity(), SELU(), join=Maximum()),
+        Branches(Tanh(), Identity(), join=Minimum()),
+        Branches(Identity(), Transpose(0, 2, 1), join=MatMul()),
     ],
     ids=repr,
 )
 def test_settings_go_out(layer: Layer) -> None:
     network = Network(layer, (4, 11, 10), seed=3)
+    network.vector += 0.1 * np.random.default_rng(1).standard_normal(network.vector.size).astype(np.float32)
     model = onnx_model(network)
     onnx.checker.check_model(model, full_check=True)
     x = images(network) - np.float32(0.5)
     assert error(run_onnx(model, x), by_definition(network, x)) < 1e-5
+    back = to_network(parse_onnx(model.SerializeToString(), "x.onnx")).network
+    assert error(back.forward(x), by_definition(network, x)) < 1e-5
+
+
+def test_every_layer_has_a_form() -> None:
+    import pellucid.layers as package
+
+    layers = {kind for kind in vars(package).values() if isinstance(kind, type) and issubclass(kind, Layer)}
+    missing = {kind.__name__ for kind in layers if not any(base in WRITERS for base in kind.__mro__)}
+    assert missing == {"Layer", "Join"}
 
 
 def test_a_shared_weight_is_there_once() -> None:

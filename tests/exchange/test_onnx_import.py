@@ -40,7 +40,8 @@ onnx = pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
 
 LARGE = {"light_bvlc_alexnet", "light_vgg19", "light_zfnet512"}  # 60 to 143 million weights
-FCN = {"fcn-small", "fcn8", "fcn16", "fcn32"}  # where what depends on a second map's size is a fixed frame or part
+FCN = {"fcn-small", "fcn8", "fcn16", "fcn32", "detector-pyramid", "unet-pyramid"}
+"""Where what depends on a second map's size is a fixed frame or part."""
 
 
 def back(model: Any, **settings: Any) -> Imported:

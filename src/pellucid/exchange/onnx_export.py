@@ -5,6 +5,7 @@ float32. What the network doesn't hold, how pixels become its input and what its
 
     class_names     JSON, a list
     mean, std       JSON, one number a channel, where white is 1: the input is (pixels / 255 - mean) / std
+    untrained       JSON, names of tensors that are weights and don't learn
 
 `pixels=True` makes that normalisation the first nodes of the file, which then takes bytes.
 """
@@ -34,6 +35,8 @@ IR_VERSION = 10
 
 BATCH = "N"
 WHITE = 255
+STATISTICS = ("running_mean", "running_variance")
+"""What no network trains; the operator says so."""
 
 
 def onnx_model(
@@ -75,7 +78,12 @@ def onnx_model(
     model = helper.make_model(
         graph, producer_name="pellucid", opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION
     )
-    notes = {"class_names": list(class_names), "mean": list(mean), "std": list(std)}
+    fixed = [
+        name
+        for name, parameter in network.parameters.items()
+        if not parameter.trained and name.rpartition(".")[2] not in STATISTICS
+    ]
+    notes = {"class_names": list(class_names), "mean": list(mean), "std": list(std), "untrained": fixed}
     given = {key: json.dumps(value) for key, value in notes.items() if value}
     helper.set_model_props(model, {**given, **(metadata or {})})
     return model

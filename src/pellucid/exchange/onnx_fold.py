@@ -319,16 +319,21 @@ def _reduce(function: Callable[..., Any], newest: int) -> Callable[[Call], Array
         if axes is None:
             return call[0]
         options: dict[str, Any] = {"dtype": x.dtype} if function is np.sum else {}
-        if function is np.max and not math.prod(x.shape[axis] for axis in axes):
-            options["initial"] = -np.inf if x.dtype.kind == "f" else False if x.dtype.kind == "b" else _least(x.dtype)
+        if function in {np.max, np.min} and not math.prod(x.shape[axis] for axis in axes):
+            options["initial"] = _end(x.dtype, largest=function is np.min)
         y = function(x, axis=tuple(axes), keepdims=bool(call.get("keepdims", 1)), **options)
         return np.asarray(y).astype(call[0].dtype)
 
     return fold
 
 
-def _least(dtype: np.dtype[Any]) -> int:
-    return int(np.iinfo(dtype).min)
+def _end(dtype: np.dtype[Any], *, largest: bool) -> Any:
+    """The largest or the smallest number of a type: the minimum, or maximum, of none."""
+    if dtype.kind == "f":
+        return np.inf if largest else -np.inf
+    if dtype.kind == "b":
+        return largest
+    return np.iinfo(dtype).max if largest else np.iinfo(dtype).min
 
 
 def _dropout(call: Call) -> list[Array]:
@@ -571,7 +576,6 @@ def resizing(call: Call, shape: Shape) -> Resizing:
             if not 0 < factor < 1 << 20:
                 raise PellucidError(f"scales {factors[:8]}")
             lengths[axis], every[axis] = math.floor(shape[axis] * factor), factor
-    room_for(lengths)
     regions = [(0.0, 1.0)] * rank
     if roi is not None and roi.size == 2 * len(axes):
         ends = [float(number) for number in roi.reshape(-1)]
@@ -612,6 +616,7 @@ def _resize(call: Call) -> Array:
     x = _wide(call[0])
     work = x.astype(np.float64) if x.dtype.kind != "f" else x
     asked = resizing(call, x.shape)
+    room_for(asked.sizes)
     beyond = np.zeros(asked.sizes, bool)
     for axis in range(x.ndim):
         size, out = x.shape[axis], asked.sizes[axis]
@@ -726,6 +731,7 @@ FOLDS: dict[str, Callable[[Call], Folded]] = {
     "Range": _range,
     "ReduceMax": _reduce(np.max, 18),
     "ReduceMean": _reduce(np.mean, 18),
+    "ReduceMin": _reduce(np.min, 18),
     "ReduceSum": _reduce(np.sum, 13),
     "Relu": _pointwise(lambda x, c: np.maximum(x, 0)),
     "Reshape": _reshape,

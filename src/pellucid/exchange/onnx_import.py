@@ -22,7 +22,7 @@ from pellucid.errors import PellucidError
 from pellucid.exchange.onnx_file import FileInput, FileNode, OnnxFile, read_onnx_file, shown
 from pellucid.exchange.onnx_fold import FOLDS, MOST_NUMBERS
 from pellucid.exchange.onnx_readers import READERS
-from pellucid.exchange.onnx_reading import PRIME, At, Known, Reading, Unknown, fold_at
+from pellucid.exchange.onnx_reading import PRIME, At, Known, Reading, Unknown, Value, fold_at
 from pellucid.graph import INPUT, Graph, Node
 from pellucid.layers import (
     AvgPool2d,
@@ -91,7 +91,9 @@ def _network(file: OnnxFile, size: Pair | None, logits: bool) -> Imported:
     needed = _needed(file)
     given = _only_input(file, needed)
     batch, shape = _input_shape(given, size)
-    reading = Reading(file, batch, {}, shape)
+    fixed = _note(file, "untrained")
+    untrained = frozenset(str(name) for name in fixed) if isinstance(fixed, list) else frozenset()
+    reading = Reading(file, batch, {}, shape, untrained=untrained)
     reading.values |= {name: Known(array, name, True) for name, array in file.tensors.items()}
     reading.values |= {other.name: None for other in file.inputs}
     reading.values[given.name] = Unknown(INPUT, shape, given.dtype.kind in "iu")
@@ -161,7 +163,7 @@ def _read(reading: Reading, node: FileNode) -> str | None:
     try:
         if operator not in (FOLDS if fixed else READERS):
             raise PellucidError("not among the operators that are read")
-        if fixed:
+        if fixed and not (operator == "Expand" and _by_sample(values)):
             fold_at(at)
         else:
             if integers and operator not in {"Cast", "Shape", "Size"}:
@@ -174,6 +176,11 @@ def _read(reading: Reading, node: FileNode) -> str | None:
     for name in filter(None, node.outputs):
         reading.values.setdefault(name, None)
     return None
+
+
+def _by_sample(values: Sequence[Value | None]) -> bool:
+    """Whether constants are to be repeated as often as there are samples."""
+    return len(values) > 1 and isinstance(values[1], Known) and values[1].of_the_batch
 
 
 def _output(reading: Reading, name: str) -> Unknown:

@@ -10,26 +10,58 @@ import numpy as np
 from pellucid import ops
 from pellucid.graph import Node
 from pellucid.layers import (
+    ELU,
+    GELU,
+    SELU,
     Add,
     AvgPool2d,
     BatchNorm2d,
     Clip,
+    Constant,
     Conv2d,
     ConvTranspose2d,
+    DepthToSpace,
+    Divide,
     Dropout,
+    Expand,
     Flatten,
     GlobalAvgPool2d,
+    GlobalMaxPool2d,
+    GroupNorm,
+    HardSigmoid,
+    HardSwish,
     Identity,
+    InstanceNorm2d,
     Layer,
+    LayerNorm,
     LeakyReLU,
     Linear,
+    LocalResponseNorm,
+    LogSoftmax,
+    MatMul,
+    Maximum,
     MaxPool2d,
+    Minimum,
+    Mish,
     Multiply,
+    Pad,
     Parameter,
+    PReLU,
+    Reduce,
     ReLU,
+    Reshape,
+    Resize,
+    Scale,
+    Shift,
     Sigmoid,
     SiLU,
+    Slice,
+    Softmax,
+    Softplus,
+    SpaceToDepth,
+    Subtract,
     Tanh,
+    Transpose,
 )
 from pellucid.layers.joins import Concat
 from pellucid.layers.resize import CropLike, RepeatEdges
@@ -210,7 +242,180 @@ def _crop_like(writer: Writer, node: Node) -> None:
     writer.node("Slice", [writer.inputs(node)[0], *names], writer.values[node.name])
 
 
+def _numbers(writer: Writer, node: Node, part: str, values: Sequence[int]) -> str:
+    return writer.constant(writer.inner(node, part), np.asarray(values, np.int64))
+
+
+def _weighed(operator: str, *settings: str, **names: str) -> Write:
+    """As `_plain`, with the layer's parameters as further inputs."""
+
+    def write(writer: Writer, node: Node) -> None:
+        tensors = [writer.parameter(parameter) for parameter in node.layer.parameters().values()]
+        attributes = {key: getattr(node.layer, key) for key in settings}
+        attributes |= {key: getattr(node.layer, own) for key, own in names.items()}
+        writer.write(operator, node, *tensors, **attributes)
+
+    return write
+
+
+def _layer_norm(writer: Writer, node: Node) -> None:
+    layer: Any = node.layer
+    tensors = [writer.parameter(parameter) for parameter in layer.parameters().values()]
+    writer.write("LayerNormalization", node, *tensors, axis=-layer.axes, epsilon=layer.epsilon)
+
+
+def _along(operator: str) -> Write:
+    """The writer of a softmax along an axis of the sample."""
+
+    def write(writer: Writer, node: Node) -> None:
+        layer: Any = node.layer
+        writer.write(operator, node, axis=layer.axis + 1)
+
+    return write
+
+
+def _gelu(writer: Writer, node: Node) -> None:
+    layer: Any = node.layer
+    writer.write("Gelu", node, approximate="tanh" if layer.tanh else "none")
+
+
+def _reshape(writer: Writer, node: Node) -> None:
+    layer: Any = node.layer
+    writer.write("Reshape", node, _numbers(writer, node, "shape", (0, *layer.shape)))
+
+
+def _transpose(writer: Writer, node: Node) -> None:
+    layer: Any = node.layer
+    writer.write("Transpose", node, perm=[0, *(axis + 1 for axis in layer.axes)])
+
+
+def _expand(writer: Writer, node: Node) -> None:
+    layer: Any = node.layer
+    seen, shape = writer.inputs(node)[0], writer.shape_in(node)
+    if len(shape) < len(layer.shape):
+        inner = (0, *(1 for _ in range(len(layer.shape) - len(shape))), *shape)
+        seen = writer.node("Reshape", [seen, _numbers(writer, node, "aligned", inner)], writer.inner(node, "reshape"))
+    writer.node("Expand", [seen, _numbers(writer, node, "shape", (1, *layer.shape))], writer.values[node.name])
+
+
+def _pad(writer: Writer, node: Node) -> None:
+    layer: Any = node.layer
+    lead = [0] * (len(writer.shape_in(node)) + 1 - len(layer.before))
+    pads = _numbers(writer, node, "pads", [*lead, *layer.before, *lead, *layer.after])
+    value = writer.constant(writer.inner(node, "value"), np.asarray(layer.value, np.float32))
+    writer.write("Pad", node, pads, *([value] if layer.mode == "constant" else []), mode=layer.mode)
+
+
+def _slice(writer: Writer, node: Node) -> None:
+    layer: Any = node.layer
+    far = int(np.iinfo(np.int64).max)
+    ends = [
+        (far if step > 0 else -far) if stop is None else stop
+        for stop, step in zip(layer.stops, layer.steps, strict=True)
+    ]
+    bounds = (("starts", layer.starts), ("ends", ends), ("axes", range(1, len(ends) + 1)), ("steps", layer.steps))
+    writer.write("Slice", node, *(_numbers(writer, node, name, list(values)) for name, values in bounds))
+
+
+def _depth_to_space(writer: Writer, node: Node) -> None:
+    layer: Any = node.layer
+    writer.write("DepthToSpace", node, blocksize=layer.block, mode="CRD" if layer.columns_first else "DCR")
+
+
+def _space_to_depth(writer: Writer, node: Node) -> None:
+    """One operator; where columns come first, which that has no setting for in this opset, what it amounts to."""
+    layer: Any = node.layer
+    b = layer.block
+    if not layer.columns_first:
+        writer.write("SpaceToDepth", node, blocksize=b)
+        return
+    C, H, W = writer.shape_in(node)
+    parts = _numbers(writer, node, "parts", (0, C, H // b, b, W // b, b))
+    split = writer.node("Reshape", [writer.inputs(node)[0], parts], writer.inner(node, "split"))
+    order = [0, 1, 3, 5, 2, 4]
+    moved = writer.node("Transpose", [split], writer.inner(node, "moved"), perm=order)
+    shape = _numbers(writer, node, "shape", (0, C * b * b, H // b, W // b))
+    writer.node("Reshape", [moved, shape], writer.values[node.name])
+
+
+def _constant(writer: Writer, node: Node) -> None:
+    """The numbers, repeated as often as there are samples."""
+    layer: Any = node.layer
+    count = writer.node("Shape", writer.inputs(node), writer.inner(node, "samples"), start=0, end=1)
+    ones = _numbers(writer, node, "ones", [1] * len(layer.shape))
+    shape = writer.node("Concat", [count, ones], writer.inner(node, "shape"), axis=0)
+    name = writer.parameter(*layer.parameters().values())
+    writer.node("Expand", [name, shape], writer.values[node.name])
+
+
+def _reduce(writer: Writer, node: Node) -> None:
+    layer: Any = node.layer
+    axes = _axes(writer, node, [axis + 1 for axis in layer.axes])
+    writer.write(f"Reduce{layer.what.capitalize()}", node, axes, keepdims=int(layer.keepdims))
+
+
+def _global_max_pool(writer: Writer, node: Node) -> None:
+    layer: Any = node.layer
+    if layer.keepdims:
+        writer.write("GlobalMaxPool", node)
+    else:
+        _reduce(writer, node)
+
+
+def _resize(writer: Writer, node: Node) -> None:
+    layer: Any = node.layer
+    how, cropped = layer.how, layer.how.coordinates == "tf_crop_and_resize"
+    region = writer.constant(writer.inner(node, "region"), np.asarray(layer.region, np.float32)) if cropped else ""
+    if layer.size is not None and layer.scale is not None:
+        raise layer.error("a size or a scale, to go out as ONNX", "both")
+    if layer.size is None:
+        given = [writer.constant(writer.inner(node, "scales"), np.asarray(layer.scale, np.float32))]
+    else:
+        given = ["", _numbers(writer, node, "sizes", layer.size)]
+    settings: dict[str, Any] = {"nearest_mode": how.nearest} if how.mode == "nearest" else {}
+    settings |= {"cubic_coeff_a": how.cubic} if how.mode == "cubic" else {}
+    settings |= {"extrapolation_value": layer.outside} if cropped else {}
+    settings |= {"antialias": 1} if how.antialias else {}
+    settings |= {"exclude_outside": 1} if how.exclude_outside else {}
+    writer.write(
+        "Resize", node, region, *given, mode=how.mode, coordinate_transformation_mode=how.coordinates, axes=[2, 3],
+        **settings,
+    )  # fmt: skip
+
+
 WRITERS: dict[type[Layer], Write] = {
+    Constant: _constant,
+    DepthToSpace: _depth_to_space,
+    Divide: _plain("Div"),
+    ELU: _plain("Elu", "alpha"),
+    Expand: _expand,
+    GELU: _gelu,
+    GlobalMaxPool2d: _global_max_pool,
+    GroupNorm: _weighed("GroupNormalization", "epsilon", num_groups="groups"),
+    HardSigmoid: _plain("HardSigmoid", "alpha", "beta"),
+    HardSwish: _plain("HardSwish"),
+    InstanceNorm2d: _weighed("InstanceNormalization", "epsilon"),
+    LayerNorm: _layer_norm,
+    LocalResponseNorm: _plain("LRN", "size", "alpha", "beta", bias="k"),
+    LogSoftmax: _along("LogSoftmax"),
+    MatMul: _plain("MatMul"),
+    Maximum: _plain("Max"),
+    Minimum: _plain("Min"),
+    Mish: _plain("Mish"),
+    PReLU: _weighed("PRelu"),
+    Pad: _pad,
+    Reduce: _reduce,
+    Reshape: _reshape,
+    Resize: _resize,
+    SELU: _plain("Selu", "alpha", gamma="scale"),
+    Scale: _weighed("Mul"),
+    Shift: _weighed("Add"),
+    Slice: _slice,
+    Softmax: _along("Softmax"),
+    Softplus: _plain("Softplus"),
+    SpaceToDepth: _space_to_depth,
+    Subtract: _plain("Sub"),
+    Transpose: _transpose,
     Add: _joined("Add"),
     AvgPool2d: _avg_pool,
     BatchNorm2d: _batch_norm,

@@ -178,7 +178,7 @@ def _conv_transpose(at: At) -> None:
     sides: Any = padding if padding[0] != padding[1] or padding[2] != padding[3] else (padding[0], padding[2])
     layer = ConvTranspose2d(
         K, kernel, stride=stride, padding=sides, output_padding=(inside[0], inside[1]), dilation=geometry.dilation,
-        groups=groups, bias=bias and not any(beyond),
+        groups=groups, bias=bias and not any(beyond), frozen=weight.source in at.reading.untrained,
     )  # fmt: skip
     if not any(beyond):
         at.give(_biased(at, layer, x, K, weight))
@@ -298,7 +298,7 @@ def _expanded(at: At, value: Any, shape: Shape) -> Unknown:
 
 
 def _learns(at: At, value: Known) -> bool:
-    return value.learnt and value.array.size > 1
+    return value.learnt and value.array.size > 1 and value.source not in at.reading.untrained
 
 
 def _common(at: At) -> Shape:
@@ -659,8 +659,13 @@ def _unsqueeze(at: At) -> None:
 
 
 def _expand(at: At) -> None:
+    given, numbers = at.value(1), at.value(0)
+    if isinstance(numbers, Known):  # repeated for each sample
+        sides = given.array.reshape(-1).tolist() if isinstance(given, Known) else []
+        shape = at.sample(np.broadcast_shapes(numbers.array.shape, tuple(map(int, sides))))
+        at.give(_expanded(at, numbers, shape))
+        return
     x = at.unknown()
-    given = at.value(1)
     wanted = [int(side) for side in given.array.reshape(-1)] if isinstance(given, Known) else []
     whole = np.broadcast_shapes(at.whole(x), tuple(wanted)) if len(wanted) <= len(x.shape) + 1 else ()
     shape = at.sample(whole)
@@ -735,14 +740,16 @@ def _resize(at: At) -> None:
     if how.coordinates != "tf_crop_and_resize" and (*size, *asked.scales[2:]) == (*x.shape[1:], 1, 1):
         at.give(x)
         return
-    tops, sides = asked.regions[2], asked.regions[3]
+    tops, lefts = asked.regions[2], asked.regions[3]
     options: dict[str, Any] = {} if how.coordinates != "tf_crop_and_resize" else {
-        "region": (tops[0], sides[0], tops[1], sides[1]), "outside": asked.outside,
+        "region": (tops[0], lefts[0], tops[1], lefts[1]), "outside": asked.outside,
     }  # fmt: skip
-    exact = tuple(side / before for side, before in zip(size, x.shape[1:], strict=True)) == tuple(asked.scales[2:])
-    given: dict[str, Any] = (
-        {"size": size} if exact and at.value(3) is not None else {"scale": tuple(asked.scales[2:])}
-    )
+    scale = (asked.scales[2], asked.scales[3])
+    sides = list(zip(size, x.shape[1:], scale, strict=True))
+    exact = all(side / before == factor for side, before, factor in sides)
+    floored = all(math.floor(before * factor) == side for side, before, factor in sides)
+    given: dict[str, Any] = {"scale": scale} if floored else {"size": size, "scale": scale}
+    given = {"size": size} if exact and at.value(3) is not None else given
     layer = Resize(
         **given, mode=how.mode, coordinates=how.coordinates, nearest=how.nearest, cubic=how.cubic,
         antialias=how.antialias, exclude_outside=how.exclude_outside, **options,
@@ -782,6 +789,9 @@ def _dropout(at: At) -> None:
     x = at.unknown()
     if at.wants(1):
         raise RefusedError("what was kept as a second output")
+    training = at.known(2)
+    if training is not None and bool(training.array.reshape(-1)[0]):
+        raise RefusedError("that drops in inference too")
     ratio = at.known(1) if at.opset >= 12 else None
     rate = at.get("ratio", 0.5) if at.opset < 12 else 0.5 if ratio is None else float(ratio.array.reshape(()))
     at.give(at.emit(Dropout(_short(rate)), x))
@@ -842,6 +852,7 @@ READERS: dict[str, Reader] = {
     "Pad": _pad,
     "ReduceMax": _reduce("max", 18),
     "ReduceMean": _reduce("mean", 18),
+    "ReduceMin": _reduce("min", 18),
     "ReduceSum": _reduce("sum", 13),
     "Relu": _simple(lambda at: ReLU()),
     "Reshape": _reshape,

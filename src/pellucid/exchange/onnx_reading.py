@@ -79,6 +79,7 @@ class Reading:
     known_as: dict[str, list[str]] = field(default_factory=dict)
     owners: dict[tuple[str, str], str] = field(default_factory=dict)
     folded: int = 0
+    untrained: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
         self.uses = Counter(name for node in self.file.nodes for name in node.inputs)

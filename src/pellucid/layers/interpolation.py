@@ -118,7 +118,8 @@ def _triangle(x: float) -> float:
 class Resize(HostLayer):
     """Images (C, H, W) brought to another height and width.
 
-    size: (H, W) of the output; or scale: factors of both, so that the output has floor(factor * side). mode:
+    size: (H, W) of the output; or scale: factors of both, so that the output has floor(factor * side); of both, the
+    size is the output's, and where its pixels lie follows from the scale. mode:
     "nearest", "linear" or "cubic"; coordinates: where its pixels lie; nearest, cubic, antialias, exclude_outside: see
     `Interpolation`. region: (top, left, bottom, right), parts of the sides, for tf_crop_and_resize; what lies beyond
     the image is `outside`.
@@ -143,8 +144,8 @@ class Resize(HostLayer):
         self.size = None if size is None else pair(size)
         self.scale = None if scale is None else scale if isinstance(scale, tuple) else (float(scale), float(scale))
         self.region, self.outside = tuple(region), float(outside)
-        if (size is None) == (scale is None):
-            raise self.error("a size or a scale", "both" if size is not None else "neither")
+        if size is None and scale is None:
+            raise self.error("a size or a scale", "neither")
         if self.scale is not None and not all(0 < factor < MOST_ROWS for factor in self.scale):
             raise self.error("factors above 0", scale)
         if mode not in MODES or coordinates not in COORDINATES or nearest not in ROUNDINGS:
