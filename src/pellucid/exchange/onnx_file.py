@@ -105,16 +105,17 @@ def _parsed(model: Any, source: str, folder: Path | None) -> OnnxFile:
         raise PellucidError(f"{len(graph.node):,} nodes, expected at most {MOST_NODES:,}")
     tensors: dict[str, Array] = {}
     for tensor in graph.initializer:
-        if not tensor.name or tensor.name in tensors:
-            raise PellucidError(f"two tensors are called {tensor.name!r}, expected a name for each")
-        tensors[tensor.name] = tensor_array(tensor, folder)
+        name = _text(tensor.name)
+        if not name or name in tensors:
+            raise PellucidError(f"two tensors are called {name!r}, expected a name for each")
+        tensors[name] = tensor_array(tensor, folder)
     if graph.sparse_initializer:
         raise PellucidError("sparse tensors, expected dense ones")
     nodes = tuple(_node(node, folder) for node in graph.node)
-    inputs = tuple(_input(value) for value in graph.input if value.name not in tensors)
-    outputs = tuple(value.name for value in graph.output)
-    _check_names(nodes, {*tensors, *(value.name for value in inputs)}, len(inputs), outputs)
-    notes = {entry.key: entry.value for entry in model.metadata_props}
+    inputs = tuple(_input(value) for value in graph.input if _text(value.name) not in tensors)
+    outputs = tuple(_text(value.name) for value in graph.output)
+    _check_names(nodes, {*tensors, *(value.name for value in inputs)}, outputs)
+    notes = {_text(entry.key): _text(entry.value) for entry in model.metadata_props}
     return OnnxFile(source, _opset(model), nodes, tensors, inputs, outputs, notes)
 
 
@@ -128,13 +129,19 @@ def _opset(model: Any) -> int:
 
 
 def _node(node: Any, folder: Path | None) -> FileNode:
-    domain = "" if node.domain in {"", "ai.onnx"} else f"{node.domain}."
+    domain = "" if node.domain in {"", "ai.onnx"} else f"{_text(node.domain)}."
     attributes: dict[str, Any] = {}
     for attribute in node.attribute:
         if attribute.name in attributes:
-            raise PellucidError(f"node {node.name!r}: attribute {attribute.name!r} twice")
-        attributes[attribute.name] = _attribute(attribute, folder)
-    return FileNode(f"{domain}{node.op_type}", node.name, tuple(node.input), tuple(node.output), attributes)
+            raise PellucidError(f"node {_text(node.name)!r}: attribute {_text(attribute.name)!r} twice")
+        attributes[_text(attribute.name)] = _attribute(attribute, folder)
+    seen, given = tuple(map(_text, node.input)), tuple(map(_text, node.output))
+    return FileNode(f"{domain}{_text(node.op_type)}", _text(node.name), seen, given, attributes)
+
+
+def _text(given: str | bytes) -> str:
+    """Text of the file; protobuf gives bytes where it isn't UTF-8."""
+    return given if isinstance(given, str) else given.decode("utf-8", "replace")
 
 
 def _attribute(attribute: Any, folder: Path | None) -> Any:
@@ -149,18 +156,18 @@ def _attribute(attribute: Any, folder: Path | None) -> Any:
 
 
 def _input(value: Any) -> FileInput:
-    kind = value.type.tensor_type
+    kind, name = value.type.tensor_type, _text(value.name)
     if not value.type.HasField("tensor_type") or kind.elem_type not in TYPES:
-        raise PellucidError(f"input {value.name!r}: expected a tensor of numbers")
+        raise PellucidError(f"input {name!r}: expected a tensor of numbers")
     if not kind.HasField("shape"):
-        return FileInput(value.name, TYPES[kind.elem_type], None)
+        return FileInput(name, TYPES[kind.elem_type], None)
     sides = tuple(int(side.dim_value) if side.HasField("dim_value") else 0 for side in kind.shape.dim)
     if any(side < 0 for side in sides) or len(sides) > MOST_AXES:
-        raise PellucidError(f"input {value.name!r}: expected a shape, got {sides[: MOST_AXES + 1]}")
-    return FileInput(value.name, TYPES[kind.elem_type], sides)
+        raise PellucidError(f"input {name!r}: expected a shape, got {sides[: MOST_AXES + 1]}")
+    return FileInput(name, TYPES[kind.elem_type], sides)
 
 
-def _check_names(nodes: Iterable[FileNode], known: set[str], inputs: int, outputs: tuple[str, ...]) -> None:
+def _check_names(nodes: Iterable[FileNode], known: set[str], outputs: tuple[str, ...]) -> None:
     """Every value is there before it is used, and given once: so there is no cycle."""
     known = known | {""}
     for node in nodes:
@@ -184,7 +191,7 @@ def shown(node: FileNode) -> str:
 
 def tensor_array(tensor: Any, folder: Path | None) -> Array:
     """A tensor of the file. Raises PellucidError where its numbers aren't those that its shape tells."""
-    name = f"tensor {tensor.name[:LONGEST_NAME]!r}"
+    name = f"tensor {_text(tensor.name)[:LONGEST_NAME]!r}"
     dtype = TYPES.get(tensor.data_type)
     if dtype is None:
         raise PellucidError(f"{name}: type {_type_name(tensor.data_type)}, expected floats, whole numbers or bools")
@@ -217,7 +224,7 @@ def _from_bytes(content: bytes, dtype: np.dtype[Any], shape: Shape, name: str) -
 
 def _outside(tensor: Any, name: str, size: int, folder: Path | None) -> bytes:
     """The bytes of a tensor that lies in another file of the same folder."""
-    entries = {entry.key: entry.value for entry in tensor.external_data}
+    entries = {_text(entry.key): _text(entry.value) for entry in tensor.external_data}
     location = entries.get("location", "")
     if folder is None:
         raise PellucidError(f"{name}: lies in another file, {location[:LONGEST_NAME]!r}")

@@ -166,7 +166,7 @@ def _read(reading: Reading, node: FileNode) -> str | None:
         if fixed and not (operator == "Expand" and _by_sample(values)):
             fold_at(at)
         else:
-            if integers and operator not in {"Cast", "Shape", "Size"}:
+            if integers and operator not in {"Cast", "DequantizeLinear", "Shape", "Size"}:
                 raise PellucidError("of bytes, expected floats")
             READERS[operator](at)
     except (PellucidError, ValueError, TypeError, IndexError, OverflowError, ZeroDivisionError) as error:

@@ -64,6 +64,7 @@ from pellucid.layers import (
     Transpose,
 )
 from pellucid.layers.joins import Concat
+from pellucid.layers.quantize import FakeQuantize
 from pellucid.layers.resize import CropLike, RepeatEdges
 from pellucid.layers.sliding import SAME, SAME_LOWER, Sliding
 from pellucid.network import Network
@@ -383,7 +384,23 @@ def _resize(writer: Writer, node: Node) -> None:
     )  # fmt: skip
 
 
+def _fake_quantize(writer: Writer, node: Node) -> None:
+    """Quantised, and back."""
+    layer: Any = node.layer
+    kinds = {
+        (int(np.iinfo(kind).min), int(np.iinfo(kind).max)): kind for kind in ("int8", "uint8", "int16", "uint16")
+    }
+    kind = kinds.get((layer.low, layer.high))
+    if kind is None:
+        raise layer.error("the bounds of a type of 8 or 16 bits, to go out as ONNX", layer.describe())
+    scale = writer.constant(writer.inner(node, "scale"), np.asarray(layer.scale, np.float32))
+    zero = writer.constant(writer.inner(node, "zero"), np.asarray(layer.zero, kind))
+    steps = writer.node("QuantizeLinear", [*writer.inputs(node), scale, zero], writer.inner(node, "steps"))
+    writer.node("DequantizeLinear", [steps, scale, zero], writer.values[node.name])
+
+
 WRITERS: dict[type[Layer], Write] = {
+    FakeQuantize: _fake_quantize,
     Constant: _constant,
     DepthToSpace: _depth_to_space,
     Divide: _plain("Div"),

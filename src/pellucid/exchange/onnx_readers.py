@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from pellucid.exchange.onnx_file import TYPES
 from pellucid.exchange.onnx_fold import (
     by_channel,
     frame,
@@ -77,6 +78,7 @@ from pellucid.layers import (
     Transpose,
 )
 from pellucid.layers.joins import Concat, Join
+from pellucid.layers.quantize import FakeQuantize
 from pellucid.layers.sliding import SAME, SAME_LOWER, Padding
 from pellucid.ops.arrays import Array, Pair, Shape
 from pellucid.ops.half import is_half
@@ -814,7 +816,46 @@ def _size(at: At) -> None:
     at.give(Known(np.asarray(math.prod(at.whole(at.unknown())), np.int64)))
 
 
+def _scalar(at: At, place: int) -> float:
+    """A scale or a zero point of the whole tensor."""
+    array = at.needed(place).array
+    if array.size != 1:
+        raise RefusedError("one scale a channel of what the network works out, expected one for all")
+    return float(array.reshape(()))
+
+
+def _quantize(at: At) -> None:
+    x, zero = at.unknown(), at.known(2)
+    given = TYPES.get(at.get("output_dtype", 2))
+    dtype = zero.array.dtype if zero is not None else given
+    if dtype is None or dtype.name not in {"int8", "uint8", "int16", "uint16"}:
+        raise RefusedError(f"to type {dtype}")
+    limits = np.iinfo(dtype)
+    offset = 0 if zero is None else int(_scalar(at, 2))
+    layer = FakeQuantize(_scalar(at, 1), offset, int(limits.min), int(limits.max))
+    made = at.emit(layer, x)
+    at.give(Unknown(made.name, made.shape, integers=True))
+
+
+def _dequantize(at: At) -> None:
+    """Of what was quantised on the same scale, nothing; of a network's bytes, their normalisation."""
+    x, zero = at.unknown(), at.known(2)
+    scale, offset = _scalar(at, 1), 0 if zero is None else int(_scalar(at, 2))
+    layer = at.layer_of(x)
+    if isinstance(layer, FakeQuantize):
+        if (layer.scale, layer.zero) != (scale, offset):
+            raise RefusedError("on another scale than it was quantised on")
+        at.give(Unknown(x.name, x.shape))
+        return
+    seen = Unknown(x.name, x.shape)
+    if offset:
+        seen = at.emit(Shift((), trained=False), seen, weights={"bias": np.asarray(-offset, np.float32)})
+    at.give(at.emit(Scale((), trained=False), seen, weights={"weight": np.asarray(scale, np.float32)}))
+
+
 READERS: dict[str, Reader] = {
+    "DequantizeLinear": _dequantize,
+    "QuantizeLinear": _quantize,
     "Add": _add,
     "AveragePool": _avg_pool,
     "BatchNormalization": _batch_norm,

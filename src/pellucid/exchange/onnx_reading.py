@@ -40,7 +40,7 @@ class Known:
     def of_the_batch(self) -> bool:
         """Whether the open batch size is among them, or a multiple of it."""
         array = self.array
-        if array.dtype.kind not in "iuf" or array.size > MOST_SHAPE or array.ndim > 1:
+        if array.dtype.kind not in "iuf" or array.dtype.itemsize < 4 or array.size > MOST_SHAPE or array.ndim > 1:
             return False
         return bool(np.any((array != 0) & (array % PRIME == 0)))
 

@@ -4,7 +4,8 @@
     BatchNorm2d [clip] [MaxPool2d]                                    the same, one product a channel
     Add, Multiply [clip]                                              rescaled once, clipped
     Concat, pools, activations, RepeatEdges, CropLike                 a part each
-    Flatten, Dropout, Identity                                        nothing: they lay out anew, or act in training
+    Flatten, Dropout, Identity, FakeQuantize                          nothing: they lay out anew, or act in training;
+                                                                      ReLU, where rounding cuts off below 0
 
 A clip is ReLU or Clip, as ReLU6 is. A layer joins the part before it where it alone sees what that gives.
 """
@@ -40,6 +41,7 @@ from pellucid.layers import (
     Tanh,
 )
 from pellucid.layers.joins import Concat
+from pellucid.layers.quantize import FakeQuantize
 from pellucid.layers.resize import CropLike, RepeatEdges
 from pellucid.ops.geometry import Geometry
 from pellucid.precision.rounding import RoundedWeights, Rounding
@@ -49,7 +51,7 @@ ACTIVATIONS = (*CLIPS, LeakyReLU, Sigmoid, Tanh, SiLU)
 POOLS = (MaxPool2d, AvgPool2d, GlobalAvgPool2d)
 MOVES = (RepeatEdges, CropLike)
 SCALED = (Conv2d, ConvTranspose2d, Linear, BatchNorm2d, Add, Multiply)
-SILENT = (Flatten, Dropout, Identity)
+SILENT = (Flatten, Dropout, Identity, FakeQuantize)
 
 KNOWN = (*SCALED, Concat, *ACTIVATIONS, *POOLS, *MOVES, *SILENT)
 
@@ -170,7 +172,7 @@ def integer_graph(nodes: Nodes) -> IntegerGraph:
     """
     if len(nodes.outputs) > 1:
         raise PellucidError(f"integer network: expected one output, got {', '.join(nodes.outputs)}")
-    nodes = rewrite(nodes, lambda node: [] if isinstance(node.layer, SILENT) else [node])
+    nodes = rewrite(nodes, lambda node: _spoken(node, nodes))
     found: list[Part] = []
     by_value: dict[str, Part] = {}
     for node in nodes:
@@ -180,6 +182,18 @@ def integer_graph(nodes: Nodes) -> IntegerGraph:
             found.append(before)
         by_value[node.name] = before
     return IntegerGraph(tuple(found), nodes.outputs[0])
+
+
+def _spoken(node: Node, nodes: Nodes) -> list[Node]:
+    """What stands for a node: nothing for one that is silent; of rounding that cuts off below 0, ReLU."""
+    layer = node.layer
+    if not isinstance(layer, SILENT):
+        return [node]
+    before = nodes.by_name.get(node.inputs[0])
+    cuts = isinstance(layer, FakeQuantize) and layer.zero == layer.low
+    if cuts and before is not None and isinstance(before.layer, SCALED):
+        return [Node(ReLU(), node.inputs, node.name)]
+    return []
 
 
 def _begun(node: Node) -> Part:

@@ -16,7 +16,7 @@ from pellucid.documents import parse_json
 from pellucid.errors import PellucidError
 from pellucid.graph import Node
 from pellucid.graph.containers import ConcatBranches
-from pellucid.layers import Layer, joins, resize
+from pellucid.layers import Layer, joins, quantize, resize
 from pellucid.layers.joins import Concat
 from pellucid.recipes.own_network import check_trust, own_network
 from pellucid.zoo import NETWORKS
@@ -26,7 +26,7 @@ def _classes() -> dict[str, type[Layer]]:
     """Every layer and container of the library by name."""
     found = {
         name: value
-        for module in (layers, joins, resize, graph)
+        for module in (layers, joins, quantize, resize, graph)
         for name, value in vars(module).items()
         if isinstance(value, type) and issubclass(value, Layer) and not name.startswith("_")
     }
