@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import difflib
 import errno
 import io
 import os
 import sys
 from collections.abc import Sequence
 
-from cyclopts import App, CycloptsError, UnknownCommandError, UnusedCliTokensError
-
 from pellucid import __version__
 from pellucid.errors import PellucidError
-from pellucid.launcher import speaks
+
+TYPE_CHECKING = False  # as typing has it, whose import takes longer than all of the help
+
+if TYPE_CHECKING:
+    from cyclopts import App, CycloptsError
 
 
 class Command:
@@ -145,11 +146,26 @@ _USERS_PROBLEM = {
 }
 
 
+HELP = "Convolutional networks in which every step can be read, checked and seen."
+
+
+def overview() -> str:
+    """What `pellucid --help` says; it needs no parser, whose import takes longer than everything else."""
+    width = max(map(len, COMMANDS))
+    lines = [f"Usage: pellucid COMMAND\n\n{HELP}\n\nCommands:"]
+    lines += [f"  {name:{width}}  {command.line}" for name, command in COMMANDS.items()]
+    lines += [f"  {'--help, -h':{width}}  Display this message, or after a command what it takes, and exit."]
+    lines += [f"  {'--version':{width}}  Display the version and exit.", "", _epilogue(EXAMPLE)]
+    return "\n".join(lines)
+
+
 def create_app() -> App:
     """The command tree; no command's module is imported yet."""
+    from cyclopts import App
+
     app = App(
         name="pellucid",
-        help="Convolutional networks in which every step can be read, checked and seen.",
+        help=HELP,
         help_epilogue=_epilogue(EXAMPLE),
         help_formatter="default" if sys.stdout.isatty() else "plain",
         help_format="plaintext",
@@ -187,13 +203,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
             stream.reconfigure(errors="backslashreplace")
     given = sys.argv[1:] if arguments is None else list(arguments)
     try:
+        if given in ([], ["--help"], ["-h"], ["--version"]):
+            print(__version__ if given == ["--version"] else overview())
+            sys.stdout.flush()
+            return 0
         code = _run([argument for argument in given if argument != TRUST], trust=TRUST in given)
         sys.stdout.flush()
         return code if isinstance(code, int) else 0
     except PellucidError as error:
         return _complain(str(error))
-    except CycloptsError as error:
-        return _complain(_usage_message(error))
     except KeyboardInterrupt:
         _complain("interrupted")
         return INTERRUPTED
@@ -209,12 +227,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(arguments: list[str], *, trust: bool) -> object:
     """The command's own answer. trust: whether code that runs and models' files name may be run."""
-    if not trust:
-        return create_app()(arguments)
-    from pellucid.recipes.own_network import trusting
+    from cyclopts import CycloptsError
 
-    with trusting():
-        return create_app()(arguments)
+    try:
+        if not trust:
+            return create_app()(arguments)
+        from pellucid.recipes.own_network import trusting
+
+        with trusting():
+            return create_app()(arguments)
+    except CycloptsError as error:
+        raise PellucidError(_usage_message(error)) from error
 
 
 def is_users_problem(error: BaseException) -> bool:
@@ -224,6 +247,8 @@ def is_users_problem(error: BaseException) -> bool:
 
 def _complain(message: str) -> int:
     """One line on stderr, whatever the message holds; of several processes started together, the first says it."""
+    from pellucid.launcher import speaks
+
     if speaks():
         print("pellucid:", " ".join(message.split()), file=sys.stderr)
     return USER_ERROR
@@ -231,6 +256,10 @@ def _complain(message: str) -> int:
 
 def _usage_message(error: CycloptsError) -> str:
     """What is wrong with the command line, and where to read how it should be."""
+    import difflib
+
+    from cyclopts import UnknownCommandError, UnusedCliTokensError
+
     surplus = (error.unused_tokens or [""])[0]
     if isinstance(error, UnknownCommandError):
         near = difflib.get_close_matches(surplus, COMMANDS, 1)
