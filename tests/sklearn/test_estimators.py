@@ -76,6 +76,27 @@ def test_features_are_a_frame_where_that_is_asked_for() -> None:
     assert features.columns[0] == "convnettransformer0"
 
 
+@pytest.mark.parametrize("form", ["csr_matrix", "csc_array", "coo_array"])
+def test_a_sparse_table_is_learnt_as_the_same_table_with_its_zeros(form: str) -> None:
+    sparse = pytest.importorskip("scipy.sparse")
+    dense, given = small(epochs=3).fit(X, Y), small(epochs=3).fit(getattr(sparse, form)(X), Y)
+    np.testing.assert_array_equal(given.predict_proba(getattr(sparse, form)(TEST_X)), dense.predict_proba(TEST_X))
+    features = ConvNetTransformer(epochs=1, random_state=0).fit(sparse.csr_array(X), Y)
+    np.testing.assert_array_equal(features.transform(sparse.csr_array(X)), features.transform(X))
+
+
+@pytest.mark.parametrize("library", ["pandas", "polars"])
+def test_labels_and_tables_of_pandas_and_polars_are_taken(library: str) -> None:
+    frames = pytest.importorskip(library)
+    names = [f"digit {label}" for label in Y]
+    columns = {f"pixel{i}": X[:, i] for i in range(X.shape[1])}
+    fitted = small(epochs=3).fit(frames.DataFrame(columns), frames.Series(names))
+    assert list(fitted.feature_names_in_) == list(columns)
+    test = frames.DataFrame({name: TEST_X[:, i] for i, name in enumerate(columns)})
+    plain = small(epochs=3).fit(X, np.array(names))
+    assert fitted.predict(test).tolist() == plain.predict(TEST_X).tolist()
+
+
 def test_training_goes_on_and_stops_early() -> None:
     parts = small(rate=0.003)
     for _ in range(20):

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any, Self
 
 import numpy as np
+from scipy.sparse import issparse
 from sklearn.base import BaseEstimator
 from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
@@ -82,15 +83,17 @@ class ConvNet(BaseEstimator):
         self.random_state = random_state
 
     def __sklearn_tags__(self) -> Any:
-        """Tables and images are taken."""
+        """Tables, sparse ones too, and images are taken."""
         tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
         tags.input_tags.three_d_array = True
         tags.non_deterministic = False
         return tags
 
     def _samples(self, X: Any, *, reset: bool) -> Array:
-        """X as a numeric array. reset: note its features; else compare with those noted."""
-        X = np.asarray(validate_data(self, X, reset=reset, dtype="numeric", allow_nd=True))
+        """X as a numeric array, of a sparse one too. reset: note its features; else compare with those noted."""
+        X = validate_data(self, X, reset=reset, dtype="numeric", allow_nd=True, accept_sparse="csr")
+        X = np.asarray(X.toarray() if issparse(X) else X)
         if reset:
             self._sample_shape = X.shape[1:]
         elif X.shape[1:] != self._sample_shape:
