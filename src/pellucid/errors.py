@@ -8,6 +8,12 @@ class PellucidError(Exception):
 
     The command line prints it without a traceback and exits with code 2. What a file holds may be part of a message:
     signs that can't be printed are shown by their numbers, and a long message loses its middle.
+
+    >>> try:
+    ...     pl.Network(pl.nn.Linear(10), (1, 28, 28))
+    ... except pl.PellucidError as error:
+    ...     print(error)
+    layer (unnamed) (Linear): expected feature vectors (put Flatten before it), got shape (1, 28, 28)
     """
 
     def __str__(self) -> str:

@@ -31,6 +31,13 @@ class Network:
     `nodes` are the layers as they were written, in order; `statistics` is a third vector, of what layers keep without
     training it (running means).
     Raises PellucidError, naming the layer, where the layers don't fit together, or belong to another network.
+
+    >>> layers = pl.nn.Sequential(pl.nn.Conv2d(8), pl.nn.Flatten(), pl.nn.Linear(10))
+    >>> net = pl.Network(layers, (1, 28, 28))
+    >>> net(np.zeros((5, 1, 28, 28), np.float32)).shape
+    (5, 10)
+    >>> net.vector.shape == net.gradient.shape
+    True
     """
 
     def __init__(

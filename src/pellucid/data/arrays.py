@@ -40,6 +40,15 @@ def arrays(
 
     Raises PellucidError, a ValueError too, for arrays of another rank or of objects, NaN, numbers of samples that
     differ, and fewer samples than classes.
+
+    >>> data = pl.data.arrays(np.zeros((10, 8, 8, 3), np.uint8), ["cat", "dog"] * 5)
+    >>> data.shape, data.class_names, len(data.train), len(data.test)
+    ((3, 8, 8), ('cat', 'dog'), 8, 2)
+    >>> try:
+    ...     pl.data.arrays(np.zeros((10, 4)), [0, 1])
+    ... except ValueError as error:
+    ...     print(error)
+    X, y: expected one target a sample, got 10 samples and 2 targets
     """
     inputs, targets = checked_inputs(X, layout), _targets(y)
     if len(inputs) != len(targets):

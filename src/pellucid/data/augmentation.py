@@ -21,6 +21,9 @@ class Augmentation:
         "Cutout"; Zhong et al. 2017, "Random Erasing"); each side is uniform in 0 .. erase, whole pixels.
 
     0 everywhere, the default, changes nothing.
+
+    >>> pl.data.Augmentation(shift=2, rotate=10).moves, pl.data.Augmentation().moves
+    (True, False)
     """
 
     shift: float = 0.0

@@ -38,6 +38,10 @@ def load_boxed(
     "detection" unless given. size: (H, W) of the canvas for a folder's images. validation: fraction or number of the
     training images (of the digits, for scenes) kept apart. seed: of that split and of the scenes. outside: what
     happens to boxes that don't fit their image. held_out: how the split is drawn; see HeldOut.
+
+    >>> data = pl.data.load_boxed(scenes={"train": 2, "test": 1})
+    >>> data.shape, len(data.class_names)
+    ((1, 128, 128), 10)
     """
     draw = held_out or HeldOut(seed)
     folder = Path(source)

@@ -28,6 +28,10 @@ class Boxes:
     boxes: (M, 4) float32. labels: (M,) int64. kinds: (M,) uint8, see PLAIN. starts: (N + 1,) int64, image i has the
     boxes starts[i] to below starts[i + 1]. sizes: (N, 2) int64, height and width of each image, from the upper left
     corner of the canvas (H, W) that all lie on. notes: what was changed while reading, a line each.
+
+    >>> found = pl.data.load_boxed(scenes={"train": 2, "test": 1}).train.targets
+    >>> isinstance(found, pl.data.Boxes), found.boxes.shape[1], len(found)
+    (True, 4, 2)
     """
 
     boxes: Array

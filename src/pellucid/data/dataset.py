@@ -20,6 +20,10 @@ class Rows(Protocol):
     Class labels are an integer array (N,), masks an integer array (N, H, W). Boxes, of which every image has
     its own number, are a collection whose `[indices]` is a smaller collection of the same kind. A collection
     that is no array has a method `fingerprint() -> bytes`, different where its contents are.
+
+    >>> labels: pl.data.Rows = pl.data.mnist().test.targets
+    >>> labels[np.array([0, 1])].tolist()
+    [7, 2]
     """
 
     def __len__(self) -> int: ...
@@ -31,6 +35,10 @@ class Images(Rows, Protocol):
     """Images (N, C, H, W): an ndarray, or a collection of files that `np.asarray` reads.
 
     `[indices]` is a smaller collection of the same kind, so that a subset of files reads none.
+
+    >>> images: pl.data.Images = pl.data.mnist().test.inputs
+    >>> len(images), images[np.array([0, 2])].shape
+    (10000, (2, 1, 28, 28))
     """
 
     @property
@@ -56,6 +64,10 @@ class Dataset:
     keys: name of each image in the data: its path relative to them; None where only its place is known.
     notes: what is to be said of the data, a line each.
     class_ids: what annotations call class 0, 1, ...; None where they have no numbers for them.
+
+    >>> images, labels = np.zeros((6, 1, 4, 4), np.uint8), np.arange(6) % 2
+    >>> pl.data.Dataset(images, labels, ("even", "odd"), "mine").shape
+    (1, 4, 4)
     """
 
     inputs: Images

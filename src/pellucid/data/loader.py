@@ -30,6 +30,11 @@ class Batch:
     samples: (n,) their indices in the data set. index: which batch of the epoch, from 0. first: place of the
     first image in the epoch's order. offset: its place in the global batch. global_size: images of the global
     batch, those of every rank together; n where there is one rank.
+
+    >>> data = pl.data.arrays(np.zeros((8, 1, 4, 4), np.uint8), [0, 1] * 4, test=2)
+    >>> batch = next(iter(pl.data.Loader(data.train, 4, 0, True).epoch(0)))
+    >>> batch.inputs.shape, batch.targets.shape
+    ((4, 1, 4, 4), (4,))
     """
 
     inputs: Array
@@ -58,6 +63,11 @@ class Loader:
     of colours behind both; None for none. dtype: float type of the inputs. drop_last: leave out the last batch where
     it is smaller. mean, std: of each channel, in units where white is 1; None leaves 0 .. 1 as it is. ignored: label
     of a mask's pixels that come from outside the image. rank, ranks: this process's share; see `shard`.
+
+    >>> images, labels = np.zeros((6, 1, 4, 4), np.uint8), np.arange(6) % 2
+    >>> dataset = pl.data.Dataset(images, labels, ("even", "odd"), "mine")
+    >>> len(pl.data.Loader(dataset, 4, 0, True))
+    2
     """
 
     dataset: Dataset
@@ -187,7 +197,11 @@ def normalized(
 ) -> Array:
     """What a network sees of images (n, C, H, W): pixel / white, then (that - mean) / std; channels last.
 
+    pixels: the images, or a table's rows. dtype: of what is returned. white: the pixel that is 1; 255 for bytes.
     mean, std: one number a channel; None for 0 and 1. A table's rows (n, F) only change their type.
+
+    >>> pl.data.normalized(np.full((1, 1, 2, 2), 255, np.uint8), np.float32, 255).max().item()
+    1.0
     """
     if pixels.ndim == 2:
         return np.ascontiguousarray(pixels, dtype)

@@ -34,6 +34,10 @@ def load_masked(
     (H, W) that a folder's images fit in, all given the same canvas; None for the largest's. validation: fraction
     or number of the training images (of the digits, for scenes) kept apart. seed: of that split and of the scenes.
     held_out: how the split is drawn; see HeldOut.
+
+    >>> data = pl.data.load_masked(scenes={"train": 2, "test": 1})
+    >>> data.shape, data.train.targets.shape
+    ((1, 64, 84), (2, 64, 84))
     """
     draw = held_out or HeldOut(seed)
     folder = Path(source)
@@ -61,8 +65,13 @@ def load_scenes(
 ) -> SceneParts:
     """(train, validation or None, test): scenes of training digits, of those kept apart, and of test digits.
 
-    scenes: `preset` and changes of its settings, see SceneSettings; `train`, `validation` and `test` are how many
-    scenes there are of each.
+    source: what the digits are, as for `load_data`; validation, seed: how many training digits are kept apart for
+    the validation's scenes, and what all is drawn by. scenes: `preset` and changes of its settings, see
+    SceneSettings; `train`, `validation` and `test` are how many scenes there are of each.
+
+    >>> train, validation, test = pl.data.load_scenes(scenes={"train": 2, "test": 1})
+    >>> len(train.images), validation, len(test.images)
+    (2, None, 1)
     """
     return drawn_scenes(source, scenes, validation, seed, HeldOut(seed))[0]
 

@@ -16,6 +16,10 @@ def mnist(*, validation: float = 0, seed: int = 0) -> Data:
     """The 70,000 handwritten digits that come along: images (1, 28, 28), 60,000 to learn from, 10,000 for the test.
 
     validation: fraction (below 1) or number of the training images kept apart for choices, drawn by `seed`.
+
+    >>> data = pl.data.mnist(validation=5000)
+    >>> data.shape, len(data.train), len(data.validation), len(data.test)
+    ((1, 28, 28), 55000, 5000, 10000)
     """
     return _of(load_data("mnist", None, validation, seed), source="mnist", validation=validation, seed=seed)
 
@@ -26,6 +30,12 @@ def folder(path: str | Path, size: Pair | int | None = None, *, validation: floa
     path: perhaps with train/, val/ and test/ above the classes; else the test images are drawn by `seed`. size:
     (height, width) that images are brought to, one number for a square. validation: see `mnist`.
     Raises PellucidError that names the file that is missing, damaged or of another size.
+
+    >>> try:
+    ...     pl.data.folder("nowhere")
+    ... except pl.PellucidError as error:
+    ...     print(error)
+    no data 'nowhere': expected mnist or a directory
     """
     size = None if size is None else pair(size)
     data = load_data(path, size, validation, seed)
@@ -42,8 +52,15 @@ def voc(
 ) -> Data:
     """A folder in the layout of PASCAL VOC, with a mask or with boxes for each image.
 
-    size: (height, width) of the canvas that images fit in, one number for a square. targets: which of them.
+    path: of the folder. size: (height, width) of the canvas that images fit in, one number for a square. targets:
+    which of them. validation, seed: see `mnist`.
     Raises PellucidError that names what is missing or damaged.
+
+    >>> try:
+    ...     pl.data.voc("nowhere", 64)
+    ... except pl.PellucidError as error:
+    ...     print(error)
+    no data 'nowhere': expected mnist or a directory
     """
     size = None if size is None else pair(size)
     load = load_masked if targets == "masks" else load_boxed
@@ -54,8 +71,15 @@ def voc(
 def coco(path: str | Path, size: Pair | int | None = None, *, validation: float = 0, seed: int = 0) -> Data:
     """A folder in the layout of COCO: images with boxes, annotations/train.json and val.json.
 
-    size: (height, width) of the canvas that images fit in, one number for a square.
+    path: of the folder. size: (height, width) of the canvas that images fit in, one number for a square. validation,
+    seed: see `mnist`.
     Raises PellucidError that names what is missing or damaged.
+
+    >>> try:
+    ...     pl.data.coco("nowhere", 64)
+    ... except pl.PellucidError as error:
+    ...     print(error)
+    no data 'nowhere': expected mnist or a directory
     """
     size = None if size is None else pair(size)
     data = load_boxed(path, None, size, validation, seed)

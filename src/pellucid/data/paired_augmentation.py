@@ -25,6 +25,9 @@ class RandomCrop:
     its logarithm. With scale and size that is the random resized crop of Szegedy et al. 2015.
     visible: a box of which less than this share stays in the window, or in an image moved otherwise, is ignored.
     upside_down: probability of mirroring up and down, for what has no up, as under a microscope or from above.
+
+    >>> pl.data.RandomCrop(size=(64, 64)).size
+    (64, 64)
     """
 
     size: tuple[int, int] | None = None

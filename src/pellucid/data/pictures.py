@@ -261,7 +261,12 @@ def _from_wide(picture: "Image", white: float) -> "Image":
 def read_picture(path: str | Path, channels: int, size: Pair) -> Array:
     """The pixels of a file, (H, W, channels) uint8, brought to size (H, W) by area; its shape isn't kept.
 
-    channels: 1 for grey, 3 for colour.
+    path: of the file. channels: 1 for grey, 3 for colour.
+
+    >>> from PIL import Image
+    >>> Image.fromarray(np.zeros((30, 40, 3), np.uint8)).save("black.png")
+    >>> pl.data.read_picture("black.png", 3, (15, 20)).shape
+    (15, 20, 3)
     """
     from PIL import Image
 

@@ -31,7 +31,15 @@ THINNEST = 1.4  # pixels a stroke of MNIST is wide at least (its first percentil
 def prepare_character(path: str | Path, side: int = SIDE) -> Array:
     """The character of a PNG or JPEG file as MNIST has it: (1, side, side) uint8, ink light on 0.
 
+    path: of the file. side: of the square that comes back, pixels.
     Raises PellucidError, naming the file, where it is no picture or has no ink on it.
+
+    >>> from PIL import Image
+    >>> pixels = np.full((60, 60), 255, np.uint8)
+    >>> pixels[10:50, 28:32] = 0
+    >>> Image.fromarray(pixels).save("one.png")
+    >>> pl.data.prepare_character("one.png").shape
+    (1, 28, 28)
     """
     return prepared_character(flattened(open_picture(path)), str(path), side)
 

@@ -23,6 +23,10 @@ class Data:
 
     lists: the keys of the images that were held out of training, by part, of the parts that the data don't say.
     origin: where they were read from, as a recipe's [data] says it; nothing where they were given as arrays.
+
+    >>> data = pl.data.arrays(np.zeros((10, 3)), [0, 1] * 5, test=2)
+    >>> len(data.train), data.validation, len(data.test), data.class_names
+    (8, None, 2, ('0', '1'))
     """
 
     train: Dataset
@@ -53,13 +57,17 @@ def load_data(
     """The data of a name ("mnist") or a directory: IDX files named as MNIST's are, folders of images, or CSV files of
     paths and labels.
 
-    size: (height, width) that a folder's images are brought to; one number for a square; None where all have
-    one size. validation: fraction (below 1) or number of the training images kept apart for choices; 0 for
-    none, or for those of the directory's own val/ folder. seed: of that split, and of the test images' where
-    the directory has none apart; the same seed gives the same split. held_out: how they are drawn, by default by the
-    hashes of seed and names; see HeldOut. fit: how pictures of another shape are brought to the size.
+    source: the name or the directory. size: (height, width) that a folder's images are brought to; one number for a
+    square; None where all have one size. validation: fraction (below 1) or number of the training images kept apart
+    for choices; 0 for none, or for those of the directory's own val/ folder. seed: of that split, and of the test
+    images' where the directory has none apart; the same seed gives the same split. held_out: how they are drawn, by
+    default by the hashes of seed and names; see HeldOut. fit: how pictures of another shape are brought to the size.
 
     Raises PellucidError, naming the file, where something is missing, damaged or does not fit together.
+
+    >>> data = pl.data.load_data("mnist", validation=5000)
+    >>> len(data.train), len(data.validation), len(data.test)
+    (55000, 5000, 10000)
     """
     draw, shape = held_out or HeldOut(seed), pair(size) if size is not None else None
     if has_label_files(Path(source)):

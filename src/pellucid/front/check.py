@@ -14,9 +14,14 @@ from pellucid.ops.arrays import Array, Shape
 def check(layer: Layer, input_shape: Shape, *, samples: int = 4, seed: int = 0) -> dict[str, float]:
     """Compare every gradient of a layer, or container, with numerical derivatives, in float64.
 
-    input_shape: of one sample, (C, H, W) or (F,). samples: in the batch of random numbers.
+    input_shape: of one sample, (C, H, W) or (F,). samples: in the batch of random numbers,
+    drawn by `seed`.
     Returns the relative error of each parameter's gradient, and of the input's ("input").
     Raises PellucidError, naming the first of them that is wrong, for an error above 1e-6.
+
+    >>> errors = pl.check(pl.nn.Conv2d(2), (1, 5, 5))
+    >>> sorted(errors), max(errors.values()) < 1e-6
+    (['bias', 'input', 'weight'], True)
     """
     network = Network(layer, input_shape, dtype=np.float64, seed=seed)
     rng = np.random.default_rng(seed)

@@ -68,6 +68,13 @@ def fit(
     command line does; None: nothing is written. name: of the run. verbosity: 0 nothing, 1 a line an epoch, 2 ten.
 
     Raises PellucidError, a ValueError too where arguments don't fit each other, in one line that says how.
+
+    >>> X = np.random.default_rng(0).normal(size=(200, 3))
+    >>> data = pl.data.arrays(X, X[:, 0] > 0)
+    >>> net = pl.Network(pl.nn.Linear(2), data.shape)
+    >>> run = pl.fit(net, data, optimizer=pl.optim.Adam(0.1), epochs=20, verbosity=0)
+    >>> run.evaluate()["accuracy"] > 0.9
+    True
     """
     _check_shapes(network, data)
     recipe = Recipe(
@@ -104,6 +111,12 @@ class Run:
 
     trainer: that did the work. recipe: what it was asked for, as data. data: what it learnt from. folder: where it
     wrote, or None. finished: whether it came to its end, and wasn't stopped by Ctrl-C.
+
+    >>> data = pl.data.arrays(np.eye(4), [0, 1, 0, 1], test=0.25)
+    >>> net = pl.Network(pl.nn.Linear(2), data.shape)
+    >>> run = pl.fit(net, data, epochs=2, verbosity=0)
+    >>> run.finished, len(run.history), sorted(run.evaluate())
+    (True, 2, ['accuracy', 'loss'])
     """
 
     trainer: Trainer

@@ -44,7 +44,14 @@ ONNX = ".onnx"
 
 @dataclass(frozen=True)
 class Model(TrainedModel):
-    """A trained network with all that is needed to use it: task, class names, and how pictures become its input."""
+    """A trained network with all that is needed to use it: task, class names, and how pictures become its input.
+
+    >>> net = pl.Network(pl.nn.Linear(2), (4,))
+    >>> data = pl.data.arrays(np.eye(4), [0, 1, 0, 1], test=0.25)
+    >>> model = pl.fit(net, data, epochs=1, verbosity=0).model
+    >>> len(model.predict(np.zeros((3, 4)))), model.class_names
+    (3, ('0', '1'))
+    """
 
     @classmethod
     def of(cls, network: Network, task: Task, about: About) -> Model:
@@ -188,8 +195,16 @@ class Model(TrainedModel):
 def load(path: str | Path, *, best: bool = False, trust: bool = False) -> Model:
     """A model: of a weights file (.safetensors), an ONNX file, or of a run's folder (its last, or its best).
 
-    trust: run code that the file names: layers or networks of people's own that aren't imported already.
+    path: of the file or the folder. best: the epoch that was best, of a run's folder. trust: run code that the file
+    names: layers or networks of people's own that aren't imported already.
     Raises PellucidError where there is none, it's damaged, or names code that isn't trusted.
+
+    >>> data = pl.data.arrays(np.eye(4), [0, 1, 0, 1], test=0.25)
+    >>> net = pl.Network(pl.nn.Linear(2), data.shape)
+    >>> run = pl.fit(net, data, epochs=1, verbosity=0)
+    >>> run.model.save("small.safetensors")
+    >>> pl.load("small.safetensors").class_names
+    ('0', '1')
     """
     path = Path(path)
     with trusting(trust):

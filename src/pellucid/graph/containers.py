@@ -21,7 +21,14 @@ def _named(container: Layer, layers: Sequence[Layer], names: Sequence[str] | Non
 
 
 class Sequential(Container):
-    """One layer after the other. names: of the layers, by default "0", "1", ..."""
+    """One layer after the other. names: of the layers, by default "0", "1", ...
+
+    Raises PellucidError, naming the layer, where one doesn't fit what comes before it.
+
+    >>> layers = pl.nn.Sequential(pl.nn.Conv2d(4), pl.nn.ReLU(), pl.nn.Flatten())
+    >>> pl.Network(layers, (1, 8, 8)).output_shape
+    (144,)
+    """
 
     def __init__(self, *layers: Layer, names: Sequence[str] | None = None) -> None:
         self.layers = _named(self, layers, names)
@@ -37,7 +44,14 @@ class Sequential(Container):
 
 
 class Branches(Container):
-    """Several layers that see the same input, and a join of what they give: Add(), Multiply() or Concat()."""
+    """Several layers that see the same input, and a join of what they give: Add(), Multiply() or Concat().
+
+    Raises PellucidError where what they give doesn't fit together.
+
+    >>> both = pl.nn.Branches(pl.nn.Conv2d(4, 1), pl.nn.Conv2d(6, 1), join=pl.nn.Concat())
+    >>> pl.Network(both, (3, 8, 8)).output_shape
+    (10, 8, 8)
+    """
 
     def __init__(self, *branches: Layer, join: Join | None = None, names: Sequence[str] | None = None) -> None:
         self.join = Add() if join is None else join
@@ -56,14 +70,27 @@ class Branches(Container):
 
 
 class Sum(Branches):
-    """The sum of what the branches give."""
+    """The sum of what the branches give.
+
+    Raises PellucidError where what they give differs in shape.
+
+    >>> pl.Network(pl.nn.Sum(pl.nn.Conv2d(4, 1), pl.nn.Conv2d(4, 1)), (3, 8, 8)).output_shape
+    (4, 8, 8)
+    """
 
     def __init__(self, *branches: Layer, names: Sequence[str] | None = None) -> None:
         super().__init__(*branches, join=Add(), names=names)
 
 
 class Residual(Branches):
-    """body(x) + shortcut(x), the shortcut x itself unless given (He et al. 2016, section 3.2)."""
+    """body(x) + shortcut(x), the shortcut x itself unless given (He et al. 2016, section 3.2).
+
+    Raises PellucidError where body and shortcut differ in shape.
+
+    >>> block = pl.nn.Residual(pl.nn.Conv2d(4, padding=1), pl.nn.Conv2d(4, 1))
+    >>> pl.Network(block, (3, 8, 8)).output_shape
+    (4, 8, 8)
+    """
 
     def __init__(self, body: Layer, shortcut: Layer | None = None) -> None:
         given = {"body": body} | ({} if shortcut is None else {"shortcut": shortcut})

@@ -24,6 +24,15 @@ class Graph(Container):
     tied: pairs of parameters that are one and the same, such as ("deep.weight", "shallow.weight").
     Raises PellucidError that names the node: for a doubled name, a value that isn't there, a cycle, a value that
     nobody uses, a second input.
+
+    >>> Node = pl.nn.Node
+    >>> graph = pl.nn.Graph(
+    ...     Node(pl.nn.Conv2d(4, 1), "input", "a"),
+    ...     Node(pl.nn.Add(), ("a", "a"), "b"),
+    ...     outputs="b",
+    ... )
+    >>> pl.Network(graph, (3, 8, 8)).output_shape
+    (4, 8, 8)
     """
 
     def __init__(

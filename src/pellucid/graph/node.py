@@ -27,6 +27,9 @@ class Node:
 
     layer: what is computed; in a `Graph`, also a container. inputs: names of the values it sees; one may be given as
     it is. name: of the value that it gives.
+
+    >>> pl.nn.Node(pl.nn.ReLU(), "input", "first").inputs
+    ('input',)
     """
 
     layer: Layer

@@ -17,6 +17,9 @@ class Upsampled(Container):
     A transposed convolution that starts as bilinear interpolation, one filter a channel (Long, Shelhamer, Darrell
     2015, section 3.3); frozen=True keeps it so. Where each place of the body's output lies on the input follows
     from the windows of its layers, and fixes the filter's size and the crop: nothing drifts by half a pixel.
+
+    >>> pl.Network(pl.nn.Upsampled(pl.nn.Conv2d(2, 2, stride=2), 2), (3, 9, 13)).output_shape
+    (2, 9, 13)
     """
 
     def __init__(self, body: Layer, channels: int, *, frozen: bool = False) -> None:

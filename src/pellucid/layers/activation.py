@@ -9,7 +9,13 @@ from pellucid.ops.arrays import Array
 
 
 class ReLU(Layer):
-    """y = max(x, 0)."""
+    """y = max(x, 0).
+
+    Inputs of any shape; the output has the same.
+
+    >>> pl.nn.ReLU().forward(np.array([[-2.0, 3.0]])).tolist()
+    [[0.0, 3.0]]
+    """
 
     keeps = ("y",)
 
@@ -30,7 +36,13 @@ class ReLU(Layer):
 
 
 class LeakyReLU(Layer):
-    """y = x where x > 0, else slope * x (Maas, Hannun, Ng 2013)."""
+    """y = x where x > 0, else slope * x (Maas, Hannun, Ng 2013).
+
+    Inputs of any shape; the output has the same.
+
+    >>> pl.nn.LeakyReLU(0.1).forward(np.array([[-2.0, 3.0]])).tolist()
+    [[-0.2, 3.0]]
+    """
 
     keeps = ("x",)
 
@@ -57,7 +69,13 @@ class LeakyReLU(Layer):
 
 
 class Clip(Layer):
-    """y = x between low and high, the nearer of the two outside."""
+    """y = x between low and high, the nearer of the two outside.
+
+    Inputs of any shape; the output has the same. Raises PellucidError unless low is below high.
+
+    >>> pl.nn.Clip(-1, 1).forward(np.array([[-3.0, 0.5, 3.0]])).tolist()
+    [[-1.0, 0.5, 1.0]]
+    """
 
     keeps = ("y",)
 
@@ -87,7 +105,13 @@ class Clip(Layer):
 
 
 class ReLU6(Clip):
-    """y = min(max(x, 0), 6) (Krizhevsky 2010, "Convolutional Deep Belief Networks on CIFAR-10")."""
+    """y = min(max(x, 0), 6) (Krizhevsky 2010, "Convolutional Deep Belief Networks on CIFAR-10").
+
+    Inputs of any shape; the output has the same.
+
+    >>> pl.nn.ReLU6().forward(np.array([[-2.0, 3.0, 8.0]])).tolist()
+    [[0.0, 3.0, 6.0]]
+    """
 
     def __init__(self) -> None:
         super().__init__(0, 6)
@@ -98,7 +122,13 @@ class ReLU6(Clip):
 
 
 class Sigmoid(Layer):
-    """y = 1 / (1 + exp(-x))."""
+    """y = 1 / (1 + exp(-x)).
+
+    Inputs of any shape; the output has the same.
+
+    >>> pl.nn.Sigmoid().forward(np.array([[0.0]])).tolist()
+    [[0.5]]
+    """
 
     keeps = ("y",)
 
@@ -115,7 +145,13 @@ class Sigmoid(Layer):
 
 
 class Tanh(Layer):
-    """y = tanh(x)."""
+    """y = tanh(x).
+
+    Inputs of any shape; the output has the same.
+
+    >>> pl.nn.Tanh().forward(np.array([[0.0]])).tolist()
+    [[0.0]]
+    """
 
     keeps = ("y",)
 
@@ -132,7 +168,13 @@ class Tanh(Layer):
 
 
 class SiLU(Layer):
-    """y = x sigmoid(x) (Elfwing, Uchibe, Doya 2018)."""
+    """y = x sigmoid(x) (Elfwing, Uchibe, Doya 2018).
+
+    Inputs of any shape; the output has the same.
+
+    >>> pl.nn.SiLU().forward(np.array([[0.0]])).tolist()
+    [[0.0]]
+    """
 
     keeps = ("x",)
 

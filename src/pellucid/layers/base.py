@@ -22,6 +22,10 @@ class Parameter:
 
     trained: it has a gradient and is moved by the optimizer. Otherwise it is a statistic that the layer keeps.
     learns: whether the optimizer moves it now; a frozen one is left as it is, and its gradient is 0.
+
+    >>> net = pl.Network(pl.nn.Linear(2), (3,))
+    >>> net.parameters["weight"].shape
+    (2, 3)
     """
 
     shape: Shape
@@ -47,6 +51,15 @@ class Layer:
     Shapes given to and returned by `build` and `output_shape` are those of one sample: (C, H, W) or (F,).
     A layer never changes its arguments. Where `context.keep` is set, forward stores on the layer, by name,
     what backward needs; backward writes the parameters' gradients and returns the input's.
+
+    >>> class Double(pl.nn.Layer):
+    ...     def forward(self, x, context=pl.nn.INFERENCE):
+    ...         return 2 * x
+    ...
+    ...     def backward(self, dy):
+    ...         return 2 * dy
+    >>> pl.Network(Double(), (3,))(np.ones((1, 3), np.float32)).tolist()
+    [[2.0, 2.0, 2.0]]
     """
 
     name: str = ""

@@ -25,6 +25,9 @@ class Context:
         random numbers are drawn for all `total` samples, so that they belong to the sample, not to the process.
     all_reduce: sum of an array over those processes; None in a process alone.
     watch: called with each layer and its output, in the order of the pass.
+
+    >>> pl.nn.Context(keep=True).training
+    False
     """
 
     training: bool = False
@@ -48,5 +51,11 @@ DIFFERENTIABLE = Context(keep=True)
 
 
 def training(rng: np.random.Generator | None = None) -> Context:
-    """Context of a training pass in one process."""
+    """Context of a training pass in one process.
+
+    rng: source of what dropout draws; it isn't needed where nothing is dropped.
+
+    >>> pl.nn.training().keep
+    True
+    """
     return Context(training=True, keep=True, rng=rng)

@@ -69,6 +69,14 @@ class Conv2d(Convolution):
     weight: (channels, C / groups, R, S), bias: (channels,). One output is the sum over a window of the image
     times a filter, plus the filter's bias; see ops.numpy_ops.convolution for the formula. A weight given here is
     shared with another layer.
+
+    Raises PellucidError for what is no image, for channels that groups don't divide, and for an image smaller
+    than its window.
+
+    >>> pl.Network(pl.nn.Conv2d(16, 3, stride=2, padding=1), (3, 32, 32)).output_shape
+    (16, 16, 16)
+    >>> pl.nn.Conv2d(16).output_shape((3, 32, 32))
+    (16, 30, 30)
     """
 
     keeps = ("x",)
@@ -124,6 +132,12 @@ class ConvTranspose2d(Convolution):
     dilation (R - 1) + 1 + output_padding; with padding="same" P = H stride.
     weight: (C, channels / groups, R, S), as that Conv2d would have it; one given here is shared with another layer.
     initial="bilinear" interpolates; frozen=True keeps it so.
+
+    Raises PellucidError for what is no image, for channels that groups don't divide, and for an output_padding of
+    a whole stride.
+
+    >>> pl.Network(pl.nn.ConvTranspose2d(8, 2, stride=2), (3, 16, 16)).output_shape
+    (8, 32, 32)
     """
 
     keeps = ("x",)

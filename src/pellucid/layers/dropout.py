@@ -10,6 +10,16 @@ class Dropout(Layer):
     """In training, sets each element to 0 with probability `rate` and scales the others by 1 / (1 - rate).
 
     Srivastava et al. 2014, in the form that leaves inference as it is.
+
+    Inputs of any shape; the output has the same. Raises PellucidError for a rate outside 0 to below 1, and
+    for a training pass without a random generator.
+
+    >>> x = np.ones((1, 1000))
+    >>> pl.nn.Dropout(0.5).forward(x).min().item()
+    1.0
+    >>> y = pl.nn.Dropout(0.5).forward(x, pl.nn.training(np.random.default_rng(0)))
+    >>> sorted(set(y[0].tolist()))
+    [0.0, 2.0]
     """
 
     keeps = ("keep",)

@@ -6,7 +6,13 @@ from pellucid.ops.arrays import Array
 
 
 class Identity(Layer):
-    """y = x."""
+    """y = x.
+
+    Inputs of any shape; the output has the same.
+
+    >>> pl.nn.Identity().output_shape((3, 8, 8))
+    (3, 8, 8)
+    """
 
     def forward(self, x: Array, context: Context = INFERENCE) -> Array:
         """The input."""

@@ -54,7 +54,14 @@ class _Elementwise(Join):
 
 
 class Add(_Elementwise):
-    """The sum of its inputs; an input (N, C, 1, 1) is added to every pixel."""
+    """The sum of its inputs; an input (N, C, 1, 1) is added to every pixel.
+
+    Raises PellucidError for inputs of other shapes.
+
+    >>> bottom = pl.nn.Branches(pl.nn.Conv2d(4, 1), pl.nn.Conv2d(4, 1), join=pl.nn.Add())
+    >>> pl.Network(bottom, (3, 8, 8)).output_shape
+    (4, 8, 8)
+    """
 
     def forward(self, xs: Sequence[Array], context: Context = INFERENCE) -> Array:  # type: ignore[override]
         """y = x0 + x1 + ..."""
@@ -72,7 +79,14 @@ class Add(_Elementwise):
 
 
 class Multiply(_Elementwise):
-    """The product of its inputs, element by element; an input (N, C, 1, 1) scales every pixel of its channel."""
+    """The product of its inputs, element by element; an input (N, C, 1, 1) scales every pixel of its channel.
+
+    Raises PellucidError for inputs of other shapes.
+
+    >>> gate = pl.nn.Branches(pl.nn.Identity(), pl.nn.Sigmoid(), join=pl.nn.Multiply())
+    >>> pl.Network(gate, (3, 8, 8)).output_shape
+    (3, 8, 8)
+    """
 
     keeps = ("xs",)
 

@@ -11,6 +11,11 @@ class Linear(Layer):
     """y = W x + b for feature vectors x (F,): (features,). weight: (features, F), bias: (features,).
 
     A weight given here is shared with another layer.
+
+    Raises PellucidError for images (put Flatten before it), and for another number of features than it was built for.
+
+    >>> pl.Network(pl.nn.Linear(10), (64,)).output_shape
+    (10,)
     """
 
     sees_all = True

@@ -16,6 +16,9 @@ class BatchNorm2d(Layer):
     several processes share it), and running averages of them are kept with the given momentum (the weight of
     the newest batch; the variance unbiased, as inference wants it). In inference the running ones are used, and also
     in training where the weight is frozen.
+
+    >>> pl.Network(pl.nn.BatchNorm2d(), (3, 8, 8)).output_shape
+    (3, 8, 8)
     """
 
     keeps = ("context", "x", "mean", "inverse", "count")

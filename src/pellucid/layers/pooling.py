@@ -40,7 +40,15 @@ class _Pooling(Sliding):
 
 
 class MaxPool2d(_Pooling):
-    """Largest value of each window; of equal ones the first. Padding takes no part."""
+    """Largest value of each window; of equal ones the first. Padding takes no part.
+
+    From (C, H, W) to (C, P, Q). Raises PellucidError for what is no image, and for one smaller than the window.
+
+    >>> pl.nn.MaxPool2d(2).output_shape((16, 28, 28))
+    (16, 14, 14)
+    >>> pl.nn.MaxPool2d(2, ceil=True).output_shape((16, 27, 27))
+    (16, 14, 14)
+    """
 
     keeps = ("size", "winner")
 
@@ -66,6 +74,11 @@ class AvgPool2d(_Pooling):
     """Mean of what each window covers: of the image, or with `count_padding` of its padding too, which is 0.
 
     What a ragged window covers beyond the padding is never counted.
+
+    From (C, H, W) to (C, P, Q). Raises PellucidError for what is no image, and for one smaller than the window.
+
+    >>> pl.nn.AvgPool2d(2).output_shape((3, 8, 8))
+    (3, 4, 4)
     """
 
     keeps = ("size",)
@@ -105,6 +118,13 @@ class GlobalAvgPool2d(Layer):
     """Mean of each channel over the whole image, of whatever size: from (C, H, W) to (C,).
 
     flatten=False: to (C, 1, 1) instead, an image of one pixel, by which others can be scaled.
+
+    Raises PellucidError for what is no image.
+
+    >>> pl.nn.GlobalAvgPool2d().output_shape((64, 7, 9))
+    (64,)
+    >>> pl.nn.GlobalAvgPool2d(flatten=False).output_shape((64, 7, 9))
+    (64, 1, 1)
     """
 
     sees_all = True

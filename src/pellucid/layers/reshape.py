@@ -9,7 +9,11 @@ from pellucid.ops.arrays import Array, Shape
 
 
 class Flatten(Layer):
-    """Images (C, H, W) as feature vectors (C*H*W,), in the order C, H, W, however they are stored."""
+    """Images (C, H, W) as feature vectors (C*H*W,), in the order C, H, W, however they are stored.
+
+    >>> pl.nn.Flatten().output_shape((3, 4, 5))
+    (60,)
+    """
 
     sees_all = True
     keeps = ("shape",)

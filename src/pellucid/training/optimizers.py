@@ -21,6 +21,11 @@ class Optimizer:
     """Moves a vector of weights against its gradient.
 
     rate: the learning rate, which a schedule scales at each step.
+
+    Raises PellucidError for a rate or a weight decay below 0.
+
+    >>> [isinstance(pl.optim.Adam(1e-3), pl.optim.Optimizer), pl.optim.Adam(1e-3).rate]
+    [True, 0.001]
     """
 
     SLOTS: tuple[str, ...] = ()
@@ -100,7 +105,13 @@ def _copy(values: Array) -> Array:
 
 
 class SGD(Optimizer):
-    """Stochastic gradient descent."""
+    """Stochastic gradient descent.
+
+    >>> w, g = np.ones(2), np.array([1.0, -1.0])
+    >>> pl.optim.SGD(0.1).update(w, g)
+    >>> w.tolist()
+    [0.9, 1.1]
+    """
 
     def rule(self) -> tuple[str, tuple[float, ...]]:
         """Rule without constants."""
@@ -111,7 +122,14 @@ class SGD(Optimizer):
 
 
 class Momentum(Optimizer):
-    """Gradient descent with momentum (Polyak 1964)."""
+    """Gradient descent with momentum (Polyak 1964).
+
+    >>> w, g, optimizer = np.ones(1), np.ones(1), pl.optim.Momentum(0.1)
+    >>> for _ in range(2):
+    ...     optimizer.update(w, g)
+    >>> w.round(3).tolist()
+    [0.71]
+    """
 
     SLOTS = ("velocity",)
     nesterov = False
@@ -130,13 +148,25 @@ class Momentum(Optimizer):
 
 
 class Nesterov(Momentum):
-    """Momentum that looks ahead (Nesterov 1983; Sutskever et al. 2013)."""
+    """Momentum that looks ahead (Nesterov 1983; Sutskever et al. 2013).
+
+    >>> w, g = np.ones(1), np.ones(1)
+    >>> pl.optim.Nesterov(0.1).update(w, g)
+    >>> w.round(3).tolist()
+    [0.81]
+    """
 
     nesterov = True
 
 
 class AdaGrad(Optimizer):
-    """A rate of its own for each weight, from the sum of its squared gradients (Duchi, Hazan, Singer 2011)."""
+    """A rate of its own for each weight, from the sum of its squared gradients (Duchi, Hazan, Singer 2011).
+
+    >>> w, g = np.ones(2), np.array([1.0, -4.0])
+    >>> pl.optim.AdaGrad(0.1).update(w, g)
+    >>> w.round(3).tolist()
+    [0.9, 1.1]
+    """
 
     SLOTS = ("squares",)
 
@@ -153,7 +183,13 @@ class AdaGrad(Optimizer):
 
 
 class RMSprop(Optimizer):
-    """AdaGrad that forgets (Tieleman, Hinton 2012)."""
+    """AdaGrad that forgets (Tieleman, Hinton 2012).
+
+    >>> w, g = np.ones(2), np.array([1.0, -4.0])
+    >>> pl.optim.RMSprop(0.1).update(w, g)
+    >>> w.round(3).tolist()
+    [0.0, 2.0]
+    """
 
     SLOTS = ("squares",)
 
@@ -171,7 +207,13 @@ class RMSprop(Optimizer):
 
 
 class Adam(Optimizer):
-    """Running means of the gradient and of its square, both corrected for their start (Kingma, Ba 2015)."""
+    """Running means of the gradient and of its square, both corrected for their start (Kingma, Ba 2015).
+
+    >>> w, g = np.ones(2), np.array([1.0, -4.0])
+    >>> pl.optim.Adam(0.1).update(w, g)
+    >>> w.round(3).tolist()
+    [0.9, 1.1]
+    """
 
     SLOTS = ("mean", "squares")
     decoupled = False
@@ -199,7 +241,13 @@ class Adam(Optimizer):
 
 
 class AdamW(Adam):
-    """Adam whose weight decay shrinks the weights and stays out of the means (Loshchilov, Hutter 2019)."""
+    """Adam whose weight decay shrinks the weights and stays out of the means (Loshchilov, Hutter 2019).
+
+    >>> w, g = np.ones(2), np.array([1.0, -4.0])
+    >>> pl.optim.AdamW(0.1, weight_decay=0.5).update(w, g)
+    >>> w.round(3).tolist()
+    [0.85, 1.05]
+    """
 
     decoupled = True
 

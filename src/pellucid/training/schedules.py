@@ -16,6 +16,10 @@ class Schedule:
 
     steps: of the whole training; 0 where the trainer is to say. epoch_steps: of one epoch. warmup: length of the
     warm-up in epochs.
+
+    >>> warm = pl.optim.Schedule(steps=100, epoch_steps=10, warmup=1)
+    >>> [round(warm(step), 2) for step in (0, 4, 10, 99)]
+    [0.09, 0.45, 1.0, 1.0]
     """
 
     steps: int = 0
@@ -42,12 +46,21 @@ class Schedule:
 
 @dataclass(frozen=True)
 class Constant(Schedule):
-    """The full rate at every step."""
+    """The full rate at every step.
+
+    >>> pl.optim.Constant()(1000)
+    1.0
+    """
 
 
 @dataclass(frozen=True)
 class Step(Schedule):
-    """Multiplies the rate by `factor` every `every` epochs."""
+    """Multiplies the rate by `factor` every `every` epochs.
+
+    >>> step = pl.optim.Step(steps=40, epoch_steps=10, every=2, factor=0.1)
+    >>> [round(step(i), 3) for i in (0, 19, 20)]
+    [1.0, 1.0, 0.1]
+    """
 
     every: float = 1.0
     factor: float = 0.1
@@ -64,7 +77,12 @@ class Step(Schedule):
 
 @dataclass(frozen=True)
 class Cosine(Schedule):
-    """Falls along half a cosine to `final` of the rate (Loshchilov, Hutter 2017, without restarts)."""
+    """Falls along half a cosine to `final` of the rate (Loshchilov, Hutter 2017, without restarts).
+
+    >>> cosine = pl.optim.Cosine(steps=100)
+    >>> [round(cosine(step), 3) for step in (0, 50, 100)]
+    [1.0, 0.5, 0.0]
+    """
 
     final: float = 0.0
 
@@ -78,6 +96,10 @@ class OneCycle(Schedule):
     """Rises from `start` of the rate to all of it at `peak` of the way, then falls to `final` (Smith, Topin 2019).
 
     Both along half a cosine.
+
+    >>> cycle = pl.optim.OneCycle(steps=100)
+    >>> [round(cycle(step), 3) for step in (0, 30, 100)]
+    [0.04, 1.0, 0.0]
     """
 
     start: float = 0.04

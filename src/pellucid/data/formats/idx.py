@@ -28,7 +28,12 @@ _MOST_AXES, _MOST_ELEMENTS = 8, 1 << 48  # with axes of 0, sizes say more than N
 def read_idx(path: str | Path) -> Array:
     """The array of an IDX file, gzipped or not (its contents tell), in the machine's byte order.
 
+    path: of the file.
     Raises PellucidError, naming the file, where it is missing, truncated, damaged or too long.
+
+    >>> pl.data.write_idx("some.idx", np.arange(6, dtype=np.uint8).reshape(2, 3))
+    >>> pl.data.read_idx("some.idx").tolist()
+    [[0, 1, 2], [3, 4, 5]]
     """
     path = Path(path)
     try:
@@ -122,7 +127,12 @@ def _described(dtype: np.dtype[np.generic], shape: Shape) -> str:
 def write_idx(path: str | Path, array: Array) -> None:
     """Write an array as an IDX file, gzipped where the name ends in .gz.
 
+    path: of the file. array: of bytes, whole numbers or floats, of any shape.
     Raises PellucidError where IDX has no such type.
+
+    >>> pl.data.write_idx("labels.idx.gz", np.array([1, 2], np.uint8))
+    >>> pl.data.read_idx("labels.idx.gz").tolist()
+    [1, 2]
     """
     code = _CODES.get(array.dtype.newbyteorder(">"))
     if code is None:

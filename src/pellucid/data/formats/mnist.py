@@ -17,7 +17,11 @@ Rows = tuple[Array, Array]  # x and t
 
 
 def mnist_dataset(train: bool) -> Dataset:
-    """The 60,000 training or the 10,000 test images: inputs (N, 1, 28, 28) uint8, targets (N,) int64."""
+    """The 60,000 training or the 10,000 test images: inputs (N, 1, 28, 28) uint8, targets (N,) int64.
+
+    >>> pl.data.mnist_dataset(train=False).inputs.shape
+    (10000, 1, 28, 28)
+    """
     prefix = "train" if train else "t10k"
     images, labels = FOLDER / f"{prefix}-images-idx3-ubyte.gz", FOLDER / f"{prefix}-labels-idx1-ubyte.gz"
     return read_idx_pair(images, labels, CLASS_NAMES, f"mnist {'train' if train else 'test'}")
@@ -34,6 +38,10 @@ def load_mnist(
     shuffle: the training rows in random order, by this seed; True means the seed 0. The test rows stay.
 
     The signature follows Saitoh, "Deep Learning from Scratch" (2016).
+
+    >>> (x_train, t_train), (x_test, t_test) = pl.data.load_mnist()
+    >>> x_train.shape, t_test.shape
+    ((60000, 784), (10000,))
     """
     pairs = []
     for train in (True, False):

@@ -64,10 +64,18 @@ def read_voc(
 
     An image larger than size (H, W) is made smaller, its shape kept; what is left of the canvas is black, and ignored
     in the mask. size None: a canvas on which all fit as they are. Images are grey where all are, else in colour.
+    folder: of the data. parts: the lists that are read, a data set each.
     class_names: of class 0, 1, ...; by default those of the folder's classes.txt, or VOC's.
 
     Raises PellucidError, naming the file, for a list that is missing or empty, an image or a mask that is, a pair
     of different sizes, and a mask with a value that is no class and not 255.
+
+    >>> from pathlib import Path
+    >>> try:
+    ...     pl.data.read_voc(Path("nowhere"), (64, 64))
+    ... except pl.PellucidError as error:
+    ...     print(error)
+    nowhere/ImageSets/Segmentation/train.txt: no such file, expected a list of images, one a line
     """
     names = _class_names(folder) if class_names is None else tuple(class_names)
     rule = MaskRule(read_colours(folder, names))

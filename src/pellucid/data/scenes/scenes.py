@@ -36,6 +36,11 @@ class Scenes:
     float32, x0, y0, x1, y1 in pixels, from the left and upper edge of the first pixel inside to the right and lower
     edge of the last. labels: (M,) int64, index into class_names. starts: (N + 1,) int64, scene i has the digits
     starts[i] to below starts[i + 1], bottom one first.
+
+    >>> digits = pl.data.mnist_dataset(train=False)
+    >>> scenes = pl.data.make_scenes(pl.data.scene_settings("detection"), digits, 2, seed=0)
+    >>> scenes.images.shape, scenes.masks.shape
+    ((2, 1, 128, 128), (2, 128, 128))
     """
 
     images: Array
@@ -70,7 +75,12 @@ def scene_framing(images: Array) -> Framing:
 def make_scenes(settings: SceneSettings, source: Dataset, count: int, seed: int, name: str = "scenes") -> Scenes:
     """`count` scenes of what `source` shows: grey images (N, 1, h, w) uint8 with a class each, light on dark.
 
+    settings: see `scene_settings`. seed: of all that is drawn. name: of the data set in messages.
     Scene i is the same for every count. Raises PellucidError where the source is no such set.
+
+    >>> digits = pl.data.mnist_dataset(train=False)
+    >>> pl.data.make_scenes(pl.data.scene_settings("detection"), digits, 2, seed=0).images.shape
+    (2, 1, 128, 128)
     """
     if count < 1:
         raise PellucidError(f"{name}: expected at least 1 scene, got {count}")

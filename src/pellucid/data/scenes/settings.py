@@ -64,7 +64,14 @@ PRESETS = {
 
 
 def scene_settings(preset: str = "m2nist", **changes: Any) -> SceneSettings:
-    """A preset with some settings changed. Raises PellucidError for an unknown preset or setting."""
+    """A preset with some settings changed.
+
+    preset: "m2nist", "detection" and the like. changes: of its settings, by name; see SceneSettings.
+    Raises PellucidError for an unknown preset or setting.
+
+    >>> pl.data.scene_settings("detection").size
+    (128, 128)
+    """
     if not isinstance(preset, str) or preset not in PRESETS:
         raise PellucidError(f"unknown scenes {preset!r}: expected one of {', '.join(PRESETS)}")
     known = [field.name for field in fields(SceneSettings)]
