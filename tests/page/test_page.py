@@ -14,6 +14,9 @@ from pellucid.data import mnist_dataset
 from pellucid.data.framing import Framing
 from pellucid.errors import PellucidError
 from pellucid.export.page import PageImage, Subject, carried_state, page_html
+from pellucid.export.page.html import source
+from pellucid.export.page.nodes import rows_of
+from pellucid.export.page.weights import Packed
 from pellucid.graph import Sequential
 from pellucid.layers import Conv2d, Flatten, Layer, Linear, MaxPool2d, ReLU
 from pellucid.network import Network
@@ -23,6 +26,7 @@ playwright = pytest.importorskip("playwright.sync_api")
 CHROMIUM = shutil.which("chromium")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="Chromium isn't installed (apt-get install chromium)")
 
+ENGINE = ("weights.js", "convolution.js", "layers.js", "network.js")
 MARKUP = "<img src=x onerror=alert(1)>"
 CLASSES = [MARKUP, *map(str, range(1, 10))]
 
@@ -115,6 +119,33 @@ def test_the_logits_are_the_networks_with_the_weights_that_the_page_carries(brow
         np.testing.assert_allclose(opened.logits(), expected[i], atol=1e-4)  # shown with 4 digits
 
 
+RUN_ALL = """
+([code, model, text, images]) => {
+  const run = new Function(code + "; return (model, text, images) => { const network = new Network(model, " +
+    "unpackArrays(model.arrays, text)), last = model.outputs[0]; return images.map((image) => " +
+    "Array.from(network.forward(Float32Array.from(image))[last])); };")();
+  return run(model, text, images);
+}
+"""
+
+
+@pytest.mark.parametrize(("name", "bits"), [("deep-convnet", 16), ("deep-convnet", 8), ("tiny-digits", 16)])
+def test_a_hundred_images_give_the_networks_logits_in_the_browser(browser: Any, name: str, bits: int) -> None:
+    network = Network(create(name, 10), (1, 28, 28))
+    twin = Network(create(name, 10), (1, 28, 28), dtype=np.float64)
+    twin.load_state({key: np.asarray(value, np.float64) for key, value in carried_state(network, bits).items()})
+    images = np.asarray(mnist_dataset(train=False).subset(range(100)).inputs) / 255.0
+    expected = twin.forward(images)
+    packed = Packed(bits)
+    rows = rows_of(network.nodes, network.input_shape, packed)
+    model = {"input": network.input_shape, "nodes": rows, "outputs": network.nodes.outputs, "arrays": packed.rows}
+    page = browser.new_page()
+    code, model = "".join(map(source, ENGINE)), json.loads(json.dumps(model))
+    found = np.array(page.evaluate(RUN_ALL, [code, model, packed.text(), images.reshape(100, -1).tolist()]))
+    page.close()
+    np.testing.assert_allclose(found, expected, atol=1e-4 * max(1, np.abs(expected).max()))
+
+
 def test_the_products_of_a_unit_add_up_to_its_value_and_its_field_is_marked(browser: Any, tmp_path: Path) -> None:
     layer = Sequential(Conv2d(4, 3, padding=1), ReLU(), MaxPool2d(2), Conv2d(3, 3), ReLU(), Flatten(), Linear(10))
     opened = Opened(browser, tmp_path, page_html(subject(layer)))
@@ -178,9 +209,9 @@ def test_the_last_layer_learns_in_the_page(browser: Any, tmp_path: Path) -> None
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_nothing_to_complain_of(browser: Any, tmp_path: Path, scheme: str) -> None:
-    found = importlib.util.find_spec("axe_selenium_python")
+    found = importlib.util.find_spec("axe_playwright_python")
     if found is None or found.origin is None:
-        pytest.skip("axe-core isn't installed (pip install axe-selenium-python)")
+        pytest.skip("axe-core isn't installed (pip install axe-playwright-python)")
     axe = next(Path(found.origin).parent.rglob("axe.min.js"))
     matrix = np.eye(10, dtype=int) * 3
     opened = Opened(browser, tmp_path, page_html(subject(matrix=matrix)), color_scheme=scheme, bypass_csp=True)
