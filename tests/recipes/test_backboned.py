@@ -12,10 +12,11 @@ from box_folders import voc_folder
 from pellucid.errors import PellucidError
 from pellucid.exchange.pretrained import PRETRAINED, load_backbone, load_pretrained, pretrained_name
 from pellucid.network import Network
-from pellucid.recipes import build_data, build_trainer, load_recipe, open_model, start_run
+from pellucid.recipes import build_data, build_loader, build_trainer, load_recipe, open_model, start_run
 from pellucid.recipes.explain import explain_files
 from pellucid.recipes.predict_boxes import detect_files
 from pellucid.recipes.predict_masks import segment_files
+from pellucid.recipes.scene_report import scene_report
 from pellucid.zoo import create
 
 NAME = "efficientnet-lite0"
@@ -95,3 +96,6 @@ def test_streets_learns_from_images_and_masks(tmp_path: Path) -> None:
     assert set(found.shares) <= {"near", "far"} and found.overlay.exists()
     (explained,) = explain_files(model, [tmp_path / "test/images/a.png"], tmp_path / "out", side=32)
     assert explained.maps["occlusion"].shape == (64, 70)
+    loader = build_loader(model.recipe, build_data(model.recipe).test, training=False)
+    page = scene_report(model, loader).decode()
+    assert "IoU by class" in page and "<td>far</td>" in page and "Mean IoU" in page

@@ -73,14 +73,16 @@ def _others(model: AnyModel, data: str | None) -> str:
 
 
 def _write_report(model: AnyModel, loader: Loader) -> Path:
-    """The page's path. Raises PellucidError for a task without classes of whole images."""
+    """The page's path. Raises PellucidError for a task that has none."""
     from pellucid.analysis.confusion import confusion, confusion_page
     from pellucid.files import write_whole
+    from pellucid.recipes.scene_report import scene_report
     from pellucid.tasks import Classify
 
-    if not isinstance(model.task, Classify):
-        raise PellucidError(f"--report: {model.path} has the task {model.recipe.task['name']}, expected classify")
     path = model.path.parent / "report.html"
+    if not isinstance(model.task, Classify):
+        write_whole(path, scene_report(model, loader))
+        return path
     title = f"{model.path} on {loader.dataset.name}"
     write_whole(path, confusion_page(title, confusion(model.network, loader), loader.dataset))
     return path

@@ -1,0 +1,95 @@
+"""What a detector or a segmenter is good at, class by class, as a page."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from pellucid.analysis.class_curves import draw_precision_recall, draw_shares, precision_recall
+from pellucid.analysis.page import Page
+from pellucid.data import Loader
+from pellucid.errors import PellucidError
+from pellucid.recipes.model import AnyModel
+from pellucid.tasks.detection_metrics import DetectionMetrics
+from pellucid.tasks.segmentation_metrics import SegmentationMetrics
+from pellucid.training import measure
+
+CONFUSIONS = 12  # pairs of classes that are listed
+
+
+def scene_report(model: AnyModel, loader: Loader) -> bytes:
+    """HTML for the loader's images: of a detector the precision-recall curve of each class at an IoU of 0.5; of a
+    segmenter each class's IoU, and which classes are taken for which.
+
+    Raises PellucidError for a network of another task.
+    """
+    _, metrics = measure(model.network, model.task, loader)
+    page = Page(f"{model.path} on {loader.dataset.name}")
+    if isinstance(metrics, DetectionMetrics):
+        _boxes(page, metrics)
+    elif isinstance(metrics, SegmentationMetrics):
+        _pixels(page, metrics)
+    else:
+        raise PellucidError(f"--report: {model.path} has the task {model.recipe.task['name']}, which has none")
+    return page.html()
+
+
+def _boxes(page: Page, metrics: DetectionMetrics) -> None:
+    state, result = metrics.state(), metrics.result()
+    page.text(
+        f"mAP at an IoU of 0.5: {100 * result['map50']:.1f} %; mean over IoUs from 0.5 to 0.95: "
+        f"{100 * result['map']:.1f} %."
+    )
+    page.heading("Precision and recall by class, at an IoU of 0.5")
+    curves, rows = {}, []
+    for k, score in enumerate(metrics.per_class()):
+        own = state["labels"] == k
+        precision, recall, scores = precision_recall(
+            state["scores"][own], state["right"][own, 0], state["void"][own, 0], score.boxes
+        )
+        curves[score.name] = precision, recall, score.ap50
+        rows.append(
+            (score.name, f"{score.boxes:,}", *_shares(score.ap50, score.ap), *_best(precision, recall, scores))
+        )
+    page.picture(
+        draw_precision_recall(curves),
+        "From the surest detection, at the left, to the least sure. Where a curve ends nothing more is found.",
+    )
+    columns = ("class", "boxes", "AP at 0.5 %", "AP %", "best F1 %", "at a score of", "precision %", "recall %")
+    page.table(columns, rows)
+
+
+def _best(precision: np.ndarray, recall: np.ndarray, scores: np.ndarray) -> tuple[str, ...]:
+    """The largest F1, the score down to which detections are then taken, and precision and recall there."""
+    if not len(scores) or not recall.any():
+        return ("-",) * 4
+    f1 = 2 * precision * recall / np.maximum(precision + recall, 1e-12)
+    i = int(f1.argmax())
+    return (*_shares(float(f1[i])), f"{scores[i]:.2f}", *_shares(float(precision[i]), float(recall[i])))
+
+
+def _pixels(page: Page, metrics: SegmentationMetrics) -> None:
+    result, scores = metrics.result(), metrics.per_class()
+    page.text(
+        f"Mean IoU: {100 * result['mean_iou']:.1f} %; {100 * result['pixel_accuracy']:.1f} % of the pixels are right."
+    )
+    page.heading("IoU by class")
+    names = [score.name for score in scores]
+    page.picture(
+        draw_shares(names, [score.iou for score in scores], "IoU, %"),
+        "Of what is or is taken for a class, the part that is both.",
+    )
+    rows = [(score.name, f"{score.pixels:,}", *_shares(score.iou, score.accuracy)) for score in scores]
+    page.table(("class", "pixels", "IoU %", "found %"), rows)
+    page.heading("What is taken for what")
+    wrong = metrics.confusion * (1 - np.eye(len(names), dtype=np.int64))
+    order = np.argsort(-wrong, axis=None, kind="stable")[:CONFUSIONS]
+    found = []
+    for row, column in zip(*np.unravel_index(order, wrong.shape), strict=True):
+        if wrong[row, column]:
+            share = wrong[row, column] / metrics.confusion[row].sum()
+            found.append((names[row], names[column], f"{wrong[row, column]:,}", *_shares(float(share))))
+    page.table(("is", "taken for", "pixels", "% of the class"), found)
+
+
+def _shares(*values: float) -> tuple[str, ...]:
+    return tuple("-" if np.isnan(value) else f"{100 * value:.1f}" for value in values)
