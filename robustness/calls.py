@@ -13,6 +13,7 @@ import numpy as np
 from pellucid import ops
 from pellucid.errors import PellucidError
 from robustness.attempts import REFUSED, RIGHT, TRACEBACK, Outcome
+from robustness.layer_calls import LayerCalls
 from robustness.op_calls import OpCalls
 
 
@@ -26,7 +27,7 @@ class Caller(Protocol):
         """Raises AssertionError where an answer is wrong, PellucidError where the call is refused."""
 
 
-CALLERS: dict[str, type[Caller]] = {"ops": OpCalls}
+CALLERS: dict[str, type[Caller]] = {"ops": OpCalls, "layers": LayerCalls}
 
 
 class Calls:

@@ -83,8 +83,7 @@ def checked_inputs(X: npt.ArrayLike, layout: Layout | None = None, name: str = "
         raise InputError(
             f"{name}: expected images (N, C, H, W), (N, H, W, C) or (N, H, W), or rows (N, F), got {given.shape}"
         )
-    if given.dtype != np.uint8 and given.dtype.kind in "iub":
-        raise InputError(f"{name}: expected images of uint8 or floats, got {given.dtype}")
+    given = bytes_of(given, name)
     images = memory.empty_images(given.shape, given.dtype)
     images[...] = given
     return images
@@ -161,3 +160,17 @@ def _names(targets: Array, labels: Array | None, class_names: Sequence[str] | No
     if len(given) < count or (labels is not None and len(given) != count):
         raise InputError(f"class_names: expected {count} names, got {len(given)}")
     return tuple(given)
+
+
+def bytes_of(images: Array, name: str) -> Array:
+    """Images of whole numbers of any type as bytes, floats as they are. Raises InputError beyond 0 to 255."""
+    if images.dtype == np.bool_:
+        return images.astype(np.uint8) * np.uint8(255)
+    if images.dtype.kind not in "iu" or images.dtype == np.uint8:
+        return images
+    lowest, highest = images.min(initial=0), images.max(initial=0)
+    if lowest < 0 or highest > 255:
+        raise InputError(
+            f"{name}: expected whole numbers from 0 to 255, or floats, got {images.dtype} from {lowest} to {highest}"
+        )
+    return images.astype(np.uint8)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from pellucid.data.arrays import Layout, numbers
+from pellucid.data.arrays import Layout, bytes_of, numbers
 from pellucid.data.framing import Framed
 from pellucid.errors import InputError
 from pellucid.ops.arrays import Array, Shape
@@ -70,6 +70,7 @@ def _arrays(given: Any, shape: Shape, layout: Layout | None) -> Array:
         raise InputError(f"predict: expected images of {C} channels, NCHW or NHWC, got shape {np.shape(given)}")
     if layout is None and x.shape[1] == x.shape[3] and x.shape[1:] != shape:
         raise InputError(f'predict: expected layout="NCHW" or "NHWC", as {np.shape(given)} could be either')
+    x = bytes_of(x, "predict")
     if x.dtype != np.uint8 and x.dtype.kind != "f":
         raise InputError(f"predict: expected images of uint8 or floats, got {x.dtype}")
     last = layout == "NHWC" if layout is not None else x.shape[1] != C

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Self
@@ -12,6 +13,11 @@ from pellucid.errors import PellucidError
 from pellucid.layers.context import INFERENCE, Context
 from pellucid.layers.window import POINT, Window
 from pellucid.ops.arrays import Array, Pair, Shape
+
+
+class NotKeptError(PellucidError, AttributeError):
+    """Backward without a forward pass that keeps what it needs."""
+
 
 Initializer = Callable[[np.random.Generator, Shape], Array]
 
@@ -113,11 +119,11 @@ class Layer:
 
     def forward(self, x: Array, context: Context = INFERENCE) -> Array:
         """The layer's output for a batch x."""
-        raise NotImplementedError
+        raise self.error("a forward of its own, or a Network that runs it", "none")
 
     def backward(self, dy: Array) -> Array:
         """From the gradient of the output to that of the input, writing the parameters' on the way."""
-        raise NotImplementedError
+        raise self.error("a backward of its own, or a Network that runs it", "none")
 
     @property
     def window(self) -> Window:
@@ -149,6 +155,15 @@ class Layer:
         """The layer that gives the same at inference with the weights of now; what it does to them is done once."""
         return self
 
+    def __getattr__(self, name: str) -> Any:
+        """Asked for what is not there. Raises NotKeptError where backward finds nothing kept."""
+        if name in type(self).keeps:
+            raise NotKeptError(
+                f"layer {self.__dict__.get('name', '') or '(unnamed)'} ({type(self).__name__}): backward: expected a "
+                "forward pass before it that keeps what it needs (context training() or DIFFERENTIABLE)"
+            )
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+
     def forget(self) -> None:
         """Drop what forward kept for a backward pass."""
         for name in self.keeps:
@@ -162,6 +177,21 @@ class Layer:
     def error(self, expected: str, came: object) -> PellucidError:
         """The one-line error for an input that doesn't fit."""
         return PellucidError(f"layer {self.name or '(unnamed)'} ({self.kind}): expected {expected}, got {came}")
+
+    def whole(self, setting: str, value: Any) -> int:
+        """A setting that is a whole number, or an error that names layer and setting."""
+        try:
+            return operator.index(value)
+        except TypeError:
+            raise self.error(f"{setting} to be a whole number", repr(value)) from None
+
+    def whole_pair(self, setting: str, value: Any) -> Pair:
+        """A setting for rows and columns, given as one whole number or two."""
+        if not isinstance(value, list | tuple):
+            value = (value, value)
+        if len(value) != 2:
+            raise self.error(f"{setting} as one whole number or two", value)
+        return self.whole(setting, value[0]), self.whole(setting, value[1])
 
     def image_shape(self, input_shape: Shape) -> tuple[int, int, int]:
         """The shape of one sample as (C, H, W), or an error that names the layer."""

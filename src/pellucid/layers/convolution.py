@@ -6,7 +6,7 @@ from pellucid.layers.context import INFERENCE, Context
 from pellucid.layers.initializers import Constant, weight_initializer
 from pellucid.layers.sliding import Padding, Sliding
 from pellucid.layers.window import Window
-from pellucid.ops.arrays import Array, Pair, Shape, pair
+from pellucid.ops.arrays import Array, Pair, Shape
 
 
 class Convolution(Sliding):
@@ -25,6 +25,7 @@ class Convolution(Sliding):
         initial: str = "he",
         weight: Parameter | None = None,
     ) -> None:
+        channels, groups = self.whole("channels", channels), self.whole("groups", groups)
         self.channels, self.bias_wanted, self.initial = channels, bias, initial
         if channels < 1 or groups < 1 or channels % groups:
             raise self.error("channels to be a positive multiple of groups", f"channels={channels}, groups={groups}")
@@ -168,7 +169,7 @@ class ConvTranspose2d(Convolution):
             initial=initial,
             weight=weight,
         )
-        self.output_padding = pair(output_padding)
+        self.output_padding = self.whole_pair("output_padding", output_padding)
         self.frozen = frozen
         if min(self.output_padding) < 0 or any(o >= s for o, s in zip(self.output_padding, self.stride, strict=True)):
             raise self.error(f"output_padding from 0 to below the stride {self.stride}", self.output_padding)

@@ -26,7 +26,7 @@ class Dropout(Layer):
 
     def __init__(self, rate: float = 0.5) -> None:
         self.rate = rate
-        if not 0 <= rate < 1:
+        if not isinstance(rate, int | float) or not 0 <= rate < 1:
             raise self.error("a rate from 0 to below 1", rate)
         self.keep: Array | None = None
 

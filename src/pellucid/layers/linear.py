@@ -24,6 +24,7 @@ class Linear(Layer):
     def __init__(
         self, features: int, *, bias: bool = True, initial: str = "he", weight: Parameter | None = None
     ) -> None:
+        features = self.whole("features", features)
         self.features, self.bias_wanted, self.initial = features, bias, initial
         if features < 1:
             raise self.error("at least 1 feature", features)

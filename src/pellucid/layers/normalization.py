@@ -15,7 +15,7 @@ class BatchNorm2d(Layer):
     In training, mean and variance are those of the batch over images and pixels (of the global batch, where
     several processes share it), and running averages of them are kept with the given momentum (the weight of
     the newest batch; the variance unbiased, as inference wants it). In inference the running ones are used, and also
-    in training where the weight is frozen.
+    in training where the weight is frozen. One value a channel has no statistics: in training it is refused.
 
     >>> pl.Network(pl.nn.BatchNorm2d(), (3, 8, 8)).output_shape
     (3, 8, 8)
@@ -55,10 +55,14 @@ class BatchNorm2d(Layer):
         self, x: Array, context: Context, added: Array | None = None, low: float = -math.inf, high: float = math.inf
     ) -> Array:
         """As forward; `added` (N, C, H, W) on it, and clipped, in the same pass."""
+        if not hasattr(self, "weight"):
+            raise self.error("to be built before use", "a layer without parameters")
         self.check(x)
         vectors = self.weight.value, self.bias.value, self.running_mean.value, self.running_variance.value
         count: float | None = None
         if context.training and self.weight.learns:
+            if x.size == x.shape[1] and context.all_reduce is None:
+                raise self.error("at least two values a channel in training", "one: a batch of one image, one pixel")
             y, mean, inverse, count = ops.batch_norm(
                 x, *vectors, self.momentum, self.epsilon, context.all_reduce, added, low, high
             )
@@ -78,6 +82,8 @@ class BatchNorm2d(Layer):
 
     def gradient(self, dy: Array, low: float = -math.inf, high: float = math.inf) -> Array:
         """As backward, of an output that was clipped, with nothing added."""
+        if not hasattr(self, "weight"):
+            raise self.error("to be built before use", "a layer without parameters")
         gradients, statistics = (self.weight.gradient, self.bias.gradient), (self.mean, self.inverse)
         beta = None if math.isinf(low) and math.isinf(high) else self.bias.value
         given = dy, self.x, self.weight.value, *statistics, *gradients

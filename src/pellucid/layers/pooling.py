@@ -140,6 +140,7 @@ class GlobalAvgPool2d(Layer):
 
     def forward(self, x: Array, context: Context = INFERENCE) -> Array:
         """The means."""
+        self.check(x)
         if context.keep:
             self.size = (x.shape[2], x.shape[3])
         y = ops.global_avg_pool2d(x)
@@ -147,4 +148,7 @@ class GlobalAvgPool2d(Layer):
 
     def backward(self, dy: Array) -> Array:
         """Each gradient is shared equally."""
-        return ops.global_avg_pool2d_backward(dy.reshape(dy.shape[:2]), self.size)
+        size = self.size
+        if dy.shape != (*dy.shape[:2], 1, 1)[: 2 if self.flatten else 4]:
+            raise self.error("a gradient of (N, C) means", dy.shape)
+        return ops.global_avg_pool2d_backward(dy.reshape(dy.shape[:2]), size)

@@ -30,6 +30,8 @@ class Flatten(Layer):
 
     def backward(self, dy: Array) -> Array:
         """Back into images, stored channels last."""
+        if dy.shape != (self.shape[0], *self.output_shape(self.shape[1:])):
+            raise self.error(f"a gradient of what {self.shape} give", dy.shape)
         if len(self.shape) != 4:
             return dy.reshape(self.shape)
         dx = ops.empty_images((self.shape[0], self.shape[1], self.shape[2], self.shape[3]), dy.dtype)

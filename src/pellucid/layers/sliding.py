@@ -2,7 +2,7 @@
 
 from pellucid.layers.base import Layer
 from pellucid.layers.window import Window
-from pellucid.ops.arrays import Pair, pair
+from pellucid.ops.arrays import Pair
 from pellucid.ops.geometry import Geometry, Sides, sides
 
 Padding = int | Pair | Sides | str
@@ -24,15 +24,16 @@ class Sliding(Layer):
     def __init__(
         self, kernel: int | Pair, stride: int | Pair, padding: Padding, dilation: int | Pair, groups: int = 1
     ) -> None:
-        self.kernel = pair(kernel)
+        self.kernel = self.whole_pair("kernel", kernel)
         self.same = padding if isinstance(padding, str) else ""
-        self.geometry = Geometry(pair(stride), self._sides(padding), pair(dilation), groups)
-        settings = {"kernel": self.kernel, "stride": self.stride, "dilation": self.dilation}
-        for setting, value in settings.items():
+        found = {"stride": self.whole_pair("stride", stride), "dilation": self.whole_pair("dilation", dilation)}
+        for setting, value in {"kernel": self.kernel, **found}.items():
             if min(value) < 1:
                 raise self.error(f"{setting} of at least 1", value)
-        if min(self.geometry.padding) < 0:
+        around = self._sides(padding)
+        if min(around) < 0:
             raise self.error("padding of at least 0", padding)
+        self.geometry = Geometry(found["stride"], around, found["dilation"], groups)
         self.sized = bool(self.same) and any(s > 1 and r > 1 for s, r in zip(self.stride, self.kernel, strict=True))
         if self.same:
             self.geometry = self._fitted((1, 1))
@@ -43,9 +44,10 @@ class Sliding(Layer):
             if padding not in {SAME, SAME_LOWER}:
                 raise self.error(f"padding {SAME!r}, {SAME_LOWER!r} or numbers", repr(padding))
             return 0, 0, 0, 0
-        if not isinstance(padding, int) and len(padding) not in {2, 4}:
+        given = padding if isinstance(padding, list | tuple) else (padding, padding)
+        if len(given) not in {2, 4}:
             raise self.error("padding as one number, (rows, columns) or (top, bottom, left, right)", padding)
-        return sides(padding)
+        return sides(tuple(self.whole("padding", one) for one in given))  # type: ignore[arg-type]
 
     def _fitted(self, size: Pair) -> Geometry:
         return self.geometry.same(size, self.kernel, lower=self.same == SAME_LOWER)

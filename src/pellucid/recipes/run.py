@@ -20,7 +20,7 @@ from pellucid.recipes.trainer import build_trainer
 from pellucid.recipes.write import recipe_toml
 from pellucid.training import AgreedError, Alone, Callback, Communicator, Trainer, load_checkpoint
 from pellucid.training.agreement import agree, from_first, together, versions
-from pellucid.training.callbacks import Alive, Checkpoint, Curve, History, SameWeights, SaveModels
+from pellucid.training.callbacks import Alive, AloneInFolder, Checkpoint, Curve, History, SameWeights, SaveModels
 from pellucid.training.folder import RunFolder, create_run_folder, open_run_folder
 
 
@@ -135,6 +135,7 @@ def _keepers(recipe: Recipe, run: RunFolder, data: Data) -> list[Callback]:
     """What every run checks, and writes into its folder. The checkpoint comes last: it vouches for all the rest."""
     settings = recipe.training
     return [
+        AloneInFolder(run),
         SameWeights(),
         Alive(),
         History(run.history, settings.log_every),

@@ -42,7 +42,12 @@ def save_checkpoint(path: Path, trainer: Trainer) -> None:
     if trainer.average is not None:
         parts["average"] = trainer.average.state()
     arrays = {f"{part}/{name}": array for part, named in parts.items() for name, array in named.items()}
-    notes = {"format": FORMAT, "data": trainer.loader.dataset.digest, "state": json.dumps(asdict(trainer.state))}
+    notes = {
+        "format": FORMAT,
+        "data": trainer.loader.dataset.digest,
+        "state": json.dumps(asdict(trainer.state)),
+        "way": json.dumps(_way(trainer)),
+    }
     write_arrays(path, arrays, notes)
 
 
@@ -63,6 +68,13 @@ def _restore(content: bytes, path: Path, trainer: Trainer) -> None:
     dataset = trainer.loader.dataset
     if notes.get("data") != dataset.digest:
         raise PellucidError(f"{path}: the images of {dataset.name} are not those that this run began with")
+    way, now = notes.get("way"), json.dumps(_way(trainer))
+    if way not in {None, now}:  # checkpoints of version 0.1 don't tell
+        raise PellucidError(
+            f"{path}: taken in a training of {_way_in_words(str(way), path)}, the recipe now asks for "
+            f"{_way_in_words(now, path)}: with its recipe as it was the run goes on; to train otherwise from its "
+            "weights: pellucid train --from"
+        )
     parts: dict[str, dict[str, Array]] = {}
     for key, array in arrays.items():
         part, _, name = key.partition("/")
@@ -86,6 +98,16 @@ def _restore(content: bytes, path: Path, trainer: Trainer) -> None:
     if trainer.average is not None:
         trainer.average.load_state(parts["average"])
     trainer.state, trainer.metrics = state, metrics
+
+
+def _way(trainer: Trainer) -> dict[str, int]:
+    """What the order of the images and the schedule follow from: it has to stay what it was, to the last step."""
+    return {"steps": trainer.total_steps, "images a step": trainer.loader.batch_size, "seed": trainer.seed}
+
+
+def _way_in_words(text: str, path: Path) -> str:
+    found = parse_json(text, str(path))
+    return ", ".join(f"{name} {value}" for name, value in found.items()) if isinstance(found, dict) else text[:80]
 
 
 def read_state(notes: Mapping[str, str], path: Path) -> TrainingState:

@@ -56,6 +56,27 @@ class RunFolder:
         """Which images were held out of training, where the data don't say."""
         return self.path / "held-out.json"
 
+    def hold(self) -> int | None:
+        """Keep other processes from training in this folder, until the returned file is closed or the process ends.
+
+        None where the system can't. Raises PellucidError where another one trains in it.
+        """
+        try:
+            import fcntl
+
+            opened = os.open(self.path, os.O_RDONLY)
+        except (ImportError, OSError):
+            return None
+        try:
+            fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(opened)
+            raise PellucidError(f"{self.path}: another process trains in this folder") from None
+        except OSError:  # a file system without locks
+            os.close(opened)
+            return None
+        return opened
+
     def sweep(self) -> None:
         """Remove what a process that was killed while it wrote has left of its temporary files."""
         for file in (self.recipe, self.history, self.curve, self.model, self.best, self.checkpoint, self.held_out):

@@ -1,6 +1,7 @@
 """What is hung into training: progress, history, curve, models and checkpoints."""
 
 from pellucid.training.callbacks.alive import Alive
+from pellucid.training.callbacks.alone_in_folder import AloneInFolder
 from pellucid.training.callbacks.call import Call
 from pellucid.training.callbacks.checkpoint import Checkpoint
 from pellucid.training.callbacks.csv import CSV
@@ -18,6 +19,7 @@ from pellucid.training.trainer import Callback, Trainer
 __all__ = [
     "CSV",
     "Alive",
+    "AloneInFolder",
     "Call",
     "Callback",
     "Checkpoint",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
+from pellucid.training.never_predicted import never_predicted
 from pellucid.training.state import Record
 from pellucid.training.trainer import Callback, Trainer
 
@@ -62,6 +63,8 @@ class Progress(Callback):
         """The epoch's line."""
         line = summary(record, trainer.total_epochs, trainer.task.primary)
         self._say(line if self.bar is None else folded(line, self.bar.console.width))
+        if self.verbosity and (missed := never_predicted(trainer)):
+            self._say(missed)
 
     def end(self, trainer: Trainer, finished: bool) -> None:
         """Take the bar away."""
