@@ -68,13 +68,6 @@ def _restore(content: bytes, path: Path, trainer: Trainer) -> None:
     dataset = trainer.loader.dataset
     if notes.get("data") != dataset.digest:
         raise PellucidError(f"{path}: the images of {dataset.name} are not those that this run began with")
-    way, now = notes.get("way"), json.dumps(_way(trainer))
-    if way not in {None, now}:  # checkpoints of version 0.1 don't tell
-        raise PellucidError(
-            f"{path}: taken in a training of {_way_in_words(str(way), path)}, the recipe now asks for "
-            f"{_way_in_words(now, path)}: with its recipe as it was the run goes on; to train otherwise from its "
-            "weights: pellucid train --from"
-        )
     parts: dict[str, dict[str, Array]] = {}
     for key, array in arrays.items():
         part, _, name = key.partition("/")
@@ -92,6 +85,13 @@ def _restore(content: bytes, path: Path, trainer: Trainer) -> None:
         _check_parts(parts, trainer)
     except (ValueError, KeyError, TypeError, IndexError, ArithmeticError) as error:
         raise PellucidError(f"{path}: not the state of this network and optimizer ({error})") from error
+    way, now = notes.get("way"), json.dumps(_way(trainer))
+    if way not in {None, now}:  # checkpoints of version 0.1 don't tell
+        raise PellucidError(
+            f"{path}: taken in a training of {_way_in_words(str(way), path)}, the recipe now asks for "
+            f"{_way_in_words(now, path)}: with its recipe as it was the run goes on; to train otherwise from its "
+            "weights: pellucid train --from"
+        )
     trainer.network.load_state(parts["network"], str(path))
     trainer.optimizer.load_state(parts.get("optimizer", {}))
     trainer.weights.load_state(parts.get("weights", {}))
