@@ -107,6 +107,11 @@ COMMANDS = {
         "Write a web page that shows a trained network at work, offline.",
         "pellucid page runs/last -o digits.html",
     ),
+    "sample": Command(
+        "Write pictures to try other commands on.",
+        "pellucid sample",
+        "pellucid sample digit scene --count 5 --out some",
+    ),
     "recipes": Command(
         "List the recipes there are, or print one.",
         "pellucid recipes",
@@ -229,6 +234,8 @@ def _run(arguments: list[str], *, trust: bool) -> object:
     """The command's own answer. trust: whether code that runs and models' files name may be run."""
     from cyclopts import CycloptsError
 
+    if arguments[:1] == ["help"]:  # as people ask: help, help train
+        arguments = [*arguments[1:2], "--help"]
     try:
         if not trust:
             return create_app()(arguments)

@@ -1,0 +1,49 @@
+"""`pellucid sample`: pictures to try other commands on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import numpy as np
+from cyclopts import Parameter
+
+from pellucid.cli.flags import Count
+from pellucid.cli.output import print_note
+from pellucid.errors import PellucidError
+
+SEED = 1  # of the scenes: none that the recipes train with or are measured on
+
+
+def sample(
+    *kinds: Annotated[Literal["digit", "scene"], Parameter(help="What to write; by default a digit.")],
+    count: Annotated[Count, Parameter(help="Pictures of each.")] = 1,
+    out: Annotated[Path, Parameter(name=["--out", "-o"], help="Folder for them.")] = Path(),
+) -> None:
+    """Write some pictures to try other commands on: MNIST's test digits, or scenes made of them.
+
+    Files that are there already stay as they are; where one has the name of a picture, nothing is written.
+    """
+    from PIL import Image
+
+    from pellucid.data.formats.mnist import mnist_dataset
+    from pellucid.data.scenes.scenes import make_scenes
+    from pellucid.data.scenes.settings import scene_settings
+
+    test = mnist_dataset(train=False)
+    pictures: dict[Path, np.ndarray] = {}
+    for kind in dict.fromkeys(kinds or ("digit",)):
+        if kind == "digit":
+            images = np.asarray(test.inputs)[:count]
+        else:
+            images = make_scenes(scene_settings(), test, count, SEED).images
+        for number, image in enumerate(images):
+            name = f"{kind}.png" if count == 1 else f"{kind}-{number:03}.png"
+            pictures[out / name] = np.ascontiguousarray(image[0])
+    for path in pictures:
+        if path.exists():
+            raise PellucidError(f"{path} exists: expected a folder without it")
+    out.mkdir(parents=True, exist_ok=True)
+    for path, pixels in pictures.items():
+        Image.fromarray(pixels).save(path)
+        print_note(str(path))

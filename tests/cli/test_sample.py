@@ -1,0 +1,27 @@
+"""Pictures that are written to be tried."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from pellucid.cli.app import main
+from pellucid.data.formats.mnist import mnist_dataset
+
+
+def test_digits_are_those_of_the_test_set(tmp_path: Path) -> None:
+    assert main(["sample", "--count", "3", "--out", str(tmp_path / "some")]) == 0
+    expected = np.asarray(mnist_dataset(train=False).inputs)[:3, 0]
+    files = sorted((tmp_path / "some").iterdir())
+    assert [file.name for file in files] == ["digit-000.png", "digit-001.png", "digit-002.png"]
+    np.testing.assert_array_equal(np.stack([np.asarray(Image.open(file)) for file in files]), expected)
+
+
+def test_a_scene_is_larger_and_nothing_is_overwritten(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["sample", "scene", "digit", "-o", str(tmp_path)]) == 0
+    assert Image.open(tmp_path / "scene.png").size > Image.open(tmp_path / "digit.png").size == (28, 28)
+    (tmp_path / "digit.png").write_bytes(b"mine")
+    assert main(["sample", "-o", str(tmp_path)]) == 2
+    assert "digit.png exists" in capsys.readouterr().err
+    assert (tmp_path / "digit.png").read_bytes() == b"mine"
