@@ -11,6 +11,7 @@ from cyclopts import Parameter
 from pellucid.cli.flags import Count
 from pellucid.cli.output import print_note
 from pellucid.errors import PellucidError
+from pellucid.ops.arrays import Array
 
 SEED = 1  # of the scenes: none that the recipes train with or are measured on
 
@@ -31,7 +32,7 @@ def sample(
     from pellucid.data.scenes.settings import scene_settings
 
     test = mnist_dataset(train=False)
-    pictures: dict[Path, np.ndarray] = {}
+    pictures: dict[Path, Array] = {}
     for kind in dict.fromkeys(kinds or ("digit",)):
         if kind == "digit":
             images = np.asarray(test.inputs)[:count]
