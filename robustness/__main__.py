@@ -19,6 +19,7 @@ from robustness.readers import READERS
 
 ROUND = 50  # inputs of a reader before the next reader's turn
 START_SECONDS = 180
+COMPILING = 300.0  # seconds
 
 
 class Process:
@@ -86,7 +87,7 @@ def main() -> int:
     counts: dict[str, Counter[str]] = {name: Counter() for name in chosen}
     end, seed = time.monotonic() + 60 * given.minutes, given.seed
     with tempfile.TemporaryDirectory(prefix="robustness-") as aside:
-        processes = [Process(name, Path(aside) / name, given.seconds) for name in chosen]
+        processes = [Process(name, Path(aside) / name, _patience(name, given.seconds)) for name in chosen]
         try:
             while time.monotonic() < end and not 0 < given.inputs <= seed - given.seed:
                 for process in processes:
@@ -103,6 +104,11 @@ def main() -> int:
                 process.end()
     _table(counts)
     return int(any(count[kind] for count in counts.values() for kind in FINDINGS))
+
+
+def _patience(name: str, seconds: float) -> float:
+    """Seconds for one input; a call may have to wait for kernels that are compiled for it."""
+    return max(seconds, COMPILING) if name in CALLERS else seconds
 
 
 def _report(name: str, seed: int, outcome: Outcome, keep: Path) -> None:
