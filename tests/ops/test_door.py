@@ -92,3 +92,10 @@ def test_arrays_in_odd_memory_are_read_right() -> None:
     with ops.use_backend("numba"):
         np.testing.assert_array_equal(ops.conv2d(across, W, B), ops.conv2d(X, W, B))
         np.testing.assert_array_equal(ops.conv2d(_frozen(X), _frozen(W), _frozen(B)), ops.conv2d(X, W, B))
+
+
+@pytest.mark.parametrize("backend", ["numpy", "numba"])
+def test_a_batch_without_samples_is_one(backend: str) -> None:
+    with ops.use_backend(backend):
+        assert ops.softmax(np.zeros((0, 15, 5), np.float32)).shape == (0, 15, 5)
+        assert ops.conv2d(X[:0], W, B).shape == (0, 4, 7, 7)

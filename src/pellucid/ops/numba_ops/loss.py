@@ -1,5 +1,6 @@
 """Softmax with cross-entropy, and the mean squared error: loss and gradient in one pass over memory."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,7 @@ NONE_IGNORED = np.iinfo(np.int64).min  # no label's value
 def softmax(logits: Array) -> Array:
     """exp(z_k) / sum of exp(z) over axis 1; the largest logit is taken off first, so nothing overflows."""
     if logits.ndim not in {2, 4}:
-        flat = logits.reshape(*logits.shape[:2], -1, 1)
+        flat = logits.reshape(*logits.shape[:2], math.prod(logits.shape[2:]), 1)
         return softmax(flat).reshape(logits.shape)
     z = places(logits)
     y = empty(z.shape, z.dtype)
