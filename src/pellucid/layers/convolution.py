@@ -231,7 +231,10 @@ class ConvTranspose2d(Convolution):
             if weight.trained:
                 ops.conv2d_weight_gradient(self.x, dy, self.kernel, self.geometry, out=weight.gradient)
             if self.bias is not None:
-                self.bias.gradient[...] = ops.channel_sum(dy)
+                db = self.bias.gradient
+                if db.shape != (self.channels,):
+                    raise self.error(f"room for a gradient of shape {(self.channels,)}", db.shape)
+                db[...] = ops.channel_sum(dy)
         return ops.conv2d(dy, weight.value, None, self.geometry)
 
     @property

@@ -87,6 +87,14 @@ def clip(call: Call, settings: Settings) -> None:
     call.expect(low <= high, "low, high", "low at most high", f"{low}, {high}")
 
 
+def line(call: Call, settings: Settings) -> None:
+    """A slope goes with an offset; bounds in order."""
+    clip(call, settings)
+    for one, other in (("a", "b"), ("slope", "offset")):
+        if (one in call.shapes) != (other in call.shapes):
+            call.expect(False, f"{one}, {other}", "both or neither", "one of them")
+
+
 def dropout(call: Call, settings: Settings) -> None:
     """The rate is a probability."""
     call.expect(0 <= settings["rate"] < 1, "rate", "a number from 0 to below 1", settings["rate"])

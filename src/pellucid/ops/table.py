@@ -74,7 +74,7 @@ TABLE: dict[str, Row] = {
     "batch_norm_inference": row(rules.clip, x="N C H W", **_CHANNELS, **_RUNNING, added="? N C H W"),
     "channel_affine": row(rules.clip, x="N C H W", a="C : either", b="C : either", added="? N C H W"),
     "channel_combination": row(
-        rules.clip,
+        rules.line,
         x="N C H W",
         a="C : either",
         y="N C H W",
@@ -86,7 +86,7 @@ TABLE: dict[str, Row] = {
     "channel_dot": row(x="N C H W", y="N C H W"),
     "channel_moments": row(x="N C H W"),
     "channel_products": row(
-        rules.clip, dy="N C H W", x="N C H W", middle="C : either", a="? C : either", b="? C : either"
+        rules.line, dy="N C H W", x="N C H W", middle="C : either", a="? C : either", b="? C : either"
     ),
     "channel_sum": row(x="N C H W"),
     "channels_last": row(x="N - - - : any"),
