@@ -165,6 +165,9 @@ def _drawn(name: str, draw: Random) -> list[Any]:
             arguments += made if name == "concat" else [made]
         else:
             arguments += made
+    pair = {"channel_products": (3, 4), "channel_combination": (5, 6)}.get(name)
+    if pair and any(arguments[i] is None for i in pair):  # a slope goes with its offset
+        arguments[pair[0]] = arguments[pair[1]] = None
     if name == "unbroadcast":
         shape = list(arguments[0].shape)
         arguments[1] = tuple(1 if draw.random() < 0.4 else s for s in shape)
