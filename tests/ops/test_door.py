@@ -99,3 +99,15 @@ def test_a_batch_without_samples_is_one(backend: str) -> None:
     with ops.use_backend(backend):
         assert ops.softmax(np.zeros((0, 15, 5), np.float32)).shape == (0, 15, 5)
         assert ops.conv2d(X[:0], W, B).shape == (0, 4, 7, 7)
+
+
+def test_bounds_without_a_line_bound_nothing() -> None:
+    dy = np.random.default_rng(0).standard_normal(X.shape).astype(np.float32)
+    middle = np.zeros(3, np.float32)
+    found = []
+    for backend in ("numpy", "numba"):
+        with ops.use_backend(backend):
+            found.append(ops.channel_products(dy, X, middle, None, None, 0.0, 1.0))
+            with pytest.raises(InputError, match="a, b: expected both or neither"):
+                ops.channel_products(dy, X, middle, middle, None, 0.0, 1.0)
+    np.testing.assert_allclose(found[0], found[1], atol=1e-4)

@@ -84,7 +84,7 @@ def channel_products(
     """
     values = places(x)
     total, products = _partial(values), _partial(values)
-    bounds = x.dtype.type(low), x.dtype.type(high)
+    bounds = _bounds(a, x, low, high)
     _products(places(dy), values, contiguous(middle), *_line(a, b, middle), *bounds, total, products)
     return _joined(total), _joined(products)
 
@@ -106,14 +106,19 @@ def channel_combination(
     """
     values = places(x)
     z = empty(values.shape, x.dtype)
-    bounds = x.dtype.type(low), x.dtype.type(high)
+    bounds = _bounds(slope, x, low, high)
     vectors = contiguous(a), contiguous(b), contiguous(c), *_line(slope, offset, a)
     _combination(values, places(y), *vectors, *bounds, z)
     return from_places(z, x.shape)
 
 
+def _bounds(a: Array | None, x: Array, low: float, high: float) -> tuple[Any, Any]:
+    """Of the images' own type; none where there is no slope whose values they could bound."""
+    return (x.dtype.type(-math.inf), x.dtype.type(math.inf)) if a is None else (x.dtype.type(low), x.dtype.type(high))
+
+
 def _line(a: Array | None, b: Array | None, like: Array) -> tuple[Array, Array]:
-    """Slope and offset of each channel; 0, which lies between all bounds, where none are given."""
+    """Slope and offset of each channel; 0 where none are given."""
     if a is None or b is None:
         return np.zeros_like(like), np.zeros_like(like)
     return contiguous(a), contiguous(b)
