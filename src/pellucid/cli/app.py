@@ -207,6 +207,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if isinstance(stream, io.TextIOWrapper):  # names that it can't write are escaped
             stream.reconfigure(errors="backslashreplace")
     given = sys.argv[1:] if arguments is None else list(arguments)
+    if given[:1] == ["help"]:  # as people ask: help, help train
+        given = [*given[1:2], "--help"]
     try:
         if given in ([], ["--help"], ["-h"], ["--version"]):
             print(__version__ if given == ["--version"] else overview())
@@ -234,8 +236,6 @@ def _run(arguments: list[str], *, trust: bool) -> object:
     """The command's own answer. trust: whether code that runs and models' files name may be run."""
     from cyclopts import CycloptsError
 
-    if arguments[:1] == ["help"]:  # as people ask: help, help train
-        arguments = [*arguments[1:2], "--help"]
     try:
         if not trust:
             return create_app()(arguments)
