@@ -19,7 +19,7 @@ from pellucid.ops.arrays import Array, Pair, Shape
 from pellucid.ops.cuda_ops.device import device, launch
 from pellucid.ops.cuda_ops.jit import THREADS, blocks, kernel, narrow, real, split, wide, wide_source
 from pellucid.ops.cuda_ops.pool import Block, pool
-from pellucid.ops.cuda_ops.types import FLOATS, NUMBERS, PAIR
+from pellucid.ops.cuda_ops.types import FLOATS, NUMBERS, PAIR, SIMULATED
 
 MOST_AXES = 5  # of a copy between two memory orders
 KINDS = tuple(NUMBERS)
@@ -388,6 +388,10 @@ def assign(target: DeviceArray, source: DeviceArray) -> None:
         target, source = target.view(np.uint16), source.view(np.uint16)
     shape, to, by = _merged(target, source)
     (t, to_start), (s, by_start) = _from_lowest(target, shape, to), _from_lowest(source, shape, by)
+    if _swaps_few(shape, to, by):
+        one = _swap.of(target.dtype.name, source.dtype.name)
+        launch(one, blocks(shape[2] * shape[4]), THREADS, t, s, *shape[3:])
+        return
     numbers = (*shape, *to, *by, to_start, by_start)
     launch(_copy.of(target.dtype.name, source.dtype.name), blocks(target.size), THREADS, t, s, *numbers)
 
@@ -414,6 +418,12 @@ def _merged(target: DeviceArray, source: DeviceArray) -> tuple[list[int], list[i
     return [1] * rest + shape, [0] * rest + to, [0] * rest + by
 
 
+def _swaps_few(shape: list[int], to: list[int], by: list[int]) -> bool:
+    """Whether each matrix of few columns is turned over, as filters (K, C, R S) are for (K, R S, C)."""
+    _, _, _, M, C = shape
+    return 1 < M <= MOST_SWAPPED < C and to[2:] == [M * C, C, 1] and by[2:] == [M * C, 1, M] and shape[:2] == [1, 1]
+
+
 def _from_lowest(x: DeviceArray, shape: list[int], strides: list[int]) -> tuple[DeviceArray, int]:
     """The memory that x lies in, as a vector from its lowest address, and where in it x begins."""
     below = -sum((n - 1) * stride for n, stride in zip(shape, strides, strict=True) if stride < 0)
@@ -423,6 +433,7 @@ def _from_lowest(x: DeviceArray, shape: list[int], strides: list[int]) -> tuple[
 
 
 EVERY = tuple(NUMBERS)
+MOST_SWAPPED = 2 if SIMULATED else 64
 
 
 @kernel("T1 r", EVERY)
@@ -458,3 +469,13 @@ def _copy(
         i0, i1 = split(rest, n1)
         value = source[by + i0 * s0 + i1 * s1 + i2 * s2 + i3 * s3 + i4 * s4]
         target[to + i0 * t0 + i1 * t1 + i2 * t2 + i3 * t3 + i4 * t4] = narrow(real(wide_source(value)))
+
+
+@kernel("T1 S1 n n", EVERY)
+def _swap(target: Any, source: Any, columns: int, rows: int) -> None:
+    """Matrices of so many columns and rows, turned over: a thread a row, so that rows are read from the cache."""
+    for i in range(cuda.grid(1), target.size // columns, cuda.gridsize(1)):
+        matrix, row = split(i, rows)
+        first = matrix * columns * rows + row
+        for column in range(columns):
+            target[first + column * rows] = narrow(real(wide_source(source[i * columns + column])))

@@ -1,6 +1,7 @@
 """Softmax with cross-entropy, and the mean squared error: loss and gradient in one pass, and both stay on the device.
 
-A row of logits is one place, which one thread goes over: classes are few where places are many.
+A row of logits is one place, which one thread goes over: classes are few where places are many. Where classes are
+many, a block of threads goes over it.
 """
 
 import math
@@ -12,8 +13,10 @@ from numba import cuda
 from pellucid.ops.cuda_ops.arrays import DeviceArray, array, contiguous, empty, flat, from_places, places
 from pellucid.ops.cuda_ops.device import launch
 from pellucid.ops.cuda_ops.jit import THREADS, blocks, helper, kernel, narrow, real, wide
-from pellucid.ops.cuda_ops.sums import PARTS, block_sum, total
+from pellucid.ops.cuda_ops.sums import PARTS, block_max, block_sum, total
+from pellucid.ops.cuda_ops.types import SIMULATED
 
+MANY_CLASSES = 4 if SIMULATED else 128
 NONE_IGNORED = int(np.iinfo(np.int64).min)  # no label's value
 
 
@@ -52,7 +55,8 @@ def softmax_cross_entropy(
     else:
         divisor, given = partial, float(normalizer)
     numbers = int(weighted), ignored, label_smoothing, divisor, given
-    launch(_cross_entropy.of(z.dtype.name), PARTS, THREADS, z, target, weights, *numbers, gradient, partial)
+    one = _cross_entropy if K < MANY_CLASSES else _cross_entropy_of_many
+    launch(one.of(z.dtype.name), PARTS, THREADS, z, target, weights, *numbers, gradient, partial)
     return total(partial), from_places(gradient, logits.shape)
 
 
@@ -150,6 +154,51 @@ def _cross_entropy(
     all_threads = block_sum(own)
     if cuda.threadIdx.x == 0:
         partial[cuda.blockIdx.x] = all_threads
+
+
+@kernel("T2 L1 D1 n n r D1 d T2 D1")
+def _cross_entropy_of_many(
+    z: Any, target: Any, weights: Any, weighted: int, ignored: int, smooth: Any, divisor: Any, given: float,
+    gradient: Any, partial: Any,
+) -> None:  # fmt: skip
+    """As _cross_entropy, a block a row: thread j takes classes j, j + THREADS ..."""
+    K, thread, step = z.shape[1], cuda.threadIdx.x, cuda.blockDim.x
+    own = np.float64(0)
+    whole = divisor[0] if math.isnan(given) else given
+    for row in range(cuda.blockIdx.x, z.shape[0], cuda.gridDim.x):
+        t, factor = target[row], real(math.nan)
+        if t == ignored:
+            t, factor = 0, real(0)
+        elif 0 <= t < K:
+            weight = weights[t] if weighted else np.float64(1)
+            factor = real(weight / whole) if whole != 0 else real(0)
+        else:
+            t = 0
+        best = real(-math.inf)
+        for k in range(thread, K, step):
+            value = wide(z[row, k])
+            best = value if value > best or math.isnan(value) else best
+        best = real(block_max(best))
+        norm, log_sum = real(0), real(0)
+        for k in range(thread, K, step):
+            apart = wide(z[row, k]) - best
+            norm += real(math.exp(apart))
+            log_sum += apart
+        norm = real(block_sum(norm))
+        log_norm = real(math.log(norm))
+        if smooth > 0:
+            log_sum = real(block_sum(log_sum)) - real(K) * log_norm
+        if thread == 0 and target[row] != ignored:
+            each = (smooth - real(1)) * (wide(z[row, t]) - best - log_norm)
+            if smooth > 0:
+                each -= smooth / real(K) * log_sum
+            own += np.float64(each * factor)
+        for k in range(thread, K, step):
+            p = real(math.exp(wide(z[row, k]) - best)) / norm
+            wanted = smooth / real(K) + (real(1) - smooth if k == t else real(0))
+            gradient[row, k] = narrow(real(0) if target[row] == ignored else (p - wanted) * factor)
+    if thread == 0:
+        partial[cuda.blockIdx.x] = own
 
 
 @kernel("T1 T1 r T1 D1")

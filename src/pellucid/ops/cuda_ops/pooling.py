@@ -7,9 +7,24 @@ import numpy as np
 from numba import cuda
 
 from pellucid.ops.arrays import Pair
-from pellucid.ops.cuda_ops.arrays import DeviceArray, channels_last, empty, empty_images, places
+from pellucid.ops.cuda_ops.activation import relu_backward
+from pellucid.ops.cuda_ops.arrays import DeviceArray, channels_last, empty, empty_images, places, words
 from pellucid.ops.cuda_ops.device import launch
-from pellucid.ops.cuda_ops.jit import THREADS, blocks, helper, kernel, narrow, narrow_source, real, split, wide
+from pellucid.ops.cuda_ops.jit import (
+    IN_WORD,
+    THREADS,
+    WORD_TYPES,
+    blocks,
+    helper,
+    kernel,
+    narrow,
+    narrow_source,
+    pack,
+    real,
+    split,
+    upper,
+    wide,
+)
 from pellucid.ops.geometry import PLAIN, Geometry
 
 
@@ -31,8 +46,10 @@ def max_pool2d(
     y = empty_images((N, C, *size), x.dtype)
     winner = empty_images(y.shape, np.uint8 if kernel[0] * kernel[1] <= 256 else np.int32)
     if y.size:
-        one = _max_pool.of(x.dtype.name, winner.dtype.name)
-        launch(one, blocks(y.size), THREADS, rows(x), *window_numbers(kernel, geometry), rows(y), rows(winner))
+        (read, written), kind = words(rows(x), rows(y))
+        one = _max_pool.of(kind, winner.dtype.name)
+        numbers = window_numbers(kernel, geometry)
+        launch(one, blocks(written.size), THREADS, read, *numbers, written, rows(winner))
     return y, winner
 
 
@@ -43,8 +60,9 @@ def max_pool2d_backward(
     dx = empty_images((*dy.shape[:2], *input_size), dy.dtype)
     if dx.size:
         numbers = window_numbers(kernel, geometry)
-        one = _max_pool_backward.of(dy.dtype.name, winner.dtype.name)
-        launch(one, blocks(dx.size), THREADS, rows(dy), rows(winner), *numbers, rows(dx))
+        (read, written), kind = words(rows(dy), rows(dx))
+        one = _max_pool_backward.of(kind, winner.dtype.name)
+        launch(one, blocks(written.size), THREADS, read, rows(winner), *numbers, written)
     return dx
 
 
@@ -56,14 +74,11 @@ def relu_max_pool2d_backward(
     if dx.size and kernel == geometry.stride and geometry == Geometry(stride=kernel):  # each pixel in one window
         if (dy.shape[2] * kernel[0], dy.shape[3] * kernel[1]) != tuple(input_size):
             dx[...] = 0
-        one = _relu_max_unpool.of(dy.dtype.name, winner.dtype.name)
-        launch(one, blocks(dy.size), THREADS, rows(dy), rows(y), rows(winner), *kernel, rows(dx))
+        (read, outputs, written), kind = words(rows(dy), rows(y), rows(dx))
+        one = _relu_max_unpool.of(kind, winner.dtype.name)
+        launch(one, blocks(read.size), THREADS, read, outputs, rows(winner), *kernel, written)
         return dx
-    if dx.size:
-        numbers = window_numbers(kernel, geometry)
-        one = _relu_max_pool_backward.of(dy.dtype.name, winner.dtype.name)
-        launch(one, blocks(dx.size), THREADS, rows(dy), rows(y), rows(winner), *numbers, rows(dx))
-    return dx
+    return max_pool2d_backward(relu_backward(dy, y), winner, input_size, kernel, geometry)
 
 
 def avg_pool2d(
@@ -117,8 +132,24 @@ def global_avg_pool2d_backward(dy: DeviceArray, input_size: Pair) -> DeviceArray
 @helper
 def covering(place: int, size: int, stride: int, windows: int) -> Any:
     """First and last of the windows that may hold a place, which lies `place` from where the first begins."""
-    first = max(0, (place - size) // stride + 1)
-    return first, min(windows - 1, place // stride)
+    first, _ = split(max(0, place - size + stride), stride)
+    last, _ = split(place, stride)
+    return first, min(windows - 1, last)
+
+
+@helper
+def element(place: int, dilation: int) -> int:
+    """Which element of a window lies `place` from its first; -1 if none does."""
+    if dilation == 1:
+        return place
+    number, rest = split(place, dilation)
+    return number if rest == 0 else -1
+
+
+@helper
+def larger(value: Any, best: Any) -> bool:
+    """Whether a value takes the place of the best so far: NaN always does, and stays."""
+    return value > best or math.isnan(value)
 
 
 @helper
@@ -132,7 +163,7 @@ def inside(start: int, dilation: int, kernel: int, low: int, high: int) -> int:
     return count
 
 
-@kernel("T4 n n n n n n n n T4 S4", sources=("uint8",))
+@kernel("T4 n n n n n n n n T4 S4", WORD_TYPES, ("uint8",))
 def _max_pool(
     x: Any, R: int, S: int, down: int, across: int, top: int, left: int, tall: int, broad: int, y: Any, winner: Any
 ) -> None:
@@ -142,23 +173,28 @@ def _max_pool(
         place, c = split(i, C)
         place, q = split(place, Q)
         n, p = split(place, P)
-        best, number = real(-math.inf), 0
+        best, best_too, number, number_too = real(-math.inf), real(-math.inf), 0, 0
         for r in range(R):
             h = p * down - top + r * tall
             if 0 <= h < H:
                 for s in range(S):
                     w = q * across - left + s * broad
                     if 0 <= w < W:
-                        value = wide(x[n, h, w, c])
-                        if value > best:
-                            best, number = value, r * S + s
-                        elif math.isnan(value):
-                            best = value  # and stays, since nothing is larger than NaN
-        y[n, p, q, c] = narrow(best)
-        winner[n, p, q, c] = narrow_source(number)
+                        word = x[n, h, w, c]
+                        value, value_too = wide(word), upper(word)
+                        if larger(value, best):
+                            number = number if math.isnan(value) else r * S + s
+                            best = value
+                        if IN_WORD == 2 and larger(value_too, best_too):
+                            number_too = number_too if math.isnan(value_too) else r * S + s
+                            best_too = value_too
+        y[n, p, q, c] = pack(best, best_too)
+        winner[n, p, q, c * IN_WORD] = narrow_source(number)
+        if IN_WORD == 2:
+            winner[n, p, q, c * IN_WORD + 1] = narrow_source(number_too)
 
 
-@kernel("T4 S4 n n n n n n n n T4", sources=("uint8",))
+@kernel("T4 S4 n n n n n n n n T4", WORD_TYPES, ("uint8",))
 def _max_pool_backward(
     dy: Any, winner: Any, R: int, S: int, down: int, across: int, top: int, left: int, tall: int, broad: int, dx: Any
 ) -> None:
@@ -170,39 +206,21 @@ def _max_pool_backward(
         n, h = split(place, H)
         first_p, last_p = covering(h + top, (R - 1) * tall + 1, down, P)
         first_q, last_q = covering(w + left, (S - 1) * broad + 1, across, Q)
-        total = real(0)
+        total, total_too = real(0), real(0)
         for p in range(first_p, last_p + 1):
+            r = element(h + top - p * down, tall)
             for q in range(first_q, last_q + 1):
-                r, s = h + top - p * down, w + left - q * across
-                if r % tall == 0 and s % broad == 0 and winner[n, p, q, c] == r // tall * S + s // broad:
-                    total += wide(dy[n, p, q, c])
-        dx[n, h, w, c] = narrow(total)
+                s = element(w + left - q * across, broad)
+                if r >= 0 and s >= 0:
+                    gradient = dy[n, p, q, c]
+                    if winner[n, p, q, c * IN_WORD] == r * S + s:
+                        total += wide(gradient)
+                    if winner[n, p, q, c * IN_WORD + IN_WORD - 1] == r * S + s:
+                        total_too += upper(gradient)
+        dx[n, h, w, c] = pack(total, total_too)
 
 
-@kernel("T4 T4 S4 n n n n n n n n T4", sources=("uint8",))
-def _relu_max_pool_backward(
-    dy: Any, y: Any, winner: Any, R: int, S: int, down: int, across: int, top: int, left: int, tall: int,
-    broad: int, dx: Any,
-) -> None:  # fmt: skip
-    _, H, W, C = dx.shape
-    _, P, Q, _ = dy.shape
-    for i in range(cuda.grid(1), dx.size, cuda.gridsize(1)):
-        place, c = split(i, C)
-        place, w = split(place, W)
-        n, h = split(place, H)
-        first_p, last_p = covering(h + top, (R - 1) * tall + 1, down, P)
-        first_q, last_q = covering(w + left, (S - 1) * broad + 1, across, Q)
-        total = real(0)
-        for p in range(first_p, last_p + 1):
-            for q in range(first_q, last_q + 1):
-                r, s = h + top - p * down, w + left - q * across
-                won = r % tall == 0 and s % broad == 0 and winner[n, p, q, c] == r // tall * S + s // broad
-                if won and wide(y[n, p, q, c]) > 0:
-                    total += wide(dy[n, p, q, c])
-        dx[n, h, w, c] = narrow(total)
-
-
-@kernel("T4 T4 S4 n n T4", sources=("uint8",))
+@kernel("T4 T4 S4 n n T4", WORD_TYPES, ("uint8",))
 def _relu_max_unpool(dy: Any, y: Any, winner: Any, R: int, S: int, dx: Any) -> None:
     """Windows side by side: a thread an output writes all pixels of its window."""
     _, P, Q, C = dy.shape
@@ -210,11 +228,15 @@ def _relu_max_unpool(dy: Any, y: Any, winner: Any, R: int, S: int, dx: Any) -> N
         place, c = split(i, C)
         place, q = split(place, Q)
         n, p = split(place, P)
-        won = winner[n, p, q, c]
-        gradient = wide(dy[n, p, q, c]) if wide(y[n, p, q, c]) > 0 else real(0)
+        won, won_too = winner[n, p, q, c * IN_WORD], winner[n, p, q, c * IN_WORD + IN_WORD - 1]
+        word, output = dy[n, p, q, c], y[n, p, q, c]
+        gradient = wide(word) if wide(output) > 0 else real(0)
+        gradient_too = upper(word) if upper(output) > 0 else real(0)
         for r in range(R):
             for s in range(S):
-                dx[n, p * R + r, q * S + s, c] = narrow(gradient if r * S + s == won else real(0))
+                number = r * S + s
+                one = gradient if number == won else real(0)
+                dx[n, p * R + r, q * S + s, c] = pack(one, gradient_too if number == won_too else real(0))
 
 
 @kernel("T4 n n n n n n n n n n n n T4")
@@ -257,7 +279,7 @@ def _avg_pool_backward(
         total = real(0)
         for p in range(first_p, last_p + 1):
             for q in range(first_q, last_q + 1):
-                if (h + top - p * down) % tall == 0 and (w + left - q * across) % broad == 0:
+                if element(h + top - p * down, tall) >= 0 and element(w + left - q * across, broad) >= 0:
                     count = inside(p * down - top, tall, R, -above, H + below)
                     count *= inside(q * across - left, broad, S, -before, W + after)
                     total += wide(dy[n, p, q, c]) / real(count)

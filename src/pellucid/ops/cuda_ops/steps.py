@@ -232,15 +232,31 @@ def _scaled(gradient: Any, settings: Any, out: Any) -> None:
 
 @kernel("T2 L1 n L1 D1")
 def _count_right(z: Any, labels: Any, ignored: int, counts: Any, settings: Any) -> None:
+    """Rows are shared out among the threads; where they are fewer, several threads take every so manyth class."""
     images, right = np.float64(0), np.float64(0)
-    for row in range(cuda.threadIdx.x, z.shape[0], cuda.blockDim.x):
-        if labels[row] != ignored:
-            best = 0
-            for k in range(1, z.shape[1]):
+    best_of = cuda.shared.array(THREADS, np.float64)
+    place_of = cuda.shared.array(THREADS, np.int64)
+    thread, count = cuda.threadIdx.x, cuda.blockDim.x
+    sharing = max(1, count // max(z.shape[0], 1))
+    rows = count // sharing
+    for start in range(0, z.shape[0], rows):
+        row, part = start + thread // sharing, thread % sharing
+        here = thread < rows * sharing and row < z.shape[0]
+        best = part
+        if here and part < z.shape[1]:
+            for k in range(part + sharing, z.shape[1], sharing):
                 if wide(z[row, k]) > wide(z[row, best]):
                     best = k
+            best_of[thread], place_of[thread] = wide(z[row, best]), best
+        cuda.syncthreads()
+        if here and part == 0 and labels[row] != ignored:
+            for other in range(thread + 1, thread + min(sharing, z.shape[1])):
+                nearer = place_of[other] < place_of[thread] and best_of[other] == best_of[thread]
+                if best_of[other] > best_of[thread] or nearer:
+                    best_of[thread], place_of[thread] = best_of[other], place_of[other]
             images += 1.0
-            right += 1.0 if best == labels[row] else 0.0
+            right += 1.0 if place_of[thread] == labels[row] else 0.0
+        cuda.syncthreads()
     all_images = block_sum(images)
     cuda.syncthreads()
     all_right = block_sum(right)

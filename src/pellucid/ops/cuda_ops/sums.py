@@ -53,6 +53,25 @@ def block_sum(value: Any) -> Any:
     return shared[0]
 
 
+@helper
+def block_max(value: Any) -> Any:
+    """Largest of the values of all threads of the block, for each of them; NaN if there is one."""
+    shared = cuda.shared.array(THREADS, np.float64)
+    thread = cuda.threadIdx.x
+    cuda.syncthreads()
+    shared[thread] = value
+    cuda.syncthreads()
+    step = THREADS // 2
+    while step > 0:
+        if thread < step:
+            other = shared[thread + step]
+            if other > shared[thread] or other != other:  # noqa: PLR0124
+                shared[thread] = other
+        cuda.syncthreads()
+        step //= 2
+    return shared[0]
+
+
 @kernel("T1 D1")
 def _squares(g: Any, partial: Any) -> None:
     own = np.float64(0)
