@@ -27,14 +27,14 @@ section() {  # NAME SECONDS COMMAND ...
   local name=$1 limit=$2 began=$SECONDS code
   shift 2
   if [ "$chosen" != "  " ] && [[ $chosen != *" $name "* ]]; then return; fi
-  timeout -k 5 "$limit" "$@" >"$out/$name.log" 2>&1
+  timeout -s INT -k 5 "$limit" "$@" >"$out/$name.log" 2>&1
   code=$?
   printf '== %s: exit %d after %d s\n' "$name" "$code" $((SECONDS - began))
   tail -n 25 "$out/$name.log" | cut -c1-300
 }
 
 section environment 40 python3 -m benchmarks.gpu_environment
-section conformance 150 python3 -m pytest tests/cuda -q -o addopts= -o filterwarnings=default -p no:cacheprovider \
-  -n 8 --dist worksteal -m "not slow" --tb=short --durations=10 --maxfail=60
+section conformance 150 python3 -m pytest tests/cuda -v -o addopts= -o filterwarnings=default -p no:cacheprovider \
+  -n 14 --dist worksteal -m "not slow" --tb=short --timeout 60 --durations=10 --maxfail=60
 section ops 70 python3 -m benchmarks.gpu_ops "$out/ops.json"
 section training 200 python3 -m benchmarks.gpu --out "$out/training.json" --total 190 --seconds 60
