@@ -18,6 +18,7 @@ TYPES = {"float32": 0, "float64": 1, "float16": 2, "bfloat16": 14}
 COMPUTE = {"float32": 68, "float64": 70, "float16": 68, "bfloat16": 68}
 FAST_COMPUTE = 77  # CUBLAS_COMPUTE_32F_FAST_TF32
 DEFAULT_ALGORITHM = -1
+EXACT_SUMS = 16  # CUBLAS_MATH_DISALLOW_REDUCED_PRECISION_REDUCTION: parts of a sum are not rounded to 16 bits
 WORKSPACE = 32 << 20  # bytes: what NVIDIA recommends for Hopper
 
 tensor_float32 = False
@@ -49,6 +50,7 @@ def _handle() -> tuple[Any, DeviceArray]:
     library, handle = _library(), ctypes.c_void_p()
     _check(library.cublasCreate_v2(ctypes.byref(handle)))
     _check(library.cublasSetStream_v2(handle, ctypes.c_void_p(int(device().stream))))  # type: ignore[attr-defined]
+    _check(library.cublasSetMathMode(handle, EXACT_SUMS))
     workspace = empty(WORKSPACE, np.uint8)
     _check(library.cublasSetWorkspace_v2(handle, ctypes.c_void_p(workspace.address), ctypes.c_size_t(WORKSPACE)))
     return handle, workspace

@@ -119,7 +119,8 @@ class Compiled:
 
 RELATED = {
     "float64": ("float64", "float32", "float16", "bfloat16"),  # weights of classes
-    "float32": ("float32", "float16", "bfloat16"),
+    "float32": ("float32", "float16", "bfloat16", "float64", "uint8"),  # integers are pooled as float32
+    "uint8": ("uint8", "float32"),
     "float16": ("float16", "float32"),
     "bfloat16": ("bfloat16", "float32"),
     PAIR: ("bfloat16", "float32"),

@@ -62,7 +62,8 @@ def max_pool2d_backward(
         numbers = window_numbers(kernel, geometry)
         (read, written), kind = words(rows(dy), rows(dx))
         one = _max_pool_backward.of(kind, winner.dtype.name)
-        launch(one, blocks(written.size), THREADS, read, rows(winner), *numbers, written)
+        grid = blocks(written.size // input_size[1])
+        launch(one, grid, THREADS, read, rows(winner), *numbers, written)
     return dx
 
 
@@ -198,26 +199,27 @@ def _max_pool(
 def _max_pool_backward(
     dy: Any, winner: Any, R: int, S: int, down: int, across: int, top: int, left: int, tall: int, broad: int, dx: Any
 ) -> None:
-    _, H, W, C = dx.shape
+    """A thread goes along a row of pixels, so that the windows above each other are found once for all of them."""
+    N, H, W, C = dx.shape
     _, P, Q, _ = dy.shape
-    for i in range(cuda.grid(1), dx.size, cuda.gridsize(1)):
+    for i in range(cuda.grid(1), N * H * C, cuda.gridsize(1)):
         place, c = split(i, C)
-        place, w = split(place, W)
         n, h = split(place, H)
         first_p, last_p = covering(h + top, (R - 1) * tall + 1, down, P)
-        first_q, last_q = covering(w + left, (S - 1) * broad + 1, across, Q)
-        total, total_too = real(0), real(0)
-        for p in range(first_p, last_p + 1):
-            r = element(h + top - p * down, tall)
-            for q in range(first_q, last_q + 1):
-                s = element(w + left - q * across, broad)
-                if r >= 0 and s >= 0:
-                    gradient = dy[n, p, q, c]
-                    if winner[n, p, q, c * IN_WORD] == r * S + s:
-                        total += wide(gradient)
-                    if winner[n, p, q, c * IN_WORD + IN_WORD - 1] == r * S + s:
-                        total_too += upper(gradient)
-        dx[n, h, w, c] = pack(total, total_too)
+        for w in range(W):
+            first_q, last_q = covering(w + left, (S - 1) * broad + 1, across, Q)
+            total, total_too = real(0), real(0)
+            for p in range(first_p, last_p + 1):
+                r = element(h + top - p * down, tall)
+                for q in range(first_q, last_q + 1):
+                    s = element(w + left - q * across, broad)
+                    if r >= 0 and s >= 0:
+                        gradient = dy[n, p, q, c]
+                        if winner[n, p, q, c * IN_WORD] == r * S + s:
+                            total += wide(gradient)
+                        if winner[n, p, q, c * IN_WORD + IN_WORD - 1] == r * S + s:
+                            total_too += upper(gradient)
+            dx[n, h, w, c] = pack(total, total_too)
 
 
 @kernel("T4 T4 S4 n n T4", WORD_TYPES, ("uint8",))
