@@ -25,13 +25,18 @@ from pellucid.ops.table import TABLE, Row
 MOST_KNOWN = 4096  # kinds of calls of one op that are remembered
 MISSING: Any = inspect.Parameter.empty
 
-_HOST: Callable[[Any], Any] = attrgetter("shape", "dtype", "flags.num", "__class__")
-_DEVICE: Callable[[Any], Any] = attrgetter("shape", "dtype", "__class__")
+_SIGN: Callable[[Any], Any] = attrgetter("shape", "dtype", "flags.num", "__class__")
 
 
 @functools.cache
 def doors(backend: ModuleType) -> dict[str, Callable[..., Any]]:
-    """Every function of a backend by name, behind its checks."""
+    """Every function of a backend by name, behind its checks.
+
+    A backend with arrays of its own sees to its calls itself, at each launch: some of its ops take arrays of the host
+    over, such as labels, and rates or seeds that lie on the device.
+    """
+    if getattr(backend, "ARRAY", np.ndarray) is not np.ndarray:
+        return {name: taking_halves(backend, name) for name in backend.__all__}
     return {name: _Door(backend, name, TABLE[name]).opened() for name in backend.__all__}
 
 
@@ -41,8 +46,6 @@ class _Door:
     def __init__(self, backend: ModuleType, name: str, row: Row) -> None:
         self.name, self.row, self.function = name, row, getattr(backend, name)
         self.op = taking_halves(backend, name)
-        self.of: type = getattr(backend, "ARRAY", np.ndarray)
-        self.sign = _HOST if self.of is np.ndarray else _DEVICE
         parameters = inspect.signature(self.function).parameters
         self.names = tuple(parameters)
         self.defaults = tuple(parameter.default for parameter in parameters.values())
@@ -54,9 +57,9 @@ class _Door:
 
     def opened(self) -> Callable[..., Any]:
         """The op behind the door."""
-        op, sign, known, other, count = self.op, self.sign, self.known, self._other, len(self.array_places)
+        op, sign, known, other, count = self.op, _SIGN, self.known, self._other, len(self.array_places)
         in_front = self.row.remembered and not self.many and self.array_places == list(range(count))
-        apart = self._apart if self.written and self.of is np.ndarray else None
+        apart = self._apart if self.written else None
 
         @functools.wraps(self.function)
         def door(*arguments: Any, **named: Any) -> Any:
@@ -92,7 +95,7 @@ class _Door:
                 self.known[key] = settings
         for i, setting in zip(self.setting_places, settings, strict=True):
             values[i] = setting
-        if self.written and self.of is np.ndarray:
+        if self.written:
             self._apart(values)
         try:
             return self.op(*(values[0] if self.many else values))
@@ -125,9 +128,9 @@ class _Door:
             for i in self.array_places:
                 value = values[i]
                 if isinstance(value, list | tuple):
-                    signed[i] = tuple(map(self.sign, value))
+                    signed[i] = tuple(map(_SIGN, value))
                 elif value is not None:
-                    signed[i] = self.sign(value)
+                    signed[i] = _SIGN(value)
             key = tuple([signed[i] for i in self.array_places] + [signed[i] for i in self.setting_places])
             hash(key)
         except (AttributeError, TypeError):
@@ -146,7 +149,7 @@ class _Door:
                 settings[name] = SETTINGS[name](values[i])
             except (TypeError, ValueError, OverflowError) as error:
                 raise InputError(f"{self.name}: {name}: expected {error}, got {_shown(values[i])}") from error
-        call = Call(self.name, self.of)
+        call = Call(self.name)
         for i in self.array_places:
             name = self.names[i]
             values[i] = call.take(name, values[i], self.row.arrays[name])

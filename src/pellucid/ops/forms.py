@@ -69,8 +69,8 @@ def form(text: str) -> Form:
 class Call:
     """What a call's arrays have shown so far."""
 
-    def __init__(self, name: str, of: type) -> None:
-        self.name, self.of = name, of
+    def __init__(self, name: str) -> None:
+        self.name = name
         self.sizes: dict[str, int] = {}
         self.rest: tuple[int, ...] | None = None
         self.real: np.dtype[Any] | None = None
@@ -93,10 +93,9 @@ class Call:
     def _one(self, argument: str, value: Any, like: Form) -> Any:
         if type(value) is np.memmap:
             value = np.asarray(value)
-        self.expect(type(value) is self.of, argument, self.of.__name__, type(value).__name__)
+        self.expect(type(value) is np.ndarray, argument, "ndarray", type(value).__name__)
         self._type(argument, value.dtype, like)
-        if self.of is np.ndarray:
-            value = self._memory(argument, value, like)
+        value = self._memory(argument, value, like)
         self._shape(argument, value.shape, like)
         return value
 

@@ -64,12 +64,14 @@ def _check(code: int) -> None:
 def product(a: DeviceArray, b: DeviceArray, y: DeviceArray, add: bool = False) -> None:
     """y = a @ b, or with `add` y + a @ b, for a (M, J), b (J, N), y (M, N) C-contiguous; a and b may be transposed.
 
+    y is of their type, or float32 where they have 16 bits.
+
     cuBLAS thinks in columns: it sees y as its transpose (N, M) = b^T a^T.
     """
     (a, turn_a), (b, turn_b) = _plain(a), _plain(b)
     M, N = y.shape
     J = a.shape[0] if turn_a else a.shape[1]
-    name = y.dtype.name
+    name = a.dtype.name
     scalar = ctypes.c_double if name == "float64" else ctypes.c_float
     one, kept = scalar(1), scalar(int(add))
     kind = TYPES[name]
@@ -91,7 +93,7 @@ def product(a: DeviceArray, b: DeviceArray, y: DeviceArray, add: bool = False) -
             a.shape[1],
             ctypes.byref(kept),
             ctypes.c_void_p(y.address),
-            kind,
+            TYPES[y.dtype.name],
             N,
             compute,
             DEFAULT_ALGORITHM,

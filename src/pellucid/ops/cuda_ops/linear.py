@@ -5,6 +5,7 @@ Matrix products are cuBLAS's where it is installed, else those of the kernel her
 
 from typing import Any
 
+import numpy as np
 from numba import cuda
 
 from pellucid.ops.cuda_ops import blas
@@ -12,7 +13,7 @@ from pellucid.ops.cuda_ops.activation import relu, relu_backward
 from pellucid.ops.cuda_ops.arrays import DeviceArray, contiguous, empty
 from pellucid.ops.cuda_ops.columns import channel_sum_into
 from pellucid.ops.cuda_ops.device import launch
-from pellucid.ops.cuda_ops.jit import kernel, narrow, real, wide
+from pellucid.ops.cuda_ops.jit import THREADS, blocks, kernel, narrow, real, wide
 from pellucid.ops.cuda_ops.types import SIMULATED
 
 TILE = 2 if SIMULATED else 16
@@ -35,7 +36,12 @@ def product(a: DeviceArray, b: DeviceArray, out: DeviceArray | None = None, add:
         y[...] = product(a, b)
         return y
     if blas.available(a.dtype):
-        blas.product(a, b, y, add)
+        if add and y.itemsize == 2:  # cuBLAS may round the product before it adds
+            sums = empty(y.shape, np.float32)
+            blas.product(a, b, sums)
+            launch(_add_sums.of(y.dtype.name), blocks(y.size), THREADS, sums.reshape(-1), y.reshape(-1))
+        else:
+            blas.product(a, b, y, add)
         return y
     grid = (-(-y.shape[0] // TILE), -(-y.shape[1] // TILE))
     launch(_product.of(a.dtype.name), grid, (TILE, TILE), contiguous(a), contiguous(b), int(add), y)
@@ -82,6 +88,12 @@ def linear_relu_backward(
 ) -> DeviceArray:
     """Gradients of linear_relu from its output y: writes dw and db, returns dx (empty if not wanted)."""
     return linear_backward(relu_backward(dy, y), x, w, dw, db, input_gradient)
+
+
+@kernel("F1 T1", ("float16", "bfloat16"))
+def _add_sums(sums: Any, y: Any) -> None:
+    for i in range(cuda.grid(1), y.size, cuda.gridsize(1)):
+        y[i] = narrow(wide(y[i]) + sums[i])
 
 
 @kernel("T2 T2 n T2")
