@@ -1,0 +1,86 @@
+"""What torch.onnx writes, by either of its exporters, gives here what PyTorch gives."""
+
+import io
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pellucid.exchange.onnx_file import parse_onnx
+from pellucid.exchange.onnx_import import to_network
+
+pytest.importorskip("onnx")
+pytest.importorskip("onnxscript")
+torch = pytest.importorskip("torch")
+
+
+class Classifier(torch.nn.Module):  # type: ignore[name-defined,misc]
+    """A residual block with a gate for each channel, and the last activations of MobileNetV3."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        nn = torch.nn
+        conv, pool = nn.Conv2d(3, 8, 3, 2, 1, bias=False), nn.MaxPool2d(3, 2, 1)
+        self.stem = nn.Sequential(conv, nn.BatchNorm2d(8), nn.ReLU6(), pool)
+        self.body, self.norm, self.down = nn.Conv2d(8, 16, 3, 2, 1), nn.BatchNorm2d(16), nn.Conv2d(8, 16, 1, 2)
+        self.squeeze, self.excite, self.fc = nn.Conv2d(16, 4, 1), nn.Conv2d(4, 16, 1), nn.Linear(16, 5)
+
+    def forward(self, x: Any) -> Any:
+        x = self.stem(x)
+        x = torch.relu(self.norm(self.body(x)) + self.down(x))
+        gate = torch.nn.functional.silu(self.squeeze(torch.nn.functional.adaptive_avg_pool2d(x, 1)))
+        return self.fc(torch.nn.functional.hardswish(x * torch.sigmoid(self.excite(gate))).mean((2, 3)))
+
+
+class Segmenter(torch.nn.Module):  # type: ignore[name-defined,misc]
+    """Two ways of growing a map, and a skip."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        nn = torch.nn
+        self.a, self.b = nn.Conv2d(3, 8, 3, padding=1), nn.Conv2d(8, 8, 3, padding=1)
+        self.up, self.out = nn.ConvTranspose2d(8, 8, 2, 2), nn.Conv2d(16, 3, 1)
+
+    def forward(self, x: Any) -> Any:
+        F = torch.nn.functional
+        a = torch.relu(self.a(x))
+        b = self.b(F.avg_pool2d(a, 2))
+        grown = F.interpolate(F.leaky_relu(b), scale_factor=2, mode="bilinear", align_corners=False)
+        return self.out(torch.cat([a, grown + self.up(b)], 1))
+
+
+class Flattened(torch.nn.Module):  # type: ignore[name-defined,misc]
+    """Shape arithmetic, and a norm that is written as several operators."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        nn = torch.nn
+        self.c, self.g, self.f = nn.Conv2d(3, 4, 3), nn.GroupNorm(2, 4), nn.Linear(4 * 30 * 30, 6)
+
+    def forward(self, x: Any) -> Any:
+        x = torch.nn.functional.gelu(self.g(self.c(x)))
+        return torch.log_softmax(self.f(x.view(x.size(0), -1)), 1)
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("dynamo", [False, True], ids=["legacy", "dynamo"])
+@pytest.mark.parametrize("kind", [Classifier, Segmenter, Flattened])
+def test_what_torch_writes(kind: Any, dynamo: bool) -> None:
+    torch.manual_seed(0)
+    module, x = kind().eval(), torch.randn(2, 3, 32, 32)
+    for part in module.modules():
+        if isinstance(part, torch.nn.BatchNorm2d):
+            part.running_mean.normal_()
+            part.running_var.uniform_(0.5, 2)
+    if dynamo:
+        shapes = ({0: torch.export.Dim("n", min=2)},)
+        written = torch.onnx.export(module, (x,), dynamo=True, dynamic_shapes=shapes, verbose=False)
+        content = written.model_proto.SerializeToString()
+    else:
+        stream = io.BytesIO()
+        torch.onnx.export(module, (x,), stream, dynamo=False, input_names=["x"], dynamic_axes={"x": {0: "n"}})
+        content = stream.getvalue()
+    network = to_network(parse_onnx(content, "torch.onnx")).network
+    reference = module(x).detach().numpy()
+    y = network.forward(x.numpy())
+    assert np.abs(y - reference).max() < 1e-5 * np.abs(reference).max()
