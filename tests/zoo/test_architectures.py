@@ -81,6 +81,12 @@ def test_unet_has_31_million_parameters() -> None:
     assert counted("unet", 2, (3, 64, 48)) == (31_037_698, (2, 64, 48))
 
 
+def test_cifar_net_whitens_and_has_three_blocks_of_two() -> None:
+    pairs = (24, 64), (64, 64), (64, 256), (256, 256), (256, 256), (256, 256)
+    convolutions = sum(9 * before * after + 2 * after for before, after in pairs)
+    assert counted("cifar-net", 10, (3, 32, 32)) == (24 * 12 + 24 + convolutions + 256 * 10 + 10, (10,))
+
+
 def test_convnet_is_a_small_one() -> None:
     convolutions = sum(9 * before * after for before, after in ((3, 32), (32, 64), (64, 64), (64, 64)))
     assert counted("convnet", 4, (3, 100, 70)) == (convolutions + 2 * (32 + 3 * 64) + 65 * 4, (4,))

@@ -38,6 +38,7 @@ SMALL: dict[str, tuple[Shape, dict[str, Any]]] = {
     "unet": ((3, 8, 12), {"widths": (3, 4, 5)}),
     "detector-pyramid": ((3, 64, 32), {"backbone_width": 0.1, "width": 4, "top": 2}),
     "unet-pyramid": ((3, 50, 40), {"backbone_width": 0.1, "widths": (3, 4, 5, 4), "dropout": 0.0}),
+    "cifar-net": ((3, 25, 32), {"widths": (4, 5, 6)}),
     "convnet": ((3, 17, 16), {"widths": (4, 5, 6)}),
 }
 
