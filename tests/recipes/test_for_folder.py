@@ -176,3 +176,13 @@ def test_balanced_weights_let_every_class_count_alike() -> None:
     assert build_trainer(recipe, data).task.count(np.zeros((2, 4)), np.array([0, 1]))[0] == weights[:2].sum()
     with pytest.raises(PellucidError, match="class_weights = 'alike'"):
         build_trainer(load_recipe("pictures", {**network, "task.class_weights": "alike"}), data)
+
+
+def test_training_ends_when_patience_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    folder_of(tmp_path / "photos")
+    still = ("--set", "optimizer.rate=1e-9", "--set", "training.patience=2", "--set", "data.size=16", "--quiet")
+    small = ("--set", "network.widths=[2, 2]", "--backend", "numpy", "--threads", "1", "--epochs", "30")
+    assert cli.main(["train", "photos/", "--out", "run", *still, *small]) == 0
+    assert len(Path("run/history.jsonl").read_text().splitlines()) < 30
+    assert load_recipe("run").training.patience == 2

@@ -20,7 +20,16 @@ from pellucid.recipes.trainer import build_trainer
 from pellucid.recipes.write import recipe_toml
 from pellucid.training import AgreedError, Alone, Callback, Communicator, Trainer, load_checkpoint
 from pellucid.training.agreement import agree, from_first, together, versions
-from pellucid.training.callbacks import Alive, AloneInFolder, Checkpoint, Curve, History, SameWeights, SaveModels
+from pellucid.training.callbacks import (
+    Alive,
+    AloneInFolder,
+    Checkpoint,
+    Curve,
+    EarlyStopping,
+    History,
+    SameWeights,
+    SaveModels,
+)
 from pellucid.training.folder import RunFolder, create_run_folder, open_run_folder
 
 
@@ -138,6 +147,7 @@ def _keepers(recipe: Recipe, run: RunFolder, data: Data) -> list[Callback]:
         AloneInFolder(run),
         SameWeights(),
         Alive(),
+        *([EarlyStopping(settings.patience, restore=False)] if settings.patience else []),  # the best has its file
         History(run.history, settings.log_every),
         Curve(run.curve),
         SaveModels(run.model, run.best, dataset_notes(recipe, data.train)),

@@ -52,7 +52,8 @@ class TrainingSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How training runs.
 
     epochs: may be a fraction. batch_size: images a step. parts: that a batch is computed in, their gradients
-    added: for batches larger than memory. seed: of weights, order, dropout and augmentation.
+    added: for batches larger than memory. patience: epochs without a better measure, of the validation part if there
+    is one, after which training ends; 0: it never does. seed: of weights, order, dropout and augmentation.
     evaluate_samples: images measured after each epoch but the last, which measures all; 0: all.
     clip: largest norm of the gradient; 0: no limit. ema: decay of the moving average of the weights; 0: none.
     checkpoint_seconds: at most so long between checkpoints. log_every: steps between step lines of the history;
@@ -68,6 +69,7 @@ class TrainingSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     epochs: float = 5.0
     batch_size: int = 128
     parts: int = 1
+    patience: int = 0
     seed: int = 0
     evaluate_samples: int = 0
     clip: float = 0.0
