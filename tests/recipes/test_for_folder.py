@@ -186,3 +186,11 @@ def test_training_ends_when_patience_does(tmp_path: Path, monkeypatch: pytest.Mo
     assert cli.main(["train", "photos/", "--out", "run", *still, *small]) == 0
     assert len(Path("run/history.jsonl").read_text().splitlines()) < 30
     assert load_recipe("run").training.patience == 2
+
+
+def test_images_beside_masks_are_known(tmp_path: Path) -> None:
+    for number in range(3):
+        write(tmp_path / "images" / f"{number}.jpg")
+        write(tmp_path / "masks" / f"{number}.png", colour=False)
+    found = survey(tmp_path)
+    assert (found.kind, found.images, found.colour) == ("masks", 3, True)
