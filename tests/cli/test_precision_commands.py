@@ -1,6 +1,7 @@
 """`pellucid precision`, `shrink` and `export`, from a run to a program, and what they refuse."""
 
 import json
+import re
 import subprocess
 from dataclasses import replace
 from pathlib import Path
@@ -112,6 +113,42 @@ def test_fine_tuning_with_rounding(run: Path, tmp_path: Path, monkeypatch: pytes
     assert main(["shrink", str(folder.path), "--bits", "2", "--epochs", "1", *NUMPY]) == 0
     shrunk = open_shrunk(folder.path, 2)
     assert (shrunk.network.bits, shrunk.epochs, shrunk.title) == (2, 1.0, "int2, trained")
+
+
+def test_fit_chip(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("pellucid.recipes.fit_chip.build_data", lambda recipe, held_out=None: digits())
+    assert main(["fit-chip", str(run), "--chip", "nucleo-f446re"]) == 0
+    said = capsys.readouterr().out
+    assert re.search(r"fits +yes +yes\n", said)
+    assert re.search(r"ms at 180 MHz \(estimate\) +\d+\.\d +\d+\.\d\n", said)
+    assert main(["fit-chip", str(run), "--chip", "3k,64k,cortex-m3", "--json"]) == 1
+    told = json.loads(capsys.readouterr().out)
+    (row,) = told["rows"]  # it was trained for its bits
+    assert (row["bits"], row["compiled"], row["fits"], row["milliseconds"]) == (4, "-Os", False, None)
+    assert 0 <= row["measure"] <= 1
+    assert "images 0." in told["advice"][1]
+    assert main(["fit-chip"]) == 0
+    assert "rp2040" in capsys.readouterr().out
+    assert "did you mean rp2040" in complaint(capsys, "fit-chip", run, "--chip", "rp204")
+    assert "trained with rounding to 4 bits" in complaint(capsys, "fit-chip", run, "--chip", "rp2040", "--bits", 8)
+
+
+def test_fewer_bits_are_tried_where_a_network_does_not_fit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("pellucid.recipes.fit_chip.build_data", lambda recipe, held_out=None: digits())
+    monkeypatch.chdir(tmp_path)
+    recipe = load_recipe("tiny-digits", {"training.epochs": 1, "training.weight_bits": 0})
+    with one_thread_of_numpy():
+        trainer, folder = start_run(recipe, tmp_path / "plain", data=digits())
+        assert trainer.fit()
+        assert main(["fit-chip", str(folder.path), "--chip", "8k,10k,cortex-m4@64", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert [(row["bits"], row["fits"]) for row in told["rows"]] == [(8, False), (4, True), (2, True)]
+    assert all(row["measure"] is not None for row in told["rows"])
+    assert told["advice"] == ["weights of 2 bits fit: pellucid shrink --bits 2 --epochs 1 learns them with rounding"]
 
 
 def test_mistakes_are_one_line(run: Path, capsys: pytest.CaptureFixture[str]) -> None:

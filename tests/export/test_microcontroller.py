@@ -10,6 +10,8 @@ import pytest
 
 from pellucid.errors import PellucidError
 from pellucid.export import export_c
+from pellucid.export.chips import find_chip, read_chips
+from pellucid.export.fit import fit
 from pellucid.network import Network
 from pellucid.ops.arrays import Shape
 from pellucid.plan import IntegerNetwork
@@ -28,13 +30,21 @@ def integer_network(name: str, shape: Shape, bits: int, **options: object) -> In
     return quantize(Network(create(name, 10, **options), shape), images, bits)
 
 
-def bench(network: IntegerNetwork, folder: Path, target: str, images: int) -> dict[str, int]:
-    """Compile and run in QEMU, assert that the logits are those in Python, and give what it printed, and sizes."""
+def bench(network: IntegerNetwork, folder: Path, target: str, images: int, level: str = "-O2") -> dict[str, int]:
+    """Compile and run in QEMU, assert that the logits are those in Python, and give what it printed, and sizes.
+
+    What `fit` says before must be so: RAM to the byte, flash within 2 %, instructions within 15 %.
+    """
     exported = export_c(network, folder, [str(i) for i in range(10)], target)
     q = np.random.default_rng(1).integers(0, 256, (images, *network.input_shape)).astype(np.uint8)
     (folder / "images.bin").write_bytes(q.transpose(0, 2, 3, 1).tobytes())
     ran = subprocess.run(
-        ["make", "-s", "bench"], cwd=folder, capture_output=True, text=True, timeout=100, check=False
+        ["make", "-s", "bench", f"LEVEL={level}"],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
     )
     assert ran.returncode == 0, ran.stderr
     logits = np.fromfile(folder / "logits.bin", "<i4").reshape(images, -1)
@@ -42,6 +52,11 @@ def bench(network: IntegerNetwork, folder: Path, target: str, images: int) -> di
     found = {key: int(value) for key, value in re.findall(r"(\w+) (\d+)\n", ran.stdout + ran.stderr)}
     sizes = subprocess.run(["arm-none-eabi-size", folder / "bench.o"], capture_output=True, text=True, check=True)
     text, data, bss = map(int, sizes.stdout.splitlines()[1].split()[:3])
+    told = fit(network, find_chip(f"1M,4M,{target}", read_chips()), small=level == "-Os")
+    assert told.ram - told.stack == bss
+    assert found["stack"] <= told.stack
+    assert told.flash == pytest.approx(text + data, rel=0.02)
+    assert told.instructions == pytest.approx(found["ticks"] * INSTRUCTIONS_A_TICK, rel=0.15)
     return found | {"flash": text + data, "bss": bss, "ram": exported.ram, "constants": exported.constants}
 
 
@@ -62,6 +77,13 @@ def test_resnet8_takes_two_instructions_a_multiply_add(tmp_path: Path) -> None:
     found = bench(network, tmp_path, "cortex-m4", 2)
     assert found["ticks"] * INSTRUCTIONS_A_TICK / 12_501_632 < 2.0
     assert found["bss"] == found["ram"] < 52_000
+
+
+@needs_tools
+@pytest.mark.parametrize("bits", [8, 4])
+def test_code_for_size_has_the_same_bits(bits: int, tmp_path: Path) -> None:
+    found = bench(integer_network("tiny-digits", (1, 28, 28), bits), tmp_path, "cortex-m4", 5, "-Os")
+    assert found["flash"] < found["constants"] + 1200
 
 
 @needs_tools

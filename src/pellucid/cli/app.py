@@ -103,6 +103,11 @@ COMMANDS = {
         "pellucid export runs/last --to c --out c && make -C c && c/demo digit.pgm",
         "pellucid export runs/last --to onnx --out digits.onnx --pixels",
     ),
+    "fit-chip": Command(
+        "Say whether a network fits a microcontroller, and how long it takes there.",
+        "pellucid fit-chip runs/last --chip nucleo-f446re",
+        "pellucid fit-chip runs/last --chip 20k,64k,cortex-m3@72 --bits 4",
+    ),
     "page": Command(
         "Write a web page that shows a trained network at work, offline.",
         "pellucid page runs/last -o digits.html",

@@ -39,7 +39,7 @@ static void convolve_depthwise(const struct convolution *c)
                 give(c, first + k + 3u, here, sum_3);
             }
 #endif
-            for (; k < channels; k++) {
+            for (uint32_t rest = channels - k; rest > 0u; rest--, k++) {
                 int32_t sum = 0;
                 const uint8_t *weights = c->weights + k;
                 for (uint32_t t = 0; t < count; t++, weights += channels)

@@ -1,0 +1,163 @@
+"""What the exported C takes on a Cortex-M, measured in QEMU: instructions of each loop, bytes of each kernel.
+
+python -m benchmarks.microcontroller calibrate      (writes src/pellucid/export/instructions.toml)
+Needs arm-none-eabi-gcc and qemu-system-arm.
+"""
+
+import re
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+
+from pellucid.export import export_c
+from pellucid.export.c import Program
+from pellucid.export.instructions import DSP, PLAIN, SMALL, pieces, turns
+from pellucid.graph import Residual, Sequential
+from pellucid.graph.containers import Branches
+from pellucid.layers import (
+    AvgPool2d,
+    Conv2d,
+    ConvTranspose2d,
+    Flatten,
+    GlobalAvgPool2d,
+    Layer,
+    Linear,
+    MaxPool2d,
+    ReLU,
+    Tanh,
+)
+from pellucid.layers.joins import Concat, Multiply
+from pellucid.network import Network
+from pellucid.ops.arrays import Array, Shape
+from pellucid.plan import IntegerNetwork
+from pellucid.precision import quantize
+from pellucid.zoo import create
+
+INSTRUCTIONS_A_TICK = 40
+WAYS = {DSP: ("cortex-m4", "-O2"), PLAIN: ("cortex-m3", "-O2"), SMALL: ("cortex-m4", "-Os")}
+FILE = Path("src/pellucid/export/instructions.toml")
+WEIGHT_OF_ONE = 1e-4  # draws what the samples hardly tell apart to 0
+
+
+def integers(layer: Layer, shape: Shape, bits: int) -> IntegerNetwork:
+    images = np.random.default_rng(0).uniform(0, 1, (4, *shape)).astype(np.float32)
+    return quantize(Network(layer, shape), images, bits)
+
+
+def between(*layers: Layer) -> Layer:
+    """Layers between convolutions, as in a network of some size: a kernel that is called once is compiled into it."""
+    return Sequential(
+        Conv2d(8, 1), ReLU(), *layers, ReLU(), Conv2d(12, 1), ReLU(), GlobalAvgPool2d(), Flatten(), Linear(9), ReLU(),
+        Linear(5),
+    )  # fmt: skip
+
+
+SHAPES = ((3, 16, 3, 12, 1), (16, 16, 3, 8, 1), (8, 8, 1, 10, 2), (8, 33, 5, 7, 1), (12, 32, 3, 6, 2))
+"""Channels before the first convolution, filters, window, side, stride."""
+
+
+def samples() -> Iterator[IntegerNetwork]:
+    """Networks of a few layers, and some of the zoo, whose counts differ in all ways that matter."""
+    for bits in (8, 4, 2):
+        for channels, filters, kernel, side, stride in SHAPES:
+            body = Conv2d(filters, kernel, stride=stride, padding=kernel // 2)
+            yield integers(between(body), (channels, side, side), bits)
+        pooled = between(Conv2d(16, 3, padding=1), ReLU(), MaxPool2d(2), Conv2d(24, 3), ReLU(), MaxPool2d(2))
+        yield integers(pooled, (8, 12, 12), bits)
+        yield integers(Sequential(Flatten(), Linear(30), ReLU(), Linear(200)), (8, 12, 12), bits)
+        yield integers(between(Conv2d(16, 3, groups=4), ReLU(), Conv2d(16, 3, padding=1)), (4, 9, 9), bits)
+        yield integers(create("tiny-digits", 10), (1, 28, 28), bits)
+        yield integers(create("lenet5", 10), (1, 28, 28), bits)
+        yield integers(create("resnet8", 10, widths=(8, 12, 16)), (3, 16, 16), bits)
+        yield integers(create("mobilenet-v1", 10, width=0.1), (3, 32, 32), bits)
+    yield integers(create("resnet8", 10), (3, 16, 16), 8)
+    yield integers(create("mobilenet-v1", 10, width=0.25), (3, 48, 48), 8)
+    for channels, side, stride in ((8, 12, 1), (16, 8, 2)):
+        depthwise = [Conv2d(8, 3, stride=stride, padding=1, groups=8), ReLU(), Conv2d(channels, 1), ReLU()]
+        again = Conv2d(channels, 3, padding=1, groups=channels)
+        yield integers(between(*depthwise, again), (8, side, side), 8)
+    for stride, filters in ((2, 8), (1, 4)):
+        yield integers(between(ConvTranspose2d(filters, 3, stride=stride)), (8, 7, 7), 8)
+    for channels in (4, 24):
+        shape = (channels, 10, 10)
+        yield integers(between(Residual(Conv2d(8, 3, padding=1))), shape, 8)
+        yield integers(between(Branches(Conv2d(channels, 1), Conv2d(4, 1), join=Concat())), shape, 8)
+        yield integers(between(MaxPool2d(3, stride=1, padding=1), Conv2d(8, 1)), shape, 8)
+        yield integers(between(AvgPool2d(2), Conv2d(channels, 3), Tanh(), Conv2d(4, 1)), shape, 8)
+        gate = Sequential(AvgPool2d(10), Conv2d(channels, 1))
+        yield integers(between(Branches(Conv2d(channels, 1), gate, join=Multiply())), shape, 8)
+        yield integers(between(Branches(*(Conv2d(channels, 1) for _ in range(3)))), shape, 8)
+
+
+def measure(network: IntegerNetwork, way: str) -> tuple[int, int]:
+    """Instructions of an image, and bytes of code and constants, compiled one of three ways."""
+    core, level = WAYS[way]
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        export_c(network, folder, [], core)
+        q = np.random.default_rng(1).integers(0, 256, (2, *network.input_shape)).astype(np.uint8)
+        (folder / "images.bin").write_bytes(q.transpose(0, 2, 3, 1).tobytes())
+        ran = subprocess.run(
+            ["make", "-s", "bench", f"LEVEL={level}"], cwd=folder, capture_output=True, text=True, check=False
+        )
+        if ran.returncode:
+            raise RuntimeError(ran.stderr)
+        sizes = subprocess.run(["arm-none-eabi-size", folder / "bench.o"], capture_output=True, text=True, check=True)
+    text, data, _ = map(int, sizes.stdout.splitlines()[1].split()[:3])
+    ticks = int(re.findall(r"ticks (\d+)", ran.stdout + ran.stderr)[0])
+    return ticks * INSTRUCTIONS_A_TICK, text + data
+
+
+def solved(rows: list[dict[str, float]], results: list[float], by: list[float]) -> tuple[dict[str, float], Array]:
+    """The numbers not below 0 that explain results best, each error relative to `by`; and those errors."""
+    names = sorted(set().union(*rows))
+    scale = np.array([max(row.get(name, 0) for row in rows) or 1 for name in names], np.float64)
+    A = np.array([[row.get(name, 0) / size for name, size in zip(names, scale, strict=True)] for row in rows])
+    relative = A / np.array(by)[:, None]
+    ridge = np.diag(WEIGHT_OF_ONE * relative.max(axis=0))
+    rows_and_ridge = np.vstack([relative, ridge])
+    wanted = np.concatenate([np.array(results) / by, np.zeros(len(names))])
+    x, kept = np.zeros(len(names)), np.arange(len(names))
+    while len(kept):  # what would be below 0 is left out, the lowest first
+        found = np.linalg.lstsq(rows_and_ridge[:, kept], wanted, rcond=None)[0]
+        if found.min() >= 0:
+            x[kept] = found
+            break
+        kept = np.delete(kept, found.argmin())
+    errors = (A @ x - results) / by
+    return dict(zip(names, (x / scale).tolist(), strict=True)), errors
+
+
+def calibrate() -> None:
+    networks = list(samples())
+    programs = [Program(network) for network in networks]
+    found: dict[str, dict[str, dict[str, float]]] = {"turns": {}, "bytes": {}}
+    for way in WAYS:
+        with ThreadPoolExecutor(2) as workers:
+            measured = list(workers.map(lambda network, way=way: measure(network, way), networks))
+        times = [float(ticks) for ticks, _ in measured]
+        rows: list[dict[str, float]] = [dict(turns(program, small=way == SMALL)) for program in programs]
+        found["turns"][way], errors = solved(rows, times, times)
+        print(
+            f"{way}: instructions off by {np.abs(errors).mean():.1%} on average, {np.abs(errors).max():.1%} at most"
+        )
+        code = [float(size - program.constants[1]) for (_, size), program in zip(measured, programs, strict=True)]
+        counts: list[dict[str, float]] = [dict(pieces(program)) for program in programs]
+        found["bytes"][way], errors = solved(counts, code, code)
+        print(f"{way}: code off by {np.abs(errors).mean():.1%} on average, {np.abs(errors).max():.1%} at most")
+    lines = ["# Written by python -m benchmarks.microcontroller calibrate, in QEMU, with arm-none-eabi-gcc 12."]
+    for kind, ways in found.items():
+        for way, numbers in ways.items():
+            lines += ["", f"[{kind}.{way}]", *(f'"{name}" = {value:.4g}' for name, value in numbers.items())]
+    FILE.write_text("\n".join(lines) + "\n")
+
+
+COMMANDS: dict[str, Callable[[], None]] = {"calibrate": calibrate}
+
+if __name__ == "__main__":
+    COMMANDS[sys.argv[1]]()
