@@ -226,6 +226,57 @@ def test_static_analysis_finds_nothing(name: str, tmp_path: Path) -> None:
     assert found.returncode == 0, found.stderr
 
 
+@needs_compiler
+@pytest.mark.skipif(shutil.which("cmake") is None, reason="no cmake")
+def test_the_cmake_project_gives_the_same_integers(tmp_path: Path) -> None:
+    network = shrunk(wide_open(), 8)
+    export_c(network, tmp_path, NAMES, form="cmake")
+    assert (tmp_path / "zephyr" / "module.yml").exists()
+    for command in (["cmake", "-S", tmp_path, "-B", tmp_path / "build"], ["cmake", "--build", tmp_path / "build"]):
+        subprocess.run(command, capture_output=True, check=True)
+    q = np.random.default_rng(1).integers(0, 256, (1, 1, 15, 17)).astype(np.uint8)
+    ran = run_demo(tmp_path / "build" / "demo", write_image(tmp_path / "a.pgm", q[0]))
+    assert ran.stdout.endswith(f"(logits {' '.join(map(str, network.integer_logits(q)[0]))})\n".encode())
+
+
+@pytest.mark.skipif(shutil.which("c++") is None, reason="no C++ compiler")
+def test_the_arduino_library_is_called_from_cpp(tmp_path: Path) -> None:
+    network = shrunk(wide_open(), 4)
+    export_c(network, tmp_path, NAMES, form="arduino")
+    text = (tmp_path / "examples" / "answer" / "answer.ino").read_text()
+    assert "#include <network.h>" in text
+    assert "@" not in text
+    program = "#include <network.h>\n#include <cstdio>\nint main() { static uint8_t image[NETWORK_IMAGE_BYTES];\n"
+    program += 'std::printf("%d\\n", (int)network_predict(image)); }\n'
+    (tmp_path / "main.cpp").write_text(program)
+    source = tmp_path / "src"
+    subprocess.run(["cc", "-std=c99", "-c", source / "network.c", "-o", tmp_path / "network.o"], check=True)
+    subprocess.run(
+        [
+            "c++",
+            "-Wall",
+            "-Werror",
+            "-I",
+            source,
+            tmp_path / "main.cpp",
+            tmp_path / "network.o",
+            "-o",
+            tmp_path / "main",
+        ],
+        check=True,
+    )
+    said = subprocess.run([tmp_path / "main"], capture_output=True, text=True, check=True).stdout
+    assert int(said) == network.integer_logits(np.zeros((1, 1, 15, 17), np.uint8))[0].argmax()
+
+
+def test_unknown_forms_are_refused(tmp_path: Path) -> None:
+    network = shrunk(wide_open(), 8)
+    with pytest.raises(PellucidError, match="unknown form 'bazel', expected one of make, cmake, arduino"):
+        export_c(network, tmp_path, NAMES, form="bazel")
+    with pytest.raises(PellucidError, match="a target goes with the form make, not with arduino"):
+        export_c(network, tmp_path, NAMES, "cortex-m4", "arduino")
+
+
 def test_files_of_others_stay(tmp_path: Path) -> None:
     (tmp_path / "Makefile").write_text("all:\n\techo mine\n")
     with pytest.raises(PellucidError, match="Makefile: there is something that export didn't make"):

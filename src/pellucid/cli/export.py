@@ -27,6 +27,10 @@ def export(
         Literal["cortex-m4", "cortex-m3"] | None,
         Parameter(help="For C, add a program that measures it on such a core in QEMU."),
     ] = None,
+    form: Annotated[
+        Literal["make", "cmake", "arduino"] | None,
+        Parameter(help="For C: with a Makefile (the default), for CMake and Zephyr, or as an Arduino library."),
+    ] = None,
     bits: Annotated[
         int | None, Parameter(help="For C, which of the run's integer networks; by default the one last made.")
     ] = None,
@@ -39,13 +43,13 @@ def export(
     floats, and has the names of its classes and the normalisation of its input as metadata.
     """
     if to == "onnx":
-        if bits is not None or target is not None:
-            raise PellucidError("--bits and --target are for --to c; ONNX takes the network in floats")
+        if bits is not None or target is not None or form is not None:
+            raise PellucidError("--bits, --target and --form are for --to c; ONNX takes the network in floats")
         _to_onnx(trained(run), out, pixels=pixels, best=best)
         return
     if pixels or best:
         raise PellucidError("--pixels and --best are for --to onnx")
-    _to_c(trained(run), Path("c") if out is None else out, bits, target)
+    _to_c(trained(run), Path("c") if out is None else out, bits, target, form or "make")
 
 
 def _to_onnx(run: Path, out: Path | None, *, pixels: bool, best: bool) -> None:
@@ -64,15 +68,17 @@ def _to_onnx(run: Path, out: Path | None, *, pixels: bool, best: bool) -> None:
     print_note(f"{model.path} to {file}: takes {takes}, any number of images at a time")
 
 
-def _to_c(run: Path, out: Path, bits: int | None, target: Literal["cortex-m4", "cortex-m3"] | None) -> None:
+def _to_c(run: Path, out: Path, bits: int | None, target: str | None, form: str) -> None:
     from pellucid.export import export_c
     from pellucid.recipes.shrink import open_shrunk
 
     shrunk = open_shrunk(run, bits)
-    done = export_c(shrunk.network, out, shrunk.class_names, target)
+    done = export_c(shrunk.network, out, shrunk.class_names, target, form)
     print_note(f"{shrunk.path} ({shrunk.title}) to {', '.join(str(file) for file in done.files)}")
     print_note(f"RAM: {done.ram:,} bytes, static, input and logits included")
-    print_note(f"flash: {done.constants:,} bytes of constants, and the code (make -C {out} size)")
+    code = f" (make -C {out} size)" if form == "make" else ""
+    print_note(f"flash: {done.constants:,} bytes of constants, and the code{code}")
     if target:
         print_note(f"to measure it: images as {out}/images.bin, then make -C {out} bench")
-    print_note(f"to run it: make -C {out} && {out}/demo digit.pgm")
+    if form == "make":
+        print_note(f"to run it: make -C {out} && {out}/demo digit.pgm")
