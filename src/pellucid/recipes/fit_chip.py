@@ -14,7 +14,8 @@ from pellucid.plan import IntegerNetwork
 from pellucid.plan.weight_levels import WIDTHS, checked_bits
 from pellucid.precision import quantize
 from pellucid.recipes.data import build_data, build_loader
-from pellucid.recipes.model import Model, open_model
+from pellucid.recipes.model import Model
+from pellucid.recipes.opened import open_model
 from pellucid.recipes.shrink import calibration_images, open_shrunk
 
 
