@@ -41,4 +41,6 @@ def test_every_page_and_picture_that_a_page_names_is_there() -> None:
     for page in pages:
         text = re.sub(r"```.*?```", "", page.read_text(), flags=re.DOTALL)
         for target in re.findall(r"\]\(([^)#:]+)\)", text):
+            if "api/made/" in target:  # made when the site is built, which refuses a link to nothing
+                continue
             assert (page.parent / target).exists(), f"{page.name} names {target}"

@@ -62,7 +62,10 @@ def detector(folder: Path) -> Path:
 
 
 def test_a_residual_network_keeps_its_predictions(residual: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """At 8 bits, of 90 test images, nine tenths of which are right, at most 2 change."""
+    """At 8 bits, of 90 test images, nine tenths of which are right, at most 2 change.
+
+    Nor do logits but of at most 2 images: one that goes beyond what was seen when ranges were measured is clipped.
+    """
     model, shrunk = open_model(residual), open_shrunk(residual)
     with one_thread_of_numpy():
         x = np.concatenate(
@@ -70,7 +73,8 @@ def test_a_residual_network_keeps_its_predictions(residual: Path, monkeypatch: p
         )
         y, z = model.network.forward(x), shrunk.network.forward(x)
         assert (y.argmax(axis=1) != z.argmax(axis=1)).sum() <= 2
-        assert np.abs(z - y).max() < 0.05 * np.abs(y).max()
+        apart = np.abs(z - y).max(axis=1)
+        assert (apart > 0.05 * np.abs(y).max()).sum() <= 2
         monkeypatch.setattr("pellucid.recipes.format_report.TIMED_ROUNDS", 1)
         monkeypatch.setattr("pellucid.recipes.format_report.TIMED_RUNS", 1)
         row = {row.format: row for row in compare_run(residual, digits(600)).rows}["int8"]
