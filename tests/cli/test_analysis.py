@@ -172,3 +172,17 @@ def test_a_mistake_is_one_line(capsys: pytest.CaptureFixture[str], line: str, sa
     assert out == ""
     assert err.startswith("pellucid: ") and err.count("\n") == 1
     assert said in err
+
+
+def test_profile_times_the_layers_that_run(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["profile", "resnet18", "--input", "3x64x64", "--batch-size", "2", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    kinds = [row["kind"] for row in found["rows"]]
+    assert {"Conv2d", "BatchNormClip", "BatchNormAdd", "Linear"} <= set(kinds)
+    assert kinds.count("BatchNormAdd") == 8  # one a block
+    assert all(row["forward"] > 0 and row["backward"] > 0 for row in found["rows"])
+    parts = sum(row["forward"] + row["backward"] for row in found["rows"]) + found["update"]
+    assert parts == pytest.approx(found["seconds"])
+    assert cli.main(["profile", "deep-convnet"]) == 0
+    printed = capsys.readouterr().out
+    assert "ConvReLUMaxPool" in printed and "update (Adam)" in printed

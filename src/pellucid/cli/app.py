@@ -70,6 +70,11 @@ COMMANDS = {
         "pellucid summary resnet18 --plan --picture memory.png",
         "pellucid summary runs/last --json",
     ),
+    "profile": Command(
+        "Time every layer of a training step.",
+        "pellucid profile deep-convnet --batch-size 128",
+        "pellucid profile resnet18 --input 3x224x224 --threads 1",
+    ),
     "compare-kernels": Command(
         "Compare large filters with stacks of 3x3 ones.",
         "pellucid compare-kernels 5 7 9",
