@@ -180,7 +180,7 @@ def test_labels_by_name_and_images_in_either_layout() -> None:
         (np.array([[np.nan], [1]]), [0, 1], "NaN"),
         (np.zeros((4, 2)), [0, 1, 0], "4 samples and 3 targets"),
         (np.zeros((4, 3, 5, 3)), [0, 1, 0, 1], "layout"),
-        (np.zeros((4, 1, 5, 5), np.int64), [0, 1, 0, 1], "uint8 or floats"),
+        (np.full((4, 1, 5, 5), 300), [0, 1, 0, 1], "0 to 255"),
         (np.zeros((0, 2)), [], "at least one"),
         (np.zeros((4, 2)), np.zeros((4, 2, 2, 2)), "y: expected"),
         (np.zeros((2, 2)), np.array([0.5, np.inf]), "y: expected finite"),

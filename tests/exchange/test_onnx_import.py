@@ -71,7 +71,11 @@ def test_the_zoo_comes_back(name: str) -> None:
 
 @pytest.mark.parametrize("file", light_files(), ids=lambda file: file.stem)
 def test_light_models(file: Path) -> None:
-    y, answer = import_onnx(file).network.forward(np.ones((1, 3, 224, 224), np.float32)), expected(file)
+    """In float64: their weights are all alike, and logits of 1e10, rounded to float32, are not any more."""
+    network = import_onnx(file).network
+    if file.stem not in LARGE:
+        network = network.astype(np.float64)
+    y, answer = network.forward(np.ones((1, 3, 224, 224), network.dtype)), expected(file)
     assert error(y, answer) < 1e-5
 
 

@@ -9,7 +9,6 @@ import pytest
 
 from pellucid import ops
 from pellucid.errors import PellucidError
-from pellucid.export import export_c
 from pellucid.graph import Branches, Concat, Residual, Sequential
 from pellucid.layers import (
     AvgPool2d,
@@ -214,15 +213,6 @@ def test_classifiers_take_images_of_their_size_only() -> None:
     shrunk = quantize(trained(residuals()), images(4))
     with pytest.raises(PellucidError, match=r"expected images of \(N, 2, 24, 32\), got \(1, 2, 32, 32\)"):
         shrunk.integer_logits(np.zeros((1, 2, 32, 32), np.uint8))
-
-
-def test_graphs_are_not_exported_to_c(tmp_path: Path) -> None:
-    names = [str(i) for i in range(5)]
-    with pytest.raises(PellucidError, match=r"layer 3.add \(IntegerAdd\) has no kernel in C"):
-        export_c(quantize(trained(residuals()), images(4)), tmp_path, names)
-    with pytest.raises(PellucidError, match=r"layer 0 pads one side more, which has no kernel in C"):
-        layer = Sequential(Conv2d(2, 3, padding=(1, 0, 1, 1)), Flatten(), Linear(5))
-        export_c(quantize(trained(layer), images(4)), tmp_path, names)
 
 
 def test_damaged_graphs_are_refused(tmp_path: Path) -> None:

@@ -18,7 +18,6 @@ from pellucid.layers.context import INFERENCE, Context, training
 from pellucid.layers.joins import Join
 from pellucid.network import Network
 from pellucid.ops.arrays import Array, Shape
-from pellucid.training.optimizers import Adam
 
 STEPS = 5
 """Of which each time is the median, after one that compiles."""
@@ -45,7 +44,7 @@ class LayerTime:
 
 @dataclass(frozen=True)
 class Profile:
-    """All layers of a step with so many samples. update: seconds of Adam's step over all weights."""
+    """All layers of a step with so many samples. update: seconds of the step over all weights."""
 
     batch: int
     rows: tuple[LayerTime, ...]
@@ -67,25 +66,27 @@ class Profile:
         return self.forward + self.backward + self.update
 
 
-def profile(network: Network, batch: int, *, steps: int = STEPS, seed: int = 0) -> Profile:
+def profile(
+    network: Network, batch: int, update: Callable[[Array, Array], None], *, steps: int = STEPS, seed: int = 0
+) -> Profile:
     """Training steps on noise, each layer timed by itself; changes the network's weights.
 
     The layers are those that run: fused where the network is. The gradient of the output is noise too, as the loss
-    takes no part.
+    takes no part. update: an optimizer's step, given the flat vectors of weights and gradient.
     """
     nodes = fuse(network.nodes, network.input_shape) if network.fused else network.nodes
     timed = [_TimedJoin(node.layer) if node.join else _Timed(node.layer) for node in nodes]
     executor = Executor(
         Nodes(tuple(Node(t, n.inputs, n.name) for t, n in zip(timed, nodes, strict=True)), nodes.outputs)
     )
-    rng, optimizer, updates = np.random.default_rng(seed), Adam(1e-6), []
+    rng, updates = np.random.default_rng(seed), []
     x = _noise(rng, (batch, *network.input_shape), network)
     for _ in range(steps + 1):
         y = executor.forward(x, training(rng))
         shapes = [part.shape for part in (y if isinstance(y, list) else [y])]
         gradients: Any = [_noise(rng, shape, network) for shape in shapes]
         executor.backward(gradients if isinstance(y, list) else gradients[0])
-        updates.append(_seconds(lambda: optimizer.update(network.vector, network.gradient))[1])
+        updates.append(_seconds(lambda: update(network.vector, network.gradient))[1])
     known = nodes.shapes(network.input_shape)
     rows = tuple(
         LayerTime(

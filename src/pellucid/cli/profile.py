@@ -27,11 +27,12 @@ def profile(
 ) -> None:
     """Time every layer of training steps on noise, forwards and backwards, and the update of the weights."""
     from pellucid.analysis.profile import profile as profiled
+    from pellucid.training.optimizers import Adam
 
     backend = machine.use()
     subject = open_subject(name, input_, classes)
     with working("timing training steps"):
-        found = profiled(subject.network, batch_size)
+        found = profiled(subject.network, batch_size, Adam(1e-6).update)
     if json:
         print_json(asdict(found) | {"backend": backend, "seconds": found.seconds})
         return
