@@ -257,7 +257,7 @@ def test_maps_that_do_not_fit_are_named() -> None:
 def test_eight_scenes_are_learnt_by_heart() -> None:
     changes = {
         "data.scenes": {"train": 8, "test": 1},
-        "training.epochs": 140,
+        "training.epochs": 200,
         "training.batch_size": 8,
         "training.ema": 0,
         "optimizer.rate": 0.008,
