@@ -5,12 +5,12 @@ python -m benchmarks.convolution [--rounds 9]
 """
 
 import argparse
+from collections.abc import Callable
 
 import numpy as np
 
-from benchmarks import torch_side
-from benchmarks.cpu import images, our_convolution
-from benchmarks.measure import alternate, clean_environment, machine
+from benchmarks.measure import Work, alternate, clean_environment, machine
+from pellucid import ops
 from pellucid.ops import numpy_ops
 from pellucid.ops.arrays import Array
 from pellucid.ops.geometry import Geometry, sides
@@ -26,6 +26,48 @@ SHAPES = (
     (1, 64, 64, 224),
     (8, 128, 128, 28),
 )
+
+
+def images(count: int, channels: int = 1, size: int = 28) -> Array:
+    rows = np.random.default_rng(0).standard_normal((count, size, size, channels), dtype=np.float32)
+    return rows.transpose(0, 3, 1, 2)
+
+
+def our_convolution(x: Array, w: Array, b: Array, dy: Array | None) -> Work:
+    dw, db, geometry = np.empty_like(w), np.empty_like(b), Geometry(padding=sides(1))
+
+    def run() -> Array:
+        y = ops.conv2d_relu(x, w, b, geometry)
+        return y if dy is None else ops.conv2d_relu_backward(dy, y, x, w, dw, db, geometry)
+
+    return run
+
+
+def torch_convolution(x: Array, w: Array, b: Array, dy: Array | None, *, channels_last: bool) -> Callable[[], object]:
+    """3x3 convolution, padding 1, bias, ReLU: forward, or with `dy` forward and backward of x, w and b."""
+    import torch
+
+    format_ = torch.channels_last if channels_last else torch.contiguous_format
+    tensors = [torch.from_numpy(np.ascontiguousarray(a)) for a in (x, w, b)]
+    tx, tw = (t.to(memory_format=format_) for t in tensors[:2])
+    tb = tensors[2]
+    conv2d = torch.nn.functional.conv2d
+    if dy is None:
+
+        def forward() -> object:
+            with torch.inference_mode():
+                return torch.relu_(conv2d(tx, tw, tb, padding=1))
+
+        return forward
+
+    leaves = [t.requires_grad_() for t in (tx, tw, tb)]
+    gradient = torch.from_numpy(np.ascontiguousarray(dy)).to(memory_format=format_)
+
+    def both() -> object:
+        y = torch.relu_(conv2d(*leaves, padding=1))
+        return torch.autograd.grad(y, leaves, gradient)
+
+    return both
 
 
 def error(x: Array, w: Array, b: Array) -> float:
@@ -47,7 +89,7 @@ def compare(batch: int, channels: int, filters: int, side: int, rounds: int) -> 
     for gradient in (None, dy):
         sides = {"pellucid": our_convolution(x, w, b, gradient)}
         for last in (False, True):
-            sides[f"torch {last}"] = torch_side.convolution(x, w, b, gradient, channels_last=last)
+            sides[f"torch {last}"] = torch_convolution(x, w, b, gradient, channels_last=last)
         times = {name: 1e3 * timing.median for name, timing in alternate(sides, rounds=rounds).items()}
         ours, theirs = times.pop("pellucid"), min(times.values())
         line += f"   {ours:7.2f} {theirs:7.2f} {theirs / ours:5.2f}"

@@ -116,3 +116,16 @@ def matrix_product_peak(seconds: float = 1.0) -> float:
             np.matmul(a, a, out=out)
             best = max(best, 2 * size**3 / (time.perf_counter() - start))
     return best
+
+
+def report(title: str, timings: Mapping[str, Timing], unit: str = "", count: float = 0) -> float:
+    """Print one comparison; returns how much faster we are than the best other side."""
+    print(f"\n{title}")
+    for name, timing in timings.items():
+        rate = f"   {count / timing.median:,.0f} {unit}" if count else ""
+        print(f"  {name:34} {timing!s:30}{rate}")
+    others = {name: t.median for name, t in timings.items() if name != "pellucid"}
+    best = min(others, key=lambda name: others[name])
+    ratio = others[best] / timings["pellucid"].median
+    print(f"  ratio to {best}: {ratio:.2f}")
+    return ratio

@@ -8,8 +8,7 @@ import argparse
 
 import numpy as np
 
-from benchmarks.cpu import report
-from benchmarks.measure import Work, alternate, clean_environment, machine
+from benchmarks.measure import Work, alternate, clean_environment, machine, report
 from benchmarks.torch_twin import torch_twin
 from pellucid import ops
 from pellucid.graph import Sequential, grid

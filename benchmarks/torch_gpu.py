@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.torch_side import torch_deep_convnet
 from pellucid.ops.arrays import Array
 
 Pair = tuple[Callable[[], object], Callable[[], object]]
@@ -38,6 +37,21 @@ INFERENCE_COMPILED: Modes = {
 }
 
 WARM_UPS = 4
+
+
+def torch_deep_convnet() -> Any:
+    """DeepConvNet of PyTorch's modules, with both dropouts."""
+    from torch import nn
+
+    parts: list[Any] = []
+    channels = 1
+    for width, paddings in ((16, (1, 1)), (32, (1, 2)), (64, (1, 1))):
+        for padding in paddings:
+            parts += [nn.Conv2d(channels, width, 3, padding=padding), nn.ReLU(inplace=True)]
+            channels = width
+        parts.append(nn.MaxPool2d(2))
+    parts += [nn.Flatten(), nn.Linear(1024, 50), nn.ReLU(), nn.Dropout(0.5), nn.Linear(50, 10), nn.Dropout(0.5)]
+    return nn.Sequential(*parts)
 
 
 def resnet18() -> Any:

@@ -43,10 +43,11 @@ BOUNDED = ("convolution", "product", "affine", "sum")
 class Operation:
     """One step of a plan before it is prepared for a machine.
 
-    kind: "convolution", "product" (Linear), "affine" (a norm), "sum", "bounds", "pool", "concat" or "layer".
+    kind: "convolution", "product" (Linear), "affine" (a norm), "sum", "bounds", "pool", "concat", "layer", or "lines"
+    for the convolutions `parts` in one.
     inputs: names of the values it sees, the one added to a convolution last. name: of the value it gives, that of the
     last of its nodes. nodes: those it stands for, first the one that gives `kind`. low, high: bounds of the result.
-    added: whether the last input is added. pooled: whether the 2x2 max-pool is taken.
+    added: whether the last input is added. pooled: whether the 2x2 max-pool is taken. parts: see `kind`.
     """
 
     kind: str
@@ -57,6 +58,7 @@ class Operation:
     high: float = HIGH
     added: bool = False
     pooled: bool = False
+    parts: tuple[Operation, ...] = ()
 
     @property
     def layer(self) -> Layer:

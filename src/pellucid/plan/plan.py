@@ -27,9 +27,10 @@ from pellucid.network import Network
 from pellucid.ops import memory
 from pellucid.ops.arrays import Array, Shape
 from pellucid.plan.folded import Folded
+from pellucid.plan.lines import in_lines
 from pellucid.plan.operations import Operation, Operations, operations
 from pellucid.plan.placing import Block, place
-from pellucid.plan.prepare import pools_too, prepare
+from pellucid.plan.prepare import lines_suit, pools_too, prepare
 
 FLOAT = 4
 MOVING = -(1 << 62)  # stands for the address of the input; those of the outputs follow it
@@ -93,8 +94,12 @@ class Plan:
         nodes = self.folded.nodes
         self.shapes = nodes.shapes(self.shape[1:])
         number = self.shape[0]
-        self.operations: Operations = operations(
+        single = operations(
             nodes, self.shapes, lambda step: pools_too(step, [self.shapes[name] for name in step.inputs], number)
+        )
+        self.operations: Operations = in_lines(
+            single,
+            lambda step: lines_suit(step, [self.shapes[single.place(n)] for n in step.inputs], number, self.folded),
         )
         self.steps = [
             PlanStep(step, prepare(step, self.seen(step), self.shapes[step.name], number, self.folded))

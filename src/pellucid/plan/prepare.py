@@ -11,6 +11,7 @@ from pellucid.layers import AvgPool2d, Conv2d, GlobalAvgPool2d, MaxPool2d
 from pellucid.ops.arrays import Shape
 from pellucid.ops.geometry import PLAIN
 from pellucid.plan.folded import Folded
+from pellucid.plan.lines import depthwise
 from pellucid.plan.operations import Operation
 
 
@@ -21,6 +22,12 @@ def pools_too(step: Operation, seen: Sequence[Shape], number: int) -> bool:
     C, H, W = seen[0]
     geometry = layer.geometry_for((H, W))
     return bool(ops.steps().pools_too((number, C, H, W), layer.built_weight.shape, geometry, _finish(step)))
+
+
+def lines_suit(step: Operation, seen: Sequence[Shape], number: int, folded: Folded) -> bool:
+    """Whether the backend does the convolutions of "lines" better at once than one after the other."""
+    (C, H, W), parts = seen[0], _line_parts(step, seen, folded)
+    return bool(ops.steps().lines_suit((number, C, H, W), *parts))
 
 
 def prepare(step: Operation, seen: Sequence[Shape], given: Shape, number: int, folded: Folded) -> Any:
@@ -41,6 +48,24 @@ def _convolution(step: Operation, seen: Sequence[Shape], given: Shape, number: i
     C, H, W = seen[0]
     weights, geometry = folded.weights(step.nodes[0]), layer.geometry_for((H, W))
     return ops.steps().convolution((number, C, H, W), weights, geometry, _finish(step), step.pooled)
+
+
+def _lines(step: Operation, seen: Sequence[Shape], given: Shape, number: int, folded: Folded) -> Any:
+    (C, H, W), parts = seen[0], _line_parts(step, seen, folded)
+    return ops.steps().in_lines((number, C, H, W), *parts)
+
+
+def _line_parts(step: Operation, seen: Sequence[Shape], folded: Folded) -> list[Any]:
+    """What widens, the depthwise convolution, and what narrows; None for what isn't there."""
+    found: list[Any] = [None, None, None]
+    shape, middle = seen[0], next(i for i, part in enumerate(step.parts) if depthwise(part))
+    for i, part in enumerate(step.parts):
+        layer = part.layer
+        assert isinstance(layer, Conv2d)
+        geometry = layer.geometry_for((shape[1], shape[2]))
+        found[1 + i - middle] = ops.steps().Part(folded.weights(part.nodes[0]), geometry, _finish(part))
+        shape = layer.output_shape(shape)
+    return found
 
 
 def _product(step: Operation, seen: Sequence[Shape], given: Shape, number: int, folded: Folded) -> Any:
@@ -79,6 +104,7 @@ def _layer(step: Operation, seen: Sequence[Shape], given: Shape, number: int, fo
 
 _MAKERS = {
     "convolution": _convolution,
+    "lines": _lines,
     "product": _product,
     "affine": _affine,
     "sum": _sum,

@@ -7,6 +7,9 @@ they give needs only addresses to run.
 from pellucid.ops.geometry import Geometry
 from pellucid.ops.numba_ops.steps import depthwise, elementwise, few_channels, product, winograd
 from pellucid.ops.numba_ops.steps.elementwise import bounded_sum, concat
+from pellucid.ops.numba_ops.steps.lines import Part
+from pellucid.ops.numba_ops.steps.lines import convolution as in_lines
+from pellucid.ops.numba_ops.steps.lines import suits as lines_suit
 from pellucid.ops.numba_ops.steps.pools import max_pool, mean_pool
 from pellucid.ops.numba_ops.steps.product import affine
 from pellucid.ops.numba_ops.steps.program import Program
@@ -17,6 +20,7 @@ __all__ = [
     "ALIGNED",
     "Call",
     "Finish",
+    "Part",
     "Program",
     "Step",
     "Weights",
@@ -25,6 +29,8 @@ __all__ = [
     "channel_affine",
     "concat",
     "convolution",
+    "in_lines",
+    "lines_suit",
     "max_pool",
     "mean_pool",
     "pools_too",

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from pellucid.ops.arrays import Array
 from pellucid.ops.geometry import Geometry
 from pellucid.ops.numba_ops.compile.parts import inner, parted, read, share
 from pellucid.ops.numba_ops.compile.vectors import FLOAT, LANES, VECTOR, Code, Integer, address, vector_code
@@ -19,7 +20,7 @@ STRETCH = 6 * 1024  # numbers of a line under a stretch of places
 SIDE = 3
 
 
-class _Work(NamedTuple):
+class Depthwise(NamedTuple):
     """Addresses, and sizes."""
 
     images: int  # (N, H, W, C)
@@ -127,16 +128,16 @@ def _seen(place: int, taps: int, dilation: int, size: int) -> tuple[int, int]:
 
 
 @inner
-def _stretch(work: _Work, n: int, p: int, q: int, count: int) -> None:
+def _stretch(work: Depthwise, images: int, output: int, n: int, p: int, q: int, count: int) -> None:
     """Places q to q + count - 1 of a line, which see the same taps."""
     pixel = work.channels * FLOAT
     i, j = p * work.down - work.top, q * work.right - work.left
     first, last = _seen(i, work.kernel_rows, work.row_dilation, work.height)
     left, right = _seen(j, work.kernel_columns, work.column_dilation, work.width)
     i, j = i + first * work.row_dilation, j + left * work.column_dilation
-    x = work.images + ((n * work.height + i) * work.width + j) * pixel
+    x = images + ((n * work.height + i) * work.width + j) * pixel
     w = work.weights + (first * work.kernel_columns + left) * pixel
-    out = work.output + ((n * work.rows + p) * work.columns + q) * pixel
+    out = output + ((n * work.rows + p) * work.columns + q) * pixel
     line, tap, step = work.row_dilation * work.width * pixel, work.column_dilation * pixel, work.right * pixel
     vectors, rest = work.channels // LANES, work.channels % LANES
     if work.kernel_rows == SIDE and work.kernel_columns == SIDE and last - first == SIDE and right - left == SIDE:
@@ -148,24 +149,52 @@ def _stretch(work: _Work, n: int, p: int, q: int, count: int) -> None:
         )  # fmt: skip
 
 
-@parted(stages=1)
-def convolve_depthwise(arguments: int, stage: int, part: int) -> None:
-    """Some lines of the output."""
-    work = read(_Work, arguments, 0)
-    first, last = share(work.number * work.rows, part, work.parts)
+@inner
+def convolve_line(work: Depthwise, images: int, output: int, number: int) -> None:
+    """One line of the output, counted through all images.
+
+    images, output: where their first lines would lie, which need not be in memory.
+    """
     longest = max(4, STRETCH // (work.channels * work.right))
     span = (work.kernel_columns - 1) * work.column_dilation
     # From `inner_first` to `inner_last` a window has all its columns in the image.
     inner_first = min(work.columns, (work.left + work.right - 1) // work.right)
     inner_last = max(inner_first, min(work.columns, (work.width - 1 - span + work.left) // work.right + 1))
+    n, p = divmod(number, work.rows)
+    for q in range(inner_first):
+        _stretch(work, images, output, n, p, q, 1)
+    for q in range(inner_first, inner_last, longest):
+        _stretch(work, images, output, n, p, q, min(longest, inner_last - q))
+    for q in range(inner_last, work.columns):
+        _stretch(work, images, output, n, p, q, 1)
+
+
+@parted(stages=1)
+def convolve_depthwise(arguments: int, stage: int, part: int) -> None:
+    """Some lines of the output."""
+    work = read(Depthwise, arguments, 0)
+    first, last = share(work.number * work.rows, part, work.parts)
     for number in range(first, last):
-        n, p = divmod(number, work.rows)
-        for q in range(inner_first):
-            _stretch(work, n, p, q, 1)
-        for q in range(inner_first, inner_last, longest):
-            _stretch(work, n, p, q, min(longest, inner_last - q))
-        for q in range(inner_last, work.columns):
-            _stretch(work, n, p, q, 1)
+        convolve_line(work, work.images, work.output, number)
+
+
+def lines(
+    shape: tuple[int, ...], weights: Weights, geometry: Geometry, last: Finish, parts: int
+) -> tuple[Depthwise, list[Array]]:
+    """What a kernel needs to convolve images `shape` (N, C, H, W), without addresses of what moves.
+
+    parts: into which the work is cut. Beside it the arrays that it points to.
+    """
+    N, C, H, W = shape
+    R, S = weights.w.shape[2:]
+    size = geometry.output_size((H, W), (R, S))
+    taps = weights.made("taps", lambda: np.ascontiguousarray(weights.w[:, 0].transpose(1, 2, 0)))
+    bias, bounds = weights.b, last.bounds()
+    work = Depthwise(
+        0, 0, address(taps), address(bias), address(bounds), N, H, W, C, *size, R, S,
+        *geometry.stride, *geometry.before, *geometry.dilation, parts,
+    )  # fmt: skip
+    return work, [taps, bias, bounds]
 
 
 def convolution(shape: tuple[int, ...], weights: Weights, geometry: Geometry, last: Finish) -> Step:
@@ -173,16 +202,11 @@ def convolution(shape: tuple[int, ...], weights: Weights, geometry: Geometry, la
     N, C, H, W = shape
     R, S = weights.w.shape[2:]
     size = geometry.output_size((H, W), (R, S))
-    taps = weights.made("taps", lambda: np.ascontiguousarray(weights.w[:, 0].transpose(1, 2, 0)))
-    bias, bounds = weights.b, last.bounds()
     multiply_adds = N * C * size[0] * size[1] * R * S
     parts = min(parts_for(8 * multiply_adds), N * size[0])  # an eighth of a product's speed: it waits for memory
+    work, kept = lines(shape, weights, geometry, last, parts)
 
     def calls(inputs: list[int], output: int, scratch: int) -> list[Call]:
-        work = _Work(
-            inputs[0], output, address(taps), address(bias), address(bounds), N, H, W, C, *size, R, S,
-            *geometry.stride, *geometry.before, *geometry.dilation, parts,
-        )  # fmt: skip
-        return [Call(convolve_depthwise, parts, (work,))]
+        return [Call(convolve_depthwise, parts, (work._replace(images=inputs[0], output=output),))]
 
-    return Step("depthwise", calls, 0, [taps, bias, bounds], multiply_adds)
+    return Step("depthwise", calls, 0, kept, multiply_adds)

@@ -23,7 +23,7 @@ BLOCK = 48 * 1024  # numbers of a block of windows: with a panel beside them, a 
 LEAST, MOST = 16 * ROWS, 32 * ROWS  # places in a block; with fewer, deep filters are read from memory too often
 
 
-class _Work(NamedTuple):
+class Product(NamedTuple):
     """Addresses, and sizes. What comes before `panels` moves from answer to answer, the rest stays."""
 
     pixels: int  # (N, H, W, C)
@@ -66,7 +66,7 @@ def _clear(code: Code, out: Integer, vectors: Integer) -> None:
 
 
 @inner
-def _copy_window(work: _Work, place: int, to: int) -> None:
+def _copy_window(work: Product, place: int, to: int) -> None:
     """The window of one place; whole registers of zeros may follow it."""
     n, rest = divmod(place, work.rows * work.columns)
     p, q = divmod(rest, work.columns)
@@ -153,7 +153,9 @@ def _finished_added(
 
 
 @inner
-def _whole_blocks(work: _Work, left: int, right: int, bias: int, added: int, out: int, pixel: int, count: int) -> int:
+def _whole_blocks(
+    work: Product, left: int, right: int, bias: int, added: int, out: int, pixel: int, count: int
+) -> int:
     """Whole blocks of places of a whole panel; how many places that are."""
     row, whole = work.depth * FLOAT, count // ROWS * ROWS
     for t in range(0, whole, ROWS):
@@ -167,14 +169,14 @@ def _whole_blocks(work: _Work, left: int, right: int, bias: int, added: int, out
 
 
 @inner
-def _left_factor(work: _Work, first: int, count: int, copied: int) -> int:
+def _left_factor(work: Product, pixels: int, first: int, count: int, copied: int) -> int:
     """Where the windows of some places lie, as rows of a matrix."""
     row = work.depth * FLOAT
     if work.runs:
         for t in range(count):
             _copy_window(work, first + t, copied + t * row)
         return copied
-    start = work.pixels + first * row
+    start = pixels + first * row
     if first + work.block <= work.places:
         return start
     # The product reads whole blocks of rows, and no memory may lie behind the last.
@@ -183,28 +185,24 @@ def _left_factor(work: _Work, first: int, count: int, copied: int) -> int:
     return copied
 
 
-@parted(stages=1)
-def multiply_windows(arguments: int, stage: int, part: int) -> None:
-    """One part of the output."""
-    work = read(_Work, arguments, 0)
-    panels = (work.filters + PANEL - 1) // PANEL
-    first, last, first_panel, last_panel = 0, work.places, 0, panels
-    if work.by_panels:
-        first_panel, last_panel = share(panels, part, work.parts)
-    else:
-        first_unit, last_unit = share((work.places + ROWS - 1) // ROWS, part, work.parts)
-        first, last = first_unit * ROWS, min(last_unit * ROWS, work.places)
-    totals = work.scratch + part * work.scratch_size
+@inner
+def multiply_places(
+    work: Product, pixels: int, output: int, first: int, last: int, first_panel: int, last_panel: int, totals: int
+) -> None:
+    """Some panels of places `first` to `last` - 1.
+
+    pixels, output: where place 0 would lie, which need not be in memory. totals: scratch memory.
+    """
     copied = totals + work.block * PANEL * FLOAT
     pixel = work.filters * FLOAT
     for start in range(first, last, work.block):
         count = min(work.block, last - start)
-        left = _left_factor(work, start, count, copied)
+        left = _left_factor(work, pixels, start, count, copied)
         for panel in range(first_panel, last_panel):
             k = panel * PANEL
             at = start * pixel + k * FLOAT
             right = work.panels + k * work.depth * FLOAT
-            added, out, bias = work.added + at if work.added else 0, work.output + at, work.bias + k * FLOAT
+            added, out, bias = work.added + at if work.added else 0, output + at, work.bias + k * FLOAT
             done = 0
             if k + PANEL <= work.filters:
                 done = _whole_blocks(work, left, right, bias, added, out, pixel, count)
@@ -213,6 +211,21 @@ def multiply_windows(arguments: int, stage: int, part: int) -> None:
                 multiply(left + done * row, row, right, totals, PANEL * FLOAT, rest, work.depth)
                 added = added + done * pixel if added else 0
                 finish(totals, bias, work.bounds, added, out + done * pixel, pixel, rest, work.filters - k)
+
+
+@parted(stages=1)
+def multiply_windows(arguments: int, stage: int, part: int) -> None:
+    """One part of the output."""
+    work = read(Product, arguments, 0)
+    panels = (work.filters + PANEL - 1) // PANEL
+    first, last, first_panel, last_panel = 0, work.places, 0, panels
+    if work.by_panels:
+        first_panel, last_panel = share(panels, part, work.parts)
+    else:
+        first_unit, last_unit = share((work.places + ROWS - 1) // ROWS, part, work.parts)
+        first, last = first_unit * ROWS, min(last_unit * ROWS, work.places)
+    totals = work.scratch + part * work.scratch_size
+    multiply_places(work, work.pixels, work.output, first, last, first_panel, last_panel, totals)
 
 
 def convolution(shape: tuple[int, ...], weights: Weights, geometry: Geometry, last: Finish) -> Step:
@@ -235,6 +248,28 @@ def affine(count: int, weights: Weights, last: Finish) -> Step:
     return _step("product", (count, 1, 1, weights.w.shape[1]), (1, 1), (1, 1), weights, panels, None, last)
 
 
+def pointwise(number: int, size: Pair, weights: Weights, last: Finish, most: int) -> tuple[Product, list[Array]]:
+    """The same of a 1x1 convolution, without addresses of what moves, for a kernel that does some lines at a time.
+
+    number, size: of the images. most: places at a time. Beside it the arrays that it points to.
+    """
+    K, C = weights.w.shape[:2]
+    panels = weights.made("panels", lambda: packed(weights.w.transpose(2, 3, 1, 0).reshape(-1, K)))
+    bias, bounds, places = panel_bias(weights), last.bounds(), number * size[0] * size[1]
+    block, part = _block(places, C, min(most, places))
+    work = Product(
+        0, 0, 0, 0, part, address(panels), address(bias), address(bounds),
+        0, 0, *size, C, *size, 1, 1, places, C, K, block, 0, 1,
+    )  # fmt: skip
+    return work, [panels, bias, bounds]
+
+
+def _block(places: int, depth: int, share: int) -> tuple[int, int]:
+    """Places at a time for a part of `share` places, and bytes of scratch memory a part."""
+    block = -(-min(places, max(LEAST, min(MOST, BLOCK // depth, share))) // ROWS) * ROWS
+    return block, -(-(block * (PANEL + depth) + PANEL) * FLOAT // ALIGNED) * ALIGNED
+
+
 def _step(
     algorithm: str,
     images: tuple[int, int, int, int],
@@ -253,14 +288,13 @@ def _step(
     units, columns = -(-places // ROWS), len(panels)
     by_panels = 5 * units * -(-columns // threads) < 4 * -(-units // threads) * columns
     parts = min(threads, columns if by_panels else units)
-    block = -(-min(places, max(LEAST, min(MOST, BLOCK // depth, -(-places // parts)))) // ROWS) * ROWS
-    part = -(-(block * (PANEL + depth) + PANEL) * FLOAT // ALIGNED) * ALIGNED
+    block, part = _block(places, depth, -(-places // parts))
     bounds = last.bounds()
     around_address, count = (0, 0) if around is None else (address(around), len(around))
 
     def calls(inputs: list[int], output: int, scratch: int) -> list[Call]:
         added = inputs[1] if last.added else 0
-        work = _Work(
+        work = Product(
             inputs[0], output, added, scratch, part, address(panels), address(bias), address(bounds),
             around_address, count, H, W, C, *size, *stride, places, depth, filters, block, int(by_panels), parts,
         )  # fmt: skip

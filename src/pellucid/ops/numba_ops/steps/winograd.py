@@ -20,13 +20,15 @@ from pellucid.ops.numba_ops.winograd.transforms import POINTS, TILE
 
 SAVED = 2.5  # times that the products and transforms of many tiles are faster than direct products
 NUMBERS_A_BYTE = 6.0  # multiply-adds that a core does while it reads a byte of weights from memory
+CACHED_A_BYTE = 1.0  # the same where they are still in its second-level cache from the answer before
+CACHE = 1 << 20  # bytes of it
 
 
 def suits(shape: tuple[int, ...], kernel: tuple[int, ...], geometry: Geometry, last: Finish) -> bool:
     """Whether it can do the convolution, and is worth it.
 
     The transformed filters are four times as large as the filters: where there are only a few tiles, reading them
-    costs more than the products save.
+    from memory costs more than the products save.
     """
     K, C, R, S = kernel
     if (R, S) != (3, 3) or geometry.stride != (1, 1) or geometry.dilation != (1, 1) or geometry.groups != 1:
@@ -36,9 +38,14 @@ def suits(shape: tuple[int, ...], kernel: tuple[int, ...], geometry: Geometry, l
     P, Q = geometry.output_size((shape[2], shape[3]), (R, S))
     tiles = shape[0] * -(-P // TILE) * -(-Q // TILE)
     size = K * C * R * S
-    direct = shape[0] * P * Q * size + NUMBERS_A_BYTE * size * FLOAT
-    transformed = tiles * POINTS * K * C * (4 / SAVED) + NUMBERS_A_BYTE * POINTS * K * C * FLOAT
+    direct = shape[0] * P * Q * size + _reading(size * FLOAT)
+    transformed = tiles * POINTS * K * C * (4 / SAVED) + _reading(POINTS * K * C * FLOAT)
     return transformed < direct
+
+
+def _reading(size: int) -> float:
+    """Multiply-adds that a core does while it reads so many bytes of weights."""
+    return size * (CACHED_A_BYTE if size <= CACHE else NUMBERS_A_BYTE)
 
 
 def convolution(shape: tuple[int, ...], weights: Weights, geometry: Geometry, last: Finish, pooled: bool) -> Step:
