@@ -1,5 +1,6 @@
 """Kernels are compiled once, never stale, wherever files can be written; and run beside forks, threads, processes."""
 
+import ast
 import os
 import shutil
 import subprocess
@@ -14,6 +15,7 @@ import pellucid
 from pellucid import ops
 from pellucid.errors import PellucidError
 from pellucid.ops import numba_ops, numpy_ops
+from pellucid.ops.numba_ops.compile import sources
 from pellucid.ops.numba_ops.compile.vectors import LANES
 
 PACKAGE = Path(pellucid.__file__).parent
@@ -164,6 +166,7 @@ def test_impossible_number_of_threads_is_refused(count: int) -> None:
 WIDTH = """
 import numpy as np
 from pellucid.ops import numba_ops, numpy_ops
+from pellucid.ops.numba_ops.compile import sources
 from pellucid.ops.geometry import Geometry
 from pellucid.ops.numba_ops.compile.vectors import LANES
 rng = np.random.default_rng(0)
@@ -192,3 +195,18 @@ def test_narrower_registers(lanes: int) -> None:
     words, _ = finish(start(WIDTH, env))
     assert int(words[0]) == lanes
     assert float(words[1]) < 1e-5  # Winograd's bound for the largest error against the largest output
+
+
+def test_all_imports_of_a_source_are_found() -> None:
+    parts = [file.relative_to(sources.FOLDER).with_suffix("").parts for file in sources.FOLDER.rglob("*.py")]
+    names_of = [".".join((sources.PACKAGE, *part)).removesuffix(".__init__") for part in parts]
+    modules = [module for module in names_of if module != sources.PACKAGE]
+    assert len(modules) > 50
+    for module in modules:
+        names = set()
+        for node in ast.walk(ast.parse(sources._source(module))):
+            if isinstance(node, ast.Import):
+                names |= {alias.name for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module:
+                names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+        assert {name for name in names if sources._file(name)} <= set(sources._imported(module)), module
