@@ -11,12 +11,13 @@ import argparse
 import subprocess
 import sys
 import tempfile
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from benchmarks.inference import ROWS, drawn, onnx_runtime, openvino
-from benchmarks.measure import clean_environment, machine
+from benchmarks.measure import Work, clean_environment, machine
 from pellucid.exchange.onnx_export import save_onnx
 from pellucid.network import Network
 from pellucid.ops.memory import channels_last
@@ -46,8 +47,7 @@ def measured(side: str, row: str, folder: Path) -> int:
     if side == "pellucid":
         network = Network(create(name, 10, **options), shape)
         load_model(folder / "weights.safetensors", network)
-        plan = Plan(network, x.shape)
-        answer = lambda: plan(x)  # noqa: E731
+        answer: Work = partial(Plan(network, x.shape), x)
     else:
         answer = {"ONNX Runtime": onnx_runtime, "OpenVINO": openvino}[side](folder / "network.onnx", x)
     answer()

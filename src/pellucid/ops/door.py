@@ -18,7 +18,7 @@ import numpy as np
 
 from pellucid.errors import InputError, PellucidError
 from pellucid.ops.forms import Call
-from pellucid.ops.half import taking_halves
+from pellucid.ops.half import is_half, taking_halves
 from pellucid.ops.settings import SETTINGS
 from pellucid.ops.table import TABLE, Row
 
@@ -53,11 +53,11 @@ class _Door:
         self.array_places = [i for i, name in enumerate(self.names) if name in row.arrays]
         self.setting_places = [i for i, name in enumerate(self.names) if name not in row.arrays]
         self.written = [i for i in self.array_places if row.arrays[self.names[i]].written]
-        self.known: dict[Any, tuple[Any, ...]] = {}  # settings in the op's own form, by what the call was like
+        self.known: dict[Any, tuple[Any, ...]] = {}  # what does it, and settings in its own form, by kind of call
 
     def opened(self) -> Callable[..., Any]:
         """The op behind the door."""
-        op, sign, known, other, count = self.op, _SIGN, self.known, self._other, len(self.array_places)
+        sign, known, other, count = _SIGN, self.known, self._other, len(self.array_places)
         in_front = self.row.remembered and not self.many and self.array_places == list(range(count))
         apart = self._apart if self.written else None
 
@@ -66,7 +66,7 @@ class _Door:
             if named:
                 return other(arguments, named)
             try:
-                settings = known[(*map(sign, arguments[:count]), *arguments[count:])]
+                op, *settings = known[(*map(sign, arguments[:count]), *arguments[count:])]
             except (KeyError, AttributeError, TypeError):
                 return other(arguments, named)
             if apart is not None:
@@ -83,28 +83,34 @@ class _Door:
         """A call of a kind that is not known, or is not known at a glance."""
         values = [arguments] if self.many else self._placed(arguments, named)
         key = self._key(values) if self.row.remembered else None
-        settings = None if key is None else self.known.get(key)
-        if settings is None:
+        found = None if key is None else self.known.get(key)
+        if found is None:
             signed = [values[i] for i in self.array_places]
-            settings = self._check(values)
+            found = self._doer(values), *self._check(values)
             if key is not None and all(
                 values[i] is array for i, array in zip(self.array_places, signed, strict=True)
             ):
                 if len(self.known) >= MOST_KNOWN:
                     self.known.clear()
-                self.known[key] = settings
+                self.known[key] = found
+        op, *settings = found
         for i, setting in zip(self.setting_places, settings, strict=True):
             values[i] = setting
         if self.written:
             self._apart(values)
         try:
-            return self.op(*(values[0] if self.many else values))
+            return op(*(values[0] if self.many else values))
         except MemoryError as error:
             raise PellucidError(f"{self.name}: not enough memory: {' '.join(str(error).split())}") from error
         except (TypeError, ValueError, OverflowError) as error:
             if self.row.arrays:
                 raise
             raise InputError(f"{self.name}: {' '.join(str(error).split())}") from error
+
+    def _doer(self, values: list[Any]) -> Callable[..., Any]:
+        """The backend's function itself, unless numbers may have to be widened first."""
+        first = values[0] if values else None
+        return self.function if isinstance(first, np.ndarray) and not is_half(first.dtype) else self.op
 
     def _placed(self, arguments: tuple[Any, ...], named: dict[str, Any]) -> list[Any]:
         """All arguments in their places. Raises InputError for one too many, too few or unknown."""

@@ -30,6 +30,7 @@ from numba import prange, types
 from numba.extending import intrinsic
 
 from pellucid.ops.cores import threads
+from pellucid.ops.numba_ops.compile import threads as waking
 from pellucid.ops.numba_ops.compile.jit import jit
 
 _INDEX = ir.IntType(64)
@@ -124,8 +125,12 @@ class Parted:
     def __call__(self, parts: int, *jobs: tuple[int, ...]) -> None:
         """Do parts 0 to parts - 1, on as many threads as there are; the jobs are named tuples of integers."""
         arguments = array("q", chain.from_iterable(jobs))
-        run = _run.serial if parts == 1 else _run
-        run(self.address, self.stages, parts, arguments.buffer_info()[0])
+        place = arguments.buffer_info()[0]
+        if parts == 1 or not waking.prepare():
+            _run.serial(self.address, self.stages, parts, place)
+        else:  # what calling `_run` does, without one more frame
+            with waking.LOCK:
+                _run.parallel(self.address, self.stages, parts, place)
 
 
 def parted(stages: int) -> Callable[[Callable[[int, int, int], None]], Parted]:

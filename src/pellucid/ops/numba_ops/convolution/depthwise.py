@@ -22,10 +22,12 @@ def fits(w: Array, groups: int) -> bool:
     return w.shape[0] == groups and w.shape[1] == 1 and groups > 1
 
 
-def forward(x: Array, w: Array, b: Array, y: Array, geometry: Geometry, relu: bool) -> None:
-    """Write y (N, P, Q, C) from x (N, H, W, C), w (C, 1, R, S) and b (C,)."""
-    kernel = depthwise_lines.forward if y.dtype == np.float32 else _forward
-    kernel(x, _by_tap(w), b, y, *geometry.stride, *geometry.before, *geometry.dilation, relu)
+def forward(dtype: np.dtype[Any]) -> Any:
+    """The kernel that writes y (N, P, Q, C) from x (N, H, W, C), w `by_tap` and b (C,).
+
+    Behind them it takes stride, rows above and columns to the left, dilation, and whether a ReLU follows.
+    """
+    return depthwise_lines.forward if dtype == np.float32 else _forward
 
 
 def input_gradient(dy: Array, w: Array, dx: Array, geometry: Geometry) -> None:
@@ -33,10 +35,10 @@ def input_gradient(dy: Array, w: Array, dx: Array, geometry: Geometry) -> None:
     if dx.dtype == np.float32:
         zero = np.zeros(dx.shape[3], np.float32)
         depthwise_lines.input_gradient(
-            dy, _by_tap(w), zero, dx, *geometry.stride, *geometry.before, *geometry.dilation
+            dy, by_tap(w), zero, dx, *geometry.stride, *geometry.before, *geometry.dilation
         )
     else:
-        _input_gradient(dy, _by_tap(w), dx, *geometry.stride, *geometry.before, *geometry.dilation)
+        _input_gradient(dy, by_tap(w), dx, *geometry.stride, *geometry.before, *geometry.dilation)
 
 
 def weight_gradient(dy: Array, x: Array, dw: Array, geometry: Geometry) -> None:
@@ -48,7 +50,7 @@ def weight_gradient(dy: Array, x: Array, dw: Array, geometry: Geometry) -> None:
     dw[:, 0] = partial.sum(axis=0, dtype=np.float64).transpose(2, 0, 1)
 
 
-def _by_tap(w: Array) -> Array:
+def by_tap(w: Array) -> Array:
     """Filters (C, 1, R, S) as (R, S, C)."""
     return np.ascontiguousarray(w[:, 0].transpose(1, 2, 0))
 

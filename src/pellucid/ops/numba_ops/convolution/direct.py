@@ -42,7 +42,8 @@ def direct_conv2d(x: Array, w: Array, b: Array | None, geometry: Geometry, relu:
     y = empty((N, P, Q, K), x.dtype)
     bias = np.zeros(K, x.dtype) if b is None else contiguous(b)
     if own:
-        depthwise.forward(rows(x), w, bias, y, geometry, relu)
+        moves = *geometry.stride, *geometry.before, *geometry.dilation
+        depthwise.forward(y.dtype)(rows(x), depthwise.by_tap(w), bias, y, *moves, relu)
         return images(y)
     groups = geometry.groups
     taps = [np.arange(size) * d - p for size, d, p in zip((R, S), geometry.dilation, geometry.before, strict=True)]

@@ -15,10 +15,11 @@ from pellucid.ops.numba_ops.compile.vectors import BFLOAT16, FLOAT16, FLOAT32, L
 from pellucid.ops.numba_ops.winograd.cut import cut_convolution, cut_weight_gradient
 from pellucid.ops.numba_ops.winograd.filter_sums import Sums, sum_weight_gradient
 from pellucid.ops.numba_ops.winograd.filters import FILTER
-from pellucid.ops.numba_ops.winograd.forward import Filters, convolve
+from pellucid.ops.numba_ops.winograd.forward import Filters, Work, convolve
 from pellucid.ops.numba_ops.winograd.outputs import Target
 from pellucid.ops.numba_ops.winograd.patches import MASKED, PLAIN, UNPOOLED, Images
 from pellucid.ops.numba_ops.winograd.product import PANEL
+from pellucid.ops.numba_ops.winograd.tiles import Grid
 
 LEAST_CHANNELS = 5  # with fewer channels in or out the transforms cost more than the products save
 FILTER_SIZE = 9  # weights of a filter for one channel
@@ -99,18 +100,22 @@ def _images(x: Array) -> Images:
     return Images(PLAIN, address(as_bits(x)), 0, 0, N, H, W, C, form_of(x.dtype))
 
 
-def _convolve(images: Images, w: Array, strides: Pair, rotated: bool, target: Target, before: Pair) -> None:
-    """Run it; `strides` lead in w from input to input and from output to output, in filters.
+Jobs = tuple[int, Images, Target, Filters, Grid, Work]
+"""What `convolve` is called with."""
+
+
+def _jobs(images: Images, w: Array, strides: Pair, rotated: bool, target: Target, before: Pair) -> Jobs:
+    """Cut the work; `strides` lead in w from input to input and from output to output, in filters.
 
     before: rows above and columns to the left of the images; what lies below and to the right follows from the
-    size of the target.
+    size of the target. The arrays that lie behind the addresses are the caller's to keep.
     """
     size = (target.height, target.width)
     multiply_adds = images.number * target.height * target.width * target.channels * images.channels * FILTER_SIZE
     cut = cut_convolution(images.number, images.channels, target.channels, size, before, thread_count(multiply_adds))
     scratch = _scratch(cut.scratch + cut.result)
     filters = Filters(address(w), strides[0] * FILTER, strides[1] * FILTER, int(rotated), scratch + cut.scratch)
-    convolve(cut.work.parts, images, target, filters, cut.grid, cut.work._replace(scratch=scratch))
+    return cut.work.parts, images, target, filters, cut.grid, cut.work._replace(scratch=scratch)
 
 
 def _whole_panels(b: Array | None, channels: int) -> Array:
@@ -134,9 +139,9 @@ def convolution(x: Array, w: Array, b: Array | None, padding: Sides, relu: bool)
 
     The result has the type of x; w and b are float32.
     """
-    P, Q = _size(x, padding)
-    y = empty_images((x.shape[0], w.shape[0], P, Q), x.dtype)
-    _forward(x, w, b, padding, relu, y, None, (P, Q))
+    y = empty_images((x.shape[0], w.shape[0], *_size(x, padding)), x.dtype)
+    x, w, bias = channels_last(x), np.ascontiguousarray(w), _whole_panels(b, w.shape[0])
+    convolve(*_forward(x, w, bias, padding, relu, y))
     return y
 
 
@@ -146,18 +151,19 @@ def pooled_convolution(x: Array, w: Array, b: Array | None, padding: Sides) -> t
     shape = (x.shape[0], w.shape[0], P // 2, Q // 2)
     y, winner = empty_images(shape, x.dtype), empty_images(shape, np.uint8)
     if y.size:
-        _forward(x, w, b, padding, True, y, winner, (P, Q))
+        x, w, bias = channels_last(x), np.ascontiguousarray(w), _whole_panels(b, w.shape[0])
+        convolve(*_forward(x, w, bias, padding, True, y, winner))
     return y, winner
 
 
 def _forward(
-    x: Array, w: Array, b: Array | None, padding: Sides, relu: bool, y: Array, winner: Array | None, size: Pair
-) -> None:
-    x, w, bias = channels_last(x), np.ascontiguousarray(w), _whole_panels(b, w.shape[0])
+    x: Array, w: Array, bias: Array, padding: Sides, relu: bool, y: Array, winner: Array | None = None
+) -> Jobs:
+    """x channels last, w in order, bias in whole panels."""
     winners = 0 if winner is None else address(winner)
-    form = form_of(y.dtype)
+    form, size = form_of(y.dtype), _size(x, padding)
     target = Target(address(as_bits(y)), winners, address(bias), int(relu), *size, w.shape[0], form)
-    _convolve(_images(x), w, (1, w.shape[1]), False, target, (padding[0], padding[2]))
+    return _jobs(_images(x), w, (1, w.shape[1]), False, target, (padding[0], padding[2]))
 
 
 def input_gradient(gradient: Gradient, w: Array, input_size: Pair, padding: Sides) -> Array:
@@ -166,7 +172,7 @@ def input_gradient(gradient: Gradient, w: Array, input_size: Pair, padding: Side
     C = w.shape[1]
     dx = empty_images((gradient.dy.shape[0], C, *input_size), np.float32)
     target = Target(address(dx), 0, address(zero), 0, *input_size, C, FLOAT32)
-    _convolve(gradient.images(), w, (C, 1), True, target, (2 - padding[0], 2 - padding[2]))
+    convolve(*_jobs(gradient.images(), w, (C, 1), True, target, (2 - padding[0], 2 - padding[2])))
     return dx
 
 
