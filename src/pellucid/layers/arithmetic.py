@@ -25,7 +25,14 @@ class _SameShape(HostJoin):
 
 
 class Subtract(_SameShape):
-    """The first input less the second."""
+    """The first input less the second.
+
+    Two inputs of one shape; the output has it too. Raises PellucidError for other shapes or another number.
+
+    >>> of = pl.nn.Branches(pl.nn.Identity(), pl.nn.ReLU(), join=pl.nn.Subtract())
+    >>> pl.Network(of, (2,)).forward(np.array([[-2.0, 3.0]], np.float32)).tolist()
+    [[-2.0, 0.0]]
+    """
 
     count = 2
 
@@ -40,7 +47,14 @@ class Subtract(_SameShape):
 
 
 class Divide(_SameShape):
-    """The first input by the second."""
+    """The first input by the second.
+
+    Two inputs of one shape; the output has it too. Raises PellucidError for other shapes or another number.
+
+    >>> of = pl.nn.Branches(pl.nn.Scale((), trained=False), pl.nn.Clip(1, 4), join=pl.nn.Divide())
+    >>> pl.Network(of, (2,)).forward(np.array([[2.0, 8.0]], np.float32)).tolist()
+    [[1.0, 2.0]]
+    """
 
     count = 2
 
@@ -56,7 +70,13 @@ class Divide(_SameShape):
 
 
 class Maximum(_SameShape):
-    """The largest of the inputs at each place; of equal ones the first gets the gradient."""
+    """The largest of the inputs at each place; of equal ones the first gets the gradient.
+
+    Any number of inputs of one shape; the output has it too. Raises PellucidError for other shapes.
+
+    >>> pl.nn.Maximum().forward([np.array([[1.0, 5.0]]), np.array([[3.0, 4.0]])]).tolist()
+    [[3.0, 5.0]]
+    """
 
     def best(self, xs: Sequence[Array]) -> Array:
         """Which input it is: of the shape of one."""
@@ -79,7 +99,13 @@ class Maximum(_SameShape):
 
 
 class Minimum(Maximum):
-    """The smallest of the inputs at each place; of equal ones the first gets the gradient."""
+    """The smallest of the inputs at each place; of equal ones the first gets the gradient.
+
+    Any number of inputs of one shape; the output has it too. Raises PellucidError for other shapes.
+
+    >>> pl.nn.Minimum().forward([np.array([[1.0, 5.0]]), np.array([[3.0, 4.0]])]).tolist()
+    [[1.0, 4.0]]
+    """
 
     def best(self, xs: Sequence[Array]) -> Array:
         """Which input it is: of the shape of one."""
@@ -93,7 +119,13 @@ class Minimum(Maximum):
 
 
 class MatMul(HostJoin):
-    """Product of two matrices a sample, (..., I, J) with (..., J, K): (..., I, K), over equal axes before them."""
+    """Product of two matrices a sample, (..., I, J) with (..., J, K): (..., I, K), over equal axes before them.
+
+    Raises PellucidError for shapes that don't fit each other.
+
+    >>> pl.nn.MatMul().output_shape([(8, 5, 64), (8, 64, 7)])
+    (8, 5, 7)
+    """
 
     def output_shape(self, input_shapes: Sequence[Shape]) -> Shape:  # type: ignore[override]
         """(..., I, K)."""

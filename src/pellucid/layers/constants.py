@@ -66,7 +66,15 @@ class _Numbers(HostLayer):
 
 
 class Scale(_Numbers):
-    """y = x * weight, the weight broadcast to each sample: of shape (C, 1, 1) a factor a channel."""
+    """y = x * weight, the weight broadcast to each sample: of shape (C, 1, 1) a factor a channel.
+
+    Inputs of any shape that the weight can be broadcast to; the output has the same. Raises PellucidError for others.
+
+    >>> net = pl.Network(pl.nn.Scale((2,)), (2,))
+    >>> net.parameters["weight"].value[...] = 10, 0.5
+    >>> net.forward(np.array([[1.0, 2.0]], np.float32)).tolist()
+    [[10.0, 1.0]]
+    """
 
     start = 1.0
 
@@ -86,7 +94,15 @@ class Scale(_Numbers):
 
 
 class Shift(_Numbers):
-    """y = x + bias, the bias broadcast to each sample: of shape (C, 1, 1) an offset a channel."""
+    """y = x + bias, the bias broadcast to each sample: of shape (C, 1, 1) an offset a channel.
+
+    Inputs of any shape that the bias can be broadcast to; the output has the same. Raises PellucidError for others.
+
+    >>> net = pl.Network(pl.nn.Shift((2,)), (2,))
+    >>> net.parameters["bias"].value[...] = 10, -1
+    >>> net.forward(np.array([[1.0, 2.0]], np.float32)).tolist()
+    [[11.0, 1.0]]
+    """
 
     def parameters(self) -> dict[str, Parameter]:
         """The offsets."""
@@ -103,7 +119,15 @@ class Shift(_Numbers):
 
 
 class Constant(Join):
-    """The same numbers (`shape`) for each sample. Of its input only the number of samples counts."""
+    """The same numbers (`shape`) for each sample. Of its input only the number of samples counts.
+
+    An input of any shape; the output has its own.
+
+    >>> net = pl.Network(pl.nn.Branches(pl.nn.Identity(), pl.nn.Constant((2,)), join=pl.nn.Add()), (2,))
+    >>> net.parameters["1.value"].value[...] = 10, 20
+    >>> net.forward(np.array([[1.0, 2.0]], np.float32)).tolist()
+    [[11.0, 22.0]]
+    """
 
     shape_only = (0,)
     keeps = ("seen",)

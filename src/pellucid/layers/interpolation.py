@@ -122,7 +122,12 @@ class Resize(HostLayer):
     size is the output's, and where its pixels lie follows from the scale. mode:
     "nearest", "linear" or "cubic"; coordinates: where its pixels lie; nearest, cubic, antialias, exclude_outside: see
     `Interpolation`. region: (top, left, bottom, right), parts of the sides, for tf_crop_and_resize; what lies beyond
-    the image is `outside`.
+    the image is `outside`. Raises PellucidError without a size and a scale, and for what is no image.
+
+    >>> pl.nn.Resize((7, 15), mode="linear").output_shape((3, 32, 32))
+    (3, 7, 15)
+    >>> pl.nn.Resize(scale=2).forward(np.array([[[[1.0, 2.0]]]])).tolist()
+    [[[[1.0, 1.0, 2.0, 2.0], [1.0, 1.0, 2.0, 2.0]]]]
     """
 
     sees_all = True

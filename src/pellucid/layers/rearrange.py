@@ -16,7 +16,13 @@ PadMode = Literal["constant", "edge", "reflect", "wrap"]
 
 
 class Reshape(HostLayer):
-    """The same numbers in another shape, in the order of the axes: (C, H, W) as any `shape` of as many places."""
+    """The same numbers in another shape, in the order of the axes: (C, H, W) as any `shape` of as many places.
+
+    Raises PellucidError for samples of more or fewer places.
+
+    >>> pl.nn.Reshape(6, 2).output_shape((3, 2, 2))
+    (6, 2)
+    """
 
     sees_all = True
 
@@ -43,7 +49,13 @@ class Reshape(HostLayer):
 
 
 class Transpose(HostLayer):
-    """The axes of a sample in another order: Transpose(1, 0, 2) of (C, H, W) is (H, C, W)."""
+    """The axes of a sample in another order: Transpose(1, 0, 2) of (C, H, W) is (H, C, W).
+
+    Raises PellucidError unless each axis stands there once.
+
+    >>> pl.nn.Transpose(1, 2, 0).output_shape((3, 32, 48))
+    (32, 48, 3)
+    """
 
     sees_all = True
 
@@ -72,7 +84,13 @@ class Transpose(HostLayer):
 
 
 class Expand(HostLayer):
-    """A sample repeated along its axes of length 1, and along new ones before it, to fill `shape`."""
+    """A sample repeated along its axes of length 1, and along new ones before it, to fill `shape`.
+
+    Raises PellucidError for samples that can't be broadcast to it.
+
+    >>> pl.nn.Expand(3, 2).forward(np.array([[[1.0], [2.0], [3.0]]])).tolist()
+    [[[1.0, 1.0], [2.0, 2.0], [3.0, 3.0]]]
+    """
 
     def __init__(self, *shape: int) -> None:
         self.shape = tuple(shape)
@@ -104,6 +122,14 @@ class Pad(HostLayer):
     before, after: places added along each axis of a sample, the last ones of it where there are fewer numbers than
     axes. mode: what stands in them: "constant" `value`, "edge" the nearest place, "reflect" the sample mirrored at
     its outermost places, "wrap" its other end.
+
+    Samples of any shape; the output is larger by the frame.
+    Raises PellucidError for a mirrored frame that is larger than the sample.
+
+    >>> pl.nn.Pad((1, 2), (1, 2)).output_shape((3, 32, 32))
+    (3, 34, 36)
+    >>> pl.nn.Pad((2,), (1,), mode="reflect").forward(np.array([[1.0, 2.0, 3.0]])).tolist()
+    [[3.0, 2.0, 1.0, 2.0, 3.0, 2.0]]
     """
 
     def __init__(
@@ -159,6 +185,11 @@ class Slice(HostLayer):
     """A part of each sample: along each axis from `starts` to below `stops`, every `steps`-th place.
 
     As Python's slices, -1 counting from the end; a stop of None goes to the end (with a negative step, to the start).
+
+    Samples of any shape, with a start and a stop for each axis. Raises PellucidError for an empty part.
+
+    >>> pl.nn.Slice((0, 2, 0), (3, -2, None), (1, 1, 2)).output_shape((3, 32, 32))
+    (3, 28, 16)
     """
 
     def __init__(
@@ -207,6 +238,10 @@ class DepthToSpace(HostLayer):
 
     Shi et al. 2016. columns_first: whether the channel c b^2 + i b + j is pixel (i, j) of channel c (as PyTorch's
     PixelShuffle has it); otherwise (i b + j) C + c is.
+    Raises PellucidError unless the channels are a multiple of b^2.
+
+    >>> pl.nn.DepthToSpace(2).output_shape((12, 16, 16))
+    (3, 32, 32)
     """
 
     def __init__(self, block: int, *, columns_first: bool = True) -> None:
@@ -236,7 +271,13 @@ class DepthToSpace(HostLayer):
 
 
 class SpaceToDepth(HostLayer):
-    """Blocks of b x b pixels of (C, H, W) as channels (C b^2, H / b, W / b): the reverse of DepthToSpace."""
+    """Blocks of b x b pixels of (C, H, W) as channels (C b^2, H / b, W / b): the reverse of DepthToSpace.
+
+    Raises PellucidError unless height and width are multiples of b.
+
+    >>> pl.nn.SpaceToDepth(2).output_shape((3, 32, 32))
+    (12, 16, 16)
+    """
 
     def __init__(self, block: int, *, columns_first: bool = True) -> None:
         self.block, self.columns_first = block, columns_first

@@ -18,6 +18,13 @@ class Reduce(HostLayer):
     """The mean, sum, maximum or minimum along axes of a sample: 0 is the channels, 1 and 2 rows and columns.
 
     keepdims: whether these axes stay, of length 1. Of equal largest ones, each gets its share of the gradient.
+
+    Samples of any shape that has these axes. Raises PellucidError for others.
+
+    >>> pl.nn.Reduce("max", (1, 2)).output_shape((64, 7, 9))
+    (64,)
+    >>> pl.nn.Reduce("mean", (0,), keepdims=True).output_shape((64, 7, 9))
+    (1, 7, 9)
     """
 
     sees_all = True
@@ -66,7 +73,13 @@ class Reduce(HostLayer):
 
 
 class GlobalMaxPool2d(Reduce):
-    """Largest value of each channel over the whole image, of whatever size: from (C, H, W) to (C,), or (C, 1, 1)."""
+    """Largest value of each channel over the whole image, of whatever size: from (C, H, W) to (C,), or (C, 1, 1).
+
+    Raises PellucidError for what is no image.
+
+    >>> pl.nn.GlobalMaxPool2d().output_shape((64, 7, 9))
+    (64,)
+    """
 
     def __init__(self, *, flatten: bool = True) -> None:
         super().__init__("max", (1, 2), keepdims=not flatten)

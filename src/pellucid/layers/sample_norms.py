@@ -32,6 +32,13 @@ class GroupNorm(HostLayer):
     """Channels in groups, each standardised over its channels and pixels, then gamma x + beta a channel.
 
     Wu, He 2018. weight, bias: (C,).
+
+    Inputs (C, ...), such as images (C, H, W), C a multiple of the groups; the output has the same shape.
+    Raises PellucidError for other channels.
+
+    >>> net = pl.Network(pl.nn.GroupNorm(2), (4, 1, 1))
+    >>> net.forward(np.array([1, 3, 10, 50], np.float32).reshape(1, 4, 1, 1)).reshape(4).round(2).tolist()
+    [-1.0, 1.0, -1.0, 1.0]
     """
 
     def __init__(self, groups: int, *, epsilon: float = 1e-5) -> None:
@@ -92,7 +99,14 @@ class GroupNorm(HostLayer):
 
 
 class InstanceNorm2d(GroupNorm):
-    """Each channel of each image standardised over its pixels, then gamma x + beta (Ulyanov et al. 2016)."""
+    """Each channel of each image standardised over its pixels, then gamma x + beta (Ulyanov et al. 2016).
+
+    Images (C, H, W); the output has the same shape.
+
+    >>> net = pl.Network(pl.nn.InstanceNorm2d(), (1, 1, 2))
+    >>> net.forward(np.array([1, 3], np.float32).reshape(1, 1, 1, 2)).reshape(2).round(2).tolist()
+    [-1.0, 1.0]
+    """
 
     def __init__(self, *, epsilon: float = 1e-5) -> None:
         super().__init__(1, epsilon=epsilon)
@@ -110,7 +124,11 @@ class LayerNorm(HostLayer):
     """Each sample standardised over its last axes, then gamma x + beta (Ba, Kiros, Hinton 2016).
 
     shape: of gamma and beta, broadcast to the sample's last axes; over as many axes is standardised, or over `axes`
-    of them.
+    of them. Raises PellucidError for samples that gamma can't be broadcast to.
+
+    >>> net = pl.Network(pl.nn.LayerNorm((2,)), (2,))
+    >>> net.forward(np.array([[1, 3], [10, 50]], np.float32)).round(2).tolist()
+    [[-1.0, 1.0], [-1.0, 1.0]]
     """
 
     def __init__(
@@ -167,6 +185,12 @@ class LocalResponseNorm(HostLayer):
     """y = x / (k + alpha / size * sum of x^2 over `size` neighbouring channels)^beta.
 
     Krizhevsky, Sutskever, Hinton 2012, section 3.3; alpha is divided by the size as in Caffe, PyTorch and ONNX.
+
+    Inputs (C, ...), such as images (C, H, W); the output has the same shape. Raises PellucidError for a size below 1.
+
+    >>> layer = pl.nn.LocalResponseNorm(3, alpha=3, beta=1)
+    >>> layer.forward(np.array([1.0, 2.0, 0.0]).reshape(1, 3, 1, 1)).reshape(3).round(4).tolist()
+    [0.1667, 0.3333, 0.0]
     """
 
     def __init__(self, size: int, *, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0) -> None:

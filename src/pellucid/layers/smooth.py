@@ -55,7 +55,13 @@ class _Activation(HostLayer):
 
 
 class ELU(_Activation):
-    """y = x where x > 0, else alpha (exp(x) - 1) (Clevert, Unterthiner, Hochreiter 2016)."""
+    """y = x where x > 0, else alpha (exp(x) - 1) (Clevert, Unterthiner, Hochreiter 2016).
+
+    Inputs of any shape; the output has the same.
+
+    >>> pl.nn.ELU().forward(np.array([[-1.0, 3.0]])).round(4).tolist()
+    [[-0.6321, 3.0]]
+    """
 
     def __init__(self, alpha: float = 1.0) -> None:
         self.alpha = float(alpha)
@@ -78,7 +84,13 @@ class ELU(_Activation):
 
 
 class SELU(_Activation):
-    """y = scale x where x > 0, else scale alpha (exp(x) - 1) (Klambauer et al. 2017)."""
+    """y = scale x where x > 0, else scale alpha (exp(x) - 1) (Klambauer et al. 2017).
+
+    Inputs of any shape; the output has the same.
+
+    >>> pl.nn.SELU().forward(np.array([[-1.0, 3.0]])).round(4).tolist()
+    [[-1.1113, 3.1521]]
+    """
 
     def __init__(self, alpha: float = SELU_ALPHA, scale: float = SELU_SCALE) -> None:
         self.alpha, self.scale = float(alpha), float(scale)
@@ -97,7 +109,13 @@ class SELU(_Activation):
 
 
 class Softplus(_Activation):
-    """y = log(1 + exp(x))."""
+    """y = log(1 + exp(x)).
+
+    Inputs of any shape; the output has the same.
+
+    >>> pl.nn.Softplus().forward(np.array([[-1.0, 3.0]])).round(4).tolist()
+    [[0.3133, 3.0486]]
+    """
 
     def value(self, x: Array) -> Array:
         """A smooth ReLU."""
@@ -109,7 +127,13 @@ class Softplus(_Activation):
 
 
 class Mish(_Activation):
-    """y = x tanh(log(1 + exp(x))) (Misra 2019)."""
+    """y = x tanh(log(1 + exp(x))) (Misra 2019).
+
+    Inputs of any shape; the output has the same.
+
+    >>> pl.nn.Mish().forward(np.array([[-1.0, 3.0]])).round(4).tolist()
+    [[-0.3034, 2.9865]]
+    """
 
     def value(self, x: Array) -> Array:
         """Smooth, and close to ReLU away from 0."""
@@ -124,7 +148,13 @@ class Mish(_Activation):
 
 
 class GELU(_Activation):
-    """y = x P(X <= x) of a standard normal X (Hendrycks, Gimpel 2016); tanh=True takes their approximation."""
+    """y = x P(X <= x) of a standard normal X (Hendrycks, Gimpel 2016); tanh=True takes their approximation.
+
+    Inputs of any shape; the output has the same.
+
+    >>> pl.nn.GELU().forward(np.array([[-1.0, 3.0]])).round(4).tolist()
+    [[-0.1587, 2.996]]
+    """
 
     def __init__(self, *, tanh: bool = False) -> None:
         self.tanh = tanh
@@ -160,7 +190,13 @@ class GELU(_Activation):
 
 
 class HardSigmoid(_Activation):
-    """y = min(max(alpha x + beta, 0), 1)."""
+    """y = min(max(alpha x + beta, 0), 1).
+
+    Inputs of any shape; the output has the same.
+
+    >>> pl.nn.HardSigmoid().forward(np.array([[-4.0, 0.0, 1.5]])).tolist()
+    [[0.0, 0.5, 0.75]]
+    """
 
     def __init__(self, alpha: float = 1 / 6, beta: float = 0.5) -> None:
         self.alpha, self.beta = float(alpha), float(beta)
@@ -186,7 +222,13 @@ class HardSigmoid(_Activation):
 
 
 class HardSwish(_Activation):
-    """y = x min(max(x / 6 + 1/2, 0), 1) (Howard et al. 2019, MobileNetV3)."""
+    """y = x min(max(x / 6 + 1/2, 0), 1) (Howard et al. 2019, MobileNetV3).
+
+    Inputs of any shape; the output has the same.
+
+    >>> pl.nn.HardSwish().forward(np.array([[-1.5, 1.5, 6.0]])).tolist()
+    [[-0.375, 1.125, 6.0]]
+    """
 
     def value(self, x: Array) -> Array:
         """SiLU with straight pieces for the sigmoid."""
@@ -207,6 +249,11 @@ class PReLU(HostLayer):
     """y = x where x > 0, else weight * x, with a slope that is learnt (He et al. 2015).
 
     shape: of the weight, broadcast to each sample; by default one number a channel.
+
+    Inputs of any shape; the output has the same. Raises PellucidError where the slopes don't fit the sample.
+
+    >>> pl.Network(pl.nn.PReLU(), (2,)).forward(np.array([[-2.0, 3.0]], np.float32)).tolist()
+    [[-0.5, 3.0]]
     """
 
     def __init__(self, shape: tuple[int, ...] | None = None) -> None:
@@ -257,6 +304,11 @@ class Softmax(HostLayer):
     """y = exp(x) / sum of exp(x) along an axis of the sample: a distribution. axis: 0 is the channels.
 
     A classifier that is trained ends before it: SoftmaxCrossEntropy takes logits.
+
+    Inputs of any shape; the output has the same. Raises PellucidError for a sample without that axis.
+
+    >>> pl.nn.Softmax().forward(np.log([[1.0, 3.0]])).round(4).tolist()
+    [[0.25, 0.75]]
     """
 
     log = False
@@ -286,7 +338,13 @@ class Softmax(HostLayer):
 
 
 class LogSoftmax(Softmax):
-    """y = x - log of the sum of exp(x) along an axis of the sample."""
+    """y = x - log of the sum of exp(x) along an axis of the sample.
+
+    Inputs of any shape; the output has the same. Raises PellucidError for a sample without that axis.
+
+    >>> np.exp(pl.nn.LogSoftmax().forward(np.log([[1.0, 3.0]]))).round(4).tolist()
+    [[0.25, 0.75]]
+    """
 
     def apply(self, x: Array) -> tuple[Array, Any]:
         """Without overflow: of x less its largest."""
