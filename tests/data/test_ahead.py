@@ -10,7 +10,7 @@ from PIL import Image
 
 from pellucid.data import Loader, load_data
 from pellucid.data.ahead import ahead
-from pellucid.data.formats import folders
+from pellucid.data.formats import image_files
 from pellucid.data.framing import Framed, Framing
 from pellucid.data.pictures import open_picture
 from pellucid.errors import PellucidError
@@ -63,7 +63,7 @@ def photos(tmp_path: Path) -> Path:
 def test_files_are_read_once_where_they_fit(photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = load_data(photos, 8).train
     assert isinstance(whole.inputs, np.ndarray)
-    monkeypatch.setattr(folders, "READ_FIRST", 0)
+    monkeypatch.setattr(image_files, "READ_FIRST", 0)
     lazy = load_data(photos, 8).train
     read: list[Path] = []
     framed = Framing.read
@@ -82,7 +82,7 @@ def test_files_are_read_once_where_they_fit(photos: Path, monkeypatch: pytest.Mo
 
 
 def test_a_file_that_goes_bad_in_mid_training_is_named(photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(folders, "READ_FIRST", 0)
+    monkeypatch.setattr(image_files, "READ_FIRST", 0)
     lazy = load_data(photos, 8).train
     (photos / "bee" / "3.png").write_text("no longer")
     (photos / "ant" / "3.png").write_text("no longer")

@@ -85,6 +85,80 @@ def test_boxes_that_are_mostly_cut_off_need_not_be_found() -> None:
     assert cut.labels.tolist() == [0, 1, 3] and cut.kinds.tolist() == [PLAIN, PLAIN, DIFFICULT]
 
 
+@pytest.mark.parametrize("upside_down", [0.0, 0.5])
+def test_windows_are_laid_around_objects(upside_down: float) -> None:
+    """One small object on a large image, and one larger than the window: both windows show them."""
+    boxes = np.array([[30 * (i % 6) + 2, 17 * (i % 10), 30 * (i % 6) + 12, 17 * (i % 10) + 9] for i in range(30)])
+    boxes[-1] = [20, 30, 150, 160]
+    images = np.concatenate([blank_but_for(box, 180) for box in boxes])
+    targets = Boxes.gathered(
+        [(box[None], np.array([0]), np.array([PLAIN])) for box in boxes], np.tile([[180, 180]], (30, 1)), (180, 180)
+    )
+    crop = RandomCrop((32, 40), (0.8, 1.3), 0.5, upside_down=upside_down, objects=1.0)
+    batch = next(iter(Loader(Dataset(images, targets, ("a",), "blocks"), 30, shuffle=False, crop=crop).epoch(0)))
+    for i in range(29):
+        (found,), _, (kind,) = batch.targets.of(i)
+        rows, columns = np.nonzero(batch.inputs[i, 0] > 0.5)
+        np.testing.assert_allclose(found, [columns.min(), rows.min(), columns.max() + 1, rows.max() + 1], atol=1.01)
+        assert kind == PLAIN and found[2] - found[0] > 7
+    assert (batch.inputs[29] > 0.5).all()
+    with pytest.raises(PellucidError, match=r"crop\.objects: for images with boxes or masks"):
+        next(iter(Loader(Dataset(images, np.zeros(30, int), ("a",), "blocks"), 30, crop=crop).epoch(0)))
+
+
+def test_windows_are_laid_around_what_is_rare_in_a_mask() -> None:
+    masks = np.zeros((40, 120, 90), np.uint8)
+    for i, mask in enumerate(masks):
+        mask[2 * i, i] = 1
+    masks[0] = 255
+    images = (masks[:, None] == 1).astype(np.uint8) * 255
+    crop = RandomCrop((16, 16), (1.0, 1.0), 0.5, upside_down=0.5, objects=1.0)
+    loader = Loader(Dataset(images, masks, ("a", "b"), "dots"), 40, shuffle=False, crop=crop)
+    batch = next(iter(loader.epoch(0)))
+    seen = (batch.targets == 1).any(axis=(1, 2))
+    assert 10 < seen.sum() < 30  # half of them, by chance, as two classes are drawn alike
+    np.testing.assert_array_equal(batch.targets == 1, batch.inputs[:, 0] > 0.5)
+
+
+def test_a_mosaic_shows_four_images_with_what_is_on_them() -> None:
+    """Every image is of its own shade and full of blocks; each pixel of a mosaic has the shade of its quarter."""
+    boxes = np.array([[x, y, x + 8, y + 8] for x in range(0, 64, 8) for y in range(0, 48, 8)])
+    shades = np.arange(1, 21) * 12
+    images = np.broadcast_to(shades[:, None, None, None], (20, 1, 48, 64)).astype(np.uint8)
+    targets = Boxes.gathered(
+        [(boxes, np.full(48, i), np.zeros(48, np.uint8)) for i in range(20)], np.tile([[48, 64]], (20, 1)), (48, 64)
+    )
+    loader = Loader(
+        Dataset(images, targets, tuple("abcdefghijklmnopqrst"), "shades"), 20, crop=RandomCrop(flip=0.5, mosaic=0.5)
+    )
+    batch = next(iter(loader.epoch(3)))
+    assert batch.inputs.shape == (20, 1, 48, 64) and len(batch.targets) == len(batch.samples) == 20
+    quarters = []
+    for i in range(20):
+        found, labels, kinds = batch.targets.of(i)
+        np.testing.assert_allclose((found[:, 2:] - found[:, :2]).prod(axis=1).sum(), 48 * 64)
+        assert set(np.unique(batch.inputs[i])) == {np.float32(shades[label] / 255) for label in labels}
+        for (x0, y0, x1, y1), label, kind in zip(found.astype(int), labels, kinds, strict=True):
+            assert (batch.inputs[i, 0, y0:y1, x0:x1] == np.float32(shades[label] / 255)).all()
+            assert (kind == DIFFICULT) == ((x1 - x0) * (y1 - y0) < 32)
+        quarters.append(len(set(labels)))
+    assert 1 in quarters and 4 in quarters
+    shares = [next(iter(loader.shard(rank, 2).epoch(3))) for rank in range(2)]
+    np.testing.assert_array_equal(np.concatenate([share.inputs for share in shares]), batch.inputs)
+    np.testing.assert_array_equal(np.concatenate([share.targets.boxes for share in shares]), batch.targets.boxes)
+
+
+def test_masks_share_a_mosaic_and_classes_do_not() -> None:
+    masks = np.arange(200).reshape(10, 4, 5).astype(np.uint8)
+    images = masks[:, None].copy()
+    mosaic = RandomCrop(mosaic=1.0)
+    batch = next(iter(Loader(Dataset(images, masks, ("a",), "each its own"), 10, crop=mosaic).epoch(0)))
+    np.testing.assert_array_equal(np.rint(batch.inputs[:, 0] * 255), batch.targets)
+    assert all(len(np.unique(mask // 20)) > 1 for mask in batch.targets)
+    with pytest.raises(PellucidError, match=r"crop\.mosaic is for images with boxes or masks"):
+        next(iter(Loader(Dataset(images, np.zeros(10, int), ("a",), "blocks"), 10, crop=mosaic).epoch(0)))
+
+
 @pytest.mark.parametrize(("make", "kind"), [(voc_folder, DIFFICULT), (coco_folder, CROWD)])
 def test_folders(make: Callable[[Path], Path], kind: int, tmp_path: Path) -> None:
     data = load_boxed(make(tmp_path))

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from pellucid.data import Loader, load_data
-from pellucid.data.formats import folders
+from pellucid.data.formats import image_files
 from pellucid.data.pictures import flattened, open_picture, picture_format, read_picture
 from pellucid.errors import PellucidError
 
@@ -73,10 +73,10 @@ def test_colour_and_size(tmp_path: Path) -> None:
 def test_a_large_set_stays_on_disk_and_is_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     _classes(tmp_path, size=(6, 8, 3))
     kept = load_data(tmp_path).train
-    monkeypatch.setattr(folders, "KEPT_BYTES", 0)
+    monkeypatch.setattr(image_files, "KEPT_BYTES", 0)
     lazy = load_data(tmp_path).train
-    assert isinstance(lazy.inputs, folders.ImageFiles)
-    assert isinstance(lazy.subset([1, 0]).inputs, folders.ImageFiles)
+    assert isinstance(lazy.inputs, image_files.ImageFiles)
+    assert isinstance(lazy.subset([1, 0]).inputs, image_files.ImageFiles)
     for one, other in zip(Loader(kept, 5).epoch(0), Loader(lazy, 5).epoch(0), strict=True):
         assert np.array_equal(one.inputs, other.inputs)
         assert np.array_equal(one.targets, other.targets)

@@ -10,7 +10,7 @@ from pellucid.data.formats.mnist import load_mnist, mnist_dataset
 from pellucid.data.formats.voc import read_voc
 from pellucid.data.loader import Batch, Loader, normalized
 from pellucid.data.masked import load_masked, load_scenes
-from pellucid.data.named import coco, folder, mnist, voc
+from pellucid.data.named import coco, folder, mnist, voc, yolo
 from pellucid.data.paired_augmentation import RandomCrop
 from pellucid.data.pictures import read_picture
 from pellucid.data.prepare import prepare_character
@@ -47,4 +47,5 @@ __all__ = [
     "scene_settings",
     "voc",
     "write_idx",
+    "yolo",
 ]

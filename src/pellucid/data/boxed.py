@@ -1,4 +1,4 @@
-"""Images with boxes, by name: scenes made of digits, or a folder in the layout of PASCAL VOC or COCO."""
+"""Images with boxes, by name: scenes made of digits, or a folder in the layout of PASCAL VOC, COCO or YOLO."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from pellucid.data.dataset import Dataset
 from pellucid.data.formats.box_files import Outside
 from pellucid.data.formats.coco import is_coco, read_coco
 from pellucid.data.formats.voc_boxes import FOLDERS, is_voc_boxes, read_voc_boxes
+from pellucid.data.formats.yolo import is_yolo, read_yolo
 from pellucid.data.held_out import HeldOut
 from pellucid.data.layouts import listing
 from pellucid.data.masked import drawn_scenes
@@ -32,7 +33,7 @@ def load_boxed(
     outside: Outside = "refuse",
     held_out: HeldOut | None = None,
 ) -> Data:
-    """The data of a VOC or COCO folder; or, where the source is none, scenes. Targets are `Boxes`.
+    """The data of a VOC, COCO or YOLO folder; or, where the source is none, scenes. Targets are `Boxes`.
 
     source: the folder, or what the scenes' digits are, as for `load_data`. scenes: see `load_scenes`; the preset is
     "detection" unless given. size: (H, W) of the canvas for a folder's images. validation: fraction or number of the
@@ -45,14 +46,19 @@ def load_boxed(
     """
     draw = held_out or HeldOut(seed)
     folder = Path(source)
-    if folder.is_dir() and (is_voc_boxes(folder) or is_coco(folder)):
+    if folder.is_dir() and has_boxes(folder):
         return _from_folder(folder, size, validation, draw, outside)
     if folder.is_dir() and (scenes is None or not holds_digits(folder)):
-        layouts = f"the folders {', '.join(FOLDERS)}, or annotations/train.json, or settings of scenes"
-        raise PellucidError(f"{folder}: expected {layouts} and what they are made of; got {listing(folder)}")
+        layouts = f"the folders {', '.join(FOLDERS)}, or annotations/train.json, or images and labels, or settings of"
+        raise PellucidError(f"{folder}: expected {layouts} scenes and what they are made of; got {listing(folder)}")
     settings = {"preset": "detection", **(scenes or {})}
     (train, kept, test), lists = drawn_scenes(source, settings, validation, seed, draw)
     return Data(boxed_scenes(train), boxed_scenes(kept) if kept else None, boxed_scenes(test), lists)
+
+
+def has_boxes(folder: Path) -> bool:
+    """Whether a folder holds images with boxes, in a layout that is read here."""
+    return is_voc_boxes(folder) or is_coco(folder) or is_yolo(folder)
 
 
 def boxed_scenes(scenes: Scenes) -> Dataset:
@@ -65,8 +71,17 @@ def boxed_scenes(scenes: Scenes) -> Dataset:
 
 
 def _from_folder(folder: Path, size: Pair | None, validation: float, draw: HeldOut, outside: Outside) -> Data:
-    """Train and val, and test where there is one; else val is what is reported."""
-    reader = read_voc_boxes if is_voc_boxes(folder) else read_coco
-    parts = reader(folder, size, outside=outside)
-    train, kept = parts["train"], parts["val"] if "test" in parts else None
-    return with_validation(Data(train, kept, parts.get("test", parts["val"])), validation, draw)
+    """Train and val, and test where there is one; else val is what is reported; else a fifth of train."""
+    drawn = False
+    if is_voc_boxes(folder):
+        parts = read_voc_boxes(folder, size, outside=outside)
+    elif is_coco(folder):
+        parts = read_coco(folder, size, outside=outside)
+    else:
+        parts, drawn = read_yolo(folder, size, draw, outside=outside)
+    test = parts.get("test", parts.get("val"))
+    assert test is not None
+    lists = {"test": test.keys or ()} if drawn else {}
+    return with_validation(
+        Data(parts["train"], parts.get("val") if "test" in parts else None, test, lists), validation, draw
+    )

@@ -100,9 +100,16 @@ class Boxes:
         still = np.tile(np.eye(2), (len(self), 1, 1))
         return self.moved(Affine(still, np.zeros((len(self), 2))), size)
 
-    def moved(self, affine: Affine, size: Pair | None = None, visible: float = 0.5) -> Boxes:
+    def joined(self, rows: Array, counts: Array) -> Boxes:
+        """Boxes of images that are made of several: the first of counts[0] of these, by `rows`, and so on."""
+        taken, ends = self[rows], np.concatenate(([0], np.cumsum(counts)))
+        return replace(taken, starts=taken.starts[ends], sizes=taken.sizes[ends[:-1]])
+
+    def moved(
+        self, affine: Affine, size: Pair | None = None, visible: float = 0.5, regions: Array | None = None
+    ) -> Boxes:
         """The boxes as the maps (one an image) move them, cut to images of size (H, W), that of the canvas unless
-        given.
+        given, or to a region (x0, y0, x1, y1) of each, regions (N, 4).
 
         A turned box becomes the upright one around it. One of which nothing is left is left out; one of which less
         than the share `visible` is left becomes DIFFICULT, as what is left may not tell what it is.
@@ -114,7 +121,8 @@ class Boxes:
         rows = matrix[:, 0, 0, None] * y + matrix[:, 0, 1, None] * x + offset[:, 0, None] + 0.5
         columns = matrix[:, 1, 0, None] * y + matrix[:, 1, 1, None] * x + offset[:, 1, None] + 0.5
         whole = np.stack([columns.min(1), rows.min(1), columns.max(1), rows.max(1)], axis=1)
-        cut = np.clip(whole, 0, [W, H, W, H])
+        region = np.array([[0, 0, W, H]]) if regions is None else regions[self.images]
+        cut = np.clip(whole, region[:, [0, 1, 0, 1]], region[:, [2, 3, 2, 3]])
         before, after = _areas(whole), _areas(cut)
         left = (after > 0) & (cut[:, 2] - cut[:, 0] >= 1) & (cut[:, 3] - cut[:, 1] >= 1)
         faint = (after < visible * before) & (self.kinds == PLAIN)

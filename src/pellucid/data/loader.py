@@ -13,6 +13,7 @@ from pellucid.data.boxes import Boxes
 from pellucid.data.colours import Colours, mixed
 from pellucid.data.dataset import Dataset
 from pellucid.data.geometry import warp_images, warp_masks
+from pellucid.data.mosaic import Mosaic, are_masks, drawn_mosaic, moved_rows
 from pellucid.data.paired_augmentation import RandomCrop
 from pellucid.data.randomness import generator, uniform_rows
 from pellucid.errors import PellucidError
@@ -133,33 +134,51 @@ class Loader:
         size = min(self.batch_size, len(order) - start)
         offset, end = size * self.rank // self.ranks, size * (self.rank + 1) // self.ranks
         samples = order[start + offset : start + end]
-        pixels, targets = np.asarray(self.dataset.inputs[samples]), self.dataset.targets[samples]
+        first, mosaic = start + offset, self._mosaic(epoch, start + offset, len(samples))
+        read = samples if mosaic is None else np.concatenate([samples, mosaic.others.ravel()])
+        pixels, targets = np.asarray(self.dataset.inputs[read]), self.dataset.targets[read]
         if pixels.ndim == 2 and any(change is not None for change in (self.augment, self.crop, self.colours)):
             raise PellucidError(f"{self.dataset.name}: augmentation and crops change images, got rows of a table")
+        if mosaic is not None and not (isinstance(targets, Boxes) or are_masks(targets)):
+            raise PellucidError(f"{self.dataset.name}: crop.mosaic is for images with boxes or masks")
         parts = self.dataset.parts
-        shown = np.broadcast_to(pixels.shape[-2:], (len(samples), 2)) if parts is None else parts[samples]
+        shown = np.broadcast_to(pixels.shape[-2:], (len(read), 2)) if parts is None else parts[read]
         white = np.iinfo(pixels.dtype).max if pixels.dtype.kind in "iu" else 1
         if self.augment is not None:
-            uniform = uniform_rows(self.seed, "augment", epoch, start + offset, len(samples), Augmentation.COLUMNS)
+            uniform = moved_rows(mosaic, self.seed, "augment", epoch, first, len(samples), Augmentation.COLUMNS)
             visible = (self.crop or RandomCrop()).visible
             pixels, targets = _augmented(self.augment, uniform, pixels, targets, shown, visible, self.ignored)
         if self.crop is not None:
-            uniform = uniform_rows(self.seed, "crop", epoch, start + offset, len(samples), self.crop.columns)
-            masks = targets if _are_masks(targets) else None
+            uniform = moved_rows(mosaic, self.seed, "crop", epoch, first, len(samples), self.crop.columns)
+            masks, around = targets if are_masks(targets) else None, self.crop.around(uniform, targets, self.ignored)
             if isinstance(targets, Boxes):
-                affine = self.crop.affine(uniform, shown)
-                targets = targets.moved(affine, self.crop.size, self.crop.visible)
-            pixels, moved = self.crop(uniform, pixels, masks, self.ignored, shown)
+                affine, regions = (
+                    self.crop.affine(uniform, shown, around),
+                    None if mosaic is None else mosaic.regions(),
+                )
+                targets = targets.moved(affine, self.crop.size, self.crop.visible, regions)
+            pixels, moved = self.crop(uniform, pixels, masks, self.ignored, shown, around)
             targets = targets if moved is None else moved
+        if mosaic is not None:
+            pixels = mosaic.joined(pixels)
+            targets = mosaic.joined_boxes(targets) if isinstance(targets, Boxes) else mosaic.joined(targets)
         if self.colours is not None:
-            uniform = uniform_rows(self.seed, "colours", epoch, start + offset, len(samples), Colours.COLUMNS)
+            uniform = uniform_rows(self.seed, "colours", epoch, first, len(samples), Colours.COLUMNS)
             pixels = self.colours(pixels, uniform, white)
         inputs = normalized(pixels, self.dtype, white, self.mean, self.std)
         if self.colours is not None and self.colours.mixup:
             if not isinstance(targets, np.ndarray) or targets.ndim != 1 or targets.dtype.kind not in "iu":
                 raise PellucidError(f"{self.dataset.name}: mixup is for a class an image")
             inputs, targets = mixed(inputs, targets, self.colours.mixup, self.seed, epoch, index)
-        return Batch(inputs, targets, samples, index, start + offset, offset, size)
+        return Batch(inputs, targets, samples, index, first, offset, size)
+
+    def _mosaic(self, epoch: int, first: int, count: int) -> Mosaic | None:
+        """The mosaics of a batch, if it is to have some."""
+        if self.crop is None or not self.crop.mosaic:
+            return None
+        _, H, W = self.dataset.image_shape
+        size = self.crop.size or (H, W)
+        return drawn_mosaic(self.crop.mosaic, self.seed, epoch, first, count, len(self.dataset), size)
 
 
 def _augmented(
@@ -175,17 +194,13 @@ def _augmented(
     if augment.moves:
         affine = augment.affine(uniform, shown)
         pixels = warp_images(pixels, affine)
-        if _are_masks(targets):
+        if are_masks(targets):
             targets = warp_masks(targets, affine, ignored)
         elif isinstance(targets, Boxes):
             targets = targets.moved(affine, visible=visible)
     if augment.erase:
         augment.erase_from(pixels, uniform, shown)
     return pixels, targets
-
-
-def _are_masks(targets: Any) -> bool:
-    return isinstance(targets, np.ndarray) and targets.ndim == 3
 
 
 def normalized(

@@ -86,6 +86,22 @@ def coco(path: str | Path, size: Pair | int | None = None, *, validation: float 
     return _of(data, source=str(path), size=size, validation=validation, seed=seed)
 
 
+def yolo(path: str | Path, size: Pair | int | None = None, *, validation: float = 0, seed: int = 0) -> Data:
+    """A folder in YOLO's layout: images, a text file of boxes for each, and the classes' names.
+
+    path: of the folder. size: (height, width) of the canvas that images fit in, one number for a square. validation,
+    seed: see `mnist`; where there is no test part, a fifth is drawn by the seed as well.
+    Raises PellucidError that names what is missing or damaged.
+
+    >>> try:
+    ...     pl.data.yolo("nowhere", 64)
+    ... except pl.PellucidError as error:
+    ...     print(error)
+    no data 'nowhere': expected mnist or a directory
+    """
+    return coco(path, size, validation=validation, seed=seed)
+
+
 def _of(data: Data, **origin: Any) -> Data:
     """The data that know how a recipe would call them."""
     return replace(data, origin=origin)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
+from pellucid.data.focus import COLUMNS as OBJECT_COLUMNS
+from pellucid.data.focus import drawn_objects
 from pellucid.data.geometry import Affine, warp_images, warp_masks
 from pellucid.errors import PellucidError
 from pellucid.ops.arrays import Array, Pair
 
-COLUMNS = 4  # random numbers an image: magnification, mirroring, row and column of the window
+COLUMNS = 4  # random numbers an image: magnification, mirroring, row and column of the window; then aspect, objects
 
 
 @dataclass(frozen=True)
@@ -25,6 +28,9 @@ class RandomCrop:
     its logarithm. With scale and size that is the random resized crop of Szegedy et al. 2015.
     visible: a box of which less than this share stays in the window, or in an image moved otherwise, is ignored.
     upside_down: probability of mirroring up and down, for what has no up, as under a microscope or from above.
+    objects: probability that the window is laid such that one of the image's objects, drawn at random, lies in it, or
+    it in an object that is larger: for large photographs, which are mostly empty. See data.focus.
+    mosaic: probability that an image shares its window with three others; see data.mosaic.
 
     >>> pl.data.RandomCrop(size=(64, 64)).size
     (64, 64)
@@ -36,13 +42,15 @@ class RandomCrop:
     visible: float = 0.5
     aspect: float = 1.0
     upside_down: float = 0.0
+    objects: float = 0.0
+    mosaic: float = 0.0
 
     def __post_init__(self) -> None:
         if self.size is not None and min(self.size) < 1:
             raise PellucidError(f"crop size = {self.size}: expected (height, width) of at least 1")
         if not 1e-3 <= self.scale[0] <= self.scale[1] <= 1e3:
             raise PellucidError(f"crop scale = {self.scale}: expected (least, most), from 0.001 to 1000")
-        for name in ("flip", "upside_down"):
+        for name in ("flip", "upside_down", "objects", "mosaic"):
             if not 0 <= getattr(self, name) <= 1:
                 raise PellucidError(f"crop {name} = {getattr(self, name)}: expected a probability")
         if not 1 <= self.aspect <= 100:
@@ -54,17 +62,22 @@ class RandomCrop:
     def changes(self) -> bool:
         """Whether it does anything."""
         mirrors = self.flip > 0 or self.upside_down > 0
-        return self.size is not None or self.scale != (1.0, 1.0) or mirrors or self.aspect > 1
+        return self.size is not None or self.scale != (1.0, 1.0) or mirrors or self.aspect > 1 or self.mosaic > 0
 
     @property
     def columns(self) -> int:
         """Random numbers an image."""
-        return COLUMNS + (self.aspect > 1)
+        return COLUMNS + (self.aspect > 1) + OBJECT_COLUMNS * (self.objects > 0)
 
-    def affine(self, uniform: Array, size: Pair | Array) -> Affine:
+    def around(self, uniform: Array, targets: Any, ignored: int) -> Array | None:
+        """(n, 4) boxes of objects that windows are laid around, NaN for none; None where `objects` is 0."""
+        return drawn_objects(uniform[:, -OBJECT_COLUMNS:], self.objects, targets, ignored) if self.objects else None
+
+    def affine(self, uniform: Array, size: Pair | Array, around: Array | None = None) -> Affine:
         """The map of each image of a batch, from uniform numbers (n, columns), for images of size (H, W).
 
-        size: of all images, or (n, 2) of each one's own part of the canvas, on which the window is drawn.
+        size: of all images, or (n, 2) of each one's own part of the canvas, on which the window is drawn. around:
+        (n, 4) an object that each window is laid around; NaN for none.
         The map's inverse says where points, and corners of boxes, have gone.
         """
         low, high = np.log(self.scale)
@@ -75,29 +88,48 @@ class RandomCrop:
         shown = np.broadcast_to(np.array(size), (len(uniform), 2))
         window = shown if self.size is None else np.array(self.size)
         room = shown * scale - window  # negative: the image moves in the window
-        first = (
-            np.rint(uniform[:, 2:4] * room) + 0.5
-        ) / scale - 0.5  # the window's first pixel, between pixels' middles
+        mirrored = uniform[:, 1] < self.flip
+        turned = _rest(uniform[:, 1], self.flip) < self.upside_down
+        start = uniform[:, 2:4] * room
+        if around is not None:
+            near, far = _mirrored(around, shown, turned, mirrored)
+            ends = np.sort([near * scale, far * scale - window], axis=0)
+            start = np.where(np.isnan(near) | (room <= 0), start, ends[0] + uniform[:, 2:4] * (ends[1] - ends[0]))
+            start = np.clip(start, np.minimum(room, 0), np.maximum(room, 0))
+        first = (np.rint(start) + 0.5) / scale - 0.5  # the window's first pixel, between pixels' middles
         matrix = np.zeros((len(uniform), 2, 2))
         matrix[:, 0, 0], matrix[:, 1, 1] = 1 / scale.T
-        mirrored = uniform[:, 1] < self.flip
         matrix[mirrored, 1, 1] *= -1
         first[mirrored, 1] = shown[mirrored, 1] - 1 - first[mirrored, 1]
-        turned = _rest(uniform[:, 1], self.flip) < self.upside_down
         matrix[turned, 0, 0] *= -1
         first[turned, 0] = shown[turned, 0] - 1 - first[turned, 0]
         return Affine(matrix, first)
 
     def __call__(
-        self, uniform: Array, images: Array, masks: Array | None, ignored: int, shown: Array | None = None
+        self,
+        uniform: Array,
+        images: Array,
+        masks: Array | None,
+        ignored: int,
+        shown: Array | None = None,
+        around: Array | None = None,
     ) -> tuple[Array, Array | None]:
         """Windows (n, C, *size) of images (n, C, H, W), in the same units, and those of their masks (n, H, W).
 
-        shown: (n, 2), size of each image's own part; that of all of it unless given.
+        shown: (n, 2), size of each image's own part; that of all of it unless given. around: see `affine`.
         """
-        affine = self.affine(uniform, (images.shape[2], images.shape[3]) if shown is None else shown)
+        affine = self.affine(uniform, (images.shape[2], images.shape[3]) if shown is None else shown, around)
         moved = None if masks is None else warp_masks(masks, affine, ignored, self.size)
         return warp_images(images, affine, self.size), moved
+
+
+def _mirrored(boxes: Array, shown: Array, turned: Array, mirrored: Array) -> tuple[Array, Array]:
+    """Upper left and lower right corners, (n, 2) rows and columns, of boxes (n, 4) on images that are mirrored."""
+    near, far = boxes[:, [1, 0]].copy(), boxes[:, [3, 2]].copy()
+    for axis, which in enumerate((turned, mirrored)):
+        side = shown[which, axis]
+        near[which, axis], far[which, axis] = side - far[which, axis], side - near[which, axis]
+    return near, far
 
 
 def _rest(uniform: Array, part: float) -> Array:

@@ -10,13 +10,12 @@ from typing import Literal
 
 import numpy as np
 
-from pellucid.data.formats.coco import is_coco
+from pellucid.data.boxed import has_boxes
 from pellucid.data.formats.folders import PARTS, class_files, has_class_folders
 from pellucid.data.formats.idx_sets import find_idx_set
 from pellucid.data.formats.labelled import read_lines
 from pellucid.data.formats.mask_folders import is_mask_folders
 from pellucid.data.formats.voc import is_voc
-from pellucid.data.formats.voc_boxes import is_voc_boxes
 from pellucid.data.layouts import BESIDE_THEM, listing
 from pellucid.data.pictures import SUFFIXES, picture_formats
 from pellucid.data.sources import has_label_files
@@ -103,7 +102,7 @@ def survey(folder: Path) -> Survey:
         return _labelled(folder)
     if not folder.is_dir():
         raise PellucidError(f"{folder}: no such folder")
-    kinds = [name for name, there in (("masks", _has_masks(folder)), ("boxes", _has_boxes(folder))) if there]
+    kinds = [name for name, there in (("masks", _has_masks(folder)), ("boxes", has_boxes(folder))) if there]
     if len(kinds) > 1:
         raise PellucidError(
             f"{folder}: both masks and boxes: expected a recipe that says which are to be learnt, and --data {folder}"
@@ -144,10 +143,6 @@ def _labelled(source: Path) -> Survey:
 
 def _has_masks(folder: Path) -> bool:
     return is_voc(folder) or is_mask_folders(folder)
-
-
-def _has_boxes(folder: Path) -> bool:
-    return is_voc_boxes(folder) or is_coco(folder)
 
 
 def _is_image(path: Path) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -16,7 +17,8 @@ from pellucid.errors import PellucidError
 from pellucid.ops.formats import float_type
 from pellucid.recipes.schema import Recipe
 
-EVALUATION_BATCH = 128  # images at least; a training batch may be smaller
+EVALUATION_BATCH = 128  # images at least, a training batch may be smaller; fewer of large ones:
+EVALUATION_PIXELS = 1 << 22
 
 
 def build_data(recipe: Recipe, held_out: HeldOut | None = None) -> Data:
@@ -85,9 +87,12 @@ def build_loader(recipe: Recipe, dataset: Dataset, *, training: bool) -> Loader:
                 f"data.{name}: expected {channels} number{'s' * (channels > 1)}, one a channel of {dataset.name}, "
                 f"got {len(values)}"
             )
+    measured = max(settings.batch_size, EVALUATION_BATCH)
+    if len(dataset.shape) == 3:
+        measured = min(measured, max(1, EVALUATION_PIXELS // math.prod(dataset.shape[1:])))
     return Loader(
         dataset,
-        settings.batch_size if training else max(settings.batch_size, EVALUATION_BATCH),
+        settings.batch_size if training else measured,
         seed=settings.seed,
         shuffle=training,
         augment=recipe.augmentation if training and _augments(recipe) else None,

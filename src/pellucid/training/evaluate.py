@@ -1,6 +1,7 @@
 """Measuring a network on a data set."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -33,6 +34,7 @@ def measure(
     talk = communicator or Alone()
     metrics, loss_sum, count = task.metrics(), 0.0, 0.0
     answer = answers_of(network)
+    loader = replace(loader, batch_size=max(loader.batch_size, talk.ranks))  # of large images there are few in one
     for batch in loader.shard(talk.rank, talk.ranks).epoch(0):
         outputs = answer(batch.inputs)
         total = talk.all_reduce(task.count(outputs, batch.targets))

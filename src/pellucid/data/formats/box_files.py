@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -10,16 +9,15 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-import numpy.typing as npt
 
 from pellucid.data.boxes import Boxes
 from pellucid.data.dataset import Dataset
+from pellucid.data.formats.image_files import ImageFiles, keeping
 from pellucid.data.framing import Framing
 from pellucid.data.pictures import picture_format, wide_note, wide_range
 from pellucid.errors import PellucidError
-from pellucid.files import is_file, read_whole
-from pellucid.ops import memory
-from pellucid.ops.arrays import Array, Pair, Shape
+from pellucid.files import is_file
+from pellucid.ops.arrays import Array, Pair
 
 Outside = Literal["refuse", "clip"]
 """What is done about a box that isn't wholly inside its image, or has no area."""
@@ -91,46 +89,6 @@ def _rounded(box: Sequence[float], size: Pair) -> list[float]:
     return edges
 
 
-@dataclass(frozen=True, eq=False)
-class CanvasImages:
-    """Images (N, channels, H, W) uint8 that are read when asked for, each in the upper left corner of the canvas.
-
-    An image larger than the canvas is made smaller, its shape kept. Around it all is black.
-    """
-
-    files: tuple[BoxedFile, ...]
-    framing: Framing
-
-    dtype = np.dtype(np.uint8)
-
-    def __len__(self) -> int:
-        """Number of images."""
-        return len(self.files)
-
-    @property
-    def shape(self) -> Shape:
-        """(N, channels, H, W)."""
-        return (len(self), self.framing.channels, *self.framing.size)
-
-    def __getitem__(self, indices: Any) -> CanvasImages:
-        """Some of the images, still unread."""
-        return CanvasImages(tuple(self.files[i] for i in indices), self.framing)
-
-    def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> Array:
-        """The pixels, stored channels last."""
-        images = memory.empty_images(self.shape, np.uint8)
-        for image, file in zip(images, self.files, strict=True):
-            image[...] = self.framing.read(file.image).pixels
-        return images if dtype is None else images.astype(dtype, copy=False)
-
-    def fingerprint(self) -> bytes:
-        """Hash of the files' contents."""
-        state = hashlib.sha256(repr(self.shape).encode())
-        for file in self.files:
-            state.update(hashlib.sha256(read_whole(file.image)).digest())
-        return state.digest()
-
-
 def opened_image(path: Path, place: str) -> tuple[Pair, bool]:
     """(size, whether in colour) of an image that annotations name. Raises PellucidError where it isn't there."""
     if not is_file(path):
@@ -157,7 +115,7 @@ def boxed_datasets(
     datasets: list[Dataset] = []
     for name, part in parts.items():
         targets = _on_canvas(part, framing, () if datasets else notes)
-        images = CanvasImages(tuple(part), framing)
+        images = keeping(ImageFiles(tuple(file.image for file in part), framing))
         keys = tuple(os.path.relpath(file.image, folder).replace(os.sep, "/") for file in part)
         datasets.append(
             Dataset(

@@ -1,24 +1,19 @@
 """Image sets kept as folders of PNG and JPEG files, a folder a class."""
 
-import hashlib
-import os
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
-from pellucid.data.dataset import Dataset, Images
+from pellucid.data.dataset import Dataset
+from pellucid.data.formats.image_files import files_as_images
 from pellucid.data.framing import Fit, Framing, Rule
 from pellucid.data.held_out import HeldOut
 from pellucid.data.layouts import other_layout
 from pellucid.data.pictures import SUFFIXES, picture_formats, wide_note, wide_range
 from pellucid.data.text_files import readable
 from pellucid.errors import PellucidError
-from pellucid.ops import memory
-from pellucid.ops.arrays import Array, Pair, Shape
+from pellucid.ops.arrays import Array, Pair
 
 _ENDINGS = ("", "_set", "-set", "set", " set", "_images", "_data", "_part")
 _STEMS = {
@@ -29,75 +24,6 @@ _STEMS = {
 PARTS = {part: tuple(stem + end for end in _ENDINGS for stem in stems) for part, stems in _STEMS.items()}
 _PART_NAMES = {name for names in PARTS.values() for name in names}
 RULES: dict[Fit, Rule] = {"stretch": "stretch", "crop": "crop", "letterbox": "canvas"}
-KEPT_BYTES = 1 << 28  # of pixels; larger sets stay on disk, and their images are read for each batch anew
-READ_FIRST = 1 << 24  # bytes of files that are read before anything else, in about a second; others when needed
-
-
-class Kept:
-    """The pixels of files that have been read once, (N, C, H, W) uint8; memory is taken as they come."""
-
-    def __init__(self, count: int, framing: Framing) -> None:
-        H, W = framing.size
-        self.pixels = np.empty((count, H, W, framing.channels), np.uint8).transpose(0, 3, 1, 2)
-        self.there = np.zeros(count, bool)
-
-
-@dataclass(frozen=True, eq=False)
-class ImageFiles:
-    """Images (N, C, H, W) uint8 that stay in their files until `np.asarray` asks for the pixels.
-
-    kept: the pixels of those that were read before, of which these are rows `rows`; None where memory has no room.
-    """
-
-    files: tuple[Path, ...]
-    framing: Framing
-    kept: Kept | None = None
-    rows: Array | None = None
-
-    dtype = np.dtype(np.uint8)
-
-    @property
-    def shape(self) -> Shape:
-        """(N, C, H, W)."""
-        return len(self.files), self.framing.channels, *self.framing.size
-
-    def __len__(self) -> int:
-        """Number of images."""
-        return len(self.files)
-
-    def __getitem__(self, indices: Array) -> "ImageFiles":
-        """The images of those indices, still unread."""
-        files = tuple(self.files[index] for index in indices)
-        return ImageFiles(files, self.framing, self.kept, self._rows()[indices])
-
-    def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> Array:
-        """The pixels, stored channels last."""
-        images, rows, kept = memory.empty_images(self.shape, self.dtype), self._rows(), self.kept
-
-        def read(index: int) -> None:
-            images[index] = self.framing.read(self.files[index]).pixels
-            if kept is not None:
-                kept.pixels[rows[index]] = images[index]
-                kept.there[rows[index]] = True
-
-        known = np.zeros(len(self), bool) if kept is None else kept.there[rows]
-        if kept is not None:
-            images[known] = kept.pixels[rows[known]]
-        missing = np.flatnonzero(~known)
-        with ThreadPoolExecutor(os.cpu_count()) as pool:  # Pillow decodes without holding the interpreter
-            for _ in pool.map(read, missing):
-                pass
-        return images if dtype is None else images.astype(dtype, copy=False)
-
-    def _rows(self) -> Array:
-        return np.arange(len(self)) if self.rows is None else self.rows
-
-    def fingerprint(self) -> bytes:
-        """Hash of the files' contents."""
-        state = hashlib.sha256(repr(self.shape).encode())
-        for path in self.files:
-            state.update(hashlib.sha256(path.read_bytes()).digest())
-        return state.digest()
 
 
 def read_folder(
@@ -137,16 +63,6 @@ def read_folder(
         )
 
     return dataset("train"), dataset("validation") if "validation" in listed else None, dataset("test")
-
-
-def files_as_images(files: Sequence[Path], framing: Framing) -> Images:
-    """Pictures as images: read now where that is quick, else when they are needed; kept where memory has room."""
-    images = ImageFiles(tuple(files), framing)
-    if np.prod(images.shape, dtype=float) > KEPT_BYTES:
-        return images
-    if sum(path.stat().st_size for path in files) <= READ_FIRST:
-        return np.asarray(images)
-    return replace(images, kept=Kept(len(images), framing))
 
 
 Listed = list[tuple[Path, int]]  # files with their classes

@@ -21,7 +21,8 @@ from pathlib import Path
 import numpy as np
 
 from pellucid.data.dataset import Dataset
-from pellucid.data.formats.folders import PARTS, RULES, common_format, files_as_images, relative, shown_parts
+from pellucid.data.formats.folders import PARTS, RULES, common_format, relative, shown_parts
+from pellucid.data.formats.image_files import files_as_images
 from pellucid.data.framing import Fit, Framing
 from pellucid.data.held_out import HeldOut
 from pellucid.data.pictures import SUFFIXES, wide_note, wide_range

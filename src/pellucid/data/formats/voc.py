@@ -18,17 +18,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from pellucid.data.dataset import Dataset
+from pellucid.data.formats.image_files import ImageFiles, keeping
 from pellucid.data.framing import Framing, resized
 from pellucid.data.mask_files import IGNORED, MaskRule, read_colours, where_value
 from pellucid.data.pictures import SUFFIXES, picture_format, wide_note, wide_range
 from pellucid.data.text_files import class_list, listed_images
 from pellucid.errors import PellucidError
 from pellucid.files import read_whole
-from pellucid.ops import memory
-from pellucid.ops.arrays import Array, Pair, Shape
+from pellucid.ops.arrays import Pair
 
 VOC_CLASSES = (
     "background",
@@ -97,7 +96,10 @@ def mask_datasets(
     framing = Framing("canvas", 3 if colour else 1, size, shrink, white)
     datasets = []
     for part, pairs in listed.items():
-        images, masks = _Images(tuple(pairs), framing), MaskFiles(tuple(pairs), framing, rule)
+        images, masks = (
+            keeping(_Images(tuple(pair.image for pair in pairs), framing)),
+            MaskFiles(tuple(pairs), framing, rule),
+        )
         shown = np.array([framing.part(pair.size) for pair in pairs])
         keys = tuple(pair.image.relative_to(folder).as_posix() for pair in pairs)
         datasets.append(
@@ -165,71 +167,44 @@ def checked_pair(image: Path, mask: Path, class_names: Sequence[str], rule: Mask
 
 
 @dataclass(frozen=True, eq=False)
-class _Files:
-    """Files that are read when asked for; `[indices]` is a smaller collection, still unread."""
+class _Images(ImageFiles):
+    """Images (N, channels, H, W) uint8."""
+
+    def fingerprint(self) -> bytes:
+        """Hash of the files' contents."""
+        return _fingerprint("_Images", self.framing, self.files)
+
+
+def _fingerprint(kind: str, framing: Framing, paths: Sequence[Path]) -> bytes:
+    state = hashlib.sha256(repr((kind, framing.size)).encode())
+    for path in paths:
+        state.update(hashlib.sha256(read_whole(path)).digest())
+    return state.digest()
+
+
+@dataclass(frozen=True, eq=False)
+class MaskFiles:
+    """Masks, `[indices]` of which are an array (n, H, W) uint8."""
 
     pairs: tuple[VocPair, ...]
     framing: Framing
+    rule: MaskRule
 
     dtype = np.dtype(np.uint8)
 
     def __len__(self) -> int:
+        """Number of masks."""
         return len(self.pairs)
-
-    @property
-    def paths(self) -> list[Path]:
-        """Those that are read."""
-        raise NotImplementedError
 
     def fingerprint(self) -> bytes:
         """Hash of the files' contents."""
-        state = hashlib.sha256(repr((type(self).__name__, self.framing.size)).encode())
-        for path in self.paths:
-            state.update(hashlib.sha256(read_whole(path)).digest())
-        return state.digest()
-
-
-@dataclass(frozen=True, eq=False)
-class _Images(_Files):
-    """Images (N, channels, H, W) uint8."""
-
-    @property
-    def shape(self) -> Shape:
-        """(N, channels, H, W)."""
-        return (len(self), self.framing.channels, *self.framing.size)
-
-    @property
-    def paths(self) -> list[Path]:
-        """Those of the images."""
-        return [pair.image for pair in self.pairs]
-
-    def __getitem__(self, indices: Any) -> _Images:
-        return _Images(tuple(self.pairs[i] for i in indices), self.framing)
-
-    def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> Array:
-        """The pixels, stored channels last."""
-        images = memory.empty_images(self.shape, np.uint8)
-        for image, path in zip(images, self.paths, strict=True):
-            image[...] = self.framing.read(path).pixels
-        return images if dtype is None else images.astype(dtype, copy=False)
-
-
-@dataclass(frozen=True, eq=False)
-class MaskFiles(_Files):
-    """Masks, `[indices]` of which are an array (n, H, W) uint8."""
-
-    rule: MaskRule
+        return _fingerprint("MaskFiles", self.framing, [pair.mask for pair in self.pairs])
 
     @property
     def present(self) -> frozenset[int]:
         """The classes of which there are pixels."""
         values = frozenset[int]().union(*(pair.values for pair in self.pairs))
         return frozenset({1 if value == IGNORED else value for value in values} if self.rule.white_is_one else values)
-
-    @property
-    def paths(self) -> list[Path]:
-        """Those of the masks."""
-        return [pair.mask for pair in self.pairs]
 
     def __getitem__(self, indices: Any) -> Any:
         from PIL import Image

@@ -1,0 +1,222 @@
+"""Boxes in YOLO's layout: a text file an image, a line an object.
+
+    images/train/NAME.jpg, labels/train/NAME.txt     likewise val and test; or the folders the other way round,
+    train/images/NAME.jpg, train/labels/NAME.txt     in any usual naming of the parts;
+    images/NAME.jpg, labels/NAME.txt                 or without parts, or all in one folder: then a fifth is drawn for
+                                                     the test
+    classes.txt, obj.names or data.yaml              names of class 0, 1, ...; where all are missing, their numbers
+
+A line is `class x y width height`: the box's middle and size, fractions of the image's width and height. One of more
+numbers is a polygon x1 y1 x2 y2 ..., for which the box around it is taken. An image without a text file, or with an
+empty one, has nothing on it.
+
+Source: the darknet repository's README and docs.ultralytics.com/datasets/detect.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from itertools import takewhile
+from pathlib import Path
+
+import numpy as np
+
+from pellucid.data.boxes import PLAIN
+from pellucid.data.dataset import Dataset
+from pellucid.data.formats.box_files import BoxChecker, BoxedFile, Outside, as_arrays, boxed_datasets
+from pellucid.data.formats.folders import PARTS
+from pellucid.data.held_out import HeldOut
+from pellucid.data.layouts import IMAGES
+from pellucid.data.pictures import SUFFIXES, picture_formats
+from pellucid.data.text_files import class_list, text_lines
+from pellucid.errors import PellucidError
+from pellucid.ops.arrays import Pair
+
+_LABELS = {"labels", "label", "annotations", "annotation"}
+_NAMES = ("classes.txt", "obj.names", "data.yaml", "data.yml", "dataset.yaml")
+_NO_LABELS = {"classes.txt", "train.txt", "val.txt", "valid.txt", "test.txt", "readme.txt", "notes.txt"}
+_DECIMALS = 1e-5  # of a side: what edges may lie outside, as six decimals of middle and size don't say it better
+_NAME = re.compile(r"""\s*(?:-\s+)?(?:(\d+)\s*:\s*)?('(?:[^']|'')*'|"[^"]*"|[^,\[\]{}\n]+)""")
+
+Roots = tuple[Path, Path]
+"""The folders of images and of text files."""
+
+
+def is_yolo(folder: Path) -> bool:
+    """Whether the folder holds images, and text files that say what is on them."""
+    return bool(_parts(folder))
+
+
+def read_yolo(
+    folder: Path, size: Pair | None, held_out: HeldOut, *, outside: Outside = "refuse"
+) -> tuple[dict[str, Dataset], bool]:
+    """(the data sets by name: train, test, and val where there is one; whether the test was drawn), targets `Boxes`.
+
+    size: (H, W) of the canvas; see box_files.boxed_datasets. held_out: how the test is drawn where there is none.
+    outside: what happens to boxes that don't fit. Raises PellucidError, naming file and line, for what is wrong.
+    """
+    roots, checker = _parts(folder), BoxChecker(outside)
+    names = _class_names(folder, [labels for _, labels in roots.values()])
+    found = {part: _Part(*pair, names) for part, pair in roots.items()}
+    if names is None:
+        count = max((int(line[0]) for part in found.values() for _, line in part.lines), default=-1) + 1
+        if not count:
+            raise PellucidError(f"{folder}: no box in any text file")
+        names = tuple(map(str, range(count)))
+        checker.notes.append(f"{folder}: no {', '.join(_NAMES[:3])}: the classes are called by their numbers")
+    listed = {part: content.files(checker) for part, content in found.items()}
+    if "test" not in listed and "val" in listed:
+        listed["test"] = listed.pop("val")
+    drawn = "test" not in listed
+    if drawn:
+        whole = listed["train"]
+        keys = [file.image.relative_to(folder).as_posix() for file in whole]
+        test = set(held_out.test(keys, np.zeros(len(keys), np.int64)).tolist())
+        if not test:
+            raise PellucidError(f"{folder}: one image leaves none for the test")
+        listed = {
+            "train": [file for i, file in enumerate(whole) if i not in test],
+            "test": [file for i, file in enumerate(whole) if i in test],
+        }
+    datasets = boxed_datasets(listed, size, names, folder, checker.notes)
+    return dict(zip(listed, datasets, strict=True)), drawn
+
+
+class _Part:
+    """The images of one part with their lines, read and checked against the names where these are known."""
+
+    def __init__(self, images: Path, labels: Path, names: Sequence[str] | None) -> None:
+        self.images = {path.stem: path for path in _pictures(images)}
+        if not self.images:
+            raise PellucidError(f"{images}: no images")
+        texts = {path.stem: path for path in _texts(labels)}
+        alone = [path for stem, path in texts.items() if stem not in self.images]
+        if alone:
+            raise PellucidError(f"{alone[0]}: a text file without an image, {len(alone)} of {len(texts)} are")
+        self.without = len(self.images.keys() - texts.keys())
+        self.folder = images
+        self.by_stem = {stem: _lines(path, names) for stem, path in texts.items()}
+        self.lines = [line for lines in self.by_stem.values() for line in lines]
+
+    def files(self, checker: BoxChecker) -> list[BoxedFile]:
+        """Every image with its boxes."""
+        if self.without:
+            checker.notes.append(
+                f"{self.folder}: nothing on {self.without} of {len(self.images)} images, no text file"
+            )
+        formats = picture_formats(list(self.images.values()))
+        files = []
+        for (stem, image), (size, colour) in zip(self.images.items(), formats, strict=True):
+            found = []
+            for place, (label, *numbers) in self.by_stem.get(stem, ()):
+                box = checker.check(_box(numbers, size), size, place)
+                if box is not None:
+                    found.append((box, int(label), PLAIN))
+            files.append(BoxedFile(image, size, colour, *as_arrays(found)))
+        return files
+
+
+def _lines(path: Path, names: Sequence[str] | None) -> list[tuple[str, list[float]]]:
+    """(place, numbers) of each line. Raises PellucidError for one that says no box of a known class."""
+    found = []
+    for number, line in enumerate(text_lines(path), 1):
+        place = f"{path}:{number}"
+        try:
+            numbers = [float(word) for word in line.split()]
+        except ValueError:
+            numbers = [np.nan]
+        if not numbers:
+            continue
+        polygon = len(numbers) >= 7 and len(numbers) % 2
+        if not np.isfinite(numbers).all() or not (len(numbers) == 5 or polygon):
+            raise PellucidError(f"{place}: expected class, x, y, width and height, got {line.strip()[:60]!r}")
+        label = numbers[0]
+        if label < 0 or label != int(label) or (names is not None and label >= len(names)):
+            known = "a whole number" if names is None else f"0 to {len(names) - 1}, {', '.join(names)}"
+            raise PellucidError(f"{place}: unknown class {label:g}, expected {known}")
+        if max(numbers[1:]) > 2 or min(numbers[1:]) < -1:
+            far = max(numbers[1:], key=abs)
+            raise PellucidError(f"{place}: expected fractions of the image's width and height, got {far:g}")
+        found.append((place, numbers))
+    return found
+
+
+def _box(numbers: Sequence[float], size: Pair) -> list[float]:
+    """The box in pixels, of an image of size (H, W), of its middle and size or of a polygon's points."""
+    H, W = size
+    if len(numbers) == 4:
+        x, y, width, height = numbers
+        edges = [x - width / 2, y - height / 2, x + width / 2, y + height / 2]
+    else:
+        points = np.reshape(numbers, (-1, 2))
+        edges = [*points.min(axis=0).tolist(), *points.max(axis=0).tolist()]
+    nearest = [min(max(edge, 0.0), 1.0) for edge in edges]
+    fitted = [near if abs(near - edge) < _DECIMALS else edge for near, edge in zip(nearest, edges, strict=True)]
+    return [fitted[0] * W, fitted[1] * H, fitted[2] * W, fitted[3] * H]
+
+
+def _parts(folder: Path) -> dict[str, Roots]:
+    """The folders of train, val and test by part; those of all images as train where there are no parts."""
+    present, whole = _folders(folder), _beside(folder)
+    below = tuple(map(_folders, whole)) if whole is not None else ({}, {})
+    found: dict[str, Roots] = {}
+    for part, names in PARTS.items():
+        pairs = [(below[0][name], below[1][name]) for name in names if name in below[0] and name in below[1]]
+        pairs += [pair for name in names if name in present and (pair := _beside(present[name])) is not None]
+        if pairs and _texts(pairs[0][1]):
+            found["val" if part == "validation" else part] = pairs[0]
+    if "train" in found:
+        return found
+    if whole is None and any((folder / name).is_file() for name in _NAMES):
+        whole = folder, folder
+    if whole is None or not {path.stem for path in _texts(whole[1])} & {path.stem for path in _pictures(whole[0])}:
+        return {}
+    return {"train": whole}
+
+
+def _beside(folder: Path) -> Roots | None:
+    """The folders of images and of text files in one; None where there aren't both."""
+    present = _folders(folder)
+    images, labels = (next((present[n] for n in sorted(present) if n in names), None) for names in (IMAGES, _LABELS))
+    return None if images is None or labels is None else (images, labels)
+
+
+def _folders(folder: Path) -> dict[str, Path]:
+    return {path.name.lower(): path for path in folder.iterdir() if path.is_dir()}
+
+
+def _pictures(folder: Path) -> list[Path]:
+    files = sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES)
+    return [path for path in files if not path.name.startswith(".")]
+
+
+def _texts(folder: Path) -> list[Path]:
+    files = sorted(path for path in folder.iterdir() if path.suffix.lower() == ".txt")
+    return [path for path in files if path.name.lower() not in _NO_LABELS and not path.name.startswith(".")]
+
+
+def _class_names(folder: Path, labels: Sequence[Path]) -> tuple[str, ...] | None:
+    """The names of the classes from the first file that has them; None where there is none."""
+    for path in (root / name for root in (folder, *labels) for name in _NAMES):
+        if path.is_file():
+            names = _yaml_names(path) if path.suffix in {".yaml", ".yml"} else class_list(path)
+            if names is not None:
+                return names
+    return None
+
+
+def _yaml_names(path: Path) -> tuple[str, ...] | None:
+    """`names` of a data.yaml: a list, or a mapping from 0, 1, ..., in one line or many; None where there is none."""
+    lines = [re.sub(r"(^|\s)#.*", "", line) for line in text_lines(path)]
+    first = next((i for i, line in enumerate(lines) if line.startswith("names:")), None)
+    if first is None:
+        return None
+    rest = takewhile(lambda line: not re.match(r"[A-Za-z_]", line), lines[first + 1 :])
+    body = "\n".join((lines[first].removeprefix("names:"), *rest)).replace("[", " ").replace("{", " ")
+    found = [(key, name.strip().strip("'\"")) for key, name in _NAME.findall(body) if name.strip()]
+    numbers = [int(key) for key, _ in found if key]
+    names = tuple(name for _, name in found)
+    if not names or len(set(names)) < len(names) or (numbers and numbers != list(range(len(names)))):
+        raise PellucidError(f"{path}: expected names of class 0, 1, ..., all different, got {len(names)}")
+    return names
