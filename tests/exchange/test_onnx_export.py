@@ -190,7 +190,7 @@ def test_a_run_goes_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
     x = images(network)
     assert error(run_onnx(model, x), by_definition(network, x)) < 1e-5
     capsys.readouterr()
-    assert main(["export", str(run), "--to", "onnx", "--bits", "8"]) == 2
+    assert main(["export", str(run), "--to", "onnx", "--form", "cmake"]) == 2
     assert main(["export", str(run), "--pixels"]) == 2
     assert capsys.readouterr().err.count("\n") == 2
 

@@ -32,7 +32,8 @@ def export(
         Parameter(help="For C: with a Makefile (the default), for CMake and Zephyr, or as an Arduino library."),
     ] = None,
     bits: Annotated[
-        int | None, Parameter(help="For C, which of the run's integer networks; by default the one last made.")
+        int | None,
+        Parameter(help="Which of the run's integer networks; for C by default the one last made, for ONNX none."),
     ] = None,
     pixels: Annotated[bool, switch("For ONNX, let the file take bytes and normalise them itself.")] = False,
     best: Annotated[bool, switch("For ONNX, the run's best model instead of its last.")] = False,
@@ -40,32 +41,40 @@ def export(
     """Write a network as C or as an ONNX file.
 
     C takes an integer network: network.h, network.c, a demo that reads PGM images, and a Makefile. ONNX takes one in
-    floats, and has the names of its classes and the normalisation of its input as metadata.
+    floats, or with --bits or of an integer file one in integers (QuantizeLinear and DequantizeLinear), and has the
+    names of its classes and the normalisation of its input as metadata.
     """
     if to == "onnx":
-        if bits is not None or target is not None or form is not None:
-            raise PellucidError("--bits, --target and --form are for --to c; ONNX takes the network in floats")
-        _to_onnx(trained(run), out, pixels=pixels, best=best)
+        if target is not None or form is not None:
+            raise PellucidError("--target and --form are for --to c")
+        _to_onnx(trained(run), out, bits, pixels=pixels, best=best)
         return
     if pixels or best:
         raise PellucidError("--pixels and --best are for --to onnx")
     _to_c(trained(run), Path("c") if out is None else out, bits, target, form or "make")
 
 
-def _to_onnx(run: Path, out: Path | None, *, pixels: bool, best: bool) -> None:
+def _to_onnx(run: Path, out: Path | None, bits: int | None, *, pixels: bool, best: bool) -> None:
     from pellucid.exchange.onnx_export import save_onnx
-    from pellucid.recipes import open_model
+    from pellucid.plan import IntegerNetwork
     from pellucid.recipes.model import framing_note
+    from pellucid.recipes.shrink import open_any, open_shrunk
 
-    model = open_model(run, best=best)
+    if bits is not None and best:
+        raise PellucidError("--best is for the network in floats; integers are made of the last model")
+    model = open_any(run if bits is None else open_shrunk(run, bits).path, best=best)
     data = model.recipe.data
-    file = Path(f"{run.resolve().stem}.onnx") if out is None else out
+    name = run.resolve().stem if bits is None else f"{run.resolve().stem}-int{bits}"
+    file = Path(f"{name}.onnx") if out is None else out
     save_onnx(
         file, model.network, class_names=model.class_names, mean=data.mean, std=data.std, pixels=pixels,
         metadata={"framing": framing_note(model.framing)},
     )  # fmt: skip
     takes = "bytes" if pixels else "pixels / 255, normalised as in training"
-    print_note(f"{model.path} to {file}: takes {takes}, any number of images at a time")
+    title = (
+        f" in integers, weights of {model.network.bits} bits," if isinstance(model.network, IntegerNetwork) else ""
+    )
+    print_note(f"{model.path}{title} to {file}: takes {takes}, any number of images at a time")
 
 
 def _to_c(run: Path, out: Path, bits: int | None, target: str | None, form: str) -> None:

@@ -1,5 +1,7 @@
 """Networks as ONNX files: each layer one node of the standard's operators (https://onnx.ai/onnx/operators).
 
+Networks of integers have QuantizeLinear and DequantizeLinear around them (onnx_integers).
+
 Nodes, their values and the weights are called as in the network; the batch size is left open. Weights go out in
 float32. What the network doesn't hold, how pixels become its input and what its classes are called, is metadata:
 
@@ -20,12 +22,14 @@ from typing import Any
 import numpy as np
 
 from pellucid.errors import PellucidError
-from pellucid.exchange.onnx_operators import WRITERS, Write, Writer
+from pellucid.exchange.onnx_integers import write_integers
+from pellucid.exchange.onnx_operators import write_layers
 from pellucid.exchange.onnx_package import onnx_package
+from pellucid.exchange.onnx_sheet import Sheet
 from pellucid.files import write_whole
 from pellucid.graph import INPUT
-from pellucid.network import Network
 from pellucid.ops.arrays import Array
+from pellucid.plan.integer_network import AnyNetwork, IntegerNetwork
 
 OPSET = 21
 """The oldest with every operator used here in today's meaning (GroupNormalization by channel)."""
@@ -40,7 +44,7 @@ STATISTICS = ("running_mean", "running_variance")
 
 
 def onnx_model(
-    network: Network,
+    network: AnyNetwork,
     *,
     class_names: Sequence[str] = (),
     mean: Sequence[float] = (),
@@ -50,46 +54,34 @@ def onnx_model(
 ) -> Any:
     """The network as an onnx.ModelProto that answers as the network does in inference.
 
-    mean, std: of each channel, as the network's input was normalised, where white is 1. pixels: the file takes
-    uint8 images (N, C, H, W) and normalises them itself. metadata: further text, by name.
+    network: of layers, or of integers (see onnx_integers). mean, std: of each channel, as the network's input was
+    normalised, where white is 1. pixels: the file takes uint8 images (N, C, H, W) and normalises them itself.
+    metadata: further text, by name.
     Raises PellucidError where layers have no ONNX form, naming all of them.
     """
     onnx = onnx_package()
-    writers = _writers(network)
-    writer = Writer(network, INPUT)
+    sheet = Sheet({INPUT: INPUT})
     if pixels:
-        _normalise(writer, mean, std)
-    names = {node.name: node.name or "output" for node in network.nodes}
-    writer.values |= names
-    for node, write in zip(network.nodes, writers, strict=True):
-        write(writer, node)
-    shapes = network.nodes.shapes(network.input_shape)
+        _normalise(sheet, network.input_shape[0], mean, std)
+    shapes = write_integers(sheet, network) if isinstance(network, IntegerNetwork) else write_layers(sheet, network)
     helper, kinds = onnx.helper, onnx.TensorProto
     inputs = [
         helper.make_tensor_value_info(INPUT, kinds.UINT8 if pixels else kinds.FLOAT, [BATCH, *network.input_shape])
     ]
-    outputs = [
-        helper.make_tensor_value_info(names[name], kinds.FLOAT, [BATCH, *shapes[name]])
-        for name in network.nodes.outputs
-    ]
-    tensors = [onnx.numpy_helper.from_array(array, name) for name, array in writer.tensors.items()]
-    nodes = [helper.make_node(*args, name=name, **attributes) for *args, name, attributes in writer.nodes]
+    outputs = [helper.make_tensor_value_info(name, kinds.FLOAT, [BATCH, *shape]) for name, shape in shapes.items()]
+    tensors = [onnx.numpy_helper.from_array(array, name) for name, array in sheet.tensors.items()]
+    nodes = [helper.make_node(*args, name=name, **attributes) for *args, name, attributes in sheet.nodes]
     graph = helper.make_graph(nodes, "pellucid", inputs, outputs, tensors)
     model = helper.make_model(
         graph, producer_name="pellucid", opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION
     )
-    fixed = [
-        name
-        for name, parameter in network.parameters.items()
-        if not parameter.trained and name.rpartition(".")[2] not in STATISTICS
-    ]
-    notes = {"class_names": list(class_names), "mean": list(mean), "std": list(std), "untrained": fixed}
+    notes = {"class_names": list(class_names), "mean": list(mean), "std": list(std), "untrained": _fixed(network)}
     given = {key: json.dumps(value) for key, value in notes.items() if value}
     helper.set_model_props(model, {**given, **(metadata or {})})
     return model
 
 
-def save_onnx(path: str | Path, network: Network, **settings: Any) -> None:
+def save_onnx(path: str | Path, network: AnyNetwork, **settings: Any) -> None:
     """Write `onnx_model(network, **settings)`, checked with shape inference. Whole or not at all."""
     onnx, model = onnx_package(), onnx_model(network, **settings)
     try:
@@ -100,21 +92,19 @@ def save_onnx(path: str | Path, network: Network, **settings: Any) -> None:
     write_whole(Path(path), content)
 
 
-def _writers(network: Network) -> list[Write]:
-    """One for each node, that of its layer's class or of the nearest base."""
-    found = [
-        next((WRITERS[kind] for kind in type(node.layer).__mro__ if kind in WRITERS), None) for node in network.nodes
+def _fixed(network: AnyNetwork) -> list[str]:
+    """Names of weights that don't learn, though their layer's could."""
+    if isinstance(network, IntegerNetwork):
+        return []
+    return [
+        name
+        for name, parameter in network.parameters.items()
+        if not parameter.trained and name.rpartition(".")[2] not in STATISTICS
     ]
-    missing = [node for node, write in zip(network.nodes, found, strict=True) if write is None]
-    if missing:
-        listed = ", ".join(f"{node.name or 'the network'} ({node.layer.kind})" for node in missing)
-        raise PellucidError(f"ONNX has no form of {listed}")
-    return [write for write in found if write is not None]
 
 
-def _normalise(writer: Writer, mean: Sequence[float], std: Sequence[float]) -> None:
+def _normalise(sheet: Sheet, channels: int, mean: Sequence[float], std: Sequence[float]) -> None:
     """Bytes to what the network was trained on, as nodes."""
-    channels = writer.network.input_shape[0]
     for name, values in (("mean", mean), ("std", std)):
         if values and len(values) != channels:
             raise PellucidError(f"{name}: expected {channels} numbers, one a channel, got {len(values)}")
@@ -122,12 +112,12 @@ def _normalise(writer: Writer, mean: Sequence[float], std: Sequence[float]) -> N
     def column(values: Sequence[float]) -> Array:
         return np.asarray(values, np.float32).reshape(1, -1, 1, 1)
 
-    writer.node("Cast", [INPUT], "pixels/float", to=onnx_package().TensorProto.FLOAT)
+    sheet.node("Cast", [INPUT], "pixels/float", to=onnx_package().TensorProto.FLOAT)
     last = "pixels/float"
     steps: list[tuple[str, str, Array]] = [("Div", "pixels/scaled", np.asarray(WHITE, np.float32))]
     steps += [("Sub", "pixels/centred", column(mean))] if mean else []
     steps += [("Div", "pixels/normalised", column(std))] if std else []
     for operator, name, by in steps:
-        writer.node(operator, [last, writer.constant(f"{name}/by", by)], name)
+        sheet.node(operator, [last, sheet.constant(f"{name}/by", by)], name)
         last = name
-    writer.values[INPUT] = last
+    sheet.values[INPUT] = last

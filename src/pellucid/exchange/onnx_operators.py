@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 
 from pellucid import ops
+from pellucid.errors import PellucidError
+from pellucid.exchange.onnx_sheet import Sheet
 from pellucid.graph import Node
 from pellucid.layers import (
     ELU,
@@ -68,28 +70,21 @@ from pellucid.layers.quantize import FakeQuantize
 from pellucid.layers.resize import CropLike, RepeatEdges
 from pellucid.layers.sliding import SAME, SAME_LOWER, Sliding
 from pellucid.network import Network
-from pellucid.ops.arrays import Array, Shape
+from pellucid.ops.arrays import Shape
 
 Write = Callable[["Writer", Node], None]
 
 AUTO_PAD = {SAME: "SAME_UPPER", SAME_LOWER: "SAME_LOWER"}
 
 
-class Writer:
-    """A file in the making. values: what each value of the network is called in it."""
+class Writer(Sheet):
+    """The file of a network of layers. values: what each of its values is called there."""
 
-    def __init__(self, network: Network, input_name: str) -> None:
+    def __init__(self, network: Network, sheet: Sheet) -> None:
+        super().__init__(sheet.values, sheet.nodes, sheet.tensors)
         self.network = network
         self.shapes = network.nodes.shapes(network.input_shape)
-        self.values = {input_name: input_name}
-        self.nodes: list[tuple[Any, ...]] = []
-        self.tensors: dict[str, Array] = {}
         self._names = {id(parameter): name for name, parameter in network.parameters.items()}
-
-    def node(self, operator: str, inputs: Sequence[str], output: str, **attributes: Any) -> str:
-        """Add an operator, called after its one value."""
-        self.nodes.append((operator, list(inputs), [output], output, attributes))
-        return output
 
     def write(self, operator: str, node: Node, *more: str, **attributes: Any) -> None:
         """Add the operator that a node of the network is, its inputs and then `more`."""
@@ -107,11 +102,6 @@ class Writer:
         """Name of a parameter's tensor; one that layers share is there once."""
         name = self._names[id(parameter)]
         self.tensors[name] = np.ascontiguousarray(ops.host(parameter.value).astype(np.float32))
-        return name
-
-    def constant(self, name: str, values: Any) -> str:
-        """Name of a tensor that no layer learns."""
-        self.tensors[name] = np.asarray(values)
         return name
 
     def shape_in(self, node: Node, place: int = 0) -> Shape:
@@ -461,3 +451,28 @@ WRITERS: dict[type[Layer], Write] = {
 def _ratio(writer: Writer, node: Node) -> str:
     layer: Any = node.layer
     return writer.constant(writer.inner(node, "ratio"), np.asarray(layer.rate, np.float32))
+
+
+def write_layers(sheet: Sheet, network: Network) -> dict[str, Shape]:
+    """Each node of the network on the sheet; the shapes of one sample of its outputs, by their names there.
+
+    Raises PellucidError where layers have no ONNX form, naming all of them.
+    """
+    writers = _writers(network)
+    writer = Writer(network, sheet)
+    writer.values |= {node.name: node.name or "output" for node in network.nodes}
+    for node, write in zip(network.nodes, writers, strict=True):
+        write(writer, node)
+    return {writer.values[name]: writer.shapes[name] for name in network.nodes.outputs}
+
+
+def _writers(network: Network) -> list[Write]:
+    """One for each node, that of its layer's class or of the nearest base."""
+    found = [
+        next((WRITERS[kind] for kind in type(node.layer).__mro__ if kind in WRITERS), None) for node in network.nodes
+    ]
+    missing = [node for node, write in zip(network.nodes, found, strict=True) if write is None]
+    if missing:
+        listed = ", ".join(f"{node.name or 'the network'} ({node.layer.kind})" for node in missing)
+        raise PellucidError(f"ONNX has no form of {listed}")
+    return [write for write in found if write is not None]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -23,7 +23,8 @@ class IntegerNetwork:
 
     steps: first to last, which gives the output. input_shape, output_shape: of one sample, as in the network it was
     made from. input_scale: what the input's bytes mean. logit_step: what one unit of the int32 output is worth.
-    bits: of the weights.
+    bits: of the weights. scales: what the bytes of each value mean, by its step's name; nothing is computed with
+    them, and files of earlier versions have none.
     """
 
     dtype = np.dtype(np.float32)  # of what `forward` takes and gives, as a Network's
@@ -36,7 +37,9 @@ class IntegerNetwork:
         input_scale: Scale,
         logit_step: float,
         bits: int,
+        scales: Mapping[str, Scale] | None = None,
     ) -> None:
+        self.scales = {INPUT: input_scale, **(scales or {})}
         self.steps, self.bits = list(steps), bits
         self.input_shape, self.output_shape = tuple(input_shape), tuple(output_shape)
         self.input_scale, self.logit_step = input_scale, logit_step

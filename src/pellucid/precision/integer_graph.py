@@ -4,8 +4,10 @@
     BatchNorm2d [clip] [MaxPool2d]                                    the same, one product a channel
     Add, Multiply [clip]                                              rescaled once, clipped
     Concat, pools, activations, RepeatEdges, CropLike                 a part each
-    Flatten, Dropout, Identity, FakeQuantize                          nothing: they lay out anew, or act in training;
-                                                                      ReLU, where rounding cuts off below 0
+    Reshape to one pixel                                              a part, which lays features out anew
+    Flatten, Dropout, Identity                                        nothing: they lay out anew, or act in training
+    Rounding, FakeQuantize                                            the scale of the part before it; where others
+                                                                      see that too, ReLU if it cuts off below 0
 
 A clip is ReLU or Clip, as ReLU6 is. A layer joins the part before it where it alone sees what that gives.
 """
@@ -16,7 +18,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pellucid.errors import PellucidError
-from pellucid.graph import Node, Nodes
+from pellucid.graph import INPUT, Node, Nodes
 from pellucid.graph.fold import Affine
 from pellucid.graph.rewrite import rewrite
 from pellucid.layers import (
@@ -36,6 +38,7 @@ from pellucid.layers import (
     MaxPool2d,
     Multiply,
     ReLU,
+    Reshape,
     Sigmoid,
     SiLU,
     Tanh,
@@ -44,6 +47,7 @@ from pellucid.layers.joins import Concat
 from pellucid.layers.quantize import FakeQuantize
 from pellucid.layers.resize import CropLike, RepeatEdges
 from pellucid.ops.geometry import Geometry
+from pellucid.plan.scale import Scale
 from pellucid.precision.rounding import RoundedWeights, Rounding
 
 CLIPS = (ReLU, Clip)
@@ -51,9 +55,9 @@ ACTIVATIONS = (*CLIPS, LeakyReLU, Sigmoid, Tanh, SiLU)
 POOLS = (MaxPool2d, AvgPool2d, GlobalAvgPool2d)
 MOVES = (RepeatEdges, CropLike)
 SCALED = (Conv2d, ConvTranspose2d, Linear, BatchNorm2d, Add, Multiply)
-SILENT = (Flatten, Dropout, Identity, FakeQuantize)
+SILENT = (Flatten, Dropout, Identity)
 
-KNOWN = (*SCALED, Concat, *ACTIVATIONS, *POOLS, *MOVES, *SILENT)
+KNOWN = (*SCALED, Concat, *ACTIVATIONS, *POOLS, *MOVES, *SILENT, FakeQuantize, Reshape)
 
 
 @dataclass
@@ -62,8 +66,8 @@ class Part:
 
     layer: the first one's; of a layer with rounded weights the layer itself. name: the first one's. inputs: names of
     the values it sees. value: of the one it gives. ranged: of the one whose range its scale has to hold, which is
-    what a joined pool sees. sized_by: of a value that it takes only the height and width of. rounding: what training
-    learnt of the range, if it did.
+    what a joined pool sees. sized_by: of a value that it takes only the height and width of. rounding: what says the
+    scale of what it gives, if something does.
     """
 
     layer: Layer
@@ -76,12 +80,12 @@ class Part:
     norm: BatchNorm2d | None = None
     clip: Layer | None = None
     pool: MaxPool2d | None = None
-    rounding: Rounding | None = None
+    rounding: Rounding | FakeQuantize | None = None
 
     @property
     def keeps_scale(self) -> bool:
         """Whether what it gives has the scale of what it sees."""
-        return isinstance(self.layer, (*POOLS, *MOVES))
+        return isinstance(self.layer, (*POOLS, *MOVES, Reshape))
 
     @property
     def plain(self) -> bool:
@@ -96,14 +100,14 @@ class Part:
             self.norm = layer
         elif isinstance(layer, CLIPS) and open_:
             self.clip = layer
-        elif isinstance(layer, Rounding):
+        elif isinstance(layer, Rounding | FakeQuantize):
             self.rounding = layer
         elif isinstance(layer, MaxPool2d) and self._pools(layer):
             self.pool = layer
         else:
             return False
         self.value = node.name
-        if not isinstance(layer, MaxPool2d | Rounding):
+        if not isinstance(layer, MaxPool2d | Rounding | FakeQuantize):
             self.ranged = node.name
         return True
 
@@ -116,10 +120,11 @@ class Part:
 
 @dataclass(frozen=True)
 class IntegerGraph:
-    """parts: in order. output: name of the value that the network gives."""
+    """parts: in order. output: name of the value that the network gives. input_scale: where the network says it."""
 
     parts: tuple[Part, ...]
     output: str
+    input_scale: Scale | None = None
 
     @property
     def logits(self) -> Part | None:
@@ -172,7 +177,8 @@ def integer_graph(nodes: Nodes) -> IntegerGraph:
     """
     if len(nodes.outputs) > 1:
         raise PellucidError(f"integer network: expected one output, got {', '.join(nodes.outputs)}")
-    nodes = rewrite(nodes, lambda node: _spoken(node, nodes))
+    told = rewrite(nodes, lambda node: [] if isinstance(node.layer, SILENT) else [node])
+    nodes = rewrite(told, lambda node: _rounding(node, told))
     found: list[Part] = []
     by_value: dict[str, Part] = {}
     for node in nodes:
@@ -181,19 +187,33 @@ def integer_graph(nodes: Nodes) -> IntegerGraph:
             before = _begun(node)
             found.append(before)
         by_value[node.name] = before
-    return IntegerGraph(tuple(found), nodes.outputs[0])
+    first = told.sole_reader(INPUT)
+    return IntegerGraph(tuple(found), nodes.outputs[0], scale_of(first.layer) if first else None)
 
 
-def _spoken(node: Node, nodes: Nodes) -> list[Node]:
-    """What stands for a node: nothing for one that is silent; of rounding that cuts off below 0, ReLU."""
+def scale_of(layer: Layer) -> Scale | None:
+    """That which a layer rounds to, of bytes; None where it does nothing of that kind."""
+    if isinstance(layer, Rounding):
+        return layer.scale
+    bytes_ = isinstance(layer, FakeQuantize) and layer.high - layer.low == 255
+    return Scale(layer.scale, layer.zero - layer.low) if bytes_ else None
+
+
+def _rounding(node: Node, nodes: Nodes) -> list[Node]:
+    """What stands for a node that rounds: itself where it alone sees a part; else nothing, or ReLU."""
     layer = node.layer
-    if not isinstance(layer, SILENT):
+    if not isinstance(layer, FakeQuantize):
         return [node]
-    before = nodes.by_name.get(node.inputs[0])
-    cuts = isinstance(layer, FakeQuantize) and layer.zero == layer.low
-    if cuts and before is not None and isinstance(before.layer, SCALED):
-        return [Node(ReLU(), node.inputs, node.name)]
-    return []
+    source = nodes.by_name[node.name].inputs[0]
+    before = nodes.by_name.get(source)
+    if before is None:
+        return []
+    reader = nodes.sole_reader(source)
+    alone = reader is not None and reader.name == node.name and not isinstance(before.layer, FakeQuantize)
+    if alone and scale_of(layer) is not None:
+        return [node]
+    cuts = layer.zero == layer.low and isinstance(before.layer, SCALED)
+    return [Node(ReLU(), node.inputs, node.name)] if cuts else []
 
 
 def _begun(node: Node) -> Part:
@@ -205,6 +225,8 @@ def _begun(node: Node) -> Part:
         raise layer.error(f"a layer with an integer form ({_names(KNOWN)})", layer.kind)
     if isinstance(layer, AvgPool2d) and layer.count_padding:
         raise layer.error("a pool that doesn't count its padding, in integers", layer.describe())
+    if isinstance(layer, Reshape) and layer.shape[1:] != (1, 1):
+        raise layer.error("features as an image of one pixel, in integers", layer.describe())
     if isinstance(layer, Multiply) and len(seen) != 2:
         raise layer.error("two inputs, in integers", len(seen))
     sized_by = next((name for name in node.inputs if name not in seen), "")

@@ -6,7 +6,7 @@ from math import prod
 
 from pellucid.graph import INPUT
 from pellucid.graph.fold import Affine
-from pellucid.layers import Add, BatchNorm2d, Multiply
+from pellucid.layers import Add, BatchNorm2d, Multiply, Reshape
 from pellucid.layers.joins import Concat
 from pellucid.network import Network
 from pellucid.ops.arrays import Array
@@ -16,7 +16,7 @@ from pellucid.plan.scale import Scale
 from pellucid.plan.weight_levels import checked_bits
 from pellucid.precision.affine_steps import affine_step
 from pellucid.precision.calibration import calibrate
-from pellucid.precision.integer_graph import MOVES, POOLS, Part, integer_graph
+from pellucid.precision.integer_graph import MOVES, POOLS, Part, integer_graph, scale_of
 from pellucid.precision.steps import (
     At,
     add_step,
@@ -32,23 +32,24 @@ def quantize(network: Network, images: Array, bits: int = 8) -> IntegerNetwork:
     """The integer network of a trained one: weights of `bits` bits, activations of 8.
 
     images: calibration images (N, *input_shape), a few hundred that the network was trained on. Where the network
-    was trained with rounding (see `quantization_aware`), the weights' bits and the ranges are those of training.
+    was trained with rounding (see `quantization_aware`), the weights' bits and the ranges are those of training;
+    where it rounds to bytes of a given scale (FakeQuantize), that scale is kept.
     Raises PellucidError, naming the layer, where a layer has no integer form.
     """
     checked_bits(bits)
     graph = integer_graph(network.nodes)
     ranges, wide = calibrate(network, images), graph.after_logits
-    made = _Steps(network, ranges[INPUT], bits)
+    made = _Steps(network, graph.input_scale or ranges[INPUT], bits)
     for part in graph.parts:
         scaled = graph.scaled_as(part)
-        scale = ranges[scaled.ranged] if scaled.rounding is None else scaled.rounding.scale
-        made.add(part, None if part.value in wide else scale)
+        told = None if scaled.rounding is None else scale_of(scaled.rounding)
+        made.add(part, None if part.value in wide else told or ranges[scaled.ranged])
     if not wide:
         made.end(graph.output)
     widths = [part.rounded.bits if part.rounded else bits for part in graph.parts if isinstance(part.layer, Affine)]
     return IntegerNetwork(
         made.steps, network.input_shape, network.output_shape, made.scales[INPUT], made.scales[graph.output].step,
-        min(widths, default=bits),
+        min(widths, default=bits), {made.names[value]: scale for value, scale in made.scales.items()},
     )  # fmt: skip
 
 
@@ -86,6 +87,8 @@ class _Steps:
             return moved_step(layer, at, self.names[part.sized_by], logits=output is None), scales[0]
         if isinstance(layer, POOLS):
             return pool_step(layer, at), scales[0]
+        if isinstance(layer, Reshape):
+            return IntegerFlatten(*at), scales[0]
         assert output is not None
         if isinstance(layer, Multiply):
             return multiply_step(part, at, scales, output), output

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from math import inf, prod
 from pathlib import Path
@@ -88,7 +88,9 @@ def save_integer(path: Path, network: IntegerNetwork, notes: Mapping[str, str] |
         "logit_step": network.logit_step,
         "bits": network.bits,
     }
-    write_arrays(path, arrays, {**(notes or {}), "format": FORMATS[newer], "network": json.dumps(about)})
+    scales = {name: [scale.step, scale.zero] for name, scale in network.scales.items()}
+    own = {"format": FORMATS[newer], "network": json.dumps(about), "scales": json.dumps(scales)}
+    write_arrays(path, arrays, {**(notes or {}), **own})
 
 
 def is_integer(path: Path) -> bool:
@@ -113,6 +115,7 @@ def load_integer(path: Path) -> tuple[IntegerNetwork, dict[str, str]]:
             Scale(*about["input_scale"]),
             about["logit_step"],
             about["bits"],
+            _scales(parse_json(notes.get("scales", "{}"), str(path)), names),
         )
         used = {f"{i}.{name}" for i, step in enumerate(steps) for name in vars(step)}
         if arrays.keys() - used:
@@ -182,13 +185,25 @@ def _check_ends(about: Mapping[str, Any]) -> None:
         shape = _whole_numbers(about[name])
         if len(shape) not in {1, 3} or min(shape) < 1 or prod(shape) > MOST_BYTES:
             raise ValueError(f"{name} {shape}")
-    step, zero = about["input_scale"]
-    if type(zero) is not int or not 0 <= zero <= 255:
-        raise ValueError(f"zero {zero} of the input")
-    for number in (step, about["logit_step"]):
-        if type(number) not in {int, float} or not 0 < number < inf:
-            raise ValueError(f"a scale of {number}")
+    _checked_scale(*about["input_scale"])
+    _checked_scale(about["logit_step"], 0)
     checked_bits(about["bits"])
+
+
+def _checked_scale(step: Any, zero: Any) -> Scale:
+    if type(zero) is not int or not 0 <= zero <= 255:
+        raise ValueError(f"a scale's zero of {zero}")
+    if type(step) not in {int, float} or not 0 < step < inf:
+        raise ValueError(f"a scale of {step}")
+    return Scale(step, zero)
+
+
+def _scales(given: Mapping[str, Any], names: Sequence[str]) -> dict[str, Scale]:
+    """What the values' bytes mean, where the file says it."""
+    unknown = next((name for name in given if name not in names), None)
+    if unknown is not None:
+        raise ValueError(f"the scale of {unknown}, which is no step")
+    return {name: _checked_scale(*scale) for name, scale in given.items()}
 
 
 def _whole_numbers(given: Any) -> list[int]:
