@@ -14,6 +14,7 @@ from random import Random
 from typing import Any
 
 from robustness import odd
+from robustness.onnx_files import onnx_changed
 
 Mutation = Callable[[bytes, Random], bytes]
 
@@ -362,4 +363,5 @@ FORMATS: dict[str, Mutation] = {
     ".png": png_changed,
     ".pkl": pickle_changed,
     ".safetensors": safetensors_changed,
+    ".onnx": onnx_changed,
 }

@@ -37,6 +37,7 @@ from pellucid.training.callbacks.history import read_history
 from pellucid.weights import load_model, save_model
 from pellucid.zoo import create
 from pellucid.zoo.book import read_book_parameters
+from robustness import onnx_files
 
 IMAGE = (1, 28, 28)
 FRAMING = Framing("character", 1, (28, 28))
@@ -300,4 +301,5 @@ READERS = [
     Reader("history", _history, _read_history),
     Reader("recipe", _recipes, _read_recipe),
     Reader("setting", _setting, _read_setting),
+    Reader("onnx", onnx_files.write_models, onnx_files.read),
 ]

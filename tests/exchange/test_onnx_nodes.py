@@ -27,10 +27,6 @@ onnx = pytest.importorskip("onnx")
 KINDS = {1, 2, 3, 6, 7, 9, 10, 11, 16}  # float32, uint8, int8, int32, int64, bool, float16, float64, bfloat16
 LEFT_OUT = {
     "of one dimension": {"test_averagepool_1d_default", "test_convtranspose_1d", "test_maxpool_1d_default"},
-    "left to chance": {
-        "test_training_dropout", "test_training_dropout_default", "test_training_dropout_default_mask",
-        "test_training_dropout_mask",
-    },
 }  # fmt: skip
 
 

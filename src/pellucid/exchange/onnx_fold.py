@@ -337,12 +337,16 @@ def _end(dtype: np.dtype[Any], *, largest: bool) -> Any:
 
 
 def _dropout(call: Call) -> list[Array]:
-    training = call.maybe(2)
-    if training is not None and bool(training.reshape(-1)[0]):
-        ratio = call.maybe(1)
-        if ratio is None or float(ratio.reshape(-1)[0]):
-            raise PellucidError("in training, where it is left to chance what comes out")
-    return [call[0], np.ones(call[0].shape, bool)]
+    """In training with a seed, what the standard's own implementation draws."""
+    x, training = call[0], call.maybe(2)
+    ratio = 0.5 if (given := call.maybe(1)) is None else float(given.reshape(-1)[0])
+    if training is None or not bool(training.reshape(-1)[0]) or not ratio:
+        return [x, np.ones(x.shape, bool)]
+    seed = call.get("seed")
+    if seed is None or not 0 <= ratio < 1:
+        raise PellucidError("in training without a seed, or of all: it is left to chance what comes out")
+    kept = np.random.RandomState(seed % (1 << 32)).random_sample(x.shape) >= ratio
+    return [(_wide(x) * kept / (1 - ratio)).astype(x.dtype), kept]
 
 
 def _gather(call: Call) -> Array:

@@ -42,7 +42,8 @@ class Known:
         array = self.array
         if array.dtype.kind not in "iuf" or array.dtype.itemsize < 4 or array.size > MOST_SHAPE or array.ndim > 1:
             return False
-        return bool(np.any((array != 0) & (array % PRIME == 0)))
+        with np.errstate(invalid="ignore"):  # of what is no number there is no rest
+            return bool(np.any((array != 0) & (array % PRIME == 0)))
 
 
 MOST_SHAPE = 16  # numbers that a shape may have
@@ -192,6 +193,8 @@ class At:
         shapes = [value.shape for value in inputs]
         join = isinstance(layer, Join)
         shape = layer.output_shape(shapes) if join else layer.output_shape(shapes[0])  # type: ignore[arg-type]
+        if math.prod(shape) > MOST_NUMBERS:
+            raise RefusedError(f"{math.prod(shape):,} numbers a sample, expected at most {MOST_NUMBERS:,}")
         reading.nodes[taken] = Node(layer, [value.name for value in inputs], taken)
         reading.shapes[taken] = tuple(shape)
         for key, given in (weights or {}).items():
