@@ -729,6 +729,7 @@ FOLDS: dict[str, Callable[[Call], Folded]] = {
     "Min": _wrapping(np.minimum),
     "Mish": _pointwise(lambda x, c: x * np.tanh(softplus(x))),
     "Mul": _wrapping(np.multiply),
+    "Neg": _pointwise(lambda x, c: -x),
     "PRelu": _prelu,
     "Pad": _pad,
     "QuantizeLinear": _quantize,

@@ -385,13 +385,16 @@ def _shifted(at: At, x: Unknown, offset: Known, sign: float) -> None:
     at.give(_number_layer(at, Shift, x, offset, array if sign > 0 else -array))
 
 
+def _negative(at: At, x: Unknown) -> Unknown:
+    return at.emit(Scale((), trained=False), x, weights={"weight": np.asarray(-1.0, np.float32)})
+
+
 def _sub(at: At) -> None:
     first, second = at.value(0), at.value(1)
     if isinstance(second, Known):
         _shifted(at, at.unknown(0), at.needed(1), -1.0)
     elif isinstance(first, Known):
-        x = at.emit(Scale((), trained=False), at.unknown(1), weights={"weight": np.asarray(-1.0, np.float32)})
-        _shifted(at, x, at.needed(0), 1.0)
+        _shifted(at, _negative(at, at.unknown(1)), at.needed(0), 1.0)
     else:
         _joined(Subtract)(at)
 
@@ -889,6 +892,7 @@ READERS: dict[str, Reader] = {
     "Min": _extreme(Minimum, largest=False),
     "Mish": _simple(lambda at: Mish()),
     "Mul": _mul,
+    "Neg": lambda at: at.give(_negative(at, at.unknown())),
     "PRelu": _prelu,
     "Pad": _pad,
     "ReduceMax": _reduce("max", 18),
