@@ -102,6 +102,21 @@ def test_what_is_found_does_not_depend_on_the_others(run: Path, files: list[Path
         assert Image.open(file.picture).width >= 640 and (file.shown.scores >= 0.05).all()
 
 
+def test_a_large_photograph_is_drawn_on_smaller(run: Path, files: list[Path], tmp_path: Path) -> None:
+    """Its boxes are its own; those of the picture lie where the objects are in the picture."""
+    scene, large = np.asarray(Image.open(files[0])), np.zeros((128, 1700), np.uint8)
+    large[:, 1500:1628] = scene
+    Image.fromarray(large).save(tmp_path / "large.png")
+    (file,) = detect_files(open_model(run), [tmp_path / "large.png"], tmp_path / "out")
+    with Image.open(file.picture) as drawn:
+        pixels = np.asarray(drawn)
+    assert pixels.shape == (64, 850, 3) and file.shown.boxes[:, 2].max() > 1000
+    coloured = pixels.max(axis=2) > pixels.min(axis=2)
+    for x0, y0, x1, y1 in (file.shown.boxes / 2).astype(int):
+        for line in (coloured[min(y0 + 1, 63), x0:x1], coloured[y0:y1, min(x0 + 1, 849)]):
+            assert line.mean() > 0.9
+
+
 def test_folded_network_finds_what_the_trained_one_does(run: Path) -> None:
     model = open_model(run)
     images = RNG.integers(0, 256, (2, 1, 64, 64)).astype(np.uint8)

@@ -191,3 +191,21 @@ def test_specks_are_left_out_and_strokes_kept() -> None:
     assert kept[50:250, 100:120].all()
     assert kept[50:70, 150:250].all()
     assert not kept[10:12, 10:12].any()
+
+
+def test_parts_are_those_that_a_flood_reaches() -> None:
+    rng = np.random.default_rng(4)
+    for density in (0.2, 0.4, 0.6):
+        mask = rng.random((23, 31)) < density
+        expected, count = np.zeros(mask.shape, int), 0
+        for seed in zip(*np.nonzero(mask), strict=True):
+            if not expected[seed]:
+                count, reached = count + 1, [seed]
+                while reached:
+                    y, x = reached.pop()
+                    around = (slice(max(0, y - 1), y + 2), slice(max(0, x - 1), x + 2))
+                    fresh = mask[around] & (expected[around] == 0)
+                    expected[around][fresh] = count
+                    reached += [(max(0, y - 1) + dy, max(0, x - 1) + dx) for dy, dx in np.argwhere(fresh)]
+        found = label_parts(mask)
+        assert found.max() == count == len({*zip(found[mask].tolist(), expected[mask].tolist(), strict=True)})

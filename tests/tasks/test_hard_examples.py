@@ -7,7 +7,6 @@ import pytest
 
 from pellucid.data import Data, Dataset
 from pellucid.data.colours import Mixed
-from pellucid.errors import PellucidError
 from pellucid.ops.arrays import Array
 from pellucid.recipes import build_trainer, load_recipe
 from pellucid.tasks import Classify
@@ -54,8 +53,17 @@ def test_focal_loss_of_gamma_0_is_cross_entropy_and_sure_ones_are_finite() -> No
     for label, expected in ((1, 0.0), (0, 1000.0)):
         loss, gradient = Classify(tuple("abcd"), focal=0.5).loss(sure, np.array([label]))
         assert loss == pytest.approx(expected) and np.isfinite(gradient).all()
-    with pytest.raises(PellucidError, match="label smoothing"):
-        Classify(tuple("abcd"), focal=2, label_smoothing=0.1).loss(LOGITS, LABELS)
+
+
+def test_focal_loss_with_label_smoothing_counts_every_class_that_has_a_share() -> None:
+    task = Classify(tuple("abcd"), focal=2, label_smoothing=0.2)
+    p = np.exp(LOGITS) / np.exp(LOGITS).sum(1, keepdims=True)
+    target = 0.8 * np.eye(4)[LABELS] + 0.05
+    loss, gradient = task.loss(LOGITS, LABELS)
+    assert loss == pytest.approx(-(target * (1 - p) ** 2 * np.log(p)).sum() / 6, rel=1e-12)
+    np.testing.assert_allclose(gradient, derivative(task, LABELS), atol=1e-9)
+    tiny, smooth = (Classify(tuple("abcd"), focal=focal, label_smoothing=0.2) for focal in (1e-9, 0.0))
+    assert tiny.loss(LOGITS, LABELS)[0] == pytest.approx(smooth.loss(LOGITS, LABELS)[0], rel=1e-6)
 
 
 @pytest.mark.parametrize("options", [{}, {"class_weights": [1.0, 2.0, 0.5, 3.0]}, {"focal": 2.0}])

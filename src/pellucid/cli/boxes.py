@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pellucid.cli.answers import progress
 from pellucid.cli.output import print_table
 
 if TYPE_CHECKING:
@@ -24,7 +25,11 @@ def draw_detections(model: AnyModel, images: Sequence[Path], target: Target) -> 
     from pellucid.data.formats.coco import image_ids
     from pellucid.recipes.predict_boxes import detect_files
 
-    found = list(detect_files(model, images, target.folder(model.path.parent / PICTURES)))
+    found = []
+    with progress(len(images)) as advance:
+        for file in detect_files(model, images, target.folder(model.path.parent / PICTURES)):
+            found.append(file)
+            advance()
     if target.is_text:
         ids = numbered([file.image for file in found], image_ids(Path(model.recipe.data.source)))
         objects = [row for file, key in zip(found, ids, strict=True) for row in coco_results(file, key, model)]

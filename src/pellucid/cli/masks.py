@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pellucid.cli.answers import progress
 from pellucid.cli.boxes import PICTURES
 from pellucid.cli.output import print_table
 
@@ -19,7 +20,11 @@ def draw_masks(model: AnyModel, images: Sequence[Path], target: Target) -> None:
     """Write each image's mask and overlay into a folder, and say what is where."""
     from pellucid.recipes.predict_masks import segment_files
 
-    found = list(segment_files(model, images, target.folder(model.path.parent / PICTURES)))
+    found = []
+    with progress(len(images)) as advance:
+        for file in segment_files(model, images, target.folder(model.path.parent / PICTURES)):
+            found.append(file)
+            advance()
     if target.is_text:
         rows = [(r.image, r.mask, *(round(r.shares.get(name, 0.0), 5) for name in model.class_names)) for r in found]
         target.write(("image", "mask", *model.class_names), rows, [_as_json(result) for result in found])

@@ -36,15 +36,25 @@ def _sums(values: Array, cell: int) -> Array:
 def label_parts(mask: Array) -> Array:
     """Number of the connected part (8 neighbours) that each cell of a mask belongs to, from 1; 0 outside.
 
-    Each cell takes the largest number around it until none changes; the numbers that are left are the parts'.
+    Rows are taken apart into runs; runs of neighbouring rows that touch are joined, and the first one of all that are
+    joined is their root: the larger of two roots is hung below the smaller until no pair has two.
     """
-    labels = np.where(mask, np.arange(1, mask.size + 1).reshape(mask.shape), 0)
-    while True:
-        frame = np.pad(labels, 1)
-        rows = np.maximum(np.maximum(frame[:-2], frame[1:-1]), frame[2:])
-        largest = np.maximum(np.maximum(rows[:, :-2], rows[:, 1:-1]), rows[:, 2:]) * mask
-        if (largest == labels).all():
-            break
-        labels = largest
-    _, numbers = np.unique(labels, return_inverse=True)
-    return numbers.reshape(mask.shape) + (0 if (~mask).any() else 1)
+    H, W = mask.shape
+    width = W + 2  # with an empty cell on either side, so that no run goes on in the next row
+    steps = np.diff(np.pad(mask, ((0, 0), (1, 1))).ravel().astype(np.int8), prepend=0)
+    starts, ends = np.flatnonzero(steps == 1), np.flatnonzero(steps == -1)
+    first, last = np.searchsorted(ends, starts + width), np.searchsorted(starts, ends + width, side="right")
+    counts = last - first  # of the runs below that touch, at a corner too
+    above = np.repeat(np.arange(len(starts)), counts)
+    below = np.arange(len(above)) + np.repeat(first - (np.cumsum(counts) - counts), counts)
+    root = np.arange(len(starts))
+    while (root[above] != root[below]).any():
+        pair = np.sort([root[above], root[below]], axis=0)
+        np.minimum.at(root, pair[1], pair[0])
+        while (root[root] != root).any():
+            root = root[root]
+    numbers = np.unique(root, return_inverse=True)[1] + 1
+    changes = np.zeros(H * width, np.int64)
+    changes[starts], changes[ends] = numbers, -numbers
+    parts: Array = changes.cumsum().reshape(H, width)[:, 1:-1]
+    return parts

@@ -73,37 +73,35 @@ class SoftmaxCrossEntropy:
 class FocalCrossEntropy(SoftmaxCrossEntropy):
     """Cross-entropy in which images that are known well count little: (1 - p)^gamma times each one's.
 
-    p: probability of the label (Lin et al. 2017, "Focal Loss", for softmax). gamma: 0 is cross-entropy, 2 usual.
+    p: probability of the label (Lin et al. 2017, "Focal Loss", for softmax); with label smoothing, of each class that
+    has a share of the target. gamma: 0 is cross-entropy, 2 usual.
     """
 
     gamma: float = 2.0
 
     def __call__(self, logits: Array, labels: Array, normalizer: float | None = None) -> tuple[float, Array]:
         """(loss, gradient) for logits (N, K) and labels (N,); see SoftmaxCrossEntropy."""
-        if self.label_smoothing:
-            raise PellucidError("focal loss: expected no label smoothing, which has no single label's probability")
         z, labels = ops.host(logits), ops.host(labels)
         if z.ndim != 2 or labels.shape != z.shape[:1]:
             raise PellucidError(f"focal loss: expected logits (N, K) and labels (N,), got {z.shape}, {labels.shape}")
         K = z.shape[1]
         self._check(labels, K)
         counted = np.ones(labels.shape, bool) if self.ignore_label is None else labels != self.ignore_label
-        target, places = np.where(counted, labels, 0), np.arange(len(labels))
+        target = np.where(counted, labels, 0)
         weights = self._weights(K, np.float64)
         total = self.count(labels, K) if normalizer is None else normalizer
         scale = (np.ones(K) if weights is None else weights)[target] * counted / (total or 1.0)
+        share = (1 - self.label_smoothing) * np.eye(K)[target] + self.label_smoothing / K
+        share *= scale[:, None]
         wide = z.astype(np.float64)
-        shifted = wide - wide.max(1, keepdims=True)
-        p = np.exp(shifted)
-        norm = p.sum(1, keepdims=True)
-        p /= norm
-        own, log_own = p[places, target], shifted[places, target] - np.log(norm[:, 0])
-        rest = 1 - own
-        loss = float((-scale * rest**self.gamma * log_own).sum())
-        # d loss / d own, times own: the softmax's derivative is own (1 - own) for the label, -own p_k for others.
-        slope = scale * (self.gamma * own * np.maximum(rest, 1e-300) ** (self.gamma - 1) * log_own - rest**self.gamma)
-        gradient = -slope[:, None] * p
-        gradient[places, target] += slope
+        log_p = wide - wide.max(1, keepdims=True)
+        log_p -= np.log(np.exp(log_p).sum(1, keepdims=True))
+        p = np.exp(log_p)
+        rest = 1 - p
+        loss = float(-(share * rest**self.gamma * log_p).sum())
+        # d loss / d p, times p; then the softmax's derivative, p_k (1 - p_k) for its own logit, -p_j p_k for others.
+        slope = share * (self.gamma * p * np.maximum(rest, 1e-300) ** (self.gamma - 1) * log_p - rest**self.gamma)
+        gradient = slope - slope.sum(1, keepdims=True) * p
         return loss, ops.array(gradient.astype(z.dtype))
 
 

@@ -22,7 +22,7 @@ from pellucid.recipes.predict import inputs
 from pellucid.tasks.box_pictures import draw_boxes
 from pellucid.tasks.detect import Detect
 from pellucid.tasks.detections import Detections
-from pellucid.tasks.mask_pictures import check_targets, encoded
+from pellucid.tasks.mask_pictures import check_targets, encoded, to_draw_on
 from pellucid.tasks.padded import forward_each, periods
 from pellucid.tasks.tiles import TILE, fitting_tile, places
 
@@ -123,9 +123,10 @@ def detect_files(model: AnyModel, paths: Sequence[Path], folder: Path) -> Iterat
         pictures = [model.framing.open(path) for path in some]
         images = [model.framing.frame(picture) for picture in pictures]
         for path, picture, found in zip(some, pictures, detector(images), strict=True):
-            image = np.asarray(picture).reshape(picture.height, picture.width, -1).transpose(2, 0, 1)
+            seen, factor = to_draw_on(picture)
+            image = np.asarray(seen).reshape(seen.height, seen.width, -1).transpose(2, 0, 1)
             shown = found.above(detector.task.shown_score)
-            drawn = draw_boxes(image, shown.boxes, shown.labels, model.class_names, shown.scores)
+            drawn = draw_boxes(image, shown.boxes / factor, shown.labels, model.class_names, shown.scores)
             target = folder / f"{path.stem}{ENDING}"
             write_whole(target, encoded(drawn))
             yield DetectedFile(path, target, found, shown)

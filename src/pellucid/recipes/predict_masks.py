@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -16,9 +17,12 @@ from pellucid.graph import grid
 from pellucid.ops.arrays import Array
 from pellucid.recipes.model import AnyModel
 from pellucid.recipes.predict import inputs
-from pellucid.tasks.mask_pictures import check_targets, encoded, mask_png, overlay
+from pellucid.tasks.mask_pictures import check_targets, encoded, mask_png, overlay, to_draw_on
 from pellucid.tasks.segment import Segment
 from pellucid.tasks.tiles import segment
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 ENDINGS = ("-mask.png", "-overlay.png")
 
@@ -54,8 +58,7 @@ def segment_files(
         framed = model.framing.frame(picture)
         seen = segment(model.network, inputs(model, framed.pixels[None])[0], tile, nodes)
         mask = enlarged_mask(seen[: framed.part[0], : framed.part[1]], framed.size)
-        pixels = np.asarray(picture).reshape(*framed.size, -1).transpose(2, 0, 1)
-        yield _written(path, folder, pixels, mask, model.task.class_names)
+        yield _written(path, folder, picture, mask, model.task.class_names)
 
 
 def _check(model: AnyModel, paths: Sequence[Path]) -> None:
@@ -70,10 +73,12 @@ def _check(model: AnyModel, paths: Sequence[Path]) -> None:
             raise PellucidError(f"{path}: {names[path.stem]} has the same name, their masks would too")
 
 
-def _written(path: Path, folder: Path, pixels: Array, mask: Array, class_names: tuple[str, ...]) -> SegmentedFile:
+def _written(path: Path, folder: Path, picture: Image, mask: Array, class_names: tuple[str, ...]) -> SegmentedFile:
     files = folder / f"{path.stem}{ENDINGS[0]}", folder / f"{path.stem}{ENDINGS[1]}"
     write_whole(files[0], mask_png(mask, len(class_names)))
-    write_whole(files[1], encoded(overlay(pixels, mask, class_names)))
+    seen, _ = to_draw_on(picture)
+    pixels = np.asarray(seen).reshape(seen.height, seen.width, -1).transpose(2, 0, 1)
+    write_whole(files[1], encoded(overlay(pixels, enlarged_mask(mask, pixels.shape[1:]), class_names)))
     counts = np.bincount(mask.ravel(), minlength=len(class_names))
     shares = {name: float(count) / mask.size for name, count in zip(class_names, counts, strict=True) if count}
     return SegmentedFile(path, *files, shares)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import colorsys
 import io
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,6 +29,12 @@ _COLOURS = (
 )
 MAKER = "Pellucid"
 _SHORTEST = 640  # pixels: smaller images are enlarged by a whole number
+_LONGEST = (
+    1600  # pixels: larger photographs are drawn on smaller, by a whole number, so that lines and names are seen
+)
+_SQUEEZED = (
+    1 << 20
+)  # pixels of pictures that are packed as well as PNG can, which takes a second for each two million
 _NAMED_FROM = 12  # pixels of the image: smaller parts get no name beside them
 _OPAQUE = 0.65  # how much of its class's colour a pixel takes on
 
@@ -58,8 +65,15 @@ def encoded(picture: Image) -> bytes:
 
     stream, note = io.BytesIO(), PngInfo()
     note.add_text("Software", MAKER)
-    picture.save(stream, "PNG", optimize=True, pnginfo=note)
+    small = picture.width * picture.height <= _SQUEEZED
+    picture.save(stream, "PNG", optimize=small, compress_level=9 if small else 1, pnginfo=note)
     return stream.getvalue()
+
+
+def to_draw_on(picture: Image) -> tuple[Image, int]:
+    """(the picture, made smaller where it is large, by how much its sides were divided)."""
+    factor = max(1, -(-max(picture.size) // _LONGEST))
+    return (picture if factor == 1 else picture.reduce(factor)), factor
 
 
 def check_targets(sources: Sequence[Path], folder: Path, endings: Sequence[str]) -> None:
@@ -100,6 +114,7 @@ def _enlarged(pixels: Array, factor: int) -> Array:
     return pixels.repeat(factor, axis=0).repeat(factor, axis=1)
 
 
+@cache
 def _font(size: int) -> FreeTypeFont | ImageFont:
     from PIL import ImageFont
 
@@ -113,11 +128,13 @@ def _write_names(draw: ImageDraw, mask: Array, class_names: tuple[str, ...], fac
         if k >= len(class_names):
             continue
         parts = label_parts(mask == k)
-        for part in range(1, int(parts.max()) + 1):
-            rows, columns = np.nonzero(parts == part)
-            if len(rows) >= _NAMED_FROM:
-                place = (float(columns.min() * factor), float(rows.min() * factor - size - 3))
-                _write(draw, (int(place[0]), max(0, int(place[1]))), class_names[k], size)
+        rows, columns = np.nonzero(parts)
+        found = parts[rows, columns]
+        counts, corner = np.bincount(found), np.full((2, found.max() + 1), max(mask.shape))
+        for side, places in zip(corner, (rows, columns), strict=True):
+            np.minimum.at(side, found, places)
+        for top, left in corner[:, counts >= _NAMED_FROM].T.tolist():
+            _write(draw, (left * factor, max(0, top * factor - size - 3)), class_names[k], size)
 
 
 def _write(draw: ImageDraw, place: Pair, text: str, size: int) -> None:
