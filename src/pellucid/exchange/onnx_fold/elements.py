@@ -1,0 +1,120 @@
+"""Operators on each element by itself, or on those of several inputs at one place."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from pellucid.errors import PellucidError
+from pellucid.exchange.onnx_file import TYPES
+from pellucid.exchange.onnx_fold.call import Call, Folded, checked_axis, room_for, wide
+from pellucid.layers.smooth import GELU, SELU_ALPHA, SELU_SCALE, log_softmax, softmax, softplus
+from pellucid.ops.arrays import Array
+from pellucid.ops.numpy_ops.activation import sigmoid
+
+
+def _pointwise(function: Callable[[Array, Call], Any]) -> Callable[[Call], Array]:
+    """An operator on each element of one input."""
+
+    def fold(call: Call) -> Array:
+        x = wide(call[0])
+        return np.asarray(function(x, call)).astype(call[0].dtype)
+
+    return fold
+
+
+def _wrapping(function: Callable[[Array, Array], Any]) -> Callable[[Call], Array]:
+    """An operator of two or more inputs that are broadcast; whole numbers wrap around."""
+
+    def fold(call: Call) -> Array:
+        total = wide(call[0])
+        for i in range(1, len(call.inputs)):
+            other = wide(call[i])
+            room_for(np.broadcast_shapes(total.shape, other.shape))
+            total = np.asarray(function(total, other))
+        return total.astype(call[0].dtype)
+
+    return fold
+
+
+def _divided(a: Array, b: Array) -> Any:
+    """Quotients, those of whole numbers cut off towards 0."""
+    if a.dtype.kind == "f":
+        return a / b
+    if not np.all(b):
+        raise PellucidError("a whole number divided by 0")
+    quotient = np.abs(a) // np.abs(b) if a.dtype.kind == "i" else a // b
+    return quotient * np.sign(a) * np.sign(b) if a.dtype.kind == "i" else quotient
+
+
+def _clip(call: Call) -> Array:
+    x = call[0]
+    low = call.get("min") if call.opset < 11 else call.maybe(1)
+    high = call.get("max") if call.opset < 11 else call.maybe(2)
+    y = x if low is None else np.maximum(x, np.asarray(low, x.dtype))
+    return y if high is None else np.minimum(y, np.asarray(high, x.dtype))
+
+
+def _prelu(call: Call) -> Array:
+    x = wide(call[0])
+    return np.where(x < 0, x * wide(call[1]), x).astype(call[0].dtype)
+
+
+def _softmax(function: Callable[[Array, Any], Array]) -> Callable[[Call], Array]:
+    def fold(call: Call) -> Array:
+        x = wide(call[0])
+        axis = checked_axis(call.get("axis", 1 if call.opset < 13 else -1), x.ndim)
+        axes = tuple(range(axis, x.ndim)) if call.opset < 13 else axis
+        return function(x, axes).astype(call[0].dtype) if x.size else x
+
+    return fold
+
+
+def _cast(call: Call) -> Array:
+    dtype = TYPES.get(call.get("to"))
+    if dtype is None:
+        raise PellucidError(f"to type {call.get('to')}")
+    with np.errstate(invalid="ignore", over="ignore"):
+        return call[0].astype(dtype)
+
+
+def _hard_sigmoid(x: Array, alpha: float, beta: float) -> Array:
+    y: Array = np.clip(x.dtype.type(alpha) * x + x.dtype.type(beta), 0, 1)
+    return y
+
+
+def _selu(x: Array, call: Call) -> Array:
+    alpha, gamma = call.get("alpha", SELU_ALPHA), call.get("gamma", SELU_SCALE)
+    y: Array = gamma * np.where(x > 0, x, alpha * np.expm1(np.minimum(x, 0)))
+    return y
+
+
+FOLDS: dict[str, Callable[[Call], Folded]] = {
+    "Add": _wrapping(np.add),
+    "Cast": _cast,
+    "Clip": _clip,
+    "Div": _wrapping(_divided),
+    "Elu": _pointwise(lambda x, c: np.where(x > 0, x, c.get("alpha", 1.0) * np.expm1(np.minimum(x, 0)))),
+    "Floor": _pointwise(lambda x, c: np.floor(x)),
+    "Gelu": _pointwise(lambda x, c: GELU(tanh=c.get("approximate", "none") == "tanh").value(x)),
+    "HardSigmoid": _pointwise(lambda x, c: _hard_sigmoid(x, c.get("alpha", 0.2), c.get("beta", 0.5))),
+    "HardSwish": _pointwise(lambda x, c: x * _hard_sigmoid(x, 1 / 6, 0.5)),
+    "LeakyRelu": _pointwise(lambda x, c: np.where(x < 0, x * x.dtype.type(c.get("alpha", 0.01)), x)),
+    "LogSoftmax": _softmax(log_softmax),
+    "Max": _wrapping(np.maximum),
+    "Min": _wrapping(np.minimum),
+    "Mish": _pointwise(lambda x, c: x * np.tanh(softplus(x))),
+    "Mul": _wrapping(np.multiply),
+    "Neg": _pointwise(lambda x, c: -x),
+    "PRelu": _prelu,
+    "Relu": _pointwise(lambda x, c: np.maximum(x, 0)),
+    "Selu": _pointwise(_selu),
+    "Sigmoid": _pointwise(lambda x, c: sigmoid(x)),
+    "Softmax": _softmax(softmax),
+    "Softplus": _pointwise(lambda x, c: softplus(x)),
+    "Sub": _wrapping(np.subtract),
+    "Sum": _wrapping(np.add),
+    "Tanh": _pointwise(lambda x, c: np.tanh(x)),
+}

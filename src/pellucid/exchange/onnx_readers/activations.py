@@ -1,0 +1,122 @@
+"""Functions of each element by itself, and softmax."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+
+from pellucid.exchange.onnx_readers.broadcast import aligned
+from pellucid.exchange.onnx_readers.weights import Reader, floats, short
+from pellucid.exchange.onnx_reading import At, RefusedError, Unknown
+from pellucid.layers import (
+    ELU,
+    GELU,
+    SELU,
+    Clip,
+    Dropout,
+    HardSigmoid,
+    HardSwish,
+    Identity,
+    Layer,
+    LeakyReLU,
+    LogSoftmax,
+    Mish,
+    PReLU,
+    ReLU,
+    ReLU6,
+    Reshape,
+    Sigmoid,
+    Softmax,
+    Softplus,
+    Tanh,
+)
+
+
+def bounded(at: At, x: Unknown, low: float, high: float) -> None:
+    """Clip, by the name that people know it by."""
+    if (low, high) == (0, 6):
+        at.give(at.emit(ReLU6(), x))
+    elif (low, high) == (0, math.inf):
+        at.give(at.emit(ReLU(), x))
+    elif (low, high) == (-math.inf, math.inf):
+        at.give(x)
+    elif low < high:
+        at.give(at.emit(Clip(low, high), x))
+    else:
+        raise RefusedError(f"bounds {low:g} and {high:g}")
+
+
+def _clip(at: At) -> None:
+    x = at.unknown()
+    if at.opset < 11:
+        low, high = at.get("min"), at.get("max")
+    else:
+        low, high = (None if (v := at.known(i)) is None else float(v.array.reshape(())) for i in (1, 2))
+    limit = float(np.finfo(np.float32).max)
+    low = -math.inf if low is None or low <= -limit else float(low)
+    high = math.inf if high is None or high >= limit else float(high)
+    bounded(at, x, low, high)
+
+
+def _simple(make: Callable[[At], Layer]) -> Reader:
+    """An operator of one input that is one layer."""
+
+    def read(at: At) -> None:
+        at.give(at.emit(make(at), at.unknown()))
+
+    return read
+
+
+def _prelu(at: At) -> None:
+    x, slopes = at.unknown(), at.needed(1)
+    array = floats(aligned(at, slopes, len(x.shape)))
+    at.give(at.emit(PReLU(array.shape), x, weights={"weight": array}))
+
+
+def _softmax(layer: Callable[[int], Layer]) -> Reader:
+    def read(at: At) -> None:
+        x = at.unknown()
+        rank = len(x.shape) + 1
+        axis = at.sample_axis(at.get("axis", 1 if at.opset < 13 else -1), rank)
+        if at.opset >= 13 or math.prod(x.shape[axis:]) == x.shape[axis]:
+            at.give(at.emit(layer(axis), x))
+            return
+        flat = at.emit(Reshape(*x.shape[:axis], math.prod(x.shape[axis:])), x)
+        at.give(at.emit(Reshape(*x.shape), at.emit(layer(axis), flat)))
+
+    return read
+
+
+def _dropout(at: At) -> None:
+    x = at.unknown()
+    if at.wants(1):
+        raise RefusedError("what was kept as a second output")
+    training = at.known(2)
+    if training is not None and bool(training.array.reshape(-1)[0]):
+        raise RefusedError("that drops in inference too")
+    ratio = at.known(1) if at.opset >= 12 else None
+    rate = at.get("ratio", 0.5) if at.opset < 12 else 0.5 if ratio is None else float(ratio.array.reshape(()))
+    at.give(at.emit(Dropout(short(rate)), x))
+
+
+READERS: dict[str, Reader] = {
+    "Clip": _clip,
+    "Dropout": _dropout,
+    "Elu": _simple(lambda at: ELU(short(at.get("alpha", 1.0)))),
+    "Gelu": _simple(lambda at: GELU(tanh=at.get("approximate", "none") == "tanh")),
+    "HardSigmoid": _simple(lambda at: HardSigmoid(short(at.get("alpha", 0.2)), short(at.get("beta", 0.5)))),
+    "HardSwish": _simple(lambda at: HardSwish()),
+    "Identity": _simple(lambda at: Identity()),
+    "LeakyRelu": _simple(lambda at: LeakyReLU(short(at.get("alpha", 0.01)))),
+    "LogSoftmax": _softmax(LogSoftmax),
+    "Mish": _simple(lambda at: Mish()),
+    "PRelu": _prelu,
+    "Relu": _simple(lambda at: ReLU()),
+    "Selu": _simple(lambda at: SELU(*(at.get(key) for key in ("alpha", "gamma") if at.get(key) is not None))),
+    "Sigmoid": _simple(lambda at: Sigmoid()),
+    "Softmax": _softmax(Softmax),
+    "Softplus": _simple(lambda at: Softplus()),
+    "Tanh": _simple(lambda at: Tanh()),
+}

@@ -1,0 +1,162 @@
+"""Sums, products and extremes of values, and of values with constants."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+
+from pellucid.exchange.onnx_readers.activations import bounded
+from pellucid.exchange.onnx_readers.broadcast import aligned, joined, learns
+from pellucid.exchange.onnx_readers.weights import Reader, floats, vector
+from pellucid.exchange.onnx_reading import At, Known, Unknown
+from pellucid.layers import (
+    Add,
+    Conv2d,
+    ConvTranspose2d,
+    Divide,
+    Expand,
+    HardSigmoid,
+    HardSwish,
+    Linear,
+    Maximum,
+    Minimum,
+    Multiply,
+    Scale,
+    Shift,
+    Sigmoid,
+    SiLU,
+    Subtract,
+)
+from pellucid.layers.joins import Join
+from pellucid.ops.arrays import Array
+
+AFFINE = (Conv2d, ConvTranspose2d, Linear)
+
+
+def _add(at: At) -> None:
+    values = [at.value(place) for place in range(len(at.node.inputs))]
+    known = [place for place, value in enumerate(values) if isinstance(value, Known)]
+    if len(values) == 2 and len(known) == 1:
+        offset, x = at.needed(known[0]), at.unknown(1 - known[0])
+        if not _absorbed(at, x, offset):
+            _shifted(at, x, offset, 1.0)
+        return
+    joined(Add, pixelwise=True)(at)
+
+
+def _absorbed(at: At, x: Unknown, offset: Known) -> bool:
+    """Whether an addition is the bias of the layer before it, which has none."""
+    layer = at.layer_of(x)
+    if not isinstance(layer, AFFINE) or layer.bias_wanted or not at.reading.only_reader(x):
+        return False
+    channels = x.shape[0]
+    array = aligned(at, offset, len(x.shape))
+    if array.shape not in {x.shape[:1] if len(x.shape) == 1 else (), (channels, *(1 for _ in x.shape[1:]))}:
+        return False
+    arguments, options = layer.made_with
+    layer.bias_wanted, layer.made_with = True, (arguments, options | {"bias": True})
+    at.weigh(f"{x.name}.bias", vector(offset, channels))
+    at.give(x)
+    return True
+
+
+def _number_layer(at: At, layer: type[Scale] | type[Shift], x: Unknown, values: Known, array: Array) -> Unknown:
+    """x with numbers of the file's own; right behind the network's input they normalise it, and don't learn."""
+    array = floats(array)
+    shape = np.broadcast_shapes(x.shape, array.shape)
+    seen = x if shape == x.shape else at.emit(Expand(*shape), x)
+    before = at.layer_of(x)
+    first = before is None or (isinstance(before, Scale | Shift) and not before.trained)
+    key = "weight" if layer is Scale else "bias"
+    made = layer(array.shape, trained=learns(at, values) and not first)
+    return at.emit(
+        made, seen, weights={key: Known(array, values.source if array is values.array else "", values.learnt)}
+    )
+
+
+def _shifted(at: At, x: Unknown, offset: Known, sign: float) -> None:
+    array = floats(aligned(at, offset, len(x.shape)))
+    at.give(_number_layer(at, Shift, x, offset, array if sign > 0 else -array))
+
+
+def _negative(at: At, x: Unknown) -> Unknown:
+    return at.emit(Scale((), trained=False), x, weights={"weight": np.asarray(-1.0, np.float32)})
+
+
+def _sub(at: At) -> None:
+    first, second = at.value(0), at.value(1)
+    if isinstance(second, Known):
+        _shifted(at, at.unknown(0), at.needed(1), -1.0)
+    elif isinstance(first, Known):
+        _shifted(at, _negative(at, at.unknown(1)), at.needed(0), 1.0)
+    else:
+        joined(Subtract)(at)
+
+
+def _mul(at: At) -> None:
+    values = [at.value(place) for place in range(2)]
+    known = [place for place, value in enumerate(values) if isinstance(value, Known)]
+    if len(known) == 1:
+        x = at.unknown(1 - known[0])
+        factor = at.needed(known[0])
+        at.give(_number_layer(at, Scale, x, factor, aligned(at, factor, len(x.shape))))
+        return
+    for place in (0, 1):
+        gate, x = at.unknown(place), at.unknown(1 - place)
+        made = _gated(at, gate, x)
+        if made is not None:
+            at.give(made)
+            return
+    joined(Multiply, pixelwise=True)(at)
+
+
+def _gated(at: At, gate: Unknown, x: Unknown) -> Unknown | None:
+    """SiLU or HardSwish, where the gate is x's own sigmoid, which nobody else sees."""
+    layer, node = at.layer_of(gate), at.reading.nodes.get(gate.name)
+    if node is None or node.inputs != (x.name,) or not at.reading.only_reader(gate):
+        return None
+    hard = isinstance(layer, HardSigmoid) and abs(layer.alpha - 1 / 6) < 1e-6 and layer.beta == 0.5
+    if not (type(layer) is Sigmoid or hard):
+        return None
+    at.reading.drop(gate)
+    return at.emit(HardSwish() if hard else SiLU(), x)
+
+
+def _div(at: At) -> None:
+    if isinstance(at.value(1), Known):
+        x, divisor = at.unknown(0), at.needed(1)
+        array = floats(aligned(at, divisor, len(x.shape)))
+        with np.errstate(divide="ignore"):
+            at.give(_number_layer(at, Scale, x, divisor, (1 / array.astype(np.float64)).astype(array.dtype)))
+        return
+    joined(Divide)(at)
+
+
+def _extreme(layer: Callable[[], Join], largest: bool) -> Reader:
+    """Max or Min; with one number it is a bound."""
+
+    def read(at: At) -> None:
+        values = [at.value(place) for place in range(len(at.node.inputs))]
+        bounds = [value.array for value in values if isinstance(value, Known) and value.array.size == 1]
+        if len(values) == 2 and len(bounds) == 1:
+            x = at.unknown(next(i for i, value in enumerate(values) if isinstance(value, Unknown)))
+            bound = float(bounds[0].reshape(()))
+            bounded(at, x, bound if largest else -math.inf, math.inf if largest else bound)
+            return
+        joined(layer)(at)
+
+    return read
+
+
+READERS: dict[str, Reader] = {
+    "Add": _add,
+    "Div": _div,
+    "Max": _extreme(Maximum, largest=True),
+    "Min": _extreme(Minimum, largest=False),
+    "Mul": _mul,
+    "Neg": lambda at: at.give(_negative(at, at.unknown())),
+    "Sub": _sub,
+    "Sum": _add,
+}
