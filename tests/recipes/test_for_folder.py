@@ -51,6 +51,16 @@ def test_what_is_found_is_said(tmp_path: Path) -> None:
     assert lines[1] == "2 classes: ant 10, bee 11"
 
 
+def test_labels_beside_folders_of_classes_are_said_not_to_be_read(tmp_path: Path) -> None:
+    folder_of(tmp_path)
+    (tmp_path / "about.csv").write_text("who,when\nme,today\n")
+    assert len(survey(tmp_path).lines()) == 2
+    (tmp_path / "about.csv").write_text("path,labels\nant/1.PNG,red|round\nbee/2.PNG,\n")
+    line = survey(tmp_path).lines()[-1]
+    assert line.startswith("the folders are the classes, ") and line.endswith("about.csv")
+    assert survey(tmp_path / "about.csv").kind == "labels"
+
+
 def test_classes_of_few_pictures_are_named(tmp_path: Path) -> None:
     folder_of(tmp_path)
     write(tmp_path / "cat" / "0.png")

@@ -13,7 +13,7 @@ import numpy as np
 from pellucid.data.boxed import has_boxes
 from pellucid.data.formats.folders import PARTS, class_files, has_class_folders
 from pellucid.data.formats.idx_sets import find_idx_set
-from pellucid.data.formats.labelled import read_lines
+from pellucid.data.formats.labelled import label_files, read_lines
 from pellucid.data.formats.mask_folders import is_mask_folders
 from pellucid.data.formats.voc import is_voc
 from pellucid.data.layouts import BESIDE_THEM, listing
@@ -36,7 +36,8 @@ class Survey:
 
     kind: what is known of each image: its class, several labels, a mask or boxes. counts: images of each class by
     part; one class "" where nothing was counted. parts: number of images in each. sizes: ((H, W), number of images
-    looked at of that size), the most frequent first. colour: whether any of them has colours.
+    looked at of that size), the most frequent first. colour: whether any of them has colours. unread: files of labels
+    beside folders of classes, which are not what is learnt.
     """
 
     folder: Path
@@ -45,6 +46,7 @@ class Survey:
     parts: dict[str, int]
     sizes: tuple[tuple[Pair, int], ...]
     colour: bool
+    unread: tuple[Path, ...] = ()
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -71,7 +73,10 @@ class Survey:
             + (f" ({parts})" if len(self.counts) > 1 else "")
             + f", {shade}, {self._sizes()}"
         ]
-        return lines + (self._classes() if self.kind in {"classes", "labels"} else [])
+        lines += self._classes() if self.kind in {"classes", "labels"} else []
+        return lines + [
+            f"the folders are the classes, {path} is not read: pellucid train {path}" for path in self.unread
+        ]
 
     def _sizes(self) -> str:
         (H, W), _ = self.sizes[0]
@@ -120,7 +125,8 @@ def survey(folder: Path) -> Survey:
         for part in PARTS
         if part in listed
     }
-    return _surveyed(folder, "classes", counts, [path for files in listed.values() for path, _ in files])
+    found = _surveyed(folder, "classes", counts, [path for files in listed.values() for path, _ in files])
+    return replace(found, unread=tuple(path for path in label_files(folder).values() if _says_labels(path)))
 
 
 def _labelled(source: Path) -> Survey:
@@ -139,6 +145,14 @@ def _labelled(source: Path) -> Survey:
     sizes = Counter(line.part or "train" for line in lines)
     found = _surveyed(source, kind, counts, [line.file for line in lines])
     return replace(found, parts={part: sizes[part] for part in parts})
+
+
+def _says_labels(path: Path) -> bool:
+    """Whether a CSV file says what is on pictures beside it."""
+    try:
+        return bool(read_lines(path)[0])
+    except PellucidError:
+        return False
 
 
 def _has_masks(folder: Path) -> bool:
