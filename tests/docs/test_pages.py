@@ -1,6 +1,7 @@
 """Every block of code on every page: Python runs and prints what is said, commands are those that there are."""
 
 import contextlib
+import importlib.util
 import io
 import re
 import shlex
@@ -55,6 +56,50 @@ def write_resnet18(file: Path) -> None:
     from pellucid.zoo import create
 
     write_torch(file, torch_names(Network(create("resnet18", 1000), (3, 224, 224))))
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_the_walk_from_pytorch_to_a_chip(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("onnxruntime")
+    monkeypatch.chdir(tmp_path)
+    walk = (ROOT / "docs" / "exchange.md").read_text().partition("### A walk")[2].partition("\n### ")[0]
+    before, after = re.findall(r"```py\n(.*?)```", walk, re.DOTALL)
+    write_photographs(tmp_path / "photos")
+    if importlib.util.find_spec("torch") and importlib.util.find_spec("onnxscript"):
+        exec(before, {})
+    else:
+        write_their_network(tmp_path / "theirs.onnx")
+    for line in re.search(r"```\n(pellucid .*?)```", walk, re.DOTALL)[1].splitlines():  # type: ignore[index]
+        short = ["--set", "training.epochs=4"] if line.startswith("pellucid train") else []
+        assert main([*shlex.split(line)[1:], *short]) == 0, line
+    assert {"network.h", "network.c", "Makefile"} <= {file.name for file in (tmp_path / "c").iterdir()}
+    capsys.readouterr()
+    exec(after, {})
+    assert capsys.readouterr().out == "True\n"
+
+
+def write_photographs(folder: Path) -> None:
+    """Two classes that differ by their colour."""
+    draw = np.random.default_rng(0)
+    for label, name in enumerate(("blue", "red")):
+        (folder / name).mkdir(parents=True)
+        for number in range(30):
+            pixels = draw.integers(0, 120, (32, 32, 3)).astype(np.uint8)
+            pixels[..., 2 - 2 * label] += 100
+            Image.fromarray(pixels).save(folder / name / f"{number}.png")
+
+
+def write_their_network(file: Path) -> None:
+    """What the page lets PyTorch write, where there is none."""
+    from pellucid.exchange.onnx_export import save_onnx
+    from pellucid.graph import Sequential
+    from pellucid.layers import BatchNorm2d, Conv2d, GlobalAvgPool2d, Linear, ReLU
+    from pellucid.network import Network
+
+    blocks = [part for K in (16, 32, 64) for part in (Conv2d(K, 3, stride=2, padding=1), BatchNorm2d(), ReLU())]
+    save_onnx(file, Network(Sequential(*blocks, GlobalAvgPool2d(), Linear(10)), (3, 32, 32)))
 
 
 def commands(page: Path) -> Iterator[str]:

@@ -5,7 +5,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from benchmarks.torch_twin import torch_twin
 
+from exchange.onnx_networks import images, zoo_network
+from pellucid import ops
 from pellucid.exchange.onnx_file import parse_onnx
 from pellucid.exchange.onnx_import import to_network
 
@@ -62,25 +65,41 @@ class Flattened(torch.nn.Module):  # type: ignore[name-defined,misc]
         return torch.log_softmax(self.f(x.view(x.size(0), -1)), 1)
 
 
+def exported(module: Any, x: Any, dynamo: bool) -> bytes:
+    if dynamo:
+        shapes = ({0: torch.export.Dim("n", min=2)},)
+        written = torch.onnx.export(module, (x,), dynamo=True, dynamic_shapes=shapes, verbose=False)
+        return bytes(written.model_proto.SerializeToString())
+    stream = io.BytesIO()
+    torch.onnx.export(module, (x,), stream, dynamo=False, input_names=["x"], dynamic_axes={"x": {0: "n"}})
+    return stream.getvalue()
+
+
+def compare(module: Any, x: Any, dynamo: bool) -> None:
+    network = to_network(parse_onnx(exported(module, x, dynamo), "torch.onnx")).network
+    reference = module(x).detach().numpy()
+    with ops.use_backend("numpy"):
+        y = network.forward(x.numpy())
+    assert np.abs(y - reference).max() < 1e-5 * np.abs(reference).max()
+
+
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("dynamo", [False, True], ids=["legacy", "dynamo"])
 @pytest.mark.parametrize("kind", [Classifier, Segmenter, Flattened])
 def test_what_torch_writes(kind: Any, dynamo: bool) -> None:
     torch.manual_seed(0)
-    module, x = kind().eval(), torch.randn(2, 3, 32, 32)
+    module = kind().eval()
     for part in module.modules():
         if isinstance(part, torch.nn.BatchNorm2d):
             part.running_mean.normal_()
             part.running_var.uniform_(0.5, 2)
-    if dynamo:
-        shapes = ({0: torch.export.Dim("n", min=2)},)
-        written = torch.onnx.export(module, (x,), dynamo=True, dynamic_shapes=shapes, verbose=False)
-        content = written.model_proto.SerializeToString()
-    else:
-        stream = io.BytesIO()
-        torch.onnx.export(module, (x,), stream, dynamo=False, input_names=["x"], dynamic_axes={"x": {0: "n"}})
-        content = stream.getvalue()
-    network = to_network(parse_onnx(content, "torch.onnx")).network
-    reference = module(x).detach().numpy()
-    y = network.forward(x.numpy())
-    assert np.abs(y - reference).max() < 1e-5 * np.abs(reference).max()
+    compare(module, torch.randn(2, 3, 32, 32), dynamo)
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("dynamo", [False, True], ids=["legacy", "dynamo"])
+@pytest.mark.parametrize("name", ["detector-small", "fcn-small", "mobilenet-v1", "resnet8", "squeezenet", "unet"])
+def test_what_torch_writes_of_the_zoo(name: str, dynamo: bool) -> None:
+    """These of it; all others too, but where maps of odd sizes are grown, which the old exporter gets wrong."""
+    network = zoo_network(name)
+    compare(torch_twin(network).eval(), torch.from_numpy(images(network)), dynamo)
