@@ -38,6 +38,7 @@ def test_the_code_on_the_page_runs_and_prints_what_it_says(
     monkeypatch.chdir(tmp_path)
     if page.name == "exchange.md":
         write_resnet18(tmp_path / "resnet18.pth")
+        write_their_network(tmp_path / "model.onnx")
     scope: dict[str, object] = {"__name__": "page"}
     for code, output in PYTHON.findall(page.read_text()):
         printed = io.StringIO()

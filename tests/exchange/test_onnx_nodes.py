@@ -131,7 +131,7 @@ PASSED = 200
 
 
 def test_the_page_lists_the_operators() -> None:
-    page = (Path(__file__).parents[2] / "docs" / "exchange.md").read_text()
+    page = (Path(__file__).parents[2] / "docs/exchange.md").read_text()
     rows = [line.strip("| ").split(" | ") for line in page.partition("| operator | layers |")[2].splitlines()[2:]]
     listed = dict(row for row in rows if len(row) == 2)
     assert set(listed) == {*FOLDS, *READERS}
