@@ -416,11 +416,10 @@ function overlay(heat, [h, w], signed) {
 
 // ---- explanations ----
 
-const camLayer = () => [...model.nodes].reverse().find(({ name, op, shape }) => shape.length === 3 && shape[1] > 1 && op !== "edges" && op !== "crop" && !model.outputs.includes(name));
 function labelNow() { return state.label ?? topOf(state.values[output]); }
 function drawCam() {
   if (!state.values || model.task !== "classify") return;
-  const node = camLayer(), k = labelNow(), seed = new Float32Array(outputShape[0]);
+  const node = camLayer(model), k = labelNow(), seed = new Float32Array(outputShape[0]);
   if (!node) return;
   seed[k] = 1;
   const cam = gradCam(state.values[node.name], network.backward(state.values, output, seed)[node.name], node.shape);

@@ -69,6 +69,17 @@ function seen(node, [r0, r1, c0, c1], shape) {
   return [r0 * down - top, r1 * down - top + reach[0], c0 * across - left, c1 * across - left + reach[1]];
 }
 
+const ACTIVATIONS = new Set(["relu", "leaky", "clip", "silu", "sigmoid", "tanh", "add"]);
+
+/** The node whose maps Grad-CAM weighs: of the maps with the fewest places, but more than one, the last that an activation
+    or an addition gives, or the last where none does. Undefined where there are no maps. */
+function camLayer({ nodes, outputs }) {
+  const maps = nodes.filter(({ name, shape }) => shape.length === 3 && shape[1] * shape[2] > 1 && !outputs.includes(name));
+  const fewest = Math.min(...maps.map(({ shape }) => shape[1] * shape[2]));
+  const coarsest = maps.filter(({ shape }) => shape[1] * shape[2] === fewest).reverse();
+  return coarsest.find(({ op }) => ACTIVATIONS.has(op)) ?? coarsest[0];
+}
+
 /** The class activation map of Grad-CAM: (H, W) of a layer, from 0 on. gradient: of the class's logit for its maps. */
 function gradCam(maps, gradient, [C, H, W]) {
   const cam = new Float32Array(H * W), n = H * W;
