@@ -151,9 +151,9 @@ def test_shapes_that_do_not_fit_are_refused() -> None:
         Plan(network, (1, 3, 2, 2))
     with pytest.raises(PellucidError, match="images"):
         Plan(network, (1, 3))
-    with pytest.raises(PellucidError, match="plan: expected a float32 network, a batch with content"):
+    with pytest.raises(PellucidError, match="plan: expected a network of 32 or 16 bits, a batch with content"):
         Plan(network, (0, 3, 8, 8))
-    with pytest.raises(PellucidError, match="plan: expected a float32 network"):
+    with pytest.raises(PellucidError, match="plan: expected a network of 32 or 16 bits"):
         Plan(network.astype(np.float64), (1, 3, 8, 8))
     plan = Plan(network, (2, 3, 8, 8))
     with pytest.raises(PellucidError, match=r"plan: expected float32 \(2, 3, 8, 8\), got float64 \(2, 3, 8, 8\)"):

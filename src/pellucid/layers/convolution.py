@@ -219,7 +219,7 @@ class ConvTranspose2d(Convolution):
         if context.keep:
             self.x = x
         size = self._spread((x.shape[2], x.shape[3]))
-        y = ops.conv2d_input_gradient(x, self.built_weight.value, size, self.geometry)
+        y = ops.conv2d_input_gradient(x, self._weights_for(x), size, self.geometry)
         if self.bias is not None:
             ops.add_bias(y, self.bias.value)
         return y
@@ -235,7 +235,12 @@ class ConvTranspose2d(Convolution):
                 if db.shape != (self.channels,):
                     raise self.error(f"room for a gradient of shape {(self.channels,)}", db.shape)
                 db[...] = ops.channel_sum(dy)
-        return ops.conv2d(dy, weight.value, None, self.geometry)
+        return ops.conv2d(dy, self._weights_for(dy), None, self.geometry)
+
+    def _weights_for(self, images: Array) -> Array:
+        """The weights in the images' type: frozen ones are kept in float32 where the others have 16 bits."""
+        weights = self.built_weight.value
+        return weights if weights.dtype == images.dtype else ops.narrow(weights, images.dtype)
 
     @property
     def window(self) -> Window:

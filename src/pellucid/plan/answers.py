@@ -21,9 +21,10 @@ from pellucid.errors import PellucidError
 from pellucid.graph import Executor, fuse
 from pellucid.network import Network
 from pellucid.ops.arrays import Array, Shape
+from pellucid.ops.half import is_half
 from pellucid.plan.folded import Folded
 from pellucid.plan.integer_network import AnyNetwork
-from pellucid.plan.plan import Memory, Plan
+from pellucid.plan.plan import Memory, Plan, narrowed, widened
 
 MOST = 16
 """Plans kept for a network. They share its packed weights and one block of memory: each by itself is small."""
@@ -34,13 +35,14 @@ CHUNK = 1 << 13  # numbers that are weighed together
 class Answers:
     """A network's outputs for batches of any shape, in inference; a list where it has several.
 
-    name: of a layer in it whose output is wanted instead of the network's. Of a network in 16 bits, or on a backend
-    with arrays of its own, the layers answer; in float64, or without compiled steps, the folded layers do.
+    name: of a layer in it whose output is wanted instead of the network's. On a backend with arrays of its own the
+    layers answer; in float64, or without compiled steps, the folded layers do, a network in 16 bits widened once.
     """
 
     def __init__(self, network: Network, name: str | None = None) -> None:
         self._network = weakref.ref(network)  # it may be forgotten while its plans are known
-        self.nodes = network.nodes if name is None else network.nodes.leading_to(_value(network, name))
+        self._value = None if name is None else _value(network, name)
+        self.nodes = network.nodes if self._value is None else network.nodes.leading_to(self._value)
         self._lock = threading.RLock()
         self._memory = Memory()
         self._plans: OrderedDict[tuple[Shape, int], Plan] = OrderedDict()
@@ -60,7 +62,7 @@ class Answers:
     def refresh(self) -> None:
         """Forget all plans if the network's weights have changed since they were made."""
         network = self.network
-        if network.dtype not in (np.float32, np.float64) or not isinstance(network.vector, np.ndarray):
+        if not isinstance(network.vector, np.ndarray):
             return
         with self._lock:
             now = fingerprint(network.vector) + fingerprint(network.statistics)
@@ -77,12 +79,12 @@ class Answers:
         network = self.network
         if not self._seen or x.dtype != network.dtype or x.ndim != len(network.input_shape) + 1 or x.size == 0:
             return self._layers(network, x)
-        if network.dtype == np.float32 and ops.steps() is not None:
+        if network.dtype != np.float64 and ops.steps() is not None:
             return self._plan(x.shape)(ops.array(x))
         with self._lock:
             if self._executor is None:
                 self._executor = Executor(fuse(self._folding().nodes, network.input_shape))
-        return self._executor.forward(ops.array(x))
+        return narrowed(self._executor.forward(widened(ops.array(x))), x.dtype)
 
     def _layers(self, network: Network, x: Array) -> Any:
         if self.nodes is network.nodes:
@@ -91,7 +93,7 @@ class Answers:
 
     def _folding(self) -> Folded:
         if self._folded is None:
-            self._folded = Folded(self.nodes, self.network.dtype)
+            self._folded = Folded(self.network, self._value)
         return self._folded
 
     def _plan(self, shape: Shape) -> Plan:
@@ -139,9 +141,11 @@ def fingerprint(values: Array) -> bytes:
     The sum of all bits changes with any single number, the weighed sums with the order of the numbers.
     """
     whole = len(values) // CHUNK * CHUNK
+    words = {2: np.uint16, 4: np.uint32, 8: np.uint64}[values.itemsize]
+    bits = values.view(words).sum(dtype=np.uint64)
+    values = ops.widen(values) if is_half(values.dtype) else values
     weights = np.random.default_rng(0).standard_normal(CHUNK).astype(values.dtype)
     with np.errstate(all="ignore"):
         sums = values[:whole].reshape(-1, CHUNK) @ weights
         rest = values[whole:] @ weights[: len(values) - whole]
-    bits = values.view(np.uint32 if values.itemsize == 4 else np.uint64).sum(dtype=np.uint64)
     return hashlib.blake2b(sums.tobytes() + rest.tobytes() + bits.tobytes(), digest_size=16).digest()

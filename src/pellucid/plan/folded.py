@@ -5,26 +5,31 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from pellucid import ops
 from pellucid.graph.fold import fold, norm_factors
-from pellucid.graph.node import Node, Nodes
+from pellucid.graph.node import Node
 from pellucid.graph.rewrite import rewrite
 from pellucid.layers import BatchNorm2d, Conv2d, Dropout, Identity, Linear
 from pellucid.layers.base import Layer
+from pellucid.network import Network
 from pellucid.ops.arrays import Array, Shape
+from pellucid.ops.half import is_half
 
 
 class Folded:
     """The nodes of a network that only has to answer, and its weights as they are at this moment.
 
-    nodes: without norms that can be folded, and without what does nothing at inference; with weights of type `dtype`.
+    network: its nodes, or those of them that lead to `value`, are here without norms that can be folded, and without
+    what does nothing at inference; with float64 weights if it has them, else float32, those of 16 bits widened.
     Weights are read when they are first packed: from then on, what happens to the network's own changes nothing.
     """
 
-    def __init__(self, nodes: Nodes, dtype: npt.DTypeLike = np.float32) -> None:
-        self.nodes = fold(rewrite(nodes, _answering), dtype)
+    def __init__(self, network: Network, value: str | None = None) -> None:
+        self.form = network.dtype.name
+        wide = network.astype(np.float32) if is_half(network.dtype) else network
+        nodes = wide.nodes if value is None else wide.nodes.leading_to(value)
+        self.nodes = fold(rewrite(nodes, _answering), wide.dtype)
         self._packed: dict[tuple[str, Shape], Any] = {}
 
     def weights(self, node: Node, seen: Shape = ()) -> Any:
@@ -34,7 +39,7 @@ class Folded:
         """
         key = (node.name, seen)
         if key not in self._packed:
-            self._packed[key] = ops.steps().Weights(*self._values(node.layer, seen))
+            self._packed[key] = ops.steps().Weights(*self._values(node.layer, seen), self.form)
         return self._packed[key]
 
     def _values(self, layer: Layer, seen: Shape) -> tuple[Array, Array | None]:

@@ -6,6 +6,9 @@
 Norms are folded into their neighbours, activations and sums into the convolutions before them, weights are packed or
 transformed once, every value has its place in one block. Steps that kernels do run one after the other in one call
 into compiled code; layers that none does are called between.
+
+A network in 16 bits is widened once: values between steps are float32, what comes in is widened, what goes out rounded.
+In bfloat16 products are computed as such where the processor can (`ops.steps()`); all sums are float32.
 """
 
 from __future__ import annotations
@@ -26,6 +29,7 @@ from pellucid.layers import INFERENCE
 from pellucid.network import Network
 from pellucid.ops import memory
 from pellucid.ops.arrays import Array, Shape
+from pellucid.ops.half import is_half
 from pellucid.plan.folded import Folded
 from pellucid.plan.lines import in_lines
 from pellucid.plan.operations import Operation, Operations, operations
@@ -33,6 +37,7 @@ from pellucid.plan.placing import Block, place
 from pellucid.plan.prepare import lines_suit, pools_too, prepare
 
 FLOAT = 4
+FEW = 1 << 13  # numbers that NumPy converts while a kernel is called
 MOVING = -(1 << 62)  # stands for the address of the input; those of the outputs follow it
 
 
@@ -73,7 +78,8 @@ class PlanStep:
 class Plan:
     """A network's answer to a batch of one shape.
 
-    network: of float32, on a backend with steps (`ops.steps()`). shape: the batch, (N, C, H, W) or (N, F), not empty.
+    network: of float32 or 16 bits, on a backend with steps (`ops.steps()`). shape: the batch, (N, C, H, W) or (N, F),
+    not empty; it comes in the network's type, and so does the answer go out.
     folded, block: shared with other plans of the network; its own unless given. Calls from several threads at once
     are done one after the other. Weights are those that the network had when the plan was made.
     Raises PellucidError, naming the layer, where the network doesn't take such a batch.
@@ -82,14 +88,15 @@ class Plan:
     def __init__(
         self, network: Network, shape: Shape, *, folded: Folded | None = None, block: Memory | None = None
     ) -> None:
-        if ops.steps() is None or network.dtype != np.float32 or math.prod(shape) == 0:
+        if ops.steps() is None or network.dtype == np.float64 or math.prod(shape) == 0:
             raise PellucidError(
-                f"plan: expected a float32 network, a batch with content and the backend numba, got {network.dtype}, "
-                f"{shape} and {ops.backend()}"
+                f"plan: expected a network of 32 or 16 bits, a batch with content and the backend numba, got "
+                f"{network.dtype}, {shape} and {ops.backend()}"
             )
+        self.dtype = network.dtype
         self.shape = tuple(shape)
         network.nodes.shapes(self.shape[1:])
-        self.folded = folded or Folded(network.nodes)
+        self.folded = folded or Folded(network)
         self._memory = block or Memory()
         nodes = self.folded.nodes
         self.shapes = nodes.shapes(self.shape[1:])
@@ -166,9 +173,9 @@ class Plan:
 
     def __call__(self, x: Array) -> Any:
         """The network's output for a batch of the plan's shape, a list of them where it has several."""
-        if x.shape != self.shape or x.dtype != np.float32:
-            raise PellucidError(f"plan: expected float32 {self.shape}, got {x.dtype} {x.shape}")
-        stored = _stored(x)
+        if x.shape != self.shape or x.dtype != self.dtype:
+            raise PellucidError(f"plan: expected {self.dtype} {self.shape}, got {x.dtype} {x.shape}")
+        stored = _stored(widened(x))
         with self._memory.lock:
             self._ready()
             given = {name: memory.empty(self._stored(name), np.float32) for name in self._given}
@@ -176,7 +183,7 @@ class Plan:
                 given[INPUT][...] = stored
             self._run(stored, given)
         outputs = [self._seen_as(name, given[self.operations.place(name)]) for name in self.operations.outputs]
-        return outputs[0] if len(outputs) == 1 else outputs
+        return narrowed(outputs[0] if len(outputs) == 1 else outputs, self.dtype)
 
     def step_seconds(self, rounds: int = 5) -> list[float]:
         """Seconds that each step takes for a batch of zeros, the least of several rounds."""
@@ -219,6 +226,22 @@ class Plan:
             else:
                 values = values or {**self._views, INPUT: stored, **given}
                 part(values)
+
+
+def narrowed(y: Any, dtype: np.dtype[Any]) -> Any:
+    """What a network of the type gives out, an array or several: rounded where it has 16 bits."""
+    if not is_half(dtype):
+        return y
+    if isinstance(y, list):
+        return [narrowed(one, dtype) for one in y]
+    return y.astype(dtype) if y.size < FEW else ops.narrow(y, dtype)
+
+
+def widened(x: Array) -> Array:
+    """A batch in float32 as plans compute with it."""
+    if not is_half(x.dtype):
+        return x
+    return x.astype(np.float32) if x.size < FEW else ops.widen(x)
 
 
 def _stored(x: Array) -> Array:

@@ -7,9 +7,10 @@ import os
 from dataclasses import dataclass
 from typing import Any
 
-from llvmlite import binding, ir
+from llvmlite import ir
 
 from pellucid.errors import PellucidError
+from pellucid.ops.numba_ops.compile.instructions import has
 
 FLOAT = 4  # bytes of a float32
 FLOAT32, BFLOAT16, FLOAT16 = 0, 1, 2  # forms that numbers have in memory; in registers all are float32
@@ -21,14 +22,13 @@ _FLAGS = ("contract", "nsz")
 
 
 def _lanes() -> int:
-    """Float32 lanes of one register: as forced, or what this processor has."""
+    """Float32 lanes of one register: as forced, or those of the instructions that are used."""
     forced = os.environ.get("PELLUCID_VECTOR_WIDTH")
     if forced:
         if forced not in {"4", "8", "16"}:
             raise PellucidError(f"PELLUCID_VECTOR_WIDTH: expected 4, 8 or 16 lanes of float32, got {forced!r}")
         return int(forced)
-    features = binding.get_host_cpu_features()
-    return 16 if features.get("avx512f") else 8 if features.get("avx2") else 4
+    return 16 if has("avx512") else 8 if has("avx2") else 4
 
 
 LANES = _lanes()

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import numba
 
+from pellucid.ops.numba_ops.compile.instructions import INSTRUCTIONS
+
 PACKAGE = __name__.rsplit(".", 2)[0]
 FOLDER = Path(__file__).parents[1]
 
@@ -16,7 +18,7 @@ FOLDER = Path(__file__).parents[1]
 @cache
 def source_stamp(module: str) -> str:
     """Hash of all the sources, settings and versions that decide how the kernels of a module are compiled."""
-    setting = os.environ.get("PELLUCID_VECTOR_WIDTH", "")
+    setting = INSTRUCTIONS + os.environ.get("PELLUCID_VECTOR_WIDTH", "")
     digest = hashlib.sha256(f"{numba.__version__}\0{sys.version}\0{setting}".encode())
     reached, waiting = set(), [module]
     while waiting:

@@ -14,8 +14,8 @@ counts. Inside, an argument is an `Integer` and `code.load` gives a `Vector`, ne
 arithmetic on either writes the instruction. A Python `for` or `if` decides what is written, `code.loop` and
 `code.when` are loops and branches of the machine.
 
-One register holds LANES numbers: 16 with AVX-512, 8 with AVX2, else 4 (SSE, NEON); the environment variable
-PELLUCID_VECTOR_WIDTH overrides it, and LLVM splits what is wider than the machine's registers.
+One register holds LANES numbers: 16 with AVX-512, 8 with AVX2, else 4 (SSE, NEON; see `instructions`); the environment
+variable PELLUCID_VECTOR_WIDTH overrides it, and LLVM splits what is wider than the machine's registers.
 """
 
 import inspect
@@ -29,6 +29,7 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 from pellucid.ops.arrays import Array
+from pellucid.ops.numba_ops.compile import bfloat16, float16
 from pellucid.ops.numba_ops.compile.jit import jit
 from pellucid.ops.numba_ops.compile.registers import (
     BFLOAT16,
@@ -66,7 +67,6 @@ _MASK_TYPE = ir.VectorType(ir.IntType(1), LANES)
 _WORDS_TYPE = ir.VectorType(_WORD, LANES)
 _BYTES_TYPE = ir.VectorType(_BYTE, LANES)
 _HALF_WORDS_TYPE = ir.VectorType(ir.IntType(16), LANES)
-_HALVES_TYPE = ir.VectorType(ir.HalfType(), LANES)
 
 
 class Code:
@@ -108,7 +108,7 @@ class Code:
         value = self.builder.load(self._pointer(address, _HALF_WORDS_TYPE), typ=_HALF_WORDS_TYPE)
         value.align = 2
         if form == FLOAT16:
-            return Vector(self.builder, self.builder.fpext(self.builder.bitcast(value, _HALVES_TYPE), _VECTOR_TYPE))
+            return Vector(self.builder, float16.widened(self.builder, value))
         bits = self.builder.shl(self.builder.zext(value, _WORDS_TYPE), self._word(16))
         return Vector(self.builder, self.builder.bitcast(bits, _VECTOR_TYPE))
 
@@ -118,10 +118,18 @@ class Code:
             self.store(address, vector)
             return
         if form == FLOAT16:
-            value = self.builder.bitcast(self.builder.fptrunc(vector.value, _HALVES_TYPE), _HALF_WORDS_TYPE)
+            value = float16.narrowed(self.builder, vector.value)
         else:
             value = self.builder.trunc(self._upper_half(vector), _HALF_WORDS_TYPE)
         self.builder.store(value, self._pointer(address, _HALF_WORDS_TYPE)).align = 2
+
+    def store_bfloat16(self, address: Integer, vector: Vector, count: Integer | None = None) -> None:
+        """All lanes, or the first `count`, rounded by the processor's instruction: see `bfloat16`."""
+        value = bfloat16.rounded_bits(vector)
+        if count is None:
+            self.builder.store(value, self._pointer(address, _HALF_WORDS_TYPE)).align = 2
+        else:
+            self._masked_store(address, value, count, "i16", 2)
 
     def _upper_half(self, vector: Vector) -> Any:
         """Bits of the nearest bfloat16, to even where two are as near; NaN stays NaN."""

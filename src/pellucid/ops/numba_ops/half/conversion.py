@@ -1,7 +1,7 @@
 """Between 16 and 32 bits, as many at once as a register holds.
 
 Numba has no 16-bit floats on a CPU, so kernels see their bits. bfloat16 is the upper half of a float32. float16 is
-converted by the processor (vcvtph2ps, vcvtps2ph), which LLVM is told by way of its type `half`.
+converted by the processor (vcvtph2ps, vcvtps2ph) where it can be: see `compile.float16`.
 """
 
 from typing import Any
@@ -13,6 +13,7 @@ from numba.extending import intrinsic
 
 from pellucid.ops.arrays import Array
 from pellucid.ops.memory import empty
+from pellucid.ops.numba_ops.compile import float16
 from pellucid.ops.numba_ops.compile.jit import jit
 from pellucid.ops.numba_ops.layout import contiguous, memory_order
 
@@ -58,7 +59,7 @@ def _single(context: Any, bits: Any) -> Any:
     """The float32 that 16 bits stand for as a float16."""
 
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        return builder.fpext(builder.bitcast(values[0], ir.HalfType()), ir.FloatType())
+        return float16.widened(builder, values[0])
 
     return types.float32(types.uint16), generate
 
@@ -68,7 +69,7 @@ def _half_bits(context: Any, number: Any) -> Any:
     """The bits of the float16 nearest to a float32."""
 
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        return builder.bitcast(builder.fptrunc(values[0], ir.HalfType()), ir.IntType(16))
+        return float16.narrowed(builder, values[0])
 
     return types.uint16(types.float32), generate
 

@@ -10,13 +10,14 @@ with it, but its 16-bit sums overflow with 8-bit activations and weights.
 from typing import Any
 
 import numpy as np
-from llvmlite import binding, ir
+from llvmlite import ir
 from numba.core import cgutils
 
+from pellucid.ops.numba_ops.compile.instructions import has
 from pellucid.ops.numba_ops.compile.vectors import LANES, VECTOR, Code, Integer, vector_code
 
 WORD = 4  # bytes
-BYTES_IN_WORDS = LANES == 16 and bool(binding.get_host_cpu_features().get("avx512vnni"))
+BYTES_IN_WORDS = LANES == 16 and has("vnni")
 NUMBERS = 4 if BYTES_IN_WORDS else 2  # in a word
 ACTIVATION, WEIGHT = (np.uint8, np.int8) if BYTES_IN_WORDS else (np.int16, np.int16)
 """Types that activations and weights have while they are multiplied."""

@@ -1,17 +1,19 @@
 """Steps of a plan in compiled code: each a table of kernels' arguments, all of a plan's one call.
 
 `convolution`, `affine` and the like choose an algorithm and prepare it: weights packed, work cut into parts. What
-they give needs only addresses to run.
+they give needs only addresses to run. All values are float32 in memory; of a network in bfloat16 products are computed
+as such where the processor can, everything else as in float32.
 """
 
+from typing import Any
+
 from pellucid.ops.geometry import Geometry
-from pellucid.ops.numba_ops.steps import depthwise, elementwise, few_channels, product, winograd
+from pellucid.ops.numba_ops.steps import bf16_product, depthwise, elementwise, few_channels, product, winograd
 from pellucid.ops.numba_ops.steps.elementwise import bounded_sum, concat
 from pellucid.ops.numba_ops.steps.lines import Part
 from pellucid.ops.numba_ops.steps.lines import convolution as in_lines
 from pellucid.ops.numba_ops.steps.lines import suits as lines_suit
 from pellucid.ops.numba_ops.steps.pools import max_pool, mean_pool
-from pellucid.ops.numba_ops.steps.product import affine
 from pellucid.ops.numba_ops.steps.program import Program
 from pellucid.ops.numba_ops.steps.step import ALIGNED, Call, Finish, Step
 from pellucid.ops.numba_ops.steps.weights import Weights
@@ -52,10 +54,21 @@ def convolution(
     if few_channels.suits(shape, w.shape, geometry, last):
         return few_channels.convolution(shape, weights, geometry, last)
     if geometry.groups == 1:
-        return product.convolution(shape, weights, geometry, last)
+        return _products(weights).convolution(shape, weights, geometry, last)
     if w.shape[1] == 1 and w.shape[0] == shape[1] and not last.added:
         return depthwise.convolution(shape, weights, geometry, last)
     return None
+
+
+def affine(count: int, weights: Weights, last: Finish) -> Step:
+    """x w^T + b of `count` rows x, with w (G, F) and b (G,), and what follows it."""
+    step: Step = _products(weights).affine(count, weights, last)
+    return step
+
+
+def _products(weights: Weights) -> Any:
+    """The module that multiplies numbers of the weights' form."""
+    return bf16_product if bf16_product.suits(weights.form) else product
 
 
 def pools_too(shape: tuple[int, ...], kernel: tuple[int, ...], geometry: Geometry, last: Finish) -> bool:

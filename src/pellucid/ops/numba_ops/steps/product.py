@@ -4,14 +4,24 @@ A 1x1 convolution and an affine layer multiply the pixels, or the rows, as they 
 copies the windows of a block of places side by side first, which then stay in the cache.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 
 from pellucid.ops.arrays import Array, Pair
 from pellucid.ops.geometry import Geometry
-from pellucid.ops.numba_ops.compile.parts import inner, parted, read, share
-from pellucid.ops.numba_ops.compile.vectors import FLOAT, LANES, VECTOR, Code, Integer, address, vector_code
+from pellucid.ops.numba_ops.compile.parts import Parted, inner, parted, read, share
+from pellucid.ops.numba_ops.compile.vectors import (
+    FLOAT,
+    LANES,
+    VECTOR,
+    Code,
+    Integer,
+    Variable,
+    address,
+    vector_code,
+)
 from pellucid.ops.numba_ops.convolution.windows import runs
 from pellucid.ops.numba_ops.convolution.windows_product import packed
 from pellucid.ops.numba_ops.steps.finish import copy, finish, limits
@@ -31,7 +41,7 @@ class Product(NamedTuple):
     added: int  # like the output, or 0
     scratch: int
     scratch_size: int  # bytes a part
-    panels: int  # (panels, depth, PANEL)
+    panels: int  # (panels, depth, PANEL); of bfloat16 (panels, pairs of the depth, PANEL, 2)
     bias: int  # in whole panels
     bounds: int
     runs: int  # address of (runs, 3): row, column and number of taps; 0 where the pixels are the windows
@@ -51,7 +61,7 @@ class Product(NamedTuple):
     parts: int
 
 
-class _Run(NamedTuple):
+class Run(NamedTuple):
     """Taps side by side."""
 
     row: int
@@ -71,7 +81,7 @@ def _copy_window(work: Product, place: int, to: int) -> None:
     n, rest = divmod(place, work.rows * work.columns)
     p, q = divmod(rest, work.columns)
     for number in range(work.run_count):
-        run = read(_Run, work.runs, 3 * number)
+        run = read(Run, work.runs, 3 * number)
         i, j = p * work.down + run.row, q * work.right + run.column
         left, right = run.taps, run.taps
         if 0 <= i < work.height:
@@ -111,11 +121,24 @@ def _write_finished(
             number = code.broadcast(left + left_row * r + s * FLOAT)
             for c in columns:
                 sums[r, c].set(sums[r, c].get() + number * filters[c])
+    write_sums(code, sums, bias, bounds, added, out, pixel)
+
+
+def write_sums(
+    code: Code,
+    sums: dict[tuple[int, int], Variable],
+    bias: Integer,
+    bounds: Integer,
+    added: Integer | None,
+    out: Integer,
+    pixel: Integer,
+) -> None:
+    """Sums in registers, by place and register of filters, with what follows them, to the output."""
     low, high = limits(code, bounds)
-    shifts = [code.load(bias + VECTOR * c) for c in columns]
-    for r, c in cells:
+    shifts = [code.load(bias + VECTOR * c) for c in range(PANEL // LANES)]
+    for (r, c), value in sums.items():
         place = pixel * r + VECTOR * c
-        total = sums[r, c].get() + shifts[c]
+        total = value.get() + shifts[c]
         if added is not None:
             total = total + code.load(added + place)
         code.store(out + place, total.at_least(low).at_most(high))
@@ -230,22 +253,47 @@ def multiply_windows(arguments: int, stage: int, part: int) -> None:
 
 def convolution(shape: tuple[int, ...], weights: Weights, geometry: Geometry, last: Finish) -> Step:
     """The convolution of images `shape` (N, C, H, W) with w (K, C, R, S), plus b (K,), and what follows it."""
-    N, C, H, W = shape
-    K, _, R, S = weights.w.shape
-    size = geometry.output_size((H, W), (R, S))
-    plain = (R, S) == geometry.stride == (1, 1) and geometry.padding == (0, 0, 0, 0)
-    taps = [np.arange(n) * d - p for n, d, p in zip((R, S), geometry.dilation, geometry.before, strict=True)]
+    K = len(weights.b)
     panels = weights.made("panels", lambda: packed(weights.w.transpose(2, 3, 1, 0).reshape(-1, K)))
-    around = None if plain else runs(taps, joined=True)
-    return _step(
-        "product" if plain else "windows", (N, H, W, C), size, geometry.stride, weights, panels, around, last
-    )
+    return windows_step(FORM, shape, weights, panels, geometry, last)
 
 
 def affine(count: int, weights: Weights, last: Finish) -> Step:
     """x w^T + b of `count` rows x, with w (G, F) and b (G,), and what follows it."""
-    panels = weights.made("panels", lambda: packed(weights.w.T))
-    return _step("product", (count, 1, 1, weights.w.shape[1]), (1, 1), (1, 1), weights, panels, None, last)
+    return rows_step(FORM, count, weights, weights.made("panels", lambda: packed(weights.w.T)), last)
+
+
+class Form(NamedTuple):
+    """How products are computed: the algorithms' names, of pixels as they lie and of windows; the kernel.
+
+    row: bytes of a window of so many numbers, as the kernel reads it.
+    """
+
+    rows: str
+    windows: str
+    kernel: Parted
+    row: Callable[[int], int]
+
+
+FORM = Form("product", "windows", multiply_windows, lambda depth: depth * FLOAT)
+
+
+def windows_step(
+    form: Form, shape: tuple[int, ...], weights: Weights, panels: Array, geometry: Geometry, last: Finish
+) -> Step:
+    """The step of a convolution with packed weights."""
+    N, C, H, W = shape
+    R, S = weights.w.shape[2:]
+    size = geometry.output_size((H, W), (R, S))
+    plain = (R, S) == geometry.stride == (1, 1) and geometry.padding == (0, 0, 0, 0)
+    taps = [np.arange(n) * d - p for n, d, p in zip((R, S), geometry.dilation, geometry.before, strict=True)]
+    around = None if plain else runs(taps, joined=True)
+    return _step(form, (N, H, W, C), size, geometry.stride, weights, panels, around, last)
+
+
+def rows_step(form: Form, count: int, weights: Weights, panels: Array, last: Finish) -> Step:
+    """The step of an affine layer with packed weights."""
+    return _step(form, (count, 1, 1, weights.w.shape[1]), (1, 1), (1, 1), weights, panels, None, last)
 
 
 def pointwise(number: int, size: Pair, weights: Weights, last: Finish, most: int) -> tuple[Product, list[Array]]:
@@ -256,7 +304,7 @@ def pointwise(number: int, size: Pair, weights: Weights, last: Finish, most: int
     K, C = weights.w.shape[:2]
     panels = weights.made("panels", lambda: packed(weights.w.transpose(2, 3, 1, 0).reshape(-1, K)))
     bias, bounds, places = panel_bias(weights), last.bounds(), number * size[0] * size[1]
-    block, part = _block(places, C, min(most, places))
+    block, part = _block(places, C, min(most, places), C * FLOAT)
     work = Product(
         0, 0, 0, 0, part, address(panels), address(bias), address(bounds),
         0, 0, *size, C, *size, 1, 1, places, C, K, block, 0, 1,
@@ -264,14 +312,14 @@ def pointwise(number: int, size: Pair, weights: Weights, last: Finish, most: int
     return work, [panels, bias, bounds]
 
 
-def _block(places: int, depth: int, share: int) -> tuple[int, int]:
-    """Places at a time for a part of `share` places, and bytes of scratch memory a part."""
+def _block(places: int, depth: int, share: int, row: int) -> tuple[int, int]:
+    """Places at a time for a part of `share` places, and bytes of scratch memory a part; row: bytes of a window."""
     block = -(-min(places, max(LEAST, min(MOST, BLOCK // depth, share))) // ROWS) * ROWS
-    return block, -(-(block * (PANEL + depth) + PANEL) * FLOAT // ALIGNED) * ALIGNED
+    return block, -(-(block * (PANEL * FLOAT + row) + PANEL * FLOAT) // ALIGNED) * ALIGNED
 
 
 def _step(
-    algorithm: str,
+    form: Form,
     images: tuple[int, int, int, int],
     size: Pair,
     stride: Pair,
@@ -281,14 +329,14 @@ def _step(
     last: Finish,
 ) -> Step:
     N, H, W, C = images
-    depth, filters = panels.shape[1], len(weights.b)
+    depth, filters = weights.w[0].size, len(weights.b)
     bias = panel_bias(weights)
     places = N * size[0] * size[1]
     threads = parts_for(places * depth * filters)
     units, columns = -(-places // ROWS), len(panels)
     by_panels = 5 * units * -(-columns // threads) < 4 * -(-units // threads) * columns
     parts = min(threads, columns if by_panels else units)
-    block, part = _block(places, depth, -(-places // parts))
+    block, part = _block(places, depth, -(-places // parts), form.row(depth))
     bounds = last.bounds()
     around_address, count = (0, 0) if around is None else (address(around), len(around))
 
@@ -298,7 +346,8 @@ def _step(
             inputs[0], output, added, scratch, part, address(panels), address(bias), address(bounds),
             around_address, count, H, W, C, *size, *stride, places, depth, filters, block, int(by_panels), parts,
         )  # fmt: skip
-        return [Call(multiply_windows, parts, (work,))]
+        return [Call(form.kernel, parts, (work,))]
 
     kept = [panels, bias, bounds, *([] if around is None else [around])]
+    algorithm = form.rows if around is None else form.windows
     return Step(algorithm, calls, parts * part, kept, places * depth * filters)

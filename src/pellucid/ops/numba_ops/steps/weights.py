@@ -11,14 +11,16 @@ from pellucid.ops.arrays import Array
 
 
 class Weights:
-    """The filters of one layer, (K, ...), with a bias (K,), and what has been made of them so far; all float32.
+    """The filters of one layer, (K, ...), with a bias (K,), and what has been made of them so far, in float32.
 
-    The packed forms are made when a step first asks for them. Two steps for images of two sizes share them.
+    form: what the network's numbers are stored in, "float32", "float16" or "bfloat16": steps may multiply as exactly
+    as that. The packed forms are made when a step first asks for them. Two steps for images of two sizes share them.
     """
 
-    def __init__(self, w: Array, b: Array | None) -> None:
+    def __init__(self, w: Array, b: Array | None, form: str = "float32") -> None:
         self.w = np.ascontiguousarray(w, np.float32)
         self.b = np.zeros(len(w), np.float32) if b is None else np.ascontiguousarray(b, np.float32)
+        self.form = form
         self._made: dict[str, Any] = {}
 
     def made(self, form: str, make: Callable[[], Any]) -> Any:
