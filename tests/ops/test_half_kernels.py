@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pellucid.ops import half, numba_ops
+from pellucid.ops import half, numba_ops, numpy_ops
 from pellucid.ops.arrays import Array
 from pellucid.ops.formats import float_type
 from pellucid.ops.geometry import Geometry, Sides
@@ -67,3 +67,25 @@ def test_rounding_is_to_nearest_even_and_keeps_nan() -> None:
     x[0, 0, 2, 2] = np.nan
     y = numba_ops.IN_HALF["conv2d"](x, w, b, PADDED).astype(np.float32)
     assert np.isnan(y[0, 0, 2, 2])
+
+
+@pytest.mark.parametrize("kind", ["bfloat16", "float16"])
+@pytest.mark.parametrize(("N", "C", "K", "H", "W", "padding"), [(2, 32, 16, 9, 7, (1, 1, 1, 1)), (3, 16, 48, 5, 13, (0, 2, 1, 0))])
+def test_gradients_are_those_of_float32_rounded_once(
+    kind: str, N: int, C: int, K: int, H: int, W: int, padding: Sides
+) -> None:
+    """Sums of another order than float32's: within the two rounding errors of each other."""
+    dtype, rng, geometry = float_type(kind), np.random.default_rng(N), Geometry(padding=padding)
+    shape = (N, K, H + padding[0] + padding[1] - 2, W + padding[2] + padding[3] - 2)
+    x, dy = (channels_last(rng.standard_normal(s).astype(np.float32)).astype(dtype) for s in ((N, C, H, W), shape))
+    w = (rng.standard_normal((K, C, 3, 3)) / np.sqrt(9 * C)).astype(dtype)
+    dw, db = np.empty_like(w), np.empty(K, dtype)
+    dx = numba_ops.IN_HALF["conv2d_backward"](dy, x, w, dw, db, geometry)
+    wide = [a.astype(np.float64) for a in (dy, x, w)]
+    exact_dw, exact_db = np.empty(w.shape), np.empty(K)
+    exact_dx = numpy_ops.conv2d_backward(*wide, exact_dw, exact_db, geometry)
+    unit = 2.0**-11 if kind == "float16" else 2.0**-8
+    for found, exact in ((dx, exact_dx), (dw, exact_dw), (db, exact_db)):
+        assert found.dtype == dtype
+        error = abs(found.astype(np.float64) - exact)
+        assert (error <= unit * abs(exact) + 1e-5 * abs(exact).max()).all()

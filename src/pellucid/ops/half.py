@@ -25,6 +25,9 @@ from pellucid.ops.memory import empty, empty_images
 
 WIDTH = 2  # bytes
 PART_BYTES = 1 << 19  # of a tensor in float32 while it is computed with
+WEIGHTS = 2  # times the weights' bytes that a part has at least: each part reads them, or sums their gradients
+import os
+PART_BYTES=int(os.environ.get("PB",PART_BYTES)); WEIGHTS=int(os.environ.get("WB",WEIGHTS))
 
 WRITTEN = ("dw", "db", "out")
 """Arguments that an op writes instead of returning; over the parts of a batch they are summed."""
@@ -140,10 +143,13 @@ class _Call:
     def _part(self, batch: dict[str, Array]) -> int:
         """Samples whose largest tensor, once it is wide, takes PART_BYTES."""
         largest = max(4 * value[:1].size for value in batch.values())
+        least = 0
         weight = self.arguments.get("w")
-        if weight is not None and weight.ndim == 4:  # a convolution may make more channels than it is given
-            largest *= max(1, -(-weight.shape[0] // self.first.shape[1]))
-        return max(1, PART_BYTES // max(1, largest))
+        if weight is not None:
+            least = WEIGHTS * 4 * weight.size
+            if weight.ndim == 4:  # a convolution may make more channels than it is given
+                largest *= max(1, -(-weight.shape[0] // self.first.shape[1]))
+        return max(1, max(PART_BYTES, least) // max(1, largest))
 
     def _wide(self, value: Any) -> Any:
         if isinstance(value, np.ndarray) and is_half(value.dtype):

@@ -102,7 +102,9 @@ class Plan:
         self.shapes = nodes.shapes(self.shape[1:])
         number = self.shape[0]
         single = operations(
-            nodes, self.shapes, lambda step: pools_too(step, [self.shapes[name] for name in step.inputs], number)
+            nodes,
+            self.shapes,
+            lambda step: pools_too(step, [self.shapes[name] for name in step.inputs], number, self.folded.form),
         )
         self.operations: Operations = in_lines(
             single,

@@ -15,13 +15,16 @@ from pellucid.plan.lines import depthwise
 from pellucid.plan.operations import Operation
 
 
-def pools_too(step: Operation, seen: Sequence[Shape], number: int) -> bool:
-    """Whether the backend's convolution of a batch of `number` such images can give its 2x2 max-pool at once."""
+def pools_too(step: Operation, seen: Sequence[Shape], number: int, form: str) -> bool:
+    """Whether the backend's convolution of a batch of `number` such images can give its 2x2 max-pool at once.
+
+    form: what the network's numbers are stored in.
+    """
     layer = step.layer
     assert isinstance(layer, Conv2d)
     C, H, W = seen[0]
     geometry = layer.geometry_for((H, W))
-    return bool(ops.steps().pools_too((number, C, H, W), layer.built_weight.shape, geometry, _finish(step)))
+    return bool(ops.steps().pools_too((number, C, H, W), layer.built_weight.shape, geometry, _finish(step), form))
 
 
 def lines_suit(step: Operation, seen: Sequence[Shape], number: int, folded: Folded) -> bool:

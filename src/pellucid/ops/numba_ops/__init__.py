@@ -157,7 +157,10 @@ __all__ = [
     "zeros",
 ]
 
-IN_HALF = {name: getattr(half_convolution, name) for name in ("conv2d", "conv2d_relu", "conv2d_relu_max_pool2d")}
+IN_HALF = {
+    name: getattr(half_convolution, name)
+    for name in ("conv2d", "conv2d_backward", "conv2d_relu", "conv2d_relu_max_pool2d")
+}
 """Ops that take 16-bit arrays as they are, where they can; see `ops.half`."""
 
 STEPS = "pellucid.ops.numba_ops.steps"

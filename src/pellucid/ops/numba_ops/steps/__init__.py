@@ -49,7 +49,7 @@ def convolution(
     pooled: its 2x2 max-pool, where `pools_too`. None where no kernel does it: groups of more than one channel.
     """
     w = weights.w
-    if pooled or winograd.suits(shape, w.shape, geometry, last):
+    if pooled or winograd.suits(shape, w.shape, geometry, last, _faster(weights.form)):
         return winograd.convolution(shape, weights, geometry, last, pooled)
     if few_channels.suits(shape, w.shape, geometry, last):
         return few_channels.convolution(shape, weights, geometry, last)
@@ -71,6 +71,14 @@ def _products(weights: Weights) -> Any:
     return bf16_product if bf16_product.suits(weights.form) else product
 
 
-def pools_too(shape: tuple[int, ...], kernel: tuple[int, ...], geometry: Geometry, last: Finish) -> bool:
-    """Whether the convolution of images `shape` with filters `kernel` (K, C, R, S) can give its 2x2 max-pool."""
-    return last.relu and not last.added and winograd.suits(shape, kernel, geometry, last)
+def _faster(form: str) -> float:
+    """Times that products in a form are faster than those of float32."""
+    return bf16_product.FASTER if bf16_product.suits(form) else 1.0
+
+
+def pools_too(shape: tuple[int, ...], kernel: tuple[int, ...], geometry: Geometry, last: Finish, form: str) -> bool:
+    """Whether the convolution of images `shape` with filters `kernel` (K, C, R, S) can give its 2x2 max-pool.
+
+    form: what the network's numbers are stored in; see Weights.
+    """
+    return last.relu and not last.added and winograd.suits(shape, kernel, geometry, last, _faster(form))

@@ -24,11 +24,14 @@ CACHED_A_BYTE = 1.0  # the same where they are still in its second-level cache f
 CACHE = 1 << 20  # bytes of it
 
 
-def suits(shape: tuple[int, ...], kernel: tuple[int, ...], geometry: Geometry, last: Finish) -> bool:
+def suits(
+    shape: tuple[int, ...], kernel: tuple[int, ...], geometry: Geometry, last: Finish, faster: float = 1.0
+) -> bool:
     """Whether it can do the convolution, and is worth it.
 
     The transformed filters are four times as large as the filters: where there are only a few tiles, reading them
-    from memory costs more than the products save.
+    from memory costs more than the products save. faster: times that direct products are faster than those of
+    float32, and their filters smaller.
     """
     K, C, R, S = kernel
     if (R, S) != (3, 3) or geometry.stride != (1, 1) or geometry.dilation != (1, 1) or geometry.groups != 1:
@@ -38,7 +41,7 @@ def suits(shape: tuple[int, ...], kernel: tuple[int, ...], geometry: Geometry, l
     P, Q = geometry.output_size((shape[2], shape[3]), (R, S))
     tiles = shape[0] * -(-P // TILE) * -(-Q // TILE)
     size = K * C * R * S
-    direct = shape[0] * P * Q * size + _reading(size * FLOAT)
+    direct = (shape[0] * P * Q * size + _reading(size * FLOAT)) / faster
     transformed = tiles * POINTS * K * C * (4 / SAVED) + _reading(POINTS * K * C * FLOAT)
     return transformed < direct
 

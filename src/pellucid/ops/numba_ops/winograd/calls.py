@@ -43,7 +43,10 @@ def as_bits(x: Array) -> Array:
 
 @dataclass(frozen=True)
 class Gradient:
-    """The gradient of a convolution's output: dy, or dy behind a ReLU with output y and a 2x2 max-pool."""
+    """The gradient of a convolution's output: dy, or dy behind a ReLU with output y and a 2x2 max-pool.
+
+    In 16 bits only dy itself, of channels that fill registers.
+    """
 
     dy: Array
     size: Pair  # of the convolution's output, before a pool
@@ -55,7 +58,7 @@ class Gradient:
         N, K = self.dy.shape[:2]
         kind = PLAIN if self.y is None else MASKED if self.winner is None else UNPOOLED
         outputs, winners = (0 if a is None else address(a) for a in (self.y, self.winner))
-        return Images(kind, address(self.dy), outputs, winners, N, *self.size, K, FLOAT32)
+        return Images(kind, address(as_bits(self.dy)), outputs, winners, N, *self.size, K, form_of(self.dy.dtype))
 
     def channels_last(self) -> "Gradient":
         """The same with arrays that are stored channels last."""
@@ -167,11 +170,11 @@ def _forward(
 
 
 def input_gradient(gradient: Gradient, w: Array, input_size: Pair, padding: Sides) -> Array:
-    """Gradient dx (N, C, H, W): the convolution of the gradient with the filters rotated by half a turn."""
+    """Gradient dx (N, C, H, W), of dy's type: the convolution of it with the filters rotated by half a turn."""
     gradient, w, zero = gradient.channels_last(), np.ascontiguousarray(w), _whole_panels(None, w.shape[1])
     C = w.shape[1]
-    dx = empty_images((gradient.dy.shape[0], C, *input_size), np.float32)
-    target = Target(address(dx), 0, address(zero), 0, *input_size, C, FLOAT32)
+    dx = empty_images((gradient.dy.shape[0], C, *input_size), gradient.dy.dtype)
+    target = Target(address(as_bits(dx)), 0, address(zero), 0, *input_size, C, form_of(dx.dtype))
     convolve(*_jobs(gradient.images(), w, (C, 1), True, target, (2 - padding[0], 2 - padding[2])))
     return dx
 
@@ -206,5 +209,5 @@ def backward(
     gradient = gradient.channels_last()
     weight_gradient(gradient, x, padding, dw, db)
     if not wanted:
-        return np.empty(0, np.float32)
+        return np.empty(0, gradient.dy.dtype)
     return input_gradient(gradient, w, (x.shape[2], x.shape[3]), padding)

@@ -73,19 +73,46 @@ def _to_planes(code: Code, out: Integer, plane: Integer) -> Callable[[Integer, l
     return write
 
 
-@vector_code
-def _transform_tile(
-    code: Code, start: Integer, row: Integer, pixel: Integer, out: Integer, plane: Integer, total: Integer
+def _write_tile(
+    code: Code,
+    form: int,
+    start: Integer,
+    row: Integer,
+    pixel: Integer,
+    out: Integer,
+    plane: Integer,
+    total: Integer,
 ) -> None:
     sum_of_pixels = code.variable(code.load(total))
 
     def read(j: Integer) -> list[Vector]:
-        y = [code.load(start + pixel * j + row * i) for i in range(TILE)]
+        y = [code.load_form(start + pixel * j + row * i, form) for i in range(TILE)]
         sum_of_pixels.set(sum_of_pixels.get() + ((y[0] + y[1]) + (y[2] + y[3])))
         return y
 
     write_both_sides(code, output_adjoint, (TILE, PATCH), read, _to_planes(code, out, plane))
     code.store(total, sum_of_pixels.get())
+
+
+@vector_code
+def _transform_tile(
+    code: Code, start: Integer, row: Integer, pixel: Integer, out: Integer, plane: Integer, total: Integer
+) -> None:
+    _write_tile(code, FLOAT32, start, row, pixel, out, plane, total)
+
+
+@vector_code
+def _transform_bfloat16_tile(
+    code: Code, start: Integer, row: Integer, pixel: Integer, out: Integer, plane: Integer, total: Integer
+) -> None:
+    _write_tile(code, BFLOAT16, start, row, pixel, out, plane, total)
+
+
+@vector_code
+def _transform_float16_tile(
+    code: Code, start: Integer, row: Integer, pixel: Integer, out: Integer, plane: Integer, total: Integer
+) -> None:
+    _write_tile(code, FLOAT16, start, row, pixel, out, plane, total)
 
 
 @inner
@@ -117,4 +144,10 @@ def transform_tiles(
         i, j = place // grid.columns * TILE, place % grid.columns * TILE
         window = read_window(images, n, i, j, TILE, patch)
         for c in range(0, (images.channels + LANES - 1) // LANES * VECTOR, VECTOR):
-            _transform_tile(window.start + c, window.row, window.pixel, out + t * row + c, plane, total + c)
+            to = out + t * row + c
+            if window.form == FLOAT32:
+                _transform_tile(window.start + c, window.row, window.pixel, to, plane, total + c)
+            elif window.form == BFLOAT16:
+                _transform_bfloat16_tile(window.start + c // 2, window.row, window.pixel, to, plane, total + c)
+            else:
+                _transform_float16_tile(window.start + c // 2, window.row, window.pixel, to, plane, total + c)
