@@ -26,8 +26,6 @@ from pellucid.ops.memory import empty, empty_images
 WIDTH = 2  # bytes
 PART_BYTES = 1 << 19  # of a tensor in float32 while it is computed with
 WEIGHTS = 2  # times the weights' bytes that a part has at least: each part reads them, or sums their gradients
-import os
-PART_BYTES=int(os.environ.get("PB",PART_BYTES)); WEIGHTS=int(os.environ.get("WB",WEIGHTS))
 
 WRITTEN = ("dw", "db", "out")
 """Arguments that an op writes instead of returning; over the parts of a batch they are summed."""

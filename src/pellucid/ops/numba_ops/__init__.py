@@ -158,8 +158,23 @@ __all__ = [
 ]
 
 IN_HALF = {
-    name: getattr(half_convolution, name)
-    for name in ("conv2d", "conv2d_backward", "conv2d_relu", "conv2d_relu_max_pool2d")
+    **{
+        name: getattr(half_convolution, name)
+        for name in ("conv2d", "conv2d_backward", "conv2d_relu", "conv2d_relu_max_pool2d")
+    },
+    "add": add,
+    "channel_affine": channel_affine,
+    "channel_combination": channel_combination,
+    "channel_dot": channel_dot,
+    "channel_moments": channel_moments,
+    "channel_products": channel_products,
+    "channel_sum": channel_sum,
+    "clip": clip,
+    "clip_backward": clip_backward,
+    "dropout": dropout,
+    "multiply": multiply,
+    "relu": relu,
+    "relu_backward": relu_backward,
 }
 """Ops that take 16-bit arrays as they are, where they can; see `ops.half`."""
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from pellucid.ops.arrays import Array, Shape
 from pellucid.ops.memory import empty
+from pellucid.ops.numba_ops.compile.numbers import computed_in, seen
 
 CHANNELS_LAST = (0, 2, 3, 1)
 CHANNELS_FIRST = (0, 3, 1, 2)
@@ -55,12 +56,15 @@ def memory_order(x: Array) -> tuple[int, ...]:
 
 
 def elementwise(kernel: Callable[..., Any], arrays: tuple[Array, ...], scalars: tuple[Any, ...] = ()) -> Array:
-    """Run kernel(*flat arrays, y, *scalars); y has the shape, type and memory order of the first array."""
+    """Run kernel(*flat arrays, y, *scalars); y has the shape, type and memory order of the first array.
+
+    Arrays of 16 bits are for kernels that read by `number` and write by `rounded`.
+    """
     first = arrays[0]
     order = memory_order(first)
     ordered = [contiguous(x.transpose(order)) for x in arrays]
     y = empty(ordered[0].shape, first.dtype)
-    kernel(*(x.reshape(-1) for x in ordered), y.reshape(-1), *scalars)
+    kernel(*(seen(x.reshape(-1)) for x in ordered), seen(y.reshape(-1)), *scalars)
     back = [0] * len(order)
     for place, axis in enumerate(order):
         back[axis] = place
@@ -68,6 +72,6 @@ def elementwise(kernel: Callable[..., Any], arrays: tuple[Array, ...], scalars: 
 
 
 def real(value: float, dtype: np.dtype[Any]) -> Any:
-    """A number of the arrays' own type: a Python float would turn float32 arithmetic into float64."""
-    kind: Any = dtype.type
+    """A number of the type that arrays are computed in: a Python float would turn float32 arithmetic into float64."""
+    kind: Any = computed_in(dtype).type
     return kind(value)

@@ -2,10 +2,12 @@
 
 from typing import Any
 
+import numpy as np
 from numba import prange
 
 from pellucid.ops.arrays import Array
 from pellucid.ops.numba_ops.compile.jit import jit
+from pellucid.ops.numba_ops.compile.numbers import number, rounded
 from pellucid.ops.numba_ops.elementwise.exponential import decay
 from pellucid.ops.numba_ops.layout import elementwise, real
 from pellucid.ops.numpy_ops.activation import tanh  # NumPy's is made of vector instructions already
@@ -25,6 +27,8 @@ __all__ = [
     "tanh",
     "tanh_backward",
 ]
+
+ZERO, ONE = np.float32(0), np.float32(1)
 
 
 def relu(x: Array) -> Array:
@@ -89,16 +93,15 @@ def dropout(x: Array, keep: Array, rate: float) -> Array:
 
 @jit(parallel=True)
 def _relu(x: Any, y: Any) -> None:
-    zero = x.dtype.type(0)
     for i in prange(x.size):
-        y[i] = zero if x[i] <= zero else x[i]  # NaN is not below 0: it stays
+        value = number(x[i])
+        y[i] = rounded(ZERO if value <= ZERO else value, y)  # NaN is not below 0: it stays
 
 
 @jit(parallel=True)
 def _relu_backward(dy: Any, y: Any, dx: Any) -> None:
-    zero, one = dy.dtype.type(0), dy.dtype.type(1)
     for i in prange(dy.size):
-        dx[i] = dy[i] * (one if y[i] > zero else zero)
+        dx[i] = rounded(number(dy[i]) * (ONE if number(y[i]) > ZERO else ZERO), dx)
 
 
 @jit(parallel=True)
@@ -111,14 +114,14 @@ def _leaky_relu_backward(dy: Any, x: Any, dx: Any, slope: Any) -> None:
 @jit(parallel=True)
 def _clip(x: Any, y: Any, low: Any, high: Any) -> None:
     for i in prange(x.size):
-        y[i] = low if x[i] < low else high if x[i] > high else x[i]  # NaN is neither: it stays
+        value = number(x[i])
+        y[i] = rounded(low if value < low else high if value > high else value, y)  # NaN is neither: it stays
 
 
 @jit(parallel=True)
 def _clip_backward(dy: Any, x: Any, dx: Any, low: Any, high: Any) -> None:
-    zero, one = dy.dtype.type(0), dy.dtype.type(1)
     for i in prange(dy.size):
-        dx[i] = dy[i] * (one if low < x[i] < high else zero)
+        dx[i] = rounded(number(dy[i]) * (ONE if low < number(x[i]) < high else ZERO), dx)
 
 
 @jit(cache=False)
@@ -165,6 +168,5 @@ def _silu_backward(dy: Any, x: Any, dx: Any) -> None:
 
 @jit(parallel=True)
 def _dropout(x: Any, keep: Any, y: Any, scale: Any) -> None:
-    zero = x.dtype.type(0)
     for i in prange(x.size):
-        y[i] = x[i] * (scale if keep[i] else zero)
+        y[i] = rounded(number(x[i]) * (scale if keep[i] else ZERO), y)

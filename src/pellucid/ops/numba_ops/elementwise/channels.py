@@ -1,7 +1,7 @@
 """Sums and affine maps per channel, one pass over memory each.
 
-Sums are taken over chunks of places in the arrays' own type and joined in float64: as exact as pairwise summation,
-and the same bits for any number of threads.
+Sums are taken over chunks of places in the arrays' own type, of 16 bits in float32, and joined in float64: as exact as
+pairwise summation, and the same bits for any number of threads.
 """
 
 import math
@@ -13,7 +13,8 @@ from numba import prange
 from pellucid.ops.arrays import Array
 from pellucid.ops.memory import empty
 from pellucid.ops.numba_ops.compile.jit import jit
-from pellucid.ops.numba_ops.layout import contiguous, from_places, places
+from pellucid.ops.numba_ops.compile.numbers import computed_in, number, rounded, seen
+from pellucid.ops.numba_ops.layout import contiguous, from_places, places, real
 
 CHUNK = 256  # places
 ZERO = np.float32(0)
@@ -23,7 +24,7 @@ def channel_sum(x: Array) -> Array:
     """Sum of each channel over images and pixels: (C,)."""
     values = places(x)
     partial = _partial(values)
-    _sum(values, partial)
+    _sum(seen(values), partial)
     return _joined(partial)
 
 
@@ -31,7 +32,7 @@ def channel_dot(x: Array, y: Array) -> Array:
     """Sum of x * y over images and pixels, per channel: (C,)."""
     values = places(x)
     partial = _partial(values)
-    _dot(values, places(y), partial)
+    _dot(seen(values), seen(places(y)), partial)
     return _joined(partial)
 
 
@@ -44,15 +45,15 @@ def channel_moments(x: Array) -> tuple[Array, Array]:
     values = places(x)
     total, squares = _partial(values), _partial(values)
     if not values.size:
-        return np.zeros(values.shape[1], x.dtype), np.zeros(values.shape[1], x.dtype)
-    _moments(values, total, squares)
+        return np.zeros(values.shape[1], total.dtype), np.zeros(values.shape[1], total.dtype)
+    _moments(seen(values), total, squares)
     counts = np.full((len(total), 1), CHUNK)
     counts[-1] = len(values) - CHUNK * (len(total) - 1)
     apart = total / counts.astype(np.float64)
-    means = values[::CHUNK] + apart
+    means = values[::CHUNK].astype(total.dtype) + apart
     mean = (means * counts).sum(axis=0) / len(values)
     deviations = (squares - apart * total + counts * (means - mean) ** 2).sum(axis=0)
-    return mean.astype(x.dtype), np.maximum(deviations, 0).astype(x.dtype)
+    return mean.astype(total.dtype), np.maximum(deviations, 0).astype(total.dtype)
 
 
 def channel_affine(
@@ -61,11 +62,11 @@ def channel_affine(
     """Affine map a x + b with one a and one b a channel, then `added` (N, C, H, W) on it, then clipped."""
     values = places(x)
     y = empty(values.shape, x.dtype)
-    vectors, bounds = (contiguous(a), contiguous(b)), (x.dtype.type(low), x.dtype.type(high))
+    vectors, bounds = (_vector(a), _vector(b)), (real(low, x.dtype), real(high, x.dtype))
     if added is None:
-        _affine(values, *vectors, *bounds, y)
+        _affine(seen(values), *vectors, *bounds, seen(y))
     else:
-        _affine_added(values, *vectors, places(added), *bounds, y)
+        _affine_added(seen(values), *vectors, seen(places(added)), *bounds, seen(y))
     return from_places(y, x.shape)
 
 
@@ -85,7 +86,8 @@ def channel_products(
     values = places(x)
     total, products = _partial(values), _partial(values)
     bounds = _bounds(a, x, low, high)
-    _products(places(dy), values, contiguous(middle), *_line(a, b, middle), *bounds, total, products)
+    middle = _vector(middle)
+    _products(seen(places(dy)), seen(values), middle, *_line(a, b, middle), *bounds, total, products)
     return _joined(total), _joined(products)
 
 
@@ -107,26 +109,33 @@ def channel_combination(
     values = places(x)
     z = empty(values.shape, x.dtype)
     bounds = _bounds(slope, x, low, high)
-    vectors = contiguous(a), contiguous(b), contiguous(c), *_line(slope, offset, a)
-    _combination(values, places(y), *vectors, *bounds, z)
+    a = _vector(a)
+    vectors = a, _vector(b), _vector(c), *_line(slope, offset, a)
+    _combination(seen(values), seen(places(y)), *vectors, *bounds, seen(z))
     return from_places(z, x.shape)
 
 
 def _bounds(a: Array | None, x: Array, low: float, high: float) -> tuple[Any, Any]:
-    """Of the images' own type; none where there is no slope whose values they could bound."""
-    return (x.dtype.type(-math.inf), x.dtype.type(math.inf)) if a is None else (x.dtype.type(low), x.dtype.type(high))
+    """As kernels compare with them; none where there is no slope whose values they could bound."""
+    low, high = (-math.inf, math.inf) if a is None else (low, high)
+    return real(low, x.dtype), real(high, x.dtype)
+
+
+def _vector(a: Array) -> Array:
+    """One number a channel, of the type that is computed in."""
+    return contiguous(a.astype(computed_in(a.dtype), copy=False))
 
 
 def _line(a: Array | None, b: Array | None, like: Array) -> tuple[Array, Array]:
     """Slope and offset of each channel; 0 where none are given."""
     if a is None or b is None:
         return np.zeros_like(like), np.zeros_like(like)
-    return contiguous(a), contiguous(b)
+    return _vector(a), _vector(b)
 
 
 def _partial(values: Array) -> Array:
     count, channels = values.shape
-    return empty((-(-count // CHUNK), channels), values.dtype)
+    return empty((-(-count // CHUNK), channels), computed_in(values.dtype))
 
 
 def _joined(partial: Array) -> Array:
@@ -141,7 +150,7 @@ def _sum(x: Any, partial: Any) -> None:
         partial[chunk] = 0
         for i in range(chunk * CHUNK, min(count, (chunk + 1) * CHUNK)):
             for c in range(channels):
-                partial[chunk, c] += x[i, c]
+                partial[chunk, c] += number(x[i, c])
 
 
 @jit(parallel=True)
@@ -151,7 +160,7 @@ def _dot(x: Any, y: Any, partial: Any) -> None:
         partial[chunk] = 0
         for i in range(chunk * CHUNK, min(count, (chunk + 1) * CHUNK)):
             for c in range(channels):
-                partial[chunk, c] += x[i, c] * y[i, c]
+                partial[chunk, c] += number(x[i, c]) * number(y[i, c])
 
 
 @jit(parallel=True)
@@ -163,7 +172,7 @@ def _moments(x: Any, total: Any, squares: Any) -> None:
         first = chunk * CHUNK
         for i in range(first + 1, min(count, first + CHUNK)):
             for c in range(channels):
-                apart = x[i, c] - x[first, c]
+                apart = number(x[i, c]) - number(x[first, c])
                 total[chunk, c] += apart
                 squares[chunk, c] += apart * apart
 
@@ -176,10 +185,10 @@ def _products(dy: Any, x: Any, middle: Any, a: Any, b: Any, low: Any, high: Any,
         products[chunk] = 0
         for i in range(chunk * CHUNK, min(count, (chunk + 1) * CHUNK)):
             for c in range(channels):
-                z = x[i, c] * a[c] + b[c]
-                dz = ZERO if z <= low or z >= high else dy[i, c]
+                z = number(x[i, c]) * a[c] + b[c]
+                dz = ZERO if z <= low or z >= high else number(dy[i, c])
                 total[chunk, c] += dz
-                products[chunk, c] += dz * (x[i, c] - middle[c])
+                products[chunk, c] += dz * (number(x[i, c]) - middle[c])
 
 
 @jit(parallel=True)
@@ -187,8 +196,8 @@ def _affine(x: Any, a: Any, b: Any, low: Any, high: Any, y: Any) -> None:
     count, channels = x.shape
     for i in prange(count):
         for c in range(channels):
-            z = x[i, c] * a[c] + b[c]
-            y[i, c] = low if z <= low else high if z >= high else z  # so NaN stays
+            z = number(x[i, c]) * a[c] + b[c]
+            y[i, c] = rounded(low if z <= low else high if z >= high else z, y)  # so NaN stays
 
 
 @jit(parallel=True)
@@ -196,8 +205,8 @@ def _affine_added(x: Any, a: Any, b: Any, added: Any, low: Any, high: Any, y: An
     count, channels = x.shape
     for i in prange(count):
         for c in range(channels):
-            z = x[i, c] * a[c] + b[c] + added[i, c]
-            y[i, c] = low if z <= low else high if z >= high else z
+            z = number(x[i, c]) * a[c] + b[c] + number(added[i, c])
+            y[i, c] = rounded(low if z <= low else high if z >= high else z, y)
 
 
 @jit(parallel=True)
@@ -207,6 +216,6 @@ def _combination(
     count, channels = x.shape
     for i in prange(count):
         for k in range(channels):
-            line = y[i, k] * slope[k] + offset[k]
-            passing = ZERO if line <= low or line >= high else x[i, k]
-            z[i, k] = passing * a[k] + y[i, k] * b[k] + c[k]
+            line = number(y[i, k]) * slope[k] + offset[k]
+            passing = ZERO if line <= low or line >= high else number(x[i, k])
+            z[i, k] = rounded(passing * a[k] + number(y[i, k]) * b[k] + c[k], z)

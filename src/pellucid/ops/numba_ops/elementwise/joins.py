@@ -9,6 +9,7 @@ from numba import prange
 from pellucid.ops.arrays import Array, Shape
 from pellucid.ops.memory import empty
 from pellucid.ops.numba_ops.compile.jit import jit
+from pellucid.ops.numba_ops.compile.numbers import number, rounded, seen
 from pellucid.ops.numba_ops.layout import elementwise, from_places, images, places, rows
 from pellucid.ops.numpy_ops import joins as definition
 
@@ -73,22 +74,22 @@ def _joined(same: Callable[..., Any], by_channel: Callable[..., Any], x: Array, 
     pixels = rows(x)
     result = empty(pixels.shape, x.dtype)
     if y.shape == x.shape:
-        same(pixels.reshape(-1), rows(y).reshape(-1), result.reshape(-1))
+        same(seen(pixels.reshape(-1)), seen(rows(y).reshape(-1)), seen(result.reshape(-1)))
     else:
-        by_channel(pixels, rows(y), result)
+        by_channel(seen(pixels), seen(rows(y)), seen(result))
     return images(result)
 
 
 @jit(parallel=True)
 def _add(x: Any, y: Any, z: Any) -> None:
     for i in prange(x.size):
-        z[i] = x[i] + y[i]
+        z[i] = rounded(number(x[i]) + number(y[i]), z)
 
 
 @jit(parallel=True)
 def _multiply(x: Any, y: Any, z: Any) -> None:
     for i in prange(x.size):
-        z[i] = x[i] * y[i]
+        z[i] = rounded(number(x[i]) * number(y[i]), z)
 
 
 @jit(parallel=True)
@@ -98,7 +99,7 @@ def _add_channels(x: Any, y: Any, z: Any) -> None:
         n, h = row // H, row % H
         for w in range(W):
             for c in range(C):
-                z[n, h, w, c] = x[n, h, w, c] + y[n, 0, 0, c]
+                z[n, h, w, c] = rounded(number(x[n, h, w, c]) + number(y[n, 0, 0, c]), z)
 
 
 @jit(parallel=True)
@@ -108,7 +109,7 @@ def _multiply_channels(x: Any, y: Any, z: Any) -> None:
         n, h = row // H, row % H
         for w in range(W):
             for c in range(C):
-                z[n, h, w, c] = x[n, h, w, c] * y[n, 0, 0, c]
+                z[n, h, w, c] = rounded(number(x[n, h, w, c]) * number(y[n, 0, 0, c]), z)
 
 
 @jit(parallel=True)
