@@ -104,7 +104,14 @@ def bound(depth: int) -> float:
     ],
 )
 def test_convolutions_of_bfloat16_keep_their_bound(
-    C: int, K: int, size: Pair, kernel: Pair, stride: int, dilation: int, padding: tuple[int, int, int, int], added: bool
+    C: int,
+    K: int,
+    size: Pair,
+    kernel: Pair,
+    stride: int,
+    dilation: int,
+    padding: tuple[int, int, int, int],
+    added: bool,
 ) -> None:
     rng = np.random.default_rng(C * K)
     geometry = Geometry((stride, stride), padding, (dilation, dilation))

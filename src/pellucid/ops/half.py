@@ -24,7 +24,7 @@ from pellucid.ops.arrays import Array
 from pellucid.ops.memory import empty, empty_images
 
 WIDTH = 2  # bytes
-PART_BYTES = 1 << 19  # of a tensor in float32 while it is computed with
+PART_BYTES = 1 << 22  # of a tensor in float32 while it is computed with
 WEIGHTS = 2  # times the weights' bytes that a part has at least: each part reads them, or sums their gradients
 
 WRITTEN = ("dw", "db", "out")

@@ -55,7 +55,9 @@ def _chosen() -> str:
     if not asked:
         return found[-1]
     if asked not in found:
-        raise PellucidError(f"{VARIABLE}: expected one of {', '.join(found)}, which this processor has, got {asked!r}")
+        raise PellucidError(
+            f"{VARIABLE}: expected one of {', '.join(found)}, which this processor has, got {asked!r}"
+        )
     return asked
 
 

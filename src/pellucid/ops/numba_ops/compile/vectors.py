@@ -131,6 +131,16 @@ class Code:
         else:
             self._masked_store(address, value, count, "i16", 2)
 
+    def copy_words(self, source: Integer, target: Integer, count: Integer | None = None) -> None:
+        """LANES numbers of 16 bits, or the first `count`, from one place to another."""
+        if count is not None:
+            value = self._masked_load(source, count, _HALF_WORDS_TYPE, [0] * LANES)
+            self._masked_store(target, value, count, "i16", 2)
+            return
+        value = self.builder.load(self._pointer(source, _HALF_WORDS_TYPE), typ=_HALF_WORDS_TYPE)
+        value.align = 2
+        self.builder.store(value, self._pointer(target, _HALF_WORDS_TYPE)).align = 2
+
     def _upper_half(self, vector: Vector) -> Any:
         """Bits of the nearest bfloat16, to even where two are as near; NaN stays NaN."""
         build = self.builder
@@ -206,10 +216,11 @@ class Code:
 
     def _masked_load(self, address: Integer, count: Integer, kind: Any, otherwise: list[Any]) -> Any:
         pointer = self._pointer(address, kind)
-        name = f"llvm.masked.load.v{LANES}{'f32' if kind is _VECTOR_TYPE else 'i8'}.p0"
+        element, size = {_VECTOR_TYPE: ("f32", FLOAT), _HALF_WORDS_TYPE: ("i16", 2), _BYTES_TYPE: ("i8", 1)}[kind]
+        name = f"llvm.masked.load.v{LANES}{element}.p0"
         signature = ir.FunctionType(kind, [pointer.type, _WORD, _MASK_TYPE, kind])
         function = cgutils.get_or_insert_function(self.builder.module, signature, name)
-        align = ir.Constant(_WORD, FLOAT if kind is _VECTOR_TYPE else 1)
+        align = ir.Constant(_WORD, size)
         return self.builder.call(function, [pointer, align, self._first(count), ir.Constant(kind, otherwise)])
 
     def store_first(self, address: Integer, vector: Vector, count: Integer) -> None:

@@ -1,16 +1,25 @@
-"""Convolutions and their gradients from 16 bits to 16 bits: numbers are widened when a register loads them, rounded when it is stored.
+"""Convolutions and their gradients from 16 bits to 16 bits, without a tensor that is widened as a whole.
 
-Only images of few channels, a small part of what such a layer reads and writes, are widened as a whole. Other ops get
-their 16-bit arrays through `ops.half`, widened in parts; so does what returns None here.
+Winograd's algorithm widens numbers when a register loads them, and rounds when it is stored. Other convolutions of
+bfloat16 are products of it, where the processor has them. Only images of few channels, a small part of what such a layer
+reads and writes, are widened as a whole. Other ops get their 16-bit arrays through `ops.half`, widened in parts; so does
+what returns None here.
 """
 
 import numpy as np
 
 from pellucid.ops.arrays import Array, Pair
 from pellucid.ops.geometry import PLAIN, Geometry
+from pellucid.ops.memory import channels_last, empty, empty_images
 from pellucid.ops.numba_ops import winograd
+from pellucid.ops.numba_ops.compile.vectors import address
 from pellucid.ops.numba_ops.convolution import few_channels
 from pellucid.ops.numba_ops.half.conversion import narrow, widen
+from pellucid.ops.numba_ops.steps import bf16_product
+from pellucid.ops.numba_ops.steps.program import run
+from pellucid.ops.numba_ops.steps.step import ALIGNED, Finish
+from pellucid.ops.numba_ops.steps.weights import Weights
+from pellucid.ops.numba_ops.winograd.calls import as_bits
 
 POOL: Pair = (2, 2)
 
@@ -61,7 +70,21 @@ def _convolution(x: Array, w: Array, b: Array | None, geometry: Geometry, relu: 
         return winograd.convolution(x, widen(w), _wide(b), geometry.padding, relu)
     if few_channels.fits(x, w, geometry) and few_channels.wide_enough(x, geometry.padding):
         return few_channels.convolution(widen(x), widen(w), _wide(b), geometry.padding, relu, x.dtype)
+    if bf16_product.suits(x.dtype.name) and geometry.groups == 1:
+        return _products(x, w, b, geometry, relu)
     return None
+
+
+def _products(x: Array, w: Array, b: Array | None, geometry: Geometry, relu: bool) -> Array:
+    """By the processor's products of bfloat16."""
+    x, weights = channels_last(x), Weights(widen(w), _wide(b), x.dtype.name)
+    size = geometry.output_size((x.shape[2], x.shape[3]), (w.shape[2], w.shape[3]))
+    y = empty_images((x.shape[0], w.shape[0], *size), np.float32)
+    last = Finish(low=0.0) if relu else Finish()
+    step = bf16_product.convolution(x.shape, weights, geometry, last, bf16_product.OF_BFLOAT16)
+    scratch = empty((step.scratch + ALIGNED,), np.uint8)
+    run(step.calls([address(as_bits(x))], address(y), -(-address(scratch) // ALIGNED) * ALIGNED))
+    return narrow(y, x.dtype)
 
 
 def _wide(b: Array | None) -> Array | None:

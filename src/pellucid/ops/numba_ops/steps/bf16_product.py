@@ -12,7 +12,17 @@ from pellucid.ops.arrays import Array
 from pellucid.ops.geometry import Geometry
 from pellucid.ops.numba_ops.compile.bfloat16 import PAIR, PRODUCTS, pairs, with_products
 from pellucid.ops.numba_ops.compile.parts import inner, parted, read, share
-from pellucid.ops.numba_ops.compile.vectors import FLOAT, LANES, VECTOR, Code, Integer, Variable, vector_code
+from pellucid.ops.numba_ops.compile.vectors import (
+    BFLOAT16,
+    FLOAT,
+    FLOAT32,
+    LANES,
+    VECTOR,
+    Code,
+    Integer,
+    Variable,
+    vector_code,
+)
 from pellucid.ops.numba_ops.convolution.windows_product import packed
 from pellucid.ops.numba_ops.steps.finish import finish
 from pellucid.ops.numba_ops.steps.product import Form, Run, Product, rows_step, windows_step, write_sums
@@ -34,6 +44,25 @@ def _rounded(code: Code, source: Integer, out: Integer, vectors: Integer, rest: 
     with code.loop(rest.smaller(1)):
         last = code.load_first(source + vectors * VECTOR, rest)
         code.store_bfloat16(out + vectors * (VECTOR // 2), last, rest)
+
+
+@vector_code
+def _copied(code: Code, source: Integer, out: Integer, vectors: Integer, rest: Integer) -> None:
+    """Numbers side by side that are bfloat16 already."""
+    with code.loop(vectors) as v:
+        code.copy_words(source + v * (VECTOR // 2), out + v * (VECTOR // 2))
+    with code.loop(rest.smaller(1)):
+        place = vectors * (VECTOR // 2)
+        code.copy_words(source + place, out + place, rest)
+
+
+@inner
+def _take(pixels: int, first: int, numbers: int, form: int, out: int) -> None:
+    """Numbers side by side, from number `first` on, as bfloat16."""
+    if form == FLOAT32:
+        _rounded(pixels + first * FLOAT, out, numbers // LANES, numbers % LANES)
+    else:
+        _copied(pixels + first * HALF, out, numbers // LANES, numbers % LANES)
 
 
 @vector_code
@@ -95,7 +124,7 @@ def _few(code: Code, left: Integer, left_row: Integer, right: Integer, totals: I
 
 
 @inner
-def _copy_window(work: Product, place: int, to: int) -> None:
+def _copy_window(work: Product, form: int, place: int, to: int) -> None:
     """The window of one place, as bfloat16; whole registers of zeros follow it."""
     n, rest = divmod(place, work.rows * work.columns)
     p, q = divmod(rest, work.columns)
@@ -109,9 +138,8 @@ def _copy_window(work: Product, place: int, to: int) -> None:
         channels = work.channels
         if left > 0:
             _clear(to, (left * channels + 2 * LANES - 1) // (2 * LANES))
-        numbers = (right - left) * channels
-        origin = (((n * work.height + i) * work.width + j + left) * channels) * FLOAT
-        _rounded(work.pixels + origin, to + left * channels * HALF, numbers // LANES, numbers % LANES)
+        origin = ((n * work.height + i) * work.width + j + left) * channels
+        _take(work.pixels, origin, (right - left) * channels, form, to + left * channels * HALF)
         if right < run.taps:
             zeros = (run.taps - right) * channels
             _clear(to + right * channels * HALF, (zeros + 2 * LANES - 1) // (2 * LANES))
@@ -120,19 +148,17 @@ def _copy_window(work: Product, place: int, to: int) -> None:
 
 
 @inner
-def _copy_windows(work: Product, first: int, count: int, to: int) -> None:
+def _copy_windows(work: Product, form: int, first: int, count: int, to: int) -> None:
     """The windows of some places, as rows of a matrix of pairs."""
     row = (work.depth + 1) // 2 * PAIR
     if work.runs == 0 and work.depth % 2 == 0:
-        numbers = count * work.depth
-        _rounded(work.pixels + first * work.depth * FLOAT, to, numbers // LANES, numbers % LANES)
+        _take(work.pixels, first * work.depth, count * work.depth, form, to)
         return
     for t in range(count):
         if work.runs:
-            _copy_window(work, first + t, to + t * row)
+            _copy_window(work, form, first + t, to + t * row)
         else:
-            source = work.pixels + (first + t) * work.depth * FLOAT
-            _rounded(source, to + t * row, work.depth // LANES, work.depth % LANES)
+            _take(work.pixels, (first + t) * work.depth, work.depth, form, to + t * row)
             _clear(to + t * row + work.depth * HALF, 1)
 
 
@@ -159,10 +185,9 @@ def _multiply_panel(
         done += some
 
 
-@parted(stages=1)
-def multiply_rounded_windows(arguments: int, stage: int, part: int) -> None:
-    """One part of the output."""
-    work = read(Product, arguments, 0)
+@inner
+def _multiply(work: Product, form: int, part: int) -> None:
+    """One part of the output. form: of the pixels."""
     panels = (work.filters + PANEL - 1) // PANEL
     first, last, first_panel, last_panel = 0, work.places, 0, panels
     if work.by_panels:
@@ -175,7 +200,7 @@ def multiply_rounded_windows(arguments: int, stage: int, part: int) -> None:
     panel_bytes = (work.depth + 1) // 2 * PANEL * PAIR
     for start in range(first, last, work.block):
         count = min(work.block, last - start)
-        _copy_windows(work, start, count, copied)
+        _copy_windows(work, form, start, count, copied)
         for panel in range(first_panel, last_panel):
             k = panel * PANEL
             at = (start * work.filters + k) * FLOAT
@@ -184,12 +209,25 @@ def multiply_rounded_windows(arguments: int, stage: int, part: int) -> None:
             _multiply_panel(work, copied, right, totals, bias, added, work.output + at, count, work.filters - k)
 
 
+@parted(stages=1)
+def multiply_rounded_windows(arguments: int, stage: int, part: int) -> None:
+    """One part of the output, of float32 pixels."""
+    _multiply(read(Product, arguments, 0), FLOAT32, part)
+
+
+@parted(stages=1)
+def multiply_bfloat16_windows(arguments: int, stage: int, part: int) -> None:
+    """One part of the output, of pixels in bfloat16."""
+    _multiply(read(Product, arguments, 0), BFLOAT16, part)
+
+
 def _row(depth: int) -> int:
     """Bytes of a window, and some behind a block of at least ROWS of them for the registers of zeros."""
     return -(-depth // 2) * PAIR + SLACK // ROWS + 1
 
 
-FORM = Form("bfloat16 product", "bfloat16 windows", multiply_rounded_windows, _row)
+NAMES = "bfloat16 product", "bfloat16 windows"
+OF_FLOAT32, OF_BFLOAT16 = Form(*NAMES, multiply_rounded_windows, _row), Form(*NAMES, multiply_bfloat16_windows, _row)
 
 
 def _panels(matrix: Array) -> Array:
@@ -207,13 +245,18 @@ def suits(form: str) -> bool:
     return PRODUCTS and form == "bfloat16"
 
 
-def convolution(shape: tuple[int, ...], weights: Weights, geometry: Geometry, last: Finish) -> Step:
-    """The convolution of images `shape` (N, C, H, W) with w (K, C, R, S), plus b (K,), and what follows it."""
+def convolution(
+    shape: tuple[int, ...], weights: Weights, geometry: Geometry, last: Finish, images: Form = OF_FLOAT32
+) -> Step:
+    """The convolution of images `shape` (N, C, H, W) with w (K, C, R, S), plus b (K,), and what follows it.
+
+    images: what the images are stored in; the output is float32.
+    """
     matrix = weights.w.transpose(2, 3, 1, 0).reshape(-1, len(weights.b))
     panels = weights.made("bfloat16 panels", lambda: _panels(matrix))
-    return windows_step(FORM, shape, weights, panels, geometry, last)
+    return windows_step(images, shape, weights, panels, geometry, last)
 
 
 def affine(count: int, weights: Weights, last: Finish) -> Step:
     """x w^T + b of `count` rows x, with w (G, F) and b (G,), and what follows it."""
-    return rows_step(FORM, count, weights, weights.made("bfloat16 panels", lambda: _panels(weights.w.T)), last)
+    return rows_step(OF_FLOAT32, count, weights, weights.made("bfloat16 panels", lambda: _panels(weights.w.T)), last)

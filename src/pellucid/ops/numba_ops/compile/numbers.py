@@ -1,0 +1,71 @@
+"""Numbers of any form in Numba's kernels, which know no floats of 16 bits: seen as their bits, computed in float32.
+
+    kernel(seen(x), seen(y))                        arrays as kernels take them
+    y[i] = rounded(2 * number(x[i]), y)             in the kernel: a float, and back to what y holds
+
+A kernel is compiled for each form that it meets; of float32 and float64 the two functions are nothing.
+"""
+
+from typing import Any
+
+import numpy as np
+from llvmlite import ir
+from numba import types
+from numba.extending import intrinsic
+
+from pellucid.ops.arrays import Array
+from pellucid.ops.half import is_half
+from pellucid.ops.numba_ops.compile import float16
+
+BITS = {"bfloat16": np.uint16, "float16": np.int16}
+"""What an array of 16 bits is seen as: the sign tells kernels which form it is."""
+
+_WORD, _HALF = ir.IntType(32), ir.IntType(16)
+
+
+def seen(x: Array) -> Array:
+    """An array as kernels take it."""
+    return x.view(BITS[x.dtype.name]) if is_half(x.dtype) else x
+
+
+def computed_in(dtype: np.dtype[Any]) -> np.dtype[Any]:
+    """The type that numbers of a type are computed in."""
+    return np.dtype(np.float32) if is_half(dtype) else dtype
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def number(context: Any, value: Any) -> Any:
+    """The float that an element of such an array stands for."""
+    if isinstance(value, types.Float):
+        return value(value), lambda context, builder, signature, values: values[0]
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        if value == types.int16:
+            return float16.widened(builder, values[0])
+        bits = builder.shl(builder.zext(values[0], _WORD), ir.Constant(_WORD, 16))
+        return builder.bitcast(bits, ir.FloatType())
+
+    return types.float32(value), generate
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def rounded(context: Any, value: Any, like: Any) -> Any:
+    """What such an array holds of the number nearest to a float, of two the even one; NaN stays NaN."""
+    kind = like.dtype
+    if isinstance(kind, types.Float):
+        return kind(kind, like), lambda context, builder, signature, values: values[0]
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        return float16.narrowed(builder, values[0]) if kind == types.int16 else _upper_half(builder, values[0])
+
+    return kind(types.float32, like), generate
+
+
+def _upper_half(build: Any, number: Any) -> Any:
+    """Bits of the nearest bfloat16: half a unit of the last place is added, less a hair where the even one is below."""
+    bits = build.bitcast(number, _WORD)
+    cut = build.lshr(bits, ir.Constant(_WORD, 16))
+    rounding = build.add(ir.Constant(_WORD, 0x7FFF), build.and_(cut, ir.Constant(_WORD, 1)))
+    nearest = build.lshr(build.add(bits, rounding), ir.Constant(_WORD, 16))
+    unordered = build.fcmp_unordered("uno", number, number)
+    return build.trunc(build.select(unordered, build.or_(cut, ir.Constant(_WORD, 0x40)), nearest), _HALF)
