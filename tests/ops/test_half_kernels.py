@@ -72,8 +72,9 @@ def test_products_of_bfloat16_are_exact_before_they_are_rounded(
     w, b = rng.standard_normal((K, C, side, side)).astype(dtype), rng.standard_normal(K).astype(dtype)
     geometry = Geometry((stride, stride), (padding,) * 4)
     y = numba_ops.IN_HALF["conv2d_relu"](x, w, b, geometry)
-    exact = numpy_ops.conv2d_relu(*(a.astype(np.float64) for a in (x, w, b)), geometry)
-    sizes = numpy_ops.conv2d(*(abs(a.astype(np.float64)) for a in (x, w)), None, geometry)
+    wide_x, wide_w, wide_b = (a.astype(np.float64) for a in (x, w, b))
+    exact = numpy_ops.conv2d_relu(wide_x, wide_w, wide_b, geometry)
+    sizes = numpy_ops.conv2d(abs(wide_x), abs(wide_w), None, geometry)
     error = abs(y.astype(np.float64) - exact)
     assert y.dtype == dtype
     assert (error <= 2.0**-8 * exact + (w[0].size + 2) * 2.0**-23 * sizes).all()
@@ -108,9 +109,9 @@ def test_gradients_are_those_of_float32_rounded_once(
     w = (rng.standard_normal((K, C, 3, 3)) / np.sqrt(9 * C)).astype(dtype)
     dw, db = np.empty_like(w), np.empty(K, dtype)
     dx = numba_ops.IN_HALF["conv2d_backward"](dy, x, w, dw, db, geometry)
-    wide = [a.astype(np.float64) for a in (dy, x, w)]
+    wide_dy, wide_x, wide_w = (a.astype(np.float64) for a in (dy, x, w))
     exact_dw, exact_db = np.empty(w.shape), np.empty(K)
-    exact_dx = numpy_ops.conv2d_backward(*wide, exact_dw, exact_db, geometry)
+    exact_dx = numpy_ops.conv2d_backward(wide_dy, wide_x, wide_w, exact_dw, exact_db, geometry)
     unit = 2.0**-11 if kind == "float16" else 2.0**-8
     for found, exact in ((dx, exact_dx), (dw, exact_dw), (db, exact_db)):
         assert found.dtype == dtype

@@ -1,4 +1,4 @@
-"""Plans of networks in 16 bits: as exact as their form allows, of every kind of step; products of bfloat16 bounded."""
+"""Plans of networks in 16 bits: as exact as their form allows; products of bfloat16 keep their bound."""
 
 import numpy as np
 import pytest

@@ -7,8 +7,8 @@ Norms are folded into their neighbours, activations and sums into the convolutio
 transformed once, every value has its place in one block. Steps that kernels do run one after the other in one call
 into compiled code; layers that none does are called between.
 
-A network in 16 bits is widened once: values between steps are float32, what comes in is widened, what goes out rounded.
-In bfloat16 products are computed as such where the processor can (`ops.steps()`); all sums are float32.
+A network in 16 bits is widened once: values between steps are float32, what comes in is widened, what goes out
+rounded. In bfloat16 products are computed as such where the processor can (`ops.steps()`); all sums are float32.
 """
 
 from __future__ import annotations

@@ -62,7 +62,7 @@ def rounded(context: Any, value: Any, like: Any) -> Any:
 
 
 def _upper_half(build: Any, number: Any) -> Any:
-    """Bits of the nearest bfloat16: half a unit of the last place is added, less a hair where the even one is below."""
+    """Bits of the nearest bfloat16: half a last unit is added, less a hair where the even one is below."""
     bits = build.bitcast(number, _WORD)
     cut = build.lshr(bits, ir.Constant(_WORD, 16))
     rounding = build.add(ir.Constant(_WORD, 0x7FFF), build.and_(cut, ir.Constant(_WORD, 1)))

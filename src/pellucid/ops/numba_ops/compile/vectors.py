@@ -14,8 +14,8 @@ counts. Inside, an argument is an `Integer` and `code.load` gives a `Vector`, ne
 arithmetic on either writes the instruction. A Python `for` or `if` decides what is written, `code.loop` and
 `code.when` are loops and branches of the machine.
 
-One register holds LANES numbers: 16 with AVX-512, 8 with AVX2, else 4 (SSE, NEON; see `instructions`); the environment
-variable PELLUCID_VECTOR_WIDTH overrides it, and LLVM splits what is wider than the machine's registers.
+One register holds LANES numbers: 16 with AVX-512, 8 with AVX2, else 4 (SSE, NEON; see `instructions`); the
+environment variable PELLUCID_VECTOR_WIDTH overrides it, and LLVM splits what is wider than the machine's registers.
 """
 
 import inspect

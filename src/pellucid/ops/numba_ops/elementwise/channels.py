@@ -1,7 +1,7 @@
 """Sums and affine maps per channel, one pass over memory each.
 
-Sums are taken over chunks of places in the arrays' own type, of 16 bits in float32, and joined in float64: as exact as
-pairwise summation, and the same bits for any number of threads.
+Sums are taken over chunks of places in the arrays' own type, of 16 bits in float32, and joined in float64: as exact
+as pairwise summation, and the same bits for any number of threads.
 """
 
 import math

@@ -1,8 +1,8 @@
 """Steps of a plan in compiled code: each a table of kernels' arguments, all of a plan's one call.
 
 `convolution`, `affine` and the like choose an algorithm and prepare it: weights packed, work cut into parts. What
-they give needs only addresses to run. All values are float32 in memory; of a network in bfloat16 products are computed
-as such where the processor can, everything else as in float32.
+they give needs only addresses to run. All values are float32 in memory; of a network in bfloat16 products are
+computed as such where the processor can, everything else as in float32.
 """
 
 from typing import Any
@@ -54,7 +54,8 @@ def convolution(
     if few_channels.suits(shape, w.shape, geometry, last):
         return few_channels.convolution(shape, weights, geometry, last)
     if geometry.groups == 1:
-        return _products(weights).convolution(shape, weights, geometry, last)
+        step: Step = _products(weights).convolution(shape, weights, geometry, last)
+        return step
     if w.shape[1] == 1 and w.shape[0] == shape[1] and not last.added:
         return depthwise.convolution(shape, weights, geometry, last)
     return None
