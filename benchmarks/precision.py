@@ -1,5 +1,6 @@
-"""Number formats: memory of a training step, and exported C against Python on every test image.
+"""Number formats: speed, memory of a training step, and exported C against Python on every test image.
 
+python -m benchmarks.precision [ROW ...]      (see benchmarks.bits; rows are those of benchmarks.inference)
 python -m benchmarks.precision memory [BATCH]
 python -m benchmarks.precision exact RUN      (after pellucid shrink RUN)
 """
@@ -15,6 +16,8 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.bits import print_table
+from benchmarks.inference import ROWS
 from pellucid import ops
 from pellucid.data import mnist_dataset
 from pellucid.export import export_c
@@ -28,6 +31,7 @@ from pellucid.training.master_weights import trained_weights
 from pellucid.zoo import create
 
 BATCH = 128
+ROUNDS = 5
 
 
 def kept_arrays(layers: Iterable[Layer]) -> dict[int, int]:
@@ -120,6 +124,9 @@ def main(arguments: list[str]) -> int:
         return 0
     if len(arguments) == 2 and arguments[0] == "exact":
         return 0 if print_exact(Path(arguments[1])) else 1
+    if all(row in ROWS for row in arguments):
+        print_table(arguments, ROUNDS)
+        return 0
     print(__doc__, file=sys.stderr)
     return 2
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from pellucid import ops
 from pellucid.cli import main
 from pellucid.data import mnist_dataset
 from pellucid.graph import Sequential
@@ -78,6 +79,8 @@ def test_comparison_of_formats(run: Path) -> None:
     assert 0 < by_name["float32"].logit_difference < by_name["float16"].logit_difference
     assert by_name["float16"].logit_difference < by_name["bfloat16"].logit_difference
     assert all(row.images_per_second > 0 and row.predictions == 90 for row in rows)
+    assert all(row.milliseconds == pytest.approx(1e3 / row.images_per_second) for row in rows)
+    assert [row.instructions for row in rows] == [ops.instructions(row.format.split(",")[0]) for row in rows]
 
 
 def test_a_network_without_integers_is_compared_in_floats(run: Path, tmp_path: Path) -> None:

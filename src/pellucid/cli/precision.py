@@ -15,7 +15,7 @@ from pellucid.cli.subject import LAST, trained
 if TYPE_CHECKING:
     from pellucid.recipes.format_report import FormatRow
 
-NUMBERS = ("accuracy", "weights", "activations", "images/s", "logits off by", "changed")
+NUMBERS = ("accuracy", "weights", "activations", "ms an image", "instructions", "logits off by", "changed")
 
 
 def precision(
@@ -57,7 +57,8 @@ def _shown(row: FormatRow) -> tuple[str, ...]:
         f"{100 * row.measure:.2f} %",
         byte_count(row.weight_bytes),
         byte_count(row.activation_bytes),
-        f"{row.images_per_second:,.0f}",
+        f"{row.milliseconds:.3g}",
+        row.instructions,
         f"{row.logit_difference:.2g}",
         f"{row.changed:,} of {row.predictions:,}",
     )

@@ -23,6 +23,7 @@ if TYPE_CHECKING:  # every backend has the definition's signatures
 
 __all__ = [
     "backend",
+    "instructions",
     "memory",
     "recorder",
     "set_backend",
@@ -119,6 +120,13 @@ def recorder() -> Any:
     """What the active backend does whole training steps with; None where each op is done as it comes."""
     backend()
     return getattr(_active, "recorder", None)
+
+
+def instructions(form: str) -> str:
+    """Which instructions the active backend multiplies numbers of a form with ("float32", "int8" ...), in words."""
+    name = backend()
+    told = getattr(_active, "INSTRUCTIONS", None)
+    return name if told is None else str(told(form))
 
 
 def steps() -> Any:

@@ -10,15 +10,15 @@ from typing import Any
 
 import numpy as np
 
+from pellucid import ops
 from pellucid.analysis.cost import network_cost
 from pellucid.data import Loader
 from pellucid.errors import PellucidError
-from pellucid.layers import INFERENCE
 from pellucid.network import Network
 from pellucid.ops import memory
 from pellucid.ops.arrays import Array
 from pellucid.ops.formats import float_type
-from pellucid.plan import AnyNetwork, IntegerNetwork
+from pellucid.plan import AnyNetwork, IntegerNetwork, answering
 from pellucid.precision.integer_graph import integer_graph
 from pellucid.task import Task
 
@@ -33,7 +33,9 @@ class FormatRow:
 
     measure: the task's primary one, over all images. weight_bytes: of all values kept between batches.
     activation_bytes: of the input and of what each step writes, for one image; ReLU, and max-pool where it is joined
-    to a convolution, write nothing of their own. Of every layer where the network has no integer form.
+    to a convolution, write nothing of their own. Of every layer where the network has no integer form. In 16 bits as
+    training stores them: what only answers has float32 between its steps.
+    milliseconds: of an image, in a batch of at most TIMED_IMAGES. instructions: that multiplied its numbers.
     logit_difference: the largest, from float64's.
     changed: predictions other than float64's, of `predictions`.
     """
@@ -43,6 +45,8 @@ class FormatRow:
     weight_bytes: int
     activation_bytes: int
     images_per_second: float
+    milliseconds: float
+    instructions: str
     logit_difference: float
     changed: int
     predictions: int
@@ -59,7 +63,7 @@ def compare_formats(networks: Mapping[str, AnyNetwork], task: Task, loader: Load
     metrics = {name: task.metrics() for name in networks}
     for batch in loader.epoch(0):
         for name, network in networks.items():
-            y = network.forward(batch.inputs.astype(network.dtype), INFERENCE).astype(np.float64)
+            y = answering(network)(batch.inputs.astype(network.dtype)).astype(np.float64)
             outputs[name].append(y)
             metrics[name].update(y, batch.targets)
     speed = _speeds(networks, next(loader.epoch(0)).inputs[:TIMED_IMAGES])
@@ -74,12 +78,19 @@ def compare_formats(networks: Mapping[str, AnyNetwork], task: Task, loader: Load
                 weight_bytes(network),
                 activation_bytes(network),
                 speed[name],
+                1e3 / speed[name],
+                ops.instructions(_form(network)),
                 float(np.abs(y - exact).max()),
                 int((y.argmax(axis=1) != exact.argmax(axis=1)).sum()),
                 exact.argmax(axis=1).size,
             )
         )
     return rows
+
+
+def _form(network: AnyNetwork) -> str:
+    """What its numbers are stored in."""
+    return "int8" if isinstance(network, IntegerNetwork) else network.dtype.name
 
 
 def weight_bytes(network: AnyNetwork) -> int:
@@ -133,4 +144,4 @@ def _runner(network: AnyNetwork, images: Array) -> tuple[Any, Array]:
     """What is timed, and its input as it would come: bytes for integers."""
     if isinstance(network, IntegerNetwork):
         return network.integer_logits, network.input_scale.quantize(images)
-    return network.forward, images.astype(network.dtype)
+    return answering(network), images.astype(network.dtype)

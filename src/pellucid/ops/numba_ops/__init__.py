@@ -74,6 +74,7 @@ from pellucid.ops.numba_ops.pooling import (
     max_pool2d,
     max_pool2d_backward,
 )
+from pellucid.ops.numba_ops.used import instructions
 from pellucid.ops.numpy_ops.channels import add_bias
 from pellucid.ops.randomness import dropout_keep
 
@@ -180,3 +181,6 @@ IN_HALF = {
 
 STEPS = "pellucid.ops.numba_ops.steps"
 """The module that does whole plans, loaded when the first is made."""
+
+INSTRUCTIONS = instructions
+"""Which instructions multiply numbers of a form, by its name."""

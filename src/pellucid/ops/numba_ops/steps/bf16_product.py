@@ -1,8 +1,9 @@
 """Convolutions and affine layers as products of bfloat16, two at once in each lane (vdpbf16ps), summed in float32.
 
 Pixels are rounded to the nearest bfloat16 as a block of them is copied, weights once when the plan is made. Of each
-sum over `depth` products the error is at most (2^-7 + 2^-16 + (depth + 2) 2^-23) times the sum of the products' sizes:
-each factor is off by at most 2^-8 of itself, each addition by 2^-24 of a partial sum. Numbers below 2^-126 are 0.
+sum over `depth` products the error is at most (2^-7 + 2^-16 + (depth + 2) 2^-23) times the sum of the products'
+sizes: each factor is off by at most 2^-8 of itself, each addition by 2^-24 of a partial sum. Numbers below 2^-126
+count as 0.
 """
 
 import ml_dtypes
