@@ -2,8 +2,9 @@
 
     python -m benchmarks.sklearn_mlp [digits] [mnist]
 
-Both have one hidden layer of 100 ReLUs, the same batches, the same number of epochs and Adam; each its own defaults
-for the rest. Rounds alternate, so that whatever else the machine does falls on both; the fastest of each counts.
+Both have one hidden layer of 100 ReLUs, the same batches and Adam; each its own defaults for the rest. Ours is fitted
+for the same number of epochs, and for as few as give at least the same accuracy: its learning rate and first weights
+are others. Rounds alternate, so that whatever else the machine does falls on both; the fastest of each counts.
 """
 
 from __future__ import annotations
@@ -41,13 +42,15 @@ def mnist() -> Split:
     return X, y, test_X, test_y
 
 
-SETS: dict[str, tuple[Any, int, int, int]] = {"digits": (digits, 30, 200, 5), "mnist": (mnist, 3, 200, 2)}
-"""Data, epochs, samples a batch, rounds."""
+SETS: dict[str, tuple[Any, int, int, int, int]] = {
+    "digits": (digits, 30, 12, 200, 5), "mnist": (mnist, 3, 2, 200, 2),
+}  # fmt: skip
+"""Data, epochs, those that ours needs, samples a batch, rounds."""
 
 
 def compare(name: str) -> None:
     """Fit both in turns, and print what came of it."""
-    load, epochs, batch, rounds = SETS[name]
+    load, epochs, few, batch, rounds = SETS[name]
     X, y, test_X, test_y = load()
     ours = partial(ConvNetClassifier, epochs=epochs, batch_size=batch, dtype="float32")
     theirs = partial(MLPClassifier, max_iter=epochs, batch_size=batch)
@@ -55,6 +58,7 @@ def compare(name: str) -> None:
         "MLPClassifier": (theirs, None),
         "MLPClassifier, 1 thread": (theirs, 1),
         "ConvNetClassifier": (ours, None),
+        f"ConvNetClassifier, {few} epochs": (partial(ours, epochs=few), None),
     }
     ours(epochs=1).fit(X[:400], y[:400])  # kernels are compiled once, and kept
     seconds: dict[str, list[float]] = {way: [] for way in ways}
@@ -68,9 +72,10 @@ def compare(name: str) -> None:
             scores[way].append(fitted.score(test_X, test_y))
     best = {way: min(taken) for way, taken in seconds.items()}
     for way, taken in best.items():
-        print(f"{name:8} {way:24} {taken:7.3f} s  accuracy {100 * np.mean(scores[way]):6.2f} %")
-    *others, own = best.values()
-    print(f"{name:8} {min(others) / own:.2f} times as fast; {epochs} epochs of {batch}, {rounds} seeds", flush=True)
+        print(f"{name:8} {way:28} {taken:7.3f} s  accuracy {100 * np.mean(scores[way]):6.2f} %")
+    *others, own, least = best.values()
+    times = f"{min(others) / own:.2f} times as fast with as many, {min(others) / least:.2f} with {few}"
+    print(f"{name:8} {times}; {epochs} epochs of {batch}, {rounds} seeds", flush=True)
 
 
 if __name__ == "__main__":

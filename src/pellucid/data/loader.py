@@ -213,13 +213,16 @@ def normalized(
     """What a network sees of images (n, C, H, W): pixel / white, then (that - mean) / std; channels last.
 
     pixels: the images, or a table's rows. dtype: of what is returned. white: the pixel that is 1; 255 for bytes.
-    mean, std: one number a channel; None for 0 and 1. A table's rows (n, F) only change their type.
+    mean, std: one number a channel; None for 0 and 1. A table's rows (n, F) only change their type. Where nothing
+    changes, the pixels themselves are given back.
 
     >>> pl.data.normalized(np.full((1, 1, 2, 2), 255, np.uint8), np.float32, 255).max().item()
     1.0
     """
     if pixels.ndim == 2:
         return np.ascontiguousarray(pixels, dtype)
+    if white == 1 and mean is None and std is None and pixels.dtype == dtype:
+        return memory.channels_last(pixels)
     x = memory.empty_images(pixels.shape, dtype)
     x[...] = pixels
     if white != 1:

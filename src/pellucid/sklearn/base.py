@@ -166,7 +166,8 @@ class ConvNet(BaseEstimator):
         dtype = self.network_.dtype
 
         def loader(part: Array, size: int, shuffle: bool) -> Loader:
-            return Loader(Dataset(images[part], targets[part], (), "X"), size, seed, shuffle, dtype=dtype)
+            chosen = (images, targets) if len(part) == len(images) else (images[part], targets[part])
+            return Loader(Dataset(*chosen, (), "X"), size, seed, shuffle, dtype=dtype)
 
         learned = loader(rows, int(batch), True)
         trainer = Trainer(
