@@ -164,3 +164,16 @@ def test_mistakes_are_one_line(run: Path, capsys: pytest.CaptureFixture[str]) ->
     assert "expected a safetensors file" in complaint(capsys, "export", run, "--bits", 8)
     assert "expected a 'pellucid integer network 1'" in complaint(capsys, "export", run / "model.safetensors")
     assert "--precision" in complaint(capsys, "train", "--precision", "float8")
+
+
+def test_layers_with_their_ranges_and_errors(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("pellucid.recipes.layer_errors.build_data", lambda recipe, held_out=None: digits())
+    picture = tmp_path / "layers.png"
+    with one_thread_of_numpy():
+        assert main(["precision", str(run), "--layers", "--out", str(picture), "--json", *NUMPY]) == 0
+    rows = json.loads(capsys.readouterr().out)["bits"]["4"]
+    assert len(rows) == 6  # five convolutions, with their norms, and the affine layer
+    assert all(0 < row["error"] < 1 and row["low"] < row["high"] for row in rows)
+    assert picture.read_bytes().startswith(b"\x89PNG")

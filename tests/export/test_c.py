@@ -212,18 +212,36 @@ def test_networks_of_the_zoo_give_the_same_integers(name: str, small: bool, tmp_
     np.testing.assert_array_equal(rows, places_last.reshape(3, -1))
 
 
+def analysed(*options: object) -> None:
+    """cppcheck finds nothing, compiled either way."""
+    for small in (0, 1):
+        found = subprocess.run(
+            ["cppcheck", "--std=c99", "--enable=warning,performance,portability", "--error-exitcode=1", "--quiet",
+             "-D__GNUC__", "-D__ARM_FEATURE_DSP", f"-DNETWORK_SMALL={small}", *map(str, options)],
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert found.returncode == 0, found.stderr
+
+
 @pytest.mark.skipif(shutil.which("cppcheck") is None, reason="no cppcheck")
-@pytest.mark.parametrize("name", ["resnet8", "unet"])
+@pytest.mark.parametrize("name", ["resnet8", "unet", "mobilenet-v1", "every kernel"])
 def test_static_analysis_finds_nothing(name: str, tmp_path: Path) -> None:
-    shape, options = SMALL[name]
-    network = quantize(Network(create(name, 5, **options), shape), np.ones((2, *shape), np.float32), 4)
-    export_c(network, tmp_path, NAMES)
-    found = subprocess.run(
-        ["cppcheck", "--std=c99", "--enable=warning,performance,portability", "--error-exitcode=1", "--quiet",
-         "-D__GNUC__", tmp_path / "network.c"],
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    assert found.returncode == 0, found.stderr
+    """In the network, its demo, and the program that measures."""
+    if name == "every kernel":
+        network = shrunk(every_kernel(), 8)
+    else:
+        shape, options = SMALL[name]
+        network = quantize(Network(create(name, 5, **options), shape), np.ones((2, *shape), np.float32), 4)
+    export_c(network, tmp_path, NAMES, "cortex-m4")
+    analysed(tmp_path / "network.c", tmp_path / "demo.c", tmp_path / "bench.c")
+
+
+@pytest.mark.skipif(shutil.which("cppcheck") is None, reason="no cppcheck")
+def test_static_analysis_of_the_arduino_library(tmp_path: Path) -> None:
+    export_c(shrunk(wide_open(), 2), tmp_path, NAMES, form="arduino")
+    analysed(tmp_path / "src" / "network.c")
+    example = tmp_path / "examples" / "answer" / "answer.ino"
+    analysed("--language=c++", f"-I{tmp_path / 'src'}", example)
 
 
 @needs_compiler

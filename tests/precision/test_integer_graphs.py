@@ -35,6 +35,7 @@ from pellucid.plan.integer_affine import IntegerAffine
 from pellucid.plan.integer_steps import IntegerAdd, IntegerConcat, IntegerStep
 from pellucid.precision import calibrate, quantization_aware, quantize, without_rounding
 from pellucid.precision.integer_graph import integer_graph
+from pellucid.precision.layer_errors import layer_errors
 from pellucid.precision.storage import load_integer, save_integer
 from pellucid.zoo import create
 
@@ -237,3 +238,16 @@ def test_damaged_graphs_are_refused(tmp_path: Path) -> None:
             broken.steps = steps
             save_integer(tmp_path / "n.safetensors", broken)
             load_integer(tmp_path / "n.safetensors")
+
+
+def test_errors_by_layer_are_those_of_rounding() -> None:
+    network = trained(residuals())
+    x = images(40)
+    fine, coarse = (layer_errors(network, x, x, bits) for bits in (8, 2))
+    assert [layer.name for layer in fine] == [layer.name for layer in coarse]
+    last = fine[-1]
+    expected = network.forward(x)
+    difference = quantize(network, x).forward(x) - expected
+    assert last.error == pytest.approx(np.sqrt(np.square(difference).mean()) / expected.std(), rel=1e-4)
+    assert (last.low, last.high) == (expected.min(), expected.max())
+    assert all(0 < a.error < 0.1 < b.error for a, b in zip(fine, coarse, strict=True))

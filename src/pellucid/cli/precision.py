@@ -23,8 +23,11 @@ def precision(
     /,
     *,
     out: Annotated[
-        Path | None, Parameter(help="Picture to write; by default precision.png in the run folder.")
+        Path | None, Parameter(help="Picture to write; by default precision.png, or layers.png, in the run folder.")
     ] = None,
+    layers: Annotated[
+        bool, Parameter(negative="", help="Each layer's range and rounding error in integers instead.")
+    ] = False,
     json: Annotated[bool, Parameter(negative="", help="Print JSON.")] = False,
     machine: Machine = DEFAULT,
 ) -> None:
@@ -37,6 +40,9 @@ def precision(
     from pellucid.recipes.format_picture import draw_formats
 
     backend = machine.use()
+    if layers:
+        _layers(run, out or run / "layers.png", json=json)
+        return
     with working("each image in every format ..."):
         found = compare_run(trained(run))
     picture = out or run / "precision.png"
@@ -48,6 +54,25 @@ def precision(
     print_table(columns, [_shown(row) for row in found.rows], title=f"{found.title}, {backend}", right=columns[1:])
     if found.note:
         print_note(found.note)
+    print_note(f"picture: {picture}")
+
+
+def _layers(run: Path, picture: Path, *, json: bool) -> None:
+    from pellucid.files import write_whole
+    from pellucid.recipes.layer_errors import draw_layer_errors, run_layer_errors
+
+    with working("each layer ..."):
+        found = run_layer_errors(trained(run))
+    write_whole(picture, draw_layer_errors(found, f"{run}: rounding error by layer"))
+    if json:
+        print_json({"run": str(run), "bits": {bits: [asdict(row) for row in rows] for bits, rows in found.items()}})
+        return
+    columns = ("layer", "lowest", "highest", *(f"error, {bits} bits" for bits in found))
+    rows = [
+        (same[0].name, f"{same[0].low:.3g}", f"{same[0].high:.3g}", *(f"{100 * row.error:.2f} %" for row in same))
+        for same in zip(*found.values(), strict=True)
+    ]
+    print_table(columns, rows, title="error: of the values' standard deviation", right=columns[1:])
     print_note(f"picture: {picture}")
 
 

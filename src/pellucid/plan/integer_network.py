@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -50,6 +51,11 @@ class IntegerNetwork:
 
         Where the output is a map, images may have another height and width.
         """
+        _, y = deque(self.values(q), maxlen=1).pop()
+        return y if len(self.output_shape) == 3 else y.reshape(len(q), *self.output_shape)
+
+    def values(self, q: Array) -> Iterator[tuple[str, Array]]:
+        """Each step's name and what it gives (N, C, H, W), in order, for a batch such as `integer_logits` takes."""
         self._check(q)
         y = channels_last(q.reshape(len(q), *images_shape(q.shape[1:])))
         values, sizes = {INPUT: y}, {INPUT: _size(y)}
@@ -58,7 +64,7 @@ class IntegerNetwork:
             values[step.name], sizes[step.name] = y, _size(y)
             for name in self._last_uses[i]:
                 del values[name]
-        return y if len(self.output_shape) == 3 else y.reshape(len(q), *self.output_shape)
+            yield step.name, y
 
     def _check(self, q: Array) -> None:
         expected = ", ".join(map(str, self.input_shape))

@@ -36,6 +36,14 @@ def quantize(network: Network, images: Array, bits: int = 8) -> IntegerNetwork:
     where it rounds to bytes of a given scale (FakeQuantize), that scale is kept.
     Raises PellucidError, naming the layer, where a layer has no integer form.
     """
+    return quantize_with_scales(network, images, bits)[0]
+
+
+def quantize_with_scales(
+    network: Network, images: Array, bits: int = 8
+) -> tuple[IntegerNetwork, dict[str, tuple[str, Scale]]]:
+    """As `quantize`; and of each value of the network that some step gives, that step's name, and what its numbers
+    mean."""
     checked_bits(bits)
     graph = integer_graph(network.nodes)
     ranges, wide = calibrate(network, images), graph.after_logits
@@ -47,10 +55,12 @@ def quantize(network: Network, images: Array, bits: int = 8) -> IntegerNetwork:
     if not wide:
         made.end(graph.output)
     widths = [part.rounded.bits if part.rounded else bits for part in graph.parts if isinstance(part.layer, Affine)]
-    return IntegerNetwork(
+    given = {value: (made.names[value], made.scales[value]) for value in made.names if value != INPUT}
+    integers = IntegerNetwork(
         made.steps, network.input_shape, network.output_shape, made.scales[INPUT], made.scales[graph.output].step,
         min(widths, default=bits), {made.names[value]: scale for value, scale in made.scales.items()},
     )  # fmt: skip
+    return integers, given
 
 
 class _Steps:

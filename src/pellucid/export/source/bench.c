@@ -113,11 +113,13 @@ void fault(void)
 
 void reset(void)
 {
-    uint32_t *source = data_source;
-    for (uint32_t *to = data_start; to < data_end; to++, source++)
-        *to = *source;
-    for (uint32_t *to = bss_start; to < bss_end; to++)
-        *to = 0;
+    /* The linker's symbols are objects of their own to C, so their addresses are subtracted as numbers. */
+    const uint32_t copied = ((uint32_t)data_end - (uint32_t)data_start) / 4u;
+    const uint32_t cleared = ((uint32_t)bss_end - (uint32_t)bss_start) / 4u;
+    for (uint32_t i = 0; i < copied; i++)
+        data_start[i] = data_source[i];
+    for (uint32_t i = 0; i < cleared; i++)
+        bss_start[i] = 0;
     (void)main();
     (void)ask(EXIT, (const void *)0x20026u);
     for (;;) {
