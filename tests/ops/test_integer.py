@@ -12,6 +12,7 @@ from pellucid.errors import PellucidError
 from pellucid.ops import numpy_ops
 from pellucid.ops.arrays import Array, Pair
 from pellucid.ops.geometry import Geometry, Sides, sides
+from pellucid.ops.memory import frozen
 from pellucid.ops.numpy_ops.integer import rescale
 from pellucid.precision.fixed_point import common_fixed_point, fixed_point
 
@@ -266,3 +267,27 @@ def test_rounding_to_a_scale_is_the_same_on_every_path(zero: int, step: float, t
         assert y.dtype == np.float32
         np.testing.assert_array_equal(inside, (levels >= 0) & (levels <= 255))
         np.testing.assert_array_equal(y, (np.clip(levels, 0, 255) - zero) * np.float32(step))
+
+
+def test_weights_that_were_changed_in_place_are_seen() -> None:
+    """Also those that were marked as read-only for a while, or are a read-only view of others."""
+    rng = np.random.default_rng(0)
+    x = rng.integers(0, 256, (1, 3, 6, 6)).astype(np.uint8)
+    b, factors = np.zeros(5, np.int32), (np.full(5, 1 << 20, np.int32), np.full(5, 24, np.int32))
+    w = rng.integers(-127, 128, (5, 3, 3, 3)).astype(np.int8)
+    view = w[:]
+    view.flags.writeable = False
+    for change in (lambda: None, lambda: np.negative(w, out=w)):
+        change()
+        for weights in (w, view, frozen(w)):
+            found = ops.integer_logits(x, weights, b, *factors)
+            np.testing.assert_array_equal(found, numpy_ops.integer_logits(x, w, b, *factors))
+    for writable in (False, True):
+        own = w.copy()
+        own.flags.writeable = False
+        ops.integer_logits(x, own, b, *factors)
+        own.flags.writeable = True
+        np.negative(own, out=own)
+        own.flags.writeable = writable
+        found = ops.integer_logits(x, own, b, *factors)
+        np.testing.assert_array_equal(found, numpy_ops.integer_logits(x, own, b, *factors))

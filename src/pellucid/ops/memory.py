@@ -120,6 +120,22 @@ def array(x: Any, dtype: npt.DTypeLike | None = None) -> Array:
     return np.asarray(x, dtype)
 
 
+def frozen(x: Array) -> Array:
+    """A copy that nobody can ever write, also not through another view: kernels may keep their own form of it.
+
+    An array that is merely marked as read-only can be marked as writable again, or be written through its base.
+    """
+    return np.frombuffer(x.tobytes(), x.dtype).reshape(x.shape)
+
+
+def never_changes(x: Array) -> bool:
+    """Whether an array is one of `frozen`, or a view of one: its memory is that of bytes."""
+    base: Any = x
+    while isinstance(base, np.ndarray):
+        base = base.base
+    return isinstance(base, bytes)
+
+
 def host(x: Any) -> Array:
     """A NumPy array of the same numbers: of a host backend's array, itself."""
     return np.asarray(x)

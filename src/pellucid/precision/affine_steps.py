@@ -11,6 +11,7 @@ from pellucid.graph.fold import Affine, channel_factors, filters, norm_factors
 from pellucid.layers import BatchNorm2d, ConvTranspose2d, Layer, Linear, MaxPool2d
 from pellucid.layers.sliding import Sliding
 from pellucid.ops.arrays import Array
+from pellucid.ops.memory import frozen
 from pellucid.plan.integer_affine import LARGEST_TOTAL, IntegerAffine, IntegerConv2d, IntegerConvTranspose2d
 from pellucid.plan.scale import Scale
 from pellucid.plan.weight_levels import fitted_steps, nearest_levels
@@ -46,7 +47,7 @@ def affine_step(part: Part, at: At, scale: Scale, output: Scale | None, bits: in
         bias -= scale.zero * levels.sum(axis=(1, 2, 3), dtype=np.int64)
     _check_totals(layer, levels, bias)
     given = Scale(scale.step * float(steps.max()), 0) if output is None else output
-    levels.flags.writeable = False  # kernels may keep their own copy of it
+    levels = frozen(levels)
     multiplier, shift = fixed_point(scale.step * steps / given.step)
     low, high = bounds(part.clip, given)
     kind = IntegerConvTranspose2d if isinstance(layer, ConvTranspose2d) else IntegerConv2d

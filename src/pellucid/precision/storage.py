@@ -15,6 +15,7 @@ from pellucid.documents import parse_json
 from pellucid.errors import PellucidError
 from pellucid.graph import INPUT
 from pellucid.ops.arrays import Array
+from pellucid.ops.memory import frozen
 from pellucid.plan.integer_affine import IntegerAffine, IntegerConv2d, IntegerConvTranspose2d
 from pellucid.plan.integer_network import IntegerNetwork, images_shape
 from pellucid.plan.integer_steps import (
@@ -167,8 +168,7 @@ def _step(values: dict[str, Any], i: int, arrays: Mapping[str, Array]) -> Intege
         if own["weight"].dtype != np.uint8 or own["weight"].shape != (-(-count * bits // 8),):
             raise ValueError(f"step {i}: weights of {own['weight'].size} bytes for filters {filters} of {bits} bits")
         levels = unpack(own["weight"], bits, count)
-        own["weight"] = levels.reshape(filters)
-        own["weight"].flags.writeable = False
+        own["weight"] = frozen(levels.reshape(filters))
     plain: dict[str, Any] = {
         name: tuple(value) if isinstance(value, list) else value for name, value in values.items()
     }

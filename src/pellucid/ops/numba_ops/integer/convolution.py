@@ -15,7 +15,7 @@ from numba import prange
 
 from pellucid.ops.arrays import Array, Pair
 from pellucid.ops.geometry import PLAIN, Geometry
-from pellucid.ops.memory import empty
+from pellucid.ops.memory import empty, never_changes
 from pellucid.ops.numba_ops.compile.jit import jit
 from pellucid.ops.numba_ops.compile.vectors import LANES, VECTOR, address
 from pellucid.ops.numba_ops.integer.products import (
@@ -200,7 +200,7 @@ def _pack(w: Array, R: int) -> Array:
     """Weights (K, C, ...) as WEIGHT (blocks of filters, R, words, LANES, NUMBERS).
 
     The S*C taps of a row of the window lie side by side, as they do in an image; the last word is filled up with
-    weights of 0. Weights that cannot change are packed once.
+    weights of 0. Weights that can never change (see `frozen`) are packed once.
     """
     known = _packed.get(id(w))
     if known is not None and known[0]() is w and known[1].shape[1] == R:
@@ -211,7 +211,7 @@ def _pack(w: Array, R: int) -> Array:
     padded = np.zeros((blocks * LANES, R, words * NUMBERS), WEIGHT)
     padded[:K, :, : taps.shape[2]] = taps
     packed = np.ascontiguousarray(padded.reshape(blocks, LANES, R, words, NUMBERS).transpose(0, 2, 3, 1, 4))
-    if not w.flags.writeable:
+    if never_changes(w):
         key = id(w)
         _packed[key] = (weakref.ref(w, lambda _: _forget(key)), packed)
     return packed
