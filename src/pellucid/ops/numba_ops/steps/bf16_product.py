@@ -26,7 +26,7 @@ from pellucid.ops.numba_ops.compile.vectors import (
 )
 from pellucid.ops.numba_ops.convolution.windows_product import packed
 from pellucid.ops.numba_ops.steps.finish import finish
-from pellucid.ops.numba_ops.steps.product import Form, Run, Product, rows_step, windows_step, write_sums
+from pellucid.ops.numba_ops.steps.product import Form, Product, Run, rows_step, windows_step, write_sums
 from pellucid.ops.numba_ops.steps.step import Finish, Step
 from pellucid.ops.numba_ops.steps.weights import Weights
 from pellucid.ops.numba_ops.winograd.product import FEW_ROWS, PANEL, ROWS
