@@ -53,7 +53,8 @@ def openvino(file: Path, x: Array) -> Work:
     model.reshape(list(x.shape))
     request = core.compile_model(model, "CPU", settings).create_infer_request()
     request.set_input_tensor(openvino.Tensor(np.ascontiguousarray(x)))
-    return request.infer  # type: ignore[no-any-return]
+    run: Work = request.infer
+    return run
 
 
 def pytorch(network: Network, x: Array) -> Work:
