@@ -1,14 +1,16 @@
 """What the exported C takes on a Cortex-M, measured in QEMU: instructions of each loop, bytes of each kernel.
 
 python -m benchmarks.microcontroller calibrate      (writes src/pellucid/export/instructions.toml)
+python -m benchmarks.microcontroller answers RUN [--images 1000]       (float, Python, C here, C in QEMU)
 Needs arm-none-eabi-gcc and qemu-system-arm.
 """
 
+import argparse
+import ctypes
 import re
 import subprocess
-import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -36,6 +38,9 @@ from pellucid.network import Network
 from pellucid.ops.arrays import Array, Shape
 from pellucid.plan import IntegerNetwork
 from pellucid.precision import quantize
+from pellucid.recipes import open_model
+from pellucid.recipes.data import build_data, build_loader
+from pellucid.recipes.shrink import open_shrunk
 from pellucid.zoo import create
 
 INSTRUCTIONS_A_TICK = 40
@@ -157,7 +162,71 @@ def calibrate() -> None:
     FILE.write_text("\n".join(lines) + "\n")
 
 
-COMMANDS: dict[str, Callable[[], None]] = {"calibrate": calibrate}
+def on_this_machine(folder: Path, q: Array, count: int) -> Array:
+    """Logits of images (N, C, H, W) by the exported C, compiled here."""
+    library = folder / "network.so"
+    subprocess.run(["cc", "-O2", "-shared", "-fPIC", folder / "network.c", "-o", library], check=True)
+    program = ctypes.CDLL(str(library))
+    program.network_input.restype = ctypes.POINTER(ctypes.c_uint8)
+    program.network_run.restype = ctypes.POINTER(ctypes.c_int32)
+    found = []
+    for pixels in q.transpose(0, 2, 3, 1):
+        ctypes.memmove(program.network_input(), pixels.tobytes(), pixels.size)
+        found.append(np.ctypeslib.as_array(program.network_run(), (count,)).copy())
+    return np.array(found)
+
+
+def in_qemu(folder: Path, q: Array, core: str) -> tuple[Array, str]:
+    """The same on an emulated Cortex-M, and what its program printed."""
+    (folder / "images.bin").write_bytes(q.transpose(0, 2, 3, 1).tobytes())
+    ran = subprocess.run(["make", "-s", "bench"], cwd=folder, capture_output=True, text=True, check=False)
+    if ran.returncode:
+        raise RuntimeError(ran.stderr)
+    return np.fromfile(folder / "logits.bin", "<i4").reshape(len(q), -1), f"{core}: {ran.stdout}{ran.stderr}"
+
+
+def answers(run: Path, images: int, core: str = "cortex-m4") -> None:
+    """A run's test images in float, in Python's integers, in C here and in C on the emulated core."""
+    shrunk, model = open_shrunk(run), open_model(run)
+    data = build_data(model.recipe, model.held_out)
+    chosen = data.test.subset(np.arange(min(images, len(data.test))))
+    batches = list(build_loader(model.recipe, chosen, training=False).epoch(0))
+    x = np.concatenate([batch.inputs for batch in batches])
+    truth = np.concatenate([batch.targets for batch in batches])
+    q = shrunk.network.input_scale.quantize(x)
+    floats = np.concatenate([model.network.forward(part.astype(model.network.dtype)) for part in np.split(x, len(x))])
+    python = shrunk.network.integer_logits(q)
+    with tempfile.TemporaryDirectory() as name:
+        export_c(shrunk.network, Path(name), shrunk.class_names, core)
+        here = on_this_machine(Path(name), q, python.shape[1])
+        there, printed = in_qemu(Path(name), q, core)
+    step = shrunk.network.logit_step
+    for title, row in (("float", floats[0]), ("integers", python[0] * step)):
+        print(f"{title:12}", *(f"{value:8.2f}" for value in row))
+    for title, row in (("Python", python[0]), ("C here", here[0]), ("C in QEMU", there[0])):
+        print(f"{title:12}", *(f"{value:8}" for value in row))
+    print(
+        f"{len(q):,} images; Python = C here: {(python == here).all()}; Python = C in QEMU: {(python == there).all()}"
+    )
+    off = np.abs(python * step - floats)
+    print(f"a logit is {off.mean():.3f} off the float network's on average, {off.max():.3f} at most")
+    same = (python.argmax(1) == floats.argmax(1)).sum()
+    right = [(logits.argmax(1) == truth).mean() for logits in (floats, python)]
+    print(f"the class is the same for {same:,}; right: float {right[0]:.2%}, integers {right[1]:.2%}")
+    print(printed)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", choices=("calibrate", "answers"))
+    parser.add_argument("run", nargs="?", type=Path, default=Path("runs/last"))
+    parser.add_argument("--images", type=int, default=1000)
+    arguments = parser.parse_args()
+    if arguments.what == "calibrate":
+        calibrate()
+    else:
+        answers(arguments.run, arguments.images)
+
 
 if __name__ == "__main__":
-    COMMANDS[sys.argv[1]]()
+    main()
