@@ -4,9 +4,20 @@ import os
 import tempfile
 from pathlib import Path
 
-from pellucid.errors import PellucidError
+from pellucid.errors import InputError, PellucidError
 
 _BEGINNING = 4096  # bytes, in which a mark stands
+
+
+def path_of(value: object, what: str) -> Path:
+    """What somebody gave as a path. what: the argument. Raises InputError for what no file can be called."""
+    try:
+        name = os.fsdecode(value)  # type: ignore[arg-type]  # asked, not known
+    except TypeError:
+        raise InputError(f"{what}: expected a path, got {type(value).__name__}") from None
+    if "\0" in name:
+        raise InputError(f"{what}: expected a path, got {name!r}")
+    return Path(name)
 
 
 def write_whole(path: Path, content: bytes) -> None:

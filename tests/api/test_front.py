@@ -301,3 +301,62 @@ def test_a_run_gives_its_web_page_and_floats_are_refused(run: pl.Run, tmp_path: 
     others = pl.data.arrays(np.zeros((40, 1, 28, 28), np.uint8), np.arange(40) % 3)
     with pytest.raises(ValueError, match="page: expected data of the classes 0, 1, 2"):
         run.model.page(others)
+
+
+ODD_SETTINGS: dict[str, dict[str, object]] = {
+    "training.epochs": {"epochs": "3"},
+    "training.batch_size": {"batch_size": 2.5},
+    "training.batch_size: ": {"batch_size": True},
+    "training.seed": {"seed": "a"},
+    "data.mean": {"mean": 0.5},
+    "data.std": {"std": 0},
+    "callbacks": {"callbacks": 3},
+    "folder": {"folder": 3},
+    "name": {"name": 3},
+}
+
+
+@pytest.mark.parametrize(("place", "odd"), ODD_SETTINGS.items(), ids=ODD_SETTINGS)
+def test_settings_of_other_types_are_refused_by_name(place: str, odd: dict[str, object]) -> None:
+    data = pl.data.arrays(np.eye(4), [0, 1, 0, 1], test=0.25)
+    with pytest.raises(pl.PellucidError, match=f"^{place}.*expected"):
+        pl.fit(pl.Network(pl.nn.Linear(2), data.shape), data, **{"epochs": 1, "verbosity": 0, **odd})  # type: ignore[arg-type]
+
+
+def test_numpys_numbers_are_numbers(tmp_path: Path) -> None:
+    """And a path may be bytes."""
+    data = pl.data.arrays(np.eye(4), [0, 1, 0, 1], test=0.25)
+    numbers = {"epochs": np.float32(2), "batch_size": np.int64(2), "seed": np.uint8(3)}
+    folder = str(tmp_path / "run").encode()
+    made = pl.Network(pl.nn.Linear(2), data.shape)
+    run = pl.fit(made, data, optimizer=pl.optim.Adam(np.float32(0.1)), folder=folder, verbosity=0, **numbers)  # type: ignore[arg-type]
+    assert run.recipe.training.epochs == 2
+    assert pl.load(folder).class_names == ("0", "1")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("path", [3, None, "a\0b"])
+def test_what_is_no_path_is_said(path: object) -> None:
+    with pytest.raises(pl.PellucidError, match=r"^load: expected a path, got"):
+        pl.load(path)  # type: ignore[arg-type]
+
+
+def test_rates_and_layers_take_numbers_only(run: pl.Run) -> None:
+    for rate in ("x", True, None):
+        with pytest.raises(pl.PellucidError, match=r"^Adam: rate = "):
+            pl.optim.Adam(rate)  # type: ignore[arg-type]
+    for make in (lambda: pl.nn.Conv2d(True, 3), lambda: pl.nn.Dropout(False)):
+        with pytest.raises(pl.PellucidError, match=r"expected .*(True|False)"):
+            make()
+    with pytest.raises(pl.PellucidError, match=r"^page: data: expected Data, got str"):
+        run.model.page("page.html")  # type: ignore[arg-type]
+
+
+def test_dropout_says_that_no_forward_pass_was_before() -> None:
+    layer, x = pl.nn.Dropout(0.5), np.ones((2, 3), np.float32)
+    with pytest.raises(pl.PellucidError, match="expected a forward pass before it"):
+        layer.backward(x)
+    layer.forward(x)
+    with pytest.raises(pl.PellucidError, match="expected a forward pass before it"):
+        layer.backward(x)
+    assert layer.forward(x, pl.nn.DIFFERENTIABLE) is x
+    assert layer.backward(x) is x

@@ -12,12 +12,14 @@ import numpy as np
 
 from pellucid.data import Augmentation, Boxes, Data, Dataset, RandomCrop
 from pellucid.errors import InputError, PellucidError
+from pellucid.files import path_of
 from pellucid.front.model import Model
 from pellucid.front.web_page import WebPage
 from pellucid.network import Network
 from pellucid.ops.formats import float_name
 from pellucid.recipes import Recipe, build_loader, build_trainer, start_run
 from pellucid.recipes.check import check_choices
+from pellucid.recipes.load import of_types
 from pellucid.recipes.model import About, dataset_notes, parse_notes
 from pellucid.recipes.schema import Choice, DataSettings, TrainingSettings
 from pellucid.recipes.settled import settled
@@ -77,11 +79,11 @@ def fit(
     True
     """
     _check_shapes(network, data)
-    recipe = Recipe(
+    made = Recipe(
         name=name,
         network={"name": "layers", "layers": "" if folder is None else written(network.layer)},
         task=_task(data, task, metrics),
-        data=DataSettings(**{**data.origin, "mean": tuple(mean), "std": tuple(std)}),
+        data=DataSettings(**{**data.origin, "mean": mean, "std": std}),
         augmentation=augmentation or Augmentation(),
         crop=crop or RandomCrop(),
         optimizer=_choice(optimizer or Adam(1e-3), OPTIMIZERS, "optimizer"),
@@ -90,16 +92,19 @@ def fit(
             epochs=epochs, batch_size=batch_size, seed=seed, clip=clip, ema=ema, precision=float_name(network.dtype)
         ),
     )
+    recipe = of_types(made)
     check_choices(recipe)
     _check_classes(recipe, data)
     recipe = settled(recipe, data)
+    if not isinstance(callbacks, Sequence):
+        raise InputError(f"callbacks: expected a list of them, got {type(callbacks).__name__}")
     hung = [call if isinstance(call, Callback) else Call(call) for call in callbacks]
     if verbosity:
         hung += [Progress(verbosity), Live()]
     if folder is None:
         trainer, run = build_trainer(recipe, data, hung, network=network), None
     else:
-        trainer, run = start_run(recipe, Path(folder), callbacks=hung, data=data, network=network)
+        trainer, run = start_run(recipe, path_of(folder, "folder"), callbacks=hung, data=data, network=network)
     done = Run(trainer, recipe, data, run)
     done.resume()
     return done

@@ -16,6 +16,7 @@ from pellucid.data.arrays import Layout
 from pellucid.data.framing import Framed
 from pellucid.errors import InputError, PellucidError
 from pellucid.exchange.onnx_export import save_onnx
+from pellucid.files import path_of
 from pellucid.front.images import framed, is_single
 from pellucid.front.predictions import Prediction, Predictions
 from pellucid.front.web_page import WebPage
@@ -147,7 +148,7 @@ class Model(TrainedModel):
 
         Raises PellucidError for another suffix, and for a layer that can't be written down.
         """
-        path = Path(path)
+        path = path_of(path, "save")
         if path.suffix == ONNX:
             data = self.recipe.data
             framing = {"framing": framing_note(self.framing)}
@@ -173,6 +174,8 @@ class Model(TrainedModel):
         """
         from pellucid.recipes.page import model_page
 
+        if not isinstance(data, Data | None):
+            raise InputError(f"page: data: expected Data, got {type(data).__name__}")
         data = data or build_data(self.recipe, self.held_out)
         if (data.shape[0], data.class_names) != (self.image_shape[0], self.class_names):
             raise InputError(f"page: expected data of the classes {', '.join(self.class_names)}, to be given as data")
@@ -206,7 +209,7 @@ def load(path: str | Path, *, best: bool = False, trust: bool = False) -> Model:
     >>> pl.load("small.safetensors").class_names
     ('0', '1')
     """
-    path = Path(path)
+    path = path_of(path, "load")
     with trusting(trust):
         found = open_model(path, best=best)
     about = (getattr(found, name) for name in About._fields)

@@ -181,9 +181,11 @@ class Layer:
     def whole(self, setting: str, value: Any) -> int:
         """A setting that is a whole number, or an error that names layer and setting."""
         try:
-            return operator.index(value)
+            if not isinstance(value, bool):
+                return operator.index(value)
         except TypeError:
-            raise self.error(f"{setting} to be a whole number", repr(value)) from None
+            pass
+        raise self.error(f"{setting} to be a whole number", repr(value))
 
     def whole_pair(self, setting: str, value: Any) -> Pair:
         """A setting for rows and columns, given as one whole number or two."""

@@ -23,12 +23,12 @@ class Dropout(Layer):
     """
 
     keeps = ("keep",)
+    keep: Array | None  # None after a pass that dropped nothing
 
     def __init__(self, rate: float = 0.5) -> None:
         self.rate = rate
-        if not isinstance(rate, int | float) or not 0 <= rate < 1:
+        if not isinstance(rate, int | float) or isinstance(rate, bool) or not 0 <= rate < 1:
             raise self.error("a rate from 0 to below 1", rate)
-        self.keep: Array | None = None
 
     def forward(self, x: Array, context: Context = INFERENCE) -> Array:
         """Keep by chance, anew for each element of each sample."""

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, get_type_hints
 
 import msgspec
+import numpy as np
 
 from pellucid.documents import check_values, parse_toml, utf8
 from pellucid.errors import PellucidError
@@ -114,15 +115,30 @@ def _recipe(content: dict[str, Any]) -> Recipe:
     from pellucid.recipes.check import check_choices
 
     _check_keys("", content, Recipe)
+    recipe = _converted(_squares(content))
+    check_choices(recipe)
+    return recipe
+
+
+def of_types(recipe: Recipe) -> Recipe:
+    """A recipe that was made in Python, its numbers Python's own. Raises PellucidError for values of other types."""
+    return _converted(msgspec.to_builtins(recipe, enc_hook=_builtin))
+
+
+def _builtin(value: Any) -> Any:
+    if isinstance(value, np.generic | np.ndarray):
+        return value.tolist()
+    return str(value) if isinstance(value, Path) else f"a {type(value).__name__}"
+
+
+def _converted(content: Mapping[str, Any]) -> Recipe:
     try:
-        recipe = msgspec.convert(_squares(content), Recipe)
+        return msgspec.convert(content, Recipe)
     except (msgspec.ValidationError, RecursionError, OverflowError) as error:
         message, _, place = str(error).partition(" - at `$.")
         raise PellucidError(
             f"{place.rstrip('`')}: {message[0].lower()}{message[1:]}" if place else message
         ) from error
-    check_choices(recipe)
-    return recipe
 
 
 def _squares(content: dict[str, Any]) -> dict[str, Any]:

@@ -40,8 +40,8 @@ class Optimizer:
 
     def _check(self, name: str, least: float, below: float) -> None:
         value = getattr(self, name)
-        if not least <= value < below:
-            raise PellucidError(f"{type(self).__name__}: {name} = {value}, expected {least:g} to below {below:g}")
+        if isinstance(value, bool) or not isinstance(value, int | float | np.number) or not least <= value < below:
+            raise PellucidError(f"{type(self).__name__}: {name} = {value!r}, expected {least:g} to below {below:g}")
 
     def update(
         self, vector: Array, gradient: Array, scale: float = 1.0, parts: Sequence[VectorPart] | None = None
