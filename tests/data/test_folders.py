@@ -101,7 +101,7 @@ def test_what_is_wrong_is_named(tmp_path: Path) -> None:
     with pytest.raises(PellucidError, match=r"test/dog: no such class among .* expected ant, bee, cat"):
         load_data(tmp_path)
     (tmp_path / "train" / "dog").mkdir()
-    with pytest.raises(PellucidError, match=r"train/dog: no PNG or JPEG file"):
+    with pytest.raises(PellucidError, match=r"train/dog: no PNG, JPEG, TIFF, WebP or BMP file"):
         load_data(tmp_path)
 
 

@@ -336,3 +336,16 @@ def test_names_that_mean_something_elsewhere(tmp_path: Path, capsys: pytest.Capt
     assert _quoted("what??/") == '"what\\?\\?/"' and _quoted('a"\\') == '"a\\"\\\\"'
     assert main(["predict", "nowhere", "x.png"]) == 2
     capsys.readouterr()
+
+
+def test_pictures_that_are_not_read_are_named(tmp_path: Path) -> None:
+    for name in ("cat", "dog"):
+        for i in range(5):
+            noise(tmp_path / name / f"{i}.png")
+    for place in ("cat/x.GIF", "dog/y.heic", "dog/.z.heic", "dog/about.txt"):
+        (tmp_path / place).write_bytes(b"GIF89a")
+    assert any("2 files" in note and "cat/x.GIF" in note for note in load_data(tmp_path).train.notes)
+    for i in range(5):
+        (tmp_path / "dog" / f"{i}.png").unlink()
+    with pytest.raises(PellucidError, match=r"TIFF.* in the folder of this class, but about\.txt, y\.heic"):
+        load_data(tmp_path)

@@ -24,6 +24,12 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp"}
+READ = "PNG, JPEG, TIFF, WebP or BMP"
+OTHER_SUFFIXES = {
+    *(".gif", ".heic", ".heif", ".avif", ".jp2", ".jxl", ".jfif", ".svg", ".psd", ".pdf", ".ico", ".tga"),
+    *(".ppm", ".pgm", ".pbm", ".pnm", ".dcm", ".dng", ".cr2", ".nef", ".arw", ".npy"),
+}
+"""Of files that hold pictures, as people have them, and are not read."""
 FORMATS = ("PNG", "JPEG", "TIFF", "WEBP", "BMP")  # Pillow would read others, some by calling programs
 MOST_PIXELS = 110_000_000  # of a picture; with four bytes each, and its copy in three, less than a gigabyte
 _STRIP = 1 << 20  # pixels that are worked on at a time

@@ -1,6 +1,6 @@
 """Image sets kept as folders of PNG and JPEG files, a folder a class."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -9,8 +9,8 @@ from pellucid.data.dataset import Dataset
 from pellucid.data.formats.image_files import files_as_images
 from pellucid.data.framing import Fit, Framing, Rule
 from pellucid.data.held_out import HeldOut
-from pellucid.data.layouts import other_layout
-from pellucid.data.pictures import SUFFIXES, picture_formats, wide_note, wide_range
+from pellucid.data.layouts import listing, other_layout
+from pellucid.data.pictures import OTHER_SUFFIXES, READ, SUFFIXES, picture_formats, wide_note, wide_range
 from pellucid.data.text_files import readable
 from pellucid.errors import PellucidError
 from pellucid.ops.arrays import Array, Pair
@@ -45,7 +45,7 @@ def read_folder(
     sizes, channels, common = common_format(every, size)
     white = wide_range(every) if channels == 1 else None
     framing = Framing(RULES[fit], channels, common, white=white)
-    notes["train"] += wide_note(white)
+    notes["train"] += wide_note(white) + _left_out({path.parent for path in every})
 
     def dataset(part: str) -> Dataset:
         inputs = files_as_images([path for path, _ in listed[part]], framing)
@@ -74,9 +74,10 @@ def class_files(folder: Path) -> tuple[dict[str, Listed], tuple[str, ...]]:
     names = tuple(path.name for path in _folders(parts["train"]))
     if wrong := other_layout(names, _PART_NAMES):
         raise PellucidError(
-            f"{parts['train']}: {wrong}. Expected a folder a class; or for masks PASCAL VOC's JPEGImages, "
-            "SegmentationClass and ImageSets/Segmentation/train.txt and val.txt; or for boxes Annotations and "
-            "ImageSets/Main, or COCO's annotations/train.json and val.json"
+            f"{parts['train']}: {wrong}. Expected a folder a class; masks and boxes are learnt by recipes for them, "
+            f"such as pellucid train {folder.name}/ chooses: masks beside images, or PASCAL VOC's JPEGImages, "
+            "SegmentationClass and ImageSets/Segmentation/train.txt and val.txt; boxes as Annotations and "
+            "ImageSets/Main, as COCO's annotations/train.json and val.json, or as YOLO's labels"
         )
     return {part: _listed(path, names) for part, path in parts.items()}, names
 
@@ -119,6 +120,20 @@ def _pictures(folder: Path) -> list[Path]:
     return sorted(path for path in files if path.suffix.lower() in SUFFIXES and path.is_file())
 
 
+def _left_out(folders: Iterable[Path]) -> list[str]:
+    """What is to be said of pictures in formats that are not read."""
+    others = sorted(
+        path
+        for folder in folders
+        for path in folder.iterdir()
+        if path.suffix.lower() in OTHER_SUFFIXES and not path.name.startswith(".")
+    )
+    if not others:
+        return []
+    shown = readable(f"{others[0].parent.name}/{others[0].name}")
+    return [f"{len(others):,} files that are no {READ} are left out, such as {shown}"]
+
+
 def _listed(root: Path, names: Sequence[str]) -> Listed:
     """Every picture below a folder of class folders, with its class."""
     listed: Listed = []
@@ -127,7 +142,8 @@ def _listed(root: Path, names: Sequence[str]) -> Listed:
             raise PellucidError(f"{folder}: no such class among the training images, expected {', '.join(names)}")
         files = _pictures(folder)
         if not files:
-            raise PellucidError(f"{folder}: no PNG or JPEG file in the folder of this class")
+            there = f", but {listing(folder)}" if any(folder.iterdir()) else ""
+            raise PellucidError(f"{folder}: no {READ} file in the folder of this class{there}")
         listed += [(path, names.index(folder.name)) for path in files]
     if not listed:
         raise PellucidError(f"{root}: no folder of images, expected one a class")
