@@ -142,6 +142,10 @@ def test_commands(run: Path, files: list[Path], tmp_path: Path, capsys: pytest.C
     for row in rows:
         assert 1 <= row["category_id"] <= 10 and row["category"] == str(row["category_id"] - 1)
         assert len(row["bbox"]) == 4 and min(row["bbox"]) >= 0 and 0 < row["score"] <= 1
+    middle = sorted(row["score"] for row in rows)[len(rows) // 2]
+    assert main(["predict", str(run), *map(str, files), "--json", "--score", str(middle)]) == 0
+    surer = json.loads(capsys.readouterr().out)
+    assert surer == [row for row in rows if row["score"] >= middle]
 
 
 class StopAfter(Callback):
@@ -201,6 +205,7 @@ def test_mistakes_are_one_line(run: Path, tmp_path: Path, capsys: pytest.Capture
     for arguments, message in (
         (["predict", str(run), str(tmp_path / "text.png")], "text.png: not an image"),
         (["predict", str(run), str(tmp_path / "none.png")], "none.png"),
+        (["predict", str(run), str(tmp_path / "none.png"), "--score", "2"], "expected a number from 0 to 1, got 2"),
         (["train", "detector-scenes", "--set", "task.box_loss=ciou"], "task.box_loss = 'ciou'"),
         (["train", "detector-scenes", "--set", "task.nms=0.5"], "unknown key task.nms for detect"),
         (["train", "detector-scenes", "--set", "data.boxes=drop"], "data.boxes: invalid enum value 'drop'"),

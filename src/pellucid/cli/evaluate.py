@@ -18,6 +18,7 @@ from pellucid.errors import PellucidError
 if TYPE_CHECKING:
     from pellucid.data import Loader
     from pellucid.recipes import AnyModel
+    from pellucid.training import Communicator
 
 
 def evaluate(
@@ -31,20 +32,33 @@ def evaluate(
     ] = False,
     json: Annotated[bool, switch("Print JSON.")] = False,
     machine: Machine = DEFAULT,
-) -> None:
-    """Measure loss and accuracy over every image of the test set."""
+) -> int:
+    """Measure loss and accuracy over every image of the test set; under mpiexec, each process a share of them."""
+    from pellucid.cli.ranks import on_every_rank
+
+    return on_every_rank(
+        lambda talk: _evaluate(run, data=data, best=best, report=report, json=json, machine=machine, talk=talk)
+    )
+
+
+def _evaluate(
+    run: str, *, data: str | None, best: bool, report: bool, json: bool, machine: Machine, talk: Communicator
+) -> int:
+    """The command's work on one of the processes; the first of them says what all have measured."""
     from pellucid import training
     from pellucid.recipes import build_loader
     from pellucid.recipes.shrink import open_any
 
-    machine.use()
+    machine.use(talk.local_rank)
     model = open_any(trained(run), best=best)
     test = data_for(model, data).test
     loader = build_loader(model.recipe, test, training=False)
-    written = _write_report(model, loader) if report else None
-    loss, metrics = training.measure(model.network, model.task, loader)
+    loss, metrics = training.measure(model.network, model.task, loader, talk)
     if not isfinite(loss):
         raise PellucidError(f"{model.path}: a loss of {loss} on {test.name}, its weights can't be used")
+    if talk.rank:
+        return 0
+    written = _write_report(model, loader) if report else None
     measured = {"loss": loss, **metrics.result()}
     per_class = [asdict(score) for score in metrics.per_class()] if hasattr(metrics, "per_class") else []
     if json:
@@ -52,7 +66,7 @@ def evaluate(
         if not same_data(model, data):
             about["trained_on"] = model.recipe.data.source
         print_json({**about, "classes": per_class} if per_class else about)
-        return
+        return 0
     print_table(
         ("measure", "value"),
         [(name, _shown(name, value)) for name, value in measured.items()],
@@ -65,6 +79,7 @@ def evaluate(
         print_note(note)
     if written:
         print_note(str(written))
+    return 0
 
 
 def _others(model: AnyModel, data: str | None) -> str:

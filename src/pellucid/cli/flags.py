@@ -32,3 +32,18 @@ Count = Annotated[int, Parameter(converter=_at_least(1))]
 def switch(line: str) -> Parameter:
     """A flag that is on where it's given, with its line of help."""
     return Parameter(negative="", show_default=False, help=line)
+
+
+def _share(wanted: Any, tokens: Sequence[Token]) -> float:
+    text = tokens[0].value
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= 1:
+        raise ValueError(f"expected a number from 0 to 1, got {text}")
+    return value
+
+
+Share = Annotated[float, Parameter(converter=_share)]
+"""Type of a flag that takes 0 to 1."""

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
 from pellucid.cli.answers import Format, Target, answer_folder, as_json, list_unread, readable, show_guesses
 from pellucid.cli.boxes import draw_detections
-from pellucid.cli.flags import Count, switch
+from pellucid.cli.flags import Count, Share, switch
 from pellucid.cli.machine import DEFAULT, Machine
 from pellucid.cli.masks import draw_masks
 from pellucid.cli.output import print_json
 from pellucid.cli.subject import LAST, MODEL_FILES, trained
 from pellucid.errors import PellucidError
+
+if TYPE_CHECKING:
+    from pellucid.recipes import AnyModel
 
 FIRST, FIRST_OF_MANY, MANY = 3, 5, 100
 """Classes that are named unless somebody says how many: of few classes, of more than so many."""
@@ -43,6 +47,9 @@ def predict(
         str | None,
         Parameter(help="File for CSV and JSON; else folder for pictures, by default predictions/ in the run folder."),
     ] = None,
+    score: Annotated[
+        Share | None, Parameter(help="Of a detector: how sure it must be of what is drawn, listed and counted.")
+    ] = None,
     best: Annotated[bool, switch("The run's best model instead of its last.")] = False,
     json: Annotated[bool, switch("Print JSON.")] = False,
     machine: Machine = DEFAULT,
@@ -62,6 +69,8 @@ def predict(
     images, roots = pictures_in(given), [path for path in given if path.is_dir()]
     machine.use()
     model = pretrained_model(str(run)) if is_pretrained(str(run)) else open_any(trained(run), best=best)
+    if score is not None:
+        model = surer(model, score)
     draw = {"segment": draw_masks, "detect": draw_detections}.get(model.recipe.task["name"])
     if draw is not None:
         target = Target(format_ or ("json" if json else "table"), Path(out) if out else None)
@@ -79,6 +88,21 @@ def predict(
         print_json([as_json(image, guesses) for image, guesses in zip(images, found, strict=True)])
     else:
         show_guesses(images, found)
+
+
+def surer(model: AnyModel, score: float) -> AnyModel:
+    """The model, which shows and lists what it is so sure of, and nothing else.
+
+    Raises PellucidError where its task has no scores.
+    """
+    from pellucid.tasks import Detect
+
+    task = model.task
+    if not isinstance(task, Detect):
+        raise PellucidError(
+            f"--score: expected a detector, got {model.path}, whose task is {model.recipe.task['name']}"
+        )
+    return replace(model, task=replace(task, shown_score=score, least_score=max(score, task.least_score)))
 
 
 def parted(paths: Sequence[str]) -> tuple[Path, list[Path]]:
