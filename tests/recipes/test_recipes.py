@@ -82,6 +82,13 @@ def test_overrides_may_be_text_and_a_new_choice_drops_the_old_ones_options() -> 
         ("network.name", "deep-convnets", r"unknown network\.name 'deep-convnets'; nearest is deep-convnet"),
         ("network.drop", 0.1, r"unknown key network\.drop.*; nearest is dropout"),
         ("task.name", "clasify", r"unknown task\.name 'clasify'; nearest is classify"),
+        (
+            "training.precision",
+            "float8",
+            r"training\.precision: invalid .*'float8': expected one of float64, float32, ",
+        ),
+        ("training.weight_bits", 5, r"training\.weight_bits: invalid .* 5: expected one of 0, 2, 4, 8"),
+        ("task.class_weights", "even", r"task\.class_weights = 'even'.*: expected one of balanced"),
         ("training.epoch", 2, r"unknown key 'training\.epoch'; nearest is epochs"),
         ("training.epochs", "many", r"training\.epochs: expected `float`, got `str`"),
         ("training.epochs", 0, r"training\.epochs = 0\.0: expected more than 0"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import inspect
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar, get_args, get_origin
 
 import msgspec
 
@@ -54,11 +54,23 @@ def check_choice(
             annotation = accepted[key].annotation
             msgspec.convert(value, Any if annotation is inspect.Parameter.empty else annotation)
         except msgspec.ValidationError as error:
-            raise PellucidError(f"{section}.{key} = {value!r}: {str(error).lower()}") from error
+            raise PellucidError(f"{section}.{key} = {value!r}: {str(error).lower()}{listed(annotation)}") from error
         _check_size(f"{section}.{key}", value)
     for key, parameter in accepted.items():
         if parameter.default is inspect.Parameter.empty and key not in choice:
             raise PellucidError(f"[{section}] has no {key}, which {name} needs")
+
+
+def listed(annotation: Any) -> str:
+    """What to say behind an error about a value of this type: the values there are, where it names them; else ""."""
+    found, waiting = [], [annotation]
+    while waiting:
+        kind = waiting.pop(0)
+        if get_origin(kind) is Literal:
+            found += [str(value) for value in get_args(kind)]
+        else:
+            waiting += get_args(kind)
+    return f": expected one of {', '.join(found)}" if found else ""
 
 
 def _check_size(place: str, value: Any) -> None:

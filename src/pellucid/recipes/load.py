@@ -14,7 +14,7 @@ import numpy as np
 from pellucid.documents import check_values, parse_toml, utf8
 from pellucid.errors import PellucidError
 from pellucid.files import read_whole
-from pellucid.recipes.choices import unknown
+from pellucid.recipes.choices import listed, unknown
 from pellucid.recipes.own_network import check_trust
 from pellucid.recipes.schema import Recipe
 
@@ -137,8 +137,18 @@ def _converted(content: Mapping[str, Any]) -> Recipe:
     except (msgspec.ValidationError, RecursionError, OverflowError) as error:
         message, _, place = str(error).partition(" - at `$.")
         raise PellucidError(
-            f"{place.rstrip('`')}: {message[0].lower()}{message[1:]}" if place else message
+            f"{place.rstrip('`')}: {message[0].lower()}{message[1:]}{listed(_kind(place.rstrip('`')))}"
+            if place
+            else message
         ) from error
+
+
+def _kind(place: str) -> Any:
+    """The type of a dotted key; None where there is none of that name."""
+    kind: Any = Recipe
+    for key in place.split("."):
+        kind = get_type_hints(kind).get(key) if isinstance(kind, type) else None
+    return kind
 
 
 def _squares(content: dict[str, Any]) -> dict[str, Any]:
