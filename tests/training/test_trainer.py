@@ -87,6 +87,14 @@ def test_epochs_may_be_a_fraction_and_fewer_images_measured_until_the_last() -> 
     assert [record["test"]["images"] for record in trainer.state.history] == [20, 90]
 
 
+def test_epochs_are_compared_by_the_same_images() -> None:
+    trainer = small_trainer(small_recipe(epochs=2, evaluate_samples=5))
+    assert trainer.judge == "validation"
+    assert trainer.fit()
+    assert [record["validation"]["images"] for record in trainer.state.history] == [5, 5]
+    assert [record["test"]["images"] for record in trainer.state.history] == [5, 90]
+
+
 def test_the_average_is_what_is_measured() -> None:
     trainer = small_trainer()
     trainer.fit()

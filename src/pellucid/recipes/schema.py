@@ -54,7 +54,8 @@ class TrainingSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     epochs: may be a fraction. batch_size: images a step. parts: that a batch is computed in, their gradients
     added: for batches larger than memory. patience: epochs without a better measure, of the validation part if there
     is one, after which training ends; 0: it never does. seed: of weights, order, dropout and augmentation.
-    evaluate_samples: images measured after each epoch but the last, which measures all; 0: all.
+    evaluate_samples: images measured after each epoch; the last one measures all of the test set, but of validation
+    the same as before, so that the best epoch is told by equal images; 0: all.
     clip: largest norm of the gradient; 0: no limit. ema: decay of the moving average of the weights; 0: none.
     checkpoint_seconds: at most so long between checkpoints. log_every: steps between step lines of the history;
     0: none. start_from: run folder, or model file, whose weights are taken over: of the same network, of one that

@@ -83,7 +83,8 @@ class Trainer:
     network, task, optimizer, schedule: what is trained, for what, and how.
     loader: the training images. epochs: how often each is seen; may be a fraction, such as 1.5.
     evaluations: loaders of what is measured after every epoch, by name ("validation", "test").
-    samples: loaders that stand in for those of the same name in every epoch but the last, to save time.
+    samples: loaders that stand in for those of the same name, to save time: validation's in every epoch, others' in
+    every epoch but the last.
     seed: of dropout; the order of the images is the loader's business.
     clip: largest norm of the gradient; a longer one is shortened (Pascanu et al. 2013). 0: no limit.
     parts: of a batch, computed one behind the other, their gradients added; statistics of norms are each part's own.
@@ -356,7 +357,8 @@ class Trainer:
         measures: Record = {}
         with self.final_weights():
             for name, whole in self.evaluations.items():
-                loader = whole if last else self.samples.get(name, whole)
+                # epochs are compared by the same images: what decides which is the best stays with its sample
+                loader = whole if last and name != self.judge else self.samples.get(name, whole)
                 measures[name] = evaluate(self.network, self.task, loader, self.communicator)
                 measures[name]["images"] = len(loader.dataset)
         return measures
