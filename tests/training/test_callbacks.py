@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 from PIL import Image
 
 from pellucid.errors import PellucidError
@@ -29,7 +30,7 @@ from pellucid.training.callbacks import (
     SaveModels,
     TensorBoard,
 )
-from pellucid.training.callbacks.curve import draw_curve
+from pellucid.training.callbacks.curve import _stretch, draw_curve
 from pellucid.training.callbacks.history import read_history
 from pellucid.training.folder import RunFolder
 from pellucid.weights import load_model, read_arrays
@@ -184,6 +185,16 @@ def test_the_curve_is_a_picture_of_every_part(tmp_path: Path) -> None:
     again = draw_curve(trainer.state.history, trainer.state.trace, "accuracy")
     assert Image.open(io.BytesIO(again)).size == (picture.shape[1], picture.shape[0])
     assert len(trainer.state.trace) == 3 * 7
+
+
+def test_the_curve_gives_the_last_percents_room() -> None:
+    axes = Figure().subplots()
+    _stretch(axes)
+    axes.set_ylim(0, 100)
+    heights = axes.transData.transform([(0, percent) for percent in (0, 98, 99, 100)])[:, 1]
+    assert heights[3] - heights[2] > heights[2] - heights[1] > 0.05 * (heights[3] - heights[0])
+    again = axes.transData.inverted().transform([(0, height) for height in heights])[:, 1]
+    np.testing.assert_allclose(again, (0, 98, 99, 100), atol=1e-6)
 
 
 def test_progress_prints_plain_lines_where_there_is_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:

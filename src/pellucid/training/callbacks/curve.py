@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from pellucid.files import write_whole
 from pellucid.training.state import Record, TrainingState
 from pellucid.training.trainer import Callback, Trainer
@@ -23,6 +25,11 @@ STYLES = {
     "test": {"color": "#D55E00", "marker": "^", "linestyle": "-."},
 }
 OTHER = {"color": "#000000", "marker": "d", "linestyle": ":"}
+TRACE = "train, while learning"
+"""The pale line: losses of the batches as they came, with dropout and augmentation, by weights of that moment."""
+
+LEFT = 0.5  # percent below which what is missing isn't stretched further
+PERCENTS = (0, 50, 70, 80, 90, 95, 97, 98, 99, 99.5, 100)
 
 
 class Curve(Callback):
@@ -81,7 +88,7 @@ def draw_curve(history: Sequence[Record], trace: Sequence[tuple[float, float]], 
     figure = Figure(figsize=(9, 3.6), dpi=120, layout="constrained")  # without pyplot: Agg, and no global state
     left, right = figure.subplots(1, 2)
     if trace:
-        left.plot(*zip(*trace, strict=True), color=STYLES["train"]["color"], linewidth=1, alpha=0.45)
+        left.plot(*zip(*trace, strict=True), color=STYLES["train"]["color"], linewidth=1, alpha=0.45, label=TRACE)
     epochs = [record["epoch"] for record in history]
     for name in [name for name, value in history[-1].items() if isinstance(value, dict)]:
         losses = [record[name]["loss"] for record in history]
@@ -90,6 +97,8 @@ def draw_curve(history: Sequence[Record], trace: Sequence[tuple[float, float]], 
         left.plot(epochs, losses, label=f"{name} {losses[-1]:.4f}", **style)
         right.plot(epochs, values, label=f"{name} {values[-1]:.2f} %", **style)
     left.set_yscale("log")
+    if all(0 <= 100 * record[name][primary] <= 100 for record in history for name in STYLES if name in record):
+        _stretch(right)
     for axes, text in ((left, "loss"), (right, f"{primary} (%)")):
         _finish(axes, text, len(history))
     picture = io.BytesIO()
@@ -97,15 +106,31 @@ def draw_curve(history: Sequence[Record], trace: Sequence[tuple[float, float]], 
     return picture.getvalue()
 
 
+def _stretch(axes: Axes) -> None:
+    """Room for the last percents, where most of training goes on: what is missing to 100 counts by its logarithm."""
+    axes.set_yscale(
+        "function",
+        functions=(
+            lambda value: -np.log10(np.maximum(100 + LEFT - value, 1e-3)),
+            lambda place: 100 + LEFT - 10.0**-place,
+        ),
+    )
+
+
 def _finish(axes: Axes, text: str, epochs: int) -> None:
     """Labels, whole epochs, plain numbers, a light grid."""
-    from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
+    from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
     axes.set(xlabel="epoch", ylabel=text, xlim=(0, epochs + 0.2))
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     if axes.get_yscale() == "log":
         axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axes.yaxis.set_minor_formatter(NullFormatter())
+    if axes.get_yscale() == "function":
+        low, high = axes.get_ylim()
+        shown = [percent for percent in PERCENTS if low <= percent <= min(high, 100.0)]
+        if len(shown) > 2:
+            axes.yaxis.set_major_locator(FixedLocator(shown))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axes.grid(alpha=0.3)
     axes.spines[["top", "right"]].set_visible(False)
