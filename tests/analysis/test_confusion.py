@@ -52,6 +52,8 @@ def test_the_page_shows_them() -> None:
     assert "4 of 7 images are right: 57.14 %." in html
     assert html.index("dog, taken for cat (99 %), image 4") < html.index("&lt;eel&gt;, taken for dog (79 %), image 2")
     assert html.count("data:image/png") == 2 + 3
+    grid = html[html.index('<div class="grid">') :]
+    assert grid[: grid.index("</div>")].count("<figure>") == 3
     assert "<td>&lt;eel&gt;</td><td>3</td><td>33.33</td><td>100.00</td><td>50.00</td>" in html
     assert "<tr><td>&lt;eel&gt;</td><td>dog</td><td>2</td></tr><tr><td>dog</td><td>cat</td><td>1</td></tr>" in html
     assert html.index("<td>image 4</td><td>5.013</td>") < html.index("<td>image 6</td><td>3.095</td>")

@@ -107,9 +107,11 @@ def confusion_page(title: str, found: Confused, dataset: Dataset) -> bytes:
     page.heading(
         f"Misclassified images: {min(SHOWN, len(found.mistakes))} of {len(found.mistakes)}, the surest first"
     )
+    shown = []
     for mistake in found.mistakes[:SHOWN]:
         caption = f"{names[mistake.label]}, taken for {names[mistake.guess]} ({100 * mistake.probability:.0f} %)"
-        page.picture(_thumbnail(dataset, mistake.index), f"{caption}, {_called(dataset, mistake.index)}")
+        shown.append((_thumbnail(dataset, mistake.index), f"{caption}, {_called(dataset, mistake.index)}"))
+    page.grid(shown)
     worst = np.argsort(-found.losses, kind="stable")[:HARDEST]
     page.heading(f"The {len(worst)} images of the largest loss")
     rows = [(_called(dataset, int(found.indices[i])), f"{found.losses[i]:.3f}") for i in worst]

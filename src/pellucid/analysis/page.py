@@ -10,6 +10,8 @@ body { font: 15px/1.5 system-ui, sans-serif; margin: 2em auto; max-width: 62em; 
 h1 { font-size: 1.5em } h2 { font-size: 1.15em; margin: 2em 0 .3em; border-top: 1px solid #ccc; padding-top: .8em }
 figure { display: inline-block; margin: .4em 1.2em .8em 0; vertical-align: top }
 figcaption { font-size: .87em; color: #444; max-width: 60em }
+.grid { display: grid; grid-template-columns: repeat(auto-fill, minmax(9em, 1fr)); gap: .8em }
+.grid figure { margin: 0 } .grid figcaption { overflow-wrap: anywhere }
 img { max-width: 100%; image-rendering: pixelated }
 table { border-collapse: collapse; margin: .6em 0 } th, td { padding: .15em .8em; text-align: right }
 th:first-child, td:first-child { text-align: left } th { border-bottom: 1px solid #888 }
@@ -37,6 +39,13 @@ class Page:
         size = f' width="{width}"' if width else ""
         image = f'<img src="data:image/png;base64,{data}" alt="{text}"{size}>'
         self.parts.append(f"<figure>{image}<figcaption>{text}</figcaption></figure>")
+
+    def grid(self, pictures: Sequence[tuple[bytes, str]]) -> None:
+        """PNG files' contents with their captions, in rows and columns of one width."""
+        cells = Page("")
+        for png, caption in pictures:
+            cells.picture(png, caption)
+        self.parts.append(f'<div class="grid">{"".join(cells.parts)}</div>')
 
     def table(self, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         """Rows under the columns' names."""
