@@ -13,6 +13,7 @@ from pellucid.analysis.effective_field import draw_field, effective_field
 from pellucid.analysis.feature_sheet import OUTSIDE, crop, feature_sheet
 from pellucid.analysis.features import Patch, exciting_patches, feature_maps, first_filters
 from pellucid.analysis.figures import coloured, mosaic, photograph
+from pellucid.analysis.patch_overview import patch_overview
 from pellucid.errors import PellucidError
 from pellucid.graph import Residual, Sequential, Upsampled
 from pellucid.layers import Conv2d, Flatten, Linear, MaxPool2d, ReLU
@@ -57,6 +58,15 @@ def test_only_channels_that_are_there_are_shown() -> None:
     found = exciting_patches(network, [x], [1, 7])
     assert {name: list(channels) for name, channels in found.items()} == {"0": [1], "2": [1, 7]}
     assert list(exciting_patches(network, [x])["2"]) == list(range(8))
+
+
+def test_the_overview_names_its_channels(monkeypatch: pytest.MonkeyPatch) -> None:
+    titles: list[str] = []
+    monkeypatch.setattr("matplotlib.axes.Axes.set_title", lambda axes, text, **kinds: titles.append(text))
+    patch = Patch(0, 1.0, (0, 1), (0, 1))
+    png = patch_overview({"3": {5: [patch], 9: [patch], 11: [patch]}, "6": {2: [patch]}}, [np.ones((1, 4, 4))])
+    assert png.startswith(b"\x89PNG")
+    assert titles == ["channels 5, 9", "channel 11", "channel 2"]
 
 
 def test_a_patch_beyond_the_border_is_filled() -> None:

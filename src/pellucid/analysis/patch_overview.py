@@ -20,7 +20,10 @@ def patch_overview(patches: Mapping[str, Mapping[int, Sequence[Patch]]], gallery
 
     gallery: the images (C, H, W) that the patches' numbers count.
     """
-    rows = {name: [found for found in channels.values() if found][:CHANNELS] for name, channels in patches.items()}
+    rows = {
+        name: [(channel, found) for channel, found in channels.items() if found][:CHANNELS]
+        for name, channels in patches.items()
+    }
     rows = {name: channels for name, channels in rows.items() if channels}
     figure = new_figure(9.5, 0.4 + 1.2 * len(rows))
     grid = figure.subplots(len(rows), _COLUMNS, squeeze=False)
@@ -30,11 +33,17 @@ def patch_overview(patches: Mapping[str, Mapping[int, Sequence[Patch]]], gallery
             part.axis("off")
             shown = channels[i * per_column : (i + 1) * per_column]
             if shown:
-                tiles = [crop(gallery[patch.image], patch) for found in shown for patch in found]
-                sheet = mosaic(np.stack(tiles), columns=max(map(len, shown)), side=64)
+                tiles = [crop(gallery[patch.image], patch) for _, found in shown for patch in found]
+                sheet = mosaic(np.stack(tiles), columns=max(len(found) for _, found in shown), side=64)
                 part.imshow(sheet, interpolation="nearest")
-        first = channels[0][0]
+                part.set_title(_named([channel for channel, _ in shown]), fontsize=8, loc="left", pad=2)
+        first = channels[0][1][0]
         height, width = (end - start + 1 for start, end in (first.rows, first.columns))
         label = f"layer {name}\n{height}x{width}"
         axes[0].text(-0.02, 0.5, label, transform=axes[0].transAxes, ha="right", va="center", fontsize=9)
     return figure_png(figure)
+
+
+def _named(channels: Sequence[int]) -> str:
+    """Which channels stand there, from above: a row each."""
+    return f"channel{'s' * (len(channels) > 1)} " + ", ".join(map(str, channels))
