@@ -83,6 +83,25 @@ def test_comparison_of_formats(run: Path) -> None:
     assert [row.instructions for row in rows] == [ops.instructions(row.format.split(",")[0]) for row in rows]
 
 
+def test_some_formats_of_some_images_of_a_file(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("pellucid.recipes.format_comparison.build_data", lambda recipe, held_out=None: digits())
+    monkeypatch.setattr("pellucid.cli.answers._EVERY", 5)
+    monkeypatch.setattr("pellucid.recipes.format_report.TIMED_ROUNDS", 1)
+    few = ("--formats", "float32,int4", "--samples", "20", *NUMPY)
+    assert main(["precision", str(run / "model.safetensors"), *few, "--json"]) == 0
+    said = capsys.readouterr()
+    assert [row["format"] for row in json.loads(said.out)["rows"]] == ["float32", "int4, trained"]
+    assert all(row["predictions"] == 20 for row in json.loads(said.out)["rows"])
+    assert "5 of 20 pictures" in said.err
+    assert (run / "precision.png").exists()
+    (tmp_path / "file").touch()
+    assert main(["precision", str(run), *few, "--out", str(tmp_path / "file" / "p.png")]) == 2
+    assert "20 of 90 images" in capsys.readouterr().out  # the table is there though the picture can't be
+    assert "expected some of float64, " in complaint(capsys, "precision", run, "--formats", "float7")
+
+
 def test_a_network_without_integers_is_compared_in_floats(run: Path, tmp_path: Path) -> None:
     model = open_model(run)
     layer = Sequential(AvgPool2d(3, stride=1, padding=1, count_padding=True), ReLU(), Flatten(), Linear(10))

@@ -2,26 +2,34 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
+from pellucid.cli.answers import progress
+from pellucid.cli.flags import Count
 from pellucid.cli.machine import DEFAULT, Machine
 from pellucid.cli.output import byte_count, print_json, print_note, print_table, working
-from pellucid.cli.subject import LAST, trained
+from pellucid.cli.subject import LAST, RUN_HELP, trained
 
 if TYPE_CHECKING:
+    from pellucid.recipes.format_comparison import Comparison
     from pellucid.recipes.format_report import FormatRow
 
 NUMBERS = ("accuracy", "weights", "activations", "ms an image", "instructions", "logits off by", "changed")
 
 
 def precision(
-    run: Annotated[Path, Parameter(help="A run folder.")] = Path(LAST),
+    run: Annotated[str, Parameter(help=RUN_HELP)] = LAST,
     /,
     *,
+    formats: Annotated[
+        str | None, Parameter(help="Some of them, such as float32,bfloat16,int8; by default all there are.")
+    ] = None,
+    samples: Annotated[Count | None, Parameter(help="Test images to measure on; by default all.")] = None,
     out: Annotated[
         Path | None, Parameter(help="Picture to write; by default precision.png, or layers.png, in the run folder.")
     ] = None,
@@ -31,29 +39,33 @@ def precision(
     json: Annotated[bool, Parameter(negative="", help="Print JSON.")] = False,
     machine: Machine = DEFAULT,
 ) -> None:
-    """Compare float64, float32, float16, bfloat16 and integers on the whole test set: one table, one picture.
+    """Compare float64, float32, float16, bfloat16 and integers on the test set: one table, one picture.
 
     Integer networks that pellucid shrink has trained are compared too.
     """
-    from pellucid.files import write_whole
     from pellucid.recipes.format_comparison import compare_run
-    from pellucid.recipes.format_picture import draw_formats
 
     backend = machine.use()
+    path = trained(run)
+    folder = path if path.is_dir() else path.parent
     if layers:
-        _layers(run, out or run / "layers.png", json=json)
+        _layers(path, out or folder / "layers.png", json=json)
         return
-    with working("each image in every format ..."):
-        found = compare_run(trained(run))
-    picture = out or run / "precision.png"
-    write_whole(picture, draw_formats(found.rows, found.measure, found.title))
+    names = [name.strip() for name in formats.split(",")] if formats else []
+    with ExitStack() as bars:
+        found = compare_run(
+            path, formats=names, samples=samples, started=lambda images: bars.enter_context(progress(images))
+        )
+    picture = out or folder / "precision.png"
     if json:
         print_json({"run": str(run), "backend": backend, "rows": [asdict(row) for row in found.rows]})
+        _draw(found, picture)
         return
     columns = ("format", found.measure, *NUMBERS[1:])
     print_table(columns, [_shown(row) for row in found.rows], title=f"{found.title}, {backend}", right=columns[1:])
     if found.note:
         print_note(found.note)
+    _draw(found, picture)
     print_note(f"picture: {picture}")
 
 
@@ -62,10 +74,11 @@ def _layers(run: Path, picture: Path, *, json: bool) -> None:
     from pellucid.recipes.layer_errors import draw_layer_errors, run_layer_errors
 
     with working("each layer ..."):
-        found = run_layer_errors(trained(run))
-    write_whole(picture, draw_layer_errors(found, f"{run}: rounding error by layer"))
+        found = run_layer_errors(run)
+    drawn = draw_layer_errors(found, f"{run}: rounding error by layer")
     if json:
         print_json({"run": str(run), "bits": {bits: [asdict(row) for row in rows] for bits, rows in found.items()}})
+        write_whole(picture, drawn)
         return
     columns = ("layer", "lowest", "highest", *(f"error, {bits} bits" for bits in found))
     rows = [
@@ -73,7 +86,16 @@ def _layers(run: Path, picture: Path, *, json: bool) -> None:
         for same in zip(*found.values(), strict=True)
     ]
     print_table(columns, rows, title="error: of the values' standard deviation", right=columns[1:])
+    write_whole(picture, drawn)
     print_note(f"picture: {picture}")
+
+
+def _draw(found: Comparison, picture: Path) -> None:
+    """Behind the table, which no full disk takes away."""
+    from pellucid.files import write_whole
+    from pellucid.recipes.format_picture import draw_formats
+
+    write_whole(picture, draw_formats(found.rows, found.measure, found.title))
 
 
 def _shown(row: FormatRow) -> tuple[str, ...]:

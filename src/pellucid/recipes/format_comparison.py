@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from pellucid.data import Data
+from pellucid.data.randomness import generator
 from pellucid.errors import PellucidError
+from pellucid.ops.arrays import Array
 from pellucid.ops.formats import FORMATS
 from pellucid.plan import AnyNetwork, IntegerNetwork
 from pellucid.plan.weight_levels import WIDTHS
 from pellucid.precision import quantize
 from pellucid.recipes.data import build_data, build_loader
-from pellucid.recipes.format_report import FormatRow, compare_formats, in_formats
+from pellucid.recipes.format_report import REFERENCE, FormatRow, compare_formats, in_formats
 from pellucid.recipes.model import Model
 from pellucid.recipes.opened import open_model
 from pellucid.recipes.shrink import calibration_images, open_shrunk
+
+TRAINED = ", trained"  # behind the name of integers that were trained with rounding
+ALL = (*FORMATS, *(f"int{bits}" for bits in WIDTHS))
+"""Names of the formats."""
 
 
 @dataclass(frozen=True)
@@ -28,30 +37,61 @@ class Comparison:
     note: str
 
 
-def compare_run(run: Path, data: Data | None = None) -> Comparison:
+def compare_run(
+    run: Path,
+    data: Data | None = None,
+    *,
+    formats: Sequence[str] = (),
+    samples: int | None = None,
+    started: Callable[[int], Callable[[], None]] = lambda images: lambda: None,
+) -> Comparison:
     """The float formats, integers of 8, 4 and 2 bits, and what `shrink_run` has trained, of a run's network.
 
+    run: a run's folder, or a model's file. formats: those wanted, such as "float16" or "int4"; none: all. samples:
+    test images, drawn once and for all; None: all. started: called with their number, gives what is
+    called after each.
+
     A network with a layer without integer form is compared in floats only, and the note names the layer.
+    Raises PellucidError for the name of no format.
     """
+    for name in formats:
+        if name not in ALL:
+            raise PellucidError(f"formats: expected some of {', '.join(ALL)}, got {name}")
     model = open_model(run)
     data = data or build_data(model.recipe, model.held_out)
-    networks: dict[str, AnyNetwork] = in_formats(model.network, FORMATS)
+    wanted = set(formats or ALL)
+    floats = [name for name in FORMATS if name in wanted | {REFERENCE}]
+    networks: dict[str, AnyNetwork] = in_formats(model.network, floats)
     note = ""
     try:
-        networks |= _integers(model, run, data)
+        networks |= _integers(model, model.path.parent, data, [bits for bits in WIDTHS if f"int{bits}" in wanted])
     except PellucidError as error:
         note = f"no integers: {error}"
-    rows = compare_formats(networks, model.task, build_loader(model.recipe, data.test, training=False))
-    return Comparison(rows, model.task.primary, f"{run} on {data.test.name}, {len(data.test):,} images", note)
+    shown = [name for name in networks if name.removesuffix(TRAINED) in wanted]
+    if not shown:
+        raise PellucidError(f"{model.path}: none of {', '.join(formats)} to compare" + (f"; {note}" if note else ""))
+    test = data.test if samples is None else data.test.subset(_drawn(len(data.test), samples))
+    loader = build_loader(model.recipe, test, training=False)
+    rows = compare_formats(networks, model.task, loader, shown=shown, advance=started(len(test)))
+    part = f"{len(test):,} images" if len(test) == len(data.test) else f"{len(test):,} of {len(data.test):,} images"
+    return Comparison(rows, model.task.primary, f"{run} on {data.test.name}, {part}", note)
 
 
-def _integers(model: Model, run: Path, data: Data) -> dict[str, IntegerNetwork]:
-    """The integer networks by name."""
-    images, trained_for = calibration_images(model.recipe, data), model.recipe.training.weight_bits
+def _drawn(images: int, samples: int) -> Array:
+    """Numbers of so many of the images, the same each time, in order."""
+    return np.sort(generator(0, "precision").permutation(images)[:samples])
+
+
+def _integers(model: Model, run: Path, data: Data, widths: Sequence[int]) -> dict[str, IntegerNetwork]:
+    """The integer networks of these widths by name."""
+    trained_for = model.recipe.training.weight_bits
+    if not widths or (trained_for and trained_for not in widths):
+        return {}
+    images = calibration_images(model.recipe, data)
     if trained_for:
-        return {f"int{trained_for}, trained": quantize(model.network, images, trained_for)}
+        return {f"int{trained_for}{TRAINED}": quantize(model.network, images, trained_for)}
     networks = {}
-    for bits in WIDTHS:
+    for bits in widths:
         networks[f"int{bits}"] = quantize(model.network, images, bits)
         if (run / f"int{bits}.safetensors").exists() and (shrunk := open_shrunk(run, bits)).epochs:
             networks[shrunk.title] = shrunk.network

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
 from typing import Any
@@ -57,8 +57,18 @@ def in_formats(network: Network, names: Sequence[str]) -> dict[str, AnyNetwork]:
     return {name: network.astype(float_type(name)) for name in names}
 
 
-def compare_formats(networks: Mapping[str, AnyNetwork], task: Task, loader: Loader) -> list[FormatRow]:
-    """A row a network, over all images of the loader. One is named "float64": the others are compared with it."""
+def compare_formats(
+    networks: Mapping[str, AnyNetwork],
+    task: Task,
+    loader: Loader,
+    *,
+    shown: Collection[str] | None = None,
+    advance: Callable[[], None] = lambda: None,
+) -> list[FormatRow]:
+    """A row a network, over all images of the loader. One is named "float64": the others are compared with it.
+
+    shown: names of the networks that get a row; by default all. advance: called after each image.
+    """
     outputs = {name: [] for name in networks}  # type: dict[str, list[Array]]
     metrics = {name: task.metrics() for name in networks}
     for batch in loader.epoch(0):
@@ -66,6 +76,9 @@ def compare_formats(networks: Mapping[str, AnyNetwork], task: Task, loader: Load
             y = answering(network)(batch.inputs.astype(network.dtype)).astype(np.float64)
             outputs[name].append(y)
             metrics[name].update(y, batch.targets)
+        for _ in batch.samples:
+            advance()
+    networks = {name: network for name, network in networks.items() if shown is None or name in shown}
     speed = _speeds(networks, next(loader.epoch(0)).inputs[:TIMED_IMAGES])
     exact = np.concatenate(outputs[REFERENCE])
     rows = []
