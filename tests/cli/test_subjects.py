@@ -71,7 +71,7 @@ def test_another_input_of_a_run(here: Path, capsys: pytest.CaptureFixture[str]) 
         ("precision deep-convnet", "deep-convnet: not trained yet"),
         ("check resnet18", "network resnet18: expected --input with the shape of an image"),
         ("check resnet18 --input 3x32", "--input 3x32: expected channels x height x width"),
-        ("summary deep-convnt", "unknown recipe 'deep-convnt'"),
+        ("summary deep-convnt", "unknown recipe or network 'deep-convnt'; nearest is deep-convnet"),
     ],
 )
 def test_what_is_missing_is_told(capsys: pytest.CaptureFixture[str], line: str, said: str) -> None:

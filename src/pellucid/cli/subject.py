@@ -49,6 +49,7 @@ def open_subject(
     needs its first ones. Raises PellucidError where there is nothing of that name, or it takes no such input.
     """
     from pellucid.recipes import list_recipes, open_model
+    from pellucid.recipes.choices import unknown
     from pellucid.training.folder import RunFolder, find_run
     from pellucid.zoo import NETWORKS
 
@@ -61,6 +62,8 @@ def open_subject(
         return Subject(name, network, model.task, model.class_names, model.recipe)
     if name in NETWORKS and (classes or shape or name not in list_recipes()):
         return _of_the_zoo(name, shape, classes or CLASSES, 0 if weights else None)
+    if name not in list_recipes() and path.name == name and path.suffix != ".toml" and not path.exists():
+        raise unknown("recipe or network", name, dict.fromkeys((*list_recipes(), *NETWORKS)))
     return _of_a_recipe(name, shape, classes)
 
 

@@ -73,6 +73,8 @@ def _read(name_or_path: str | Path) -> tuple[str, str]:
     if path.is_dir():
         path /= RUN_RECIPE
     if path.suffix != ".toml" and not path.exists():
+        if path.name != str(name_or_path):
+            raise PellucidError(f"{path}: no such file or folder, expected a recipe's name or file")
         raise unknown("recipe", str(name_or_path), names)
     return utf8(read_whole(path), str(path), "TOML"), str(path)
 
