@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import hashlib
 import html
+import operator
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -12,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pellucid import ops
-from pellucid.errors import PellucidError
+from pellucid.errors import InputError, PellucidError
 from pellucid.graph import Executor, Nodes, fuse, unroll
 from pellucid.layers import INFERENCE, Context, Layer, Parameter
 from pellucid.ops.arrays import Array, Shape
@@ -49,7 +50,7 @@ class Network:
         seed: int | None = 0,
         fuse: bool = True,
     ) -> None:
-        self.layer, self.input_shape, self.dtype, self.fused = layer, tuple(input_shape), np.dtype(dtype), fuse
+        self.layer, self.input_shape, self.dtype, self.fused = layer, _checked(input_shape), np.dtype(dtype), fuse
         self.groups: tuple[ParameterGroup, ...] = ()
         self._unroll()
         for node in self.nodes:
@@ -254,6 +255,17 @@ class Network:
 
 
 _WEIGHTS = 0x57E16475  # keeps the stream of initial weights apart from every other stream of the same seed
+
+
+def _checked(shape: Any) -> Shape:
+    """The shape of one sample. Raises InputError for what is none."""
+    try:
+        found = tuple(operator.index(size) for size in shape)
+    except TypeError:
+        found = (0,)
+    if min(found, default=1) < 1:
+        raise InputError(f"network: expected the shape of one sample, such as (3, 32, 32), got {shape!r}")
+    return found
 
 
 def _copy_into(target: Array, values: Array, name: str) -> None:

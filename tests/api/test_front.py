@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -360,3 +361,35 @@ def test_dropout_says_that_no_forward_pass_was_before() -> None:
         layer.backward(x)
     assert layer.forward(x, pl.nn.DIFFERENTIABLE) is x
     assert layer.backward(x) is x
+
+
+ODD_CALLS = {
+    "shape": (lambda: pl.Network(pl.nn.Linear(3), 3), "^network: expected the shape"),  # type: ignore[arg-type]
+    "shape of text": (lambda: pl.Network(pl.nn.Linear(3), "3"), "^network: expected the shape"),  # type: ignore[arg-type]
+    "empty shape": (lambda: pl.Network(pl.nn.Linear(3), (0,)), "^network: expected the shape"),
+    "no layer": (lambda: pl.Network(None, (3,)), "expected a layer, got NoneType"),  # type: ignore[arg-type]
+    "class": (lambda: pl.Network(pl.nn.Linear, (3,)), "the class Linear itself"),  # type: ignore[arg-type]
+    "list inside": (
+        lambda: pl.Network(pl.nn.Sequential([pl.nn.ReLU()]), (3,)),  # type: ignore[arg-type]
+        "layer 0: expected a layer",
+    ),
+    "size of text": (lambda: pl.data.folder("x", "64"), "^size: expected"),  # type: ignore[arg-type]
+    "one side": (lambda: pl.data.folder("x", (8,)), "^size: expected"),  # type: ignore[arg-type]
+    "fraction": (lambda: pl.data.folder("x", 8.5), "^size: expected"),  # type: ignore[arg-type]
+    "nothing": (lambda: pl.data.folder("x", 0), "^size: expected"),
+    "folder": (lambda: pl.data.folder(3), "expected a path, got int"),  # type: ignore[arg-type]
+    "VOC": (lambda: pl.data.voc(3), "expected a path, got int"),  # type: ignore[arg-type]
+    "COCO": (lambda: pl.data.coco(3), "expected a path, got int"),  # type: ignore[arg-type]
+    "IDX": (lambda: pl.data.read_idx(3), "expected a path, got int"),  # type: ignore[arg-type]
+    "share": (lambda: pl.data.arrays(np.eye(4), [0, 1, 0, 1], test="x"), "expected a fraction"),  # type: ignore[arg-type]
+    "samples": (lambda: pl.data.arrays(3, [3]), "^X: expected at least one sample"),
+    "name": (lambda: pl.zoo.create(3, 10), "^unknown network 3"),  # type: ignore[arg-type]
+    "warm-up": (lambda: pl.optim.Cosine(warmup="x"), "^schedule: warmup = 'x', expected a number"),  # type: ignore[arg-type]
+    "no number": (lambda: pl.optim.Step(factor=float("nan")), "^schedule: factor = nan"),
+}
+
+
+@pytest.mark.parametrize(("call", "said"), ODD_CALLS.values(), ids=ODD_CALLS)
+def test_what_a_call_cannot_take_is_one_line(call: Callable[[], object], said: str) -> None:
+    with pytest.raises(pl.PellucidError, match=said):
+        call()

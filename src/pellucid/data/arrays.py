@@ -71,7 +71,7 @@ def arrays(
 def checked_inputs(X: npt.ArrayLike, layout: Layout | None = None, name: str = "X") -> Array:
     """Images as (N, C, H, W), stored channels last, or rows (N, F). Raises InputError for anything else."""
     given = numbers(X, name)
-    if not len(given):
+    if not given.shape or not len(given):
         raise InputError(f"{name}: expected at least one sample, got none")
     if given.ndim == 2:
         return given.astype(np.float32) if given.dtype.kind in "iub" else given

@@ -21,6 +21,7 @@ from pellucid.data.scenes import Scenes
 from pellucid.data.scenes.scenes import scene_framing
 from pellucid.data.sources import Data, holds_digits, with_validation
 from pellucid.errors import PellucidError
+from pellucid.files import path_of
 from pellucid.ops.arrays import Pair
 
 
@@ -45,7 +46,7 @@ def load_boxed(
     ((1, 128, 128), 10)
     """
     draw = held_out or HeldOut(seed)
-    folder = Path(source)
+    folder = path_of(source, "source")
     if folder.is_dir() and has_boxes(folder):
         return _from_folder(folder, size, validation, draw, outside)
     if folder.is_dir() and (scenes is None or not holds_digits(folder)):

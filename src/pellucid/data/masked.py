@@ -14,6 +14,7 @@ from pellucid.data.layouts import listing
 from pellucid.data.scenes import PRESETS, Scenes, make_scenes, scene_settings
 from pellucid.data.sources import Data, holds_digits, load_data, with_validation
 from pellucid.errors import PellucidError
+from pellucid.files import path_of
 from pellucid.ops.arrays import Pair
 
 MOST_SCENES = 10_000_000
@@ -40,7 +41,7 @@ def load_masked(
     ((1, 64, 84), (2, 64, 84))
     """
     draw = held_out or HeldOut(seed)
-    folder = Path(source)
+    folder = path_of(source, "source")
     if folder.is_dir() and is_voc(folder):
         return _voc(folder, size, validation, draw)
     if folder.is_dir() and is_mask_folders(folder):

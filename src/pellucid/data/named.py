@@ -9,6 +9,7 @@ from typing import Any, Literal
 from pellucid.data.boxed import load_boxed
 from pellucid.data.masked import load_masked
 from pellucid.data.sources import Data, load_data
+from pellucid.files import path_of
 from pellucid.ops.arrays import Pair, pair
 
 
@@ -39,7 +40,7 @@ def folder(path: str | Path, size: Pair | int | None = None, *, validation: floa
     """
     size = None if size is None else pair(size)
     data = load_data(path, size, validation, seed)
-    return _of(data, source=str(path), size=size, validation=validation, seed=seed)
+    return _of(data, source=str(path_of(path, "path")), size=size, validation=validation, seed=seed)
 
 
 def voc(
@@ -65,7 +66,7 @@ def voc(
     size = None if size is None else pair(size)
     load = load_masked if targets == "masks" else load_boxed
     data = load(path, None, size, validation, seed)
-    return _of(data, source=str(path), size=size, validation=validation, seed=seed)
+    return _of(data, source=str(path_of(path, "path")), size=size, validation=validation, seed=seed)
 
 
 def coco(path: str | Path, size: Pair | int | None = None, *, validation: float = 0, seed: int = 0) -> Data:
@@ -83,7 +84,7 @@ def coco(path: str | Path, size: Pair | int | None = None, *, validation: float 
     """
     size = None if size is None else pair(size)
     data = load_boxed(path, None, size, validation, seed)
-    return _of(data, source=str(path), size=size, validation=validation, seed=seed)
+    return _of(data, source=str(path_of(path, "path")), size=size, validation=validation, seed=seed)
 
 
 def yolo(path: str | Path, size: Pair | int | None = None, *, validation: float = 0, seed: int = 0) -> Data:

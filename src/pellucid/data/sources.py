@@ -14,6 +14,7 @@ from pellucid.data.formats.mnist import mnist_dataset
 from pellucid.data.framing import Fit
 from pellucid.data.held_out import HeldOut
 from pellucid.errors import PellucidError
+from pellucid.files import path_of
 from pellucid.ops.arrays import Pair, Shape, pair
 
 
@@ -70,6 +71,7 @@ def load_data(
     (55000, 5000, 10000)
     """
     draw, shape = held_out or HeldOut(seed), pair(size) if size is not None else None
+    source = source if isinstance(source, str) else path_of(source, "source")
     if has_label_files(Path(source)):
         return with_validation(Data(*read_labelled(Path(source), shape, draw, fit)), validation, draw)
     train, own, test = _read_parts(source, shape, draw, fit)

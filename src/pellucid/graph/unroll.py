@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pellucid.errors import PellucidError
+from pellucid.errors import InputError, PellucidError
 from pellucid.graph.node import INPUT, Group, Node, Nodes
 from pellucid.layers.base import Layer
 from pellucid.ops.arrays import Shape
@@ -95,6 +95,7 @@ class Unrolling:
 
     def _enter(self, layer: Layer, path: str) -> None:
         """Give a layer its place, unless it has one, or the place is taken."""
+        _check_kind(layer, path)
         before = self._seen.setdefault(id(layer), path)
         if before != path:
             raise PellucidError(
@@ -119,12 +120,20 @@ class Unrolling:
         return outputs
 
 
+def _check_kind(layer: object, path: str) -> None:
+    """Whether that is a layer, and not a class of layers, or a list of them."""
+    if not isinstance(layer, Layer):
+        came = f"the class {layer.__name__} itself" if isinstance(layer, type) else type(layer).__name__
+        raise InputError(f"layer {path or '(unnamed)'}: expected a layer, got {came}")
+
+
 def unroll(layer: Layer) -> Nodes:
     """The nodes of a layer or a container; every layer inside gets its path as its name.
 
     Raises PellucidError, naming the places, for a layer at two places or a name given twice.
     """
     making = Unrolling()
+    _check_kind(layer, "")
     layer.name = ""
     if not isinstance(layer, Container):
         making.nodes.append(Node(layer, (INPUT,), ""))

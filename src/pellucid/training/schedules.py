@@ -5,7 +5,9 @@ All start with a warm-up of `warmup` steps, in which the rate grows evenly from 
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+
+import numpy as np
 
 from pellucid.errors import PellucidError
 
@@ -29,6 +31,10 @@ class Schedule:
     def __post_init__(self) -> None:
         if not (isinstance(self.steps, int) and self.steps >= 0):
             raise PellucidError(f"schedule: steps = {self.steps}, expected a whole number (settings go by name)")
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if isinstance(value, bool) or not isinstance(value, int | float | np.number) or not math.isfinite(value):
+                raise PellucidError(f"schedule: {field.name} = {value!r}, expected a number")
         if self.warmup < 0:
             raise PellucidError(f"schedule: warmup = {self.warmup}, expected 0 or more epochs")
 

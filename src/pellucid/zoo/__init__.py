@@ -91,7 +91,7 @@ __all__ = [
 def create(name: str, classes: int, **options: Any) -> Layer:
     """The layers of the named network for that many classes. Raises PellucidError for a name or option unknown."""
     if name not in NETWORKS:
-        near = difflib.get_close_matches(name, NETWORKS, 1)
+        near = difflib.get_close_matches(str(name), NETWORKS, 1)
         hint = f" (nearest: {near[0]})" if near else ""
         raise PellucidError(f"unknown network {name!r}{hint}: expected one of {', '.join(NETWORKS)}")
     known = [key for key in inspect.signature(NETWORKS[name]).parameters if key != "classes"]

@@ -15,6 +15,7 @@ from typing import BinaryIO
 import numpy as np
 
 from pellucid.errors import PellucidError
+from pellucid.files import path_of
 from pellucid.ops.arrays import Array, Shape
 
 TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
@@ -35,7 +36,7 @@ def read_idx(path: str | Path) -> Array:
     >>> pl.data.read_idx("some.idx").tolist()
     [[0, 1, 2], [3, 4, 5]]
     """
-    path = Path(path)
+    path = path_of(path, "path")
     try:
         with path.open("rb") as file:
             gzipped = file.read(2) == _GZIP_MAGIC
@@ -134,11 +135,12 @@ def write_idx(path: str | Path, array: Array) -> None:
     >>> pl.data.read_idx("labels.idx.gz").tolist()
     [1, 2]
     """
+    array = np.asarray(array)
     code = _CODES.get(array.dtype.newbyteorder(">"))
     if code is None:
         names = ", ".join(np.dtype(name).name for name in TYPES.values())
         raise PellucidError(f"{path}: IDX has no type {array.dtype}, expected one of {names}")
     header = struct.pack(f">BBBB{array.ndim}I", 0, 0, code, array.ndim, *array.shape)
     contents = header + array.astype(array.dtype.newbyteorder(">")).tobytes()
-    path = Path(path)
+    path = path_of(path, "path")
     path.write_bytes(gzip.compress(contents, mtime=0) if path.suffix == ".gz" else contents)
