@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from llvmlite import binding
 
-from benchmarks.inference import ROWS, drawn
+from benchmarks.inference import ROWS, drawn, onnx_runtime, openvino
 from benchmarks.measure import Timing, Work, alternate, machine
 from benchmarks.torch_twin import torch_twin
 from pellucid import ops
@@ -27,34 +27,6 @@ from pellucid.training.master_weights import trained_weights
 ANSWERS = ("deep-convnet-128", "deep-convnet-1", "resnet18-16", "resnet18-1", "mobilenet-v2-16", "mobilenet-v2-1")
 STEPS = ("resnet18-16", "mobilenet-v2-16", "deep-convnet-128")
 FORMS = ("float32", "bfloat16", "float16", "int8")
-
-
-def onnx_runtime(file: Path, x: Array) -> Work:
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = ops.threads()
-    session = onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
-    name, batch = session.get_inputs()[0].name, np.ascontiguousarray(x)
-    return lambda: session.run(None, {name: batch})
-
-
-def openvino(file: Path, x: Array) -> Work:
-    import openvino
-
-    settings = {
-        "INFERENCE_PRECISION_HINT": "bf16",
-        "INFERENCE_NUM_THREADS": ops.threads(),
-        "PERFORMANCE_HINT": "LATENCY",
-        "NUM_STREAMS": 1,
-    }
-    core = openvino.Core()
-    model = core.read_model(str(file))
-    model.reshape(list(x.shape))
-    request = core.compile_model(model, "CPU", settings).create_infer_request()
-    request.set_input_tensor(openvino.Tensor(np.ascontiguousarray(x)))
-    run: Work = request.infer
-    return run
 
 
 def pytorch(network: Network, x: Array) -> Work:
@@ -85,7 +57,7 @@ def answers(row: str, folder: Path) -> dict[str, Work]:
     integers = quantize(network, x[: min(number, 16)], 8)
     pixels = integers.input_scale.quantize(x)
     found["int8"] = lambda: integers.integer_logits(pixels)
-    found["OpenVINO bf16"] = openvino(file, x)
+    found["OpenVINO bf16"] = openvino(file, x, "bf16")
     found["PyTorch bf16"] = pytorch(network, x)
     found["ONNX Runtime f32"] = onnx_runtime(file, x)
     return found

@@ -68,11 +68,11 @@ def onnx_runtime(file: Path, x: Array) -> Work:
     return lambda: session.run(None, {name: batch})[0]
 
 
-def openvino(file: Path, x: Array) -> Work:
+def openvino(file: Path, x: Array, precision: str = "f32") -> Work:
     import openvino
 
     settings = {
-        "INFERENCE_PRECISION_HINT": "f32",
+        "INFERENCE_PRECISION_HINT": precision,
         "INFERENCE_NUM_THREADS": ops.threads(),
         "PERFORMANCE_HINT": "LATENCY",
         "NUM_STREAMS": 1,
