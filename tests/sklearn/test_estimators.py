@@ -137,3 +137,22 @@ def test_what_does_not_fit_is_one_line(settings: dict[str, Any], given: Any, sai
     assert isinstance(caught.value, ValueError)
     with pytest.raises(NotFittedError):
         small().predict(X)
+
+
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        (lambda X, y: ConvNetClassifier().fit(X[:, 0], y), "Expected 2D array, got 1D array instead"),
+        (lambda X, y: ConvNetClassifier().fit(np.where(X > 0.5, np.nan, X), y), "Input X contains NaN"),
+        (lambda X, y: ConvNetClassifier().fit(np.full(X.shape, object()), y), "must be a string or a real number"),
+        (lambda X, y: ConvNetRegressor().fit(X, y[:-1]), "inconsistent numbers of samples"),
+        (lambda X, y: ConvNetClassifier().predict(X), "not fitted yet"),
+        (lambda X, y: ConvNetRegressor(epochs=1).fit(X, y).predict(X[:, :3]), "expecting 4 features"),
+    ],
+)
+def test_a_mistake_is_one_sentence(call: Any, said: str) -> None:
+    X, y = np.random.default_rng(0).random((12, 4)), np.arange(12) % 3
+    with pytest.raises(PellucidError, match=said) as caught:
+        call(X, y)
+    assert isinstance(caught.value, ValueError)
+    assert "\n" not in str(caught.value)

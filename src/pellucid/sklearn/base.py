@@ -23,6 +23,7 @@ from pellucid.network import Network
 from pellucid.ops.arrays import Array, Shape
 from pellucid.plan import answering
 from pellucid.sklearn.default_network import default_network
+from pellucid.sklearn.refusals import in_one_sentence
 from pellucid.sklearn.samples import as_images, is_table, white
 from pellucid.sklearn.weighted import Weighted
 from pellucid.training import OPTIMIZERS, Optimizer, Trainer
@@ -92,7 +93,8 @@ class ConvNet(BaseEstimator):
 
     def _samples(self, X: Any, *, reset: bool) -> Array:
         """X as a numeric array, of a sparse one too. reset: note its features; else compare with those noted."""
-        X = validate_data(self, X, reset=reset, dtype="numeric", allow_nd=True, accept_sparse="csr")
+        with in_one_sentence():
+            X = validate_data(self, X, reset=reset, dtype="numeric", allow_nd=True, accept_sparse="csr")
         X = np.asarray(X.toarray() if issparse(X) else X)
         if reset:
             self._sample_shape = X.shape[1:]
@@ -101,7 +103,8 @@ class ConvNet(BaseEstimator):
         return np.asarray(X)
 
     def _weights(self, X: Array, sample_weight: Any) -> Array:
-        weights: Array = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
+        with in_one_sentence():
+            weights: Array = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
         if not weights.any():
             raise InputError("sample_weight: expected a weight above 0, got only zeros")
         return weights
@@ -194,7 +197,8 @@ class ConvNet(BaseEstimator):
 
     def _outputs(self, X: Any, layer: str | None = None) -> Array:
         """Outputs of the network, or of a layer of it, for X: (N, ...). Raises NotFittedError before `fit`."""
-        check_is_fitted(self, "network_")
+        with in_one_sentence():
+            check_is_fitted(self, "network_")
         images = self._scaled(self._samples(X, reset=False))
         answer = answering(self.network_, layer)
         starts = range(0, len(images), PREDICT_BATCH)

@@ -16,6 +16,7 @@ from pellucid.layers import Layer
 from pellucid.ops import softmax
 from pellucid.ops.arrays import Array, Shape
 from pellucid.sklearn.base import ConvNet
+from pellucid.sklearn.refusals import in_one_sentence
 from pellucid.sklearn.weighted import WeightedCrossEntropy
 
 
@@ -107,7 +108,8 @@ class ConvNetClassifier(ClassifierMixin, ConvNet):
         if y is None:
             raise InputError("ConvNetClassifier requires y to be passed, but the target y is None")
         X = self._samples(X, reset=reset)
-        labels = column_or_1d(y, warn=True)
-        check_classification_targets(labels)
-        check_X_y(X, labels, allow_nd=True, dtype=None)
+        with in_one_sentence():
+            labels = column_or_1d(y, warn=True)
+            check_classification_targets(labels)
+            check_X_y(X, labels, allow_nd=True, dtype=None)
         return X, np.asarray(labels)

@@ -12,6 +12,7 @@ from sklearn.utils.validation import check_X_y
 from pellucid.errors import InputError
 from pellucid.ops.arrays import Array
 from pellucid.sklearn.base import ConvNet
+from pellucid.sklearn.refusals import in_one_sentence
 from pellucid.sklearn.weighted import WeightedSquaredError
 
 
@@ -56,7 +57,8 @@ class ConvNetRegressor(RegressorMixin, ConvNet):
         if y is None:
             raise InputError("ConvNetRegressor requires y to be passed, but the target y is None")
         X = self._samples(X, reset=reset)
-        _, y = check_X_y(X, y, allow_nd=True, dtype=None, multi_output=True, y_numeric=True)
+        with in_one_sentence():
+            _, y = check_X_y(X, y, allow_nd=True, dtype=None, multi_output=True, y_numeric=True)
         if y.ndim > 2:
             raise InputError(f"y: expected (N,) or (N, M), got shape {y.shape}")
         if reset:

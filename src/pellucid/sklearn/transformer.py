@@ -14,6 +14,7 @@ from pellucid.errors import InputError
 from pellucid.layers import Layer
 from pellucid.ops.arrays import Array, Shape
 from pellucid.sklearn.base import ConvNet
+from pellucid.sklearn.refusals import in_one_sentence
 from pellucid.sklearn.weighted import Weighted, WeightedCrossEntropy, WeightedSquaredError
 
 
@@ -75,7 +76,8 @@ class ConvNetTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Conv
         if y is None:
             raise InputError("ConvNetTransformer requires y to be passed, but the target y is None")
         X = self._samples(X, reset=True)
-        _, y = check_X_y(X, y, allow_nd=True, dtype=None, multi_output=True)
+        with in_one_sentence():
+            _, y = check_X_y(X, y, allow_nd=True, dtype=None, multi_output=True)
         weights = self._weights(X, sample_weight)
         task: Weighted
         classes: Array | None = None

@@ -1,9 +1,9 @@
-"""Convolutions and their gradients from 16 bits to 16 bits, without a tensor that is widened as a whole.
+"""Convolutions and their gradients from 16 bits to 16 bits.
 
 Winograd's algorithm widens numbers when a register loads them, and rounds when it is stored. Other convolutions of
-bfloat16 are products of it, where the processor has them. Only images of few channels, a small part of what such a
-layer reads and writes, are widened as a whole. Other ops get their 16-bit arrays through `ops.half`, widened in
-parts; so does what returns None here.
+bfloat16 are products of it, where the processor has them; their sums are float32 in memory, and rounded as a whole.
+Images of few channels, a small part of what such a layer reads and writes, are widened as a whole. Other ops get
+their 16-bit arrays through `ops.half`, widened in parts; so does what returns None here.
 """
 
 import numpy as np
