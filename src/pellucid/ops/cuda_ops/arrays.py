@@ -12,16 +12,16 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 import numpy.typing as npt
-from numba import cuda
 
 from pellucid.errors import PellucidError
 from pellucid.ops.arrays import Array, Pair, Shape
+from pellucid.ops.cuda_ops import copies
+from pellucid.ops.cuda_ops.copies import merged, swaps_few
 from pellucid.ops.cuda_ops.device import device, launch
-from pellucid.ops.cuda_ops.jit import THREADS, blocks, kernel, narrow, real, split, wide, wide_source
+from pellucid.ops.cuda_ops.jit import THREADS, blocks
 from pellucid.ops.cuda_ops.pool import Block, pool
-from pellucid.ops.cuda_ops.types import FLOATS, NUMBERS, PAIR, SIMULATED
+from pellucid.ops.cuda_ops.types import FLOATS, NUMBERS, PAIR
 
-MOST_AXES = 5  # of a copy between two memory orders
 KINDS = tuple(NUMBERS)
 BFLOAT16 = np.dtype(ml_dtypes.bfloat16)
 
@@ -163,7 +163,7 @@ class DeviceArray:
         if not self.flags.c_contiguous:
             raise PellucidError("GPU array: expected a contiguous one to scale in place")
         flat = self.reshape(-1)
-        launch(_scale.of(self.dtype.name), blocks(self.size), THREADS, flat, factor)
+        launch(copies.scale.of(self.dtype.name), blocks(self.size), THREADS, flat, factor)
         return self
 
     def copy(self) -> DeviceArray:
@@ -368,7 +368,7 @@ def fill(x: DeviceArray, value: float) -> None:
         device().clear(x.address, x.nbytes)
     else:
         number = float(value) if x.dtype.name in FLOATS else int(value)
-        launch(_fill.of(x.dtype.name), blocks(x.size), THREADS, dense.reshape(-1), number)
+        launch(copies.fill.of(x.dtype.name), blocks(x.size), THREADS, dense.reshape(-1), number)
 
 
 def assign(target: DeviceArray, source: DeviceArray) -> None:
@@ -382,46 +382,18 @@ def assign(target: DeviceArray, source: DeviceArray) -> None:
             device().copy(target.address, source.address, target.nbytes)
             return
         vectors = dense.reshape(-1), source.transpose(memory_order(target)).reshape(-1)
-        launch(_convert.of(target.dtype.name, source.dtype.name), blocks(target.size), THREADS, *vectors)
+        launch(copies.convert.of(target.dtype.name, source.dtype.name), blocks(target.size), THREADS, *vectors)
         return
     if source.dtype == target.dtype and target.itemsize == 2:  # as they are, bit for bit
         target, source = target.view(np.uint16), source.view(np.uint16)
-    shape, to, by = _merged(target, source)
+    shape, to, by = merged(target, source, memory_order(target))
     (t, to_start), (s, by_start) = _from_lowest(target, shape, to), _from_lowest(source, shape, by)
-    if _swaps_few(shape, to, by):
-        one = _swap.of(target.dtype.name, source.dtype.name)
+    if swaps_few(shape, to, by):
+        one = copies.swap.of(target.dtype.name, source.dtype.name)
         launch(one, blocks(shape[2] * shape[4]), THREADS, t, s, *shape[3:])
         return
     numbers = (*shape, *to, *by, to_start, by_start)
-    launch(_copy.of(target.dtype.name, source.dtype.name), blocks(target.size), THREADS, t, s, *numbers)
-
-
-def _merged(target: DeviceArray, source: DeviceArray) -> tuple[list[int], list[int], list[int]]:
-    """Lengths of MOST_AXES axes and both arrays' strides in numbers; axes that run on in both are one."""
-    shape: list[int] = []
-    to: list[int] = []
-    by: list[int] = []
-    for axis in memory_order(target):
-        n = target.shape[axis]
-        a, b = target.strides[axis] // target.itemsize, source.strides[axis] // source.itemsize
-        if n == 1:
-            continue
-        if shape and to[-1] == a * n and by[-1] == b * n:
-            shape[-1], to[-1], by[-1] = shape[-1] * n, a, b
-        else:
-            shape.append(n)
-            to.append(a)
-            by.append(b)
-    if len(shape) > MOST_AXES:
-        raise PellucidError(f"GPU array: expected at most {MOST_AXES} axes to copy, got shape {target.shape}")
-    rest = MOST_AXES - len(shape)
-    return [1] * rest + shape, [0] * rest + to, [0] * rest + by
-
-
-def _swaps_few(shape: list[int], to: list[int], by: list[int]) -> bool:
-    """Whether each matrix of few columns is turned over, as filters (K, C, R S) are for (K, R S, C)."""
-    _, _, _, M, C = shape
-    return 1 < M <= MOST_SWAPPED < C and to[2:] == [M * C, C, 1] and by[2:] == [M * C, 1, M] and shape[:2] == [1, 1]
+    launch(copies.copy.of(target.dtype.name, source.dtype.name), blocks(target.size), THREADS, t, s, *numbers)
 
 
 def _from_lowest(x: DeviceArray, shape: list[int], strides: list[int]) -> tuple[DeviceArray, int]:
@@ -430,52 +402,3 @@ def _from_lowest(x: DeviceArray, shape: list[int], strides: list[int]) -> tuple[
     above = sum((n - 1) * stride for n, stride in zip(shape, strides, strict=True) if stride > 0)
     layout = np.asarray(_Layout((below + above + 1,), x.dtype, x.address - below * x.itemsize))
     return DeviceArray(layout if layout.dtype == x.dtype else layout.view(x.dtype), x.block), below
-
-
-EVERY = tuple(NUMBERS)
-MOST_SWAPPED = 2 if SIMULATED else 64
-
-
-@kernel("T1 r", EVERY)
-def _fill(x: Any, value: Any) -> None:
-    for i in range(cuda.grid(1), x.size, cuda.gridsize(1)):
-        x[i] = narrow(value)
-
-
-@kernel("T1 r", FLOATS)
-def _scale(x: Any, factor: Any) -> None:
-    for i in range(cuda.grid(1), x.size, cuda.gridsize(1)):
-        x[i] = narrow(wide(x[i]) * factor)
-
-
-@kernel("T1 S1", EVERY)
-def _convert(target: Any, source: Any) -> None:
-    for i in range(cuda.grid(1), target.size, cuda.gridsize(1)):
-        target[i] = narrow(real(wide_source(source[i])))
-
-
-@kernel("T1 S1 n n n n n n n n n n n n n n n n n", EVERY)
-def _copy(
-    target: Any, source: Any,
-    n0: int, n1: int, n2: int, n3: int, n4: int,
-    t0: int, t1: int, t2: int, t3: int, t4: int,
-    s0: int, s1: int, s2: int, s3: int, s4: int,
-    to: int, by: int,
-) -> None:  # fmt: skip
-    for i in range(cuda.grid(1), n0 * n1 * n2 * n3 * n4, cuda.gridsize(1)):
-        rest, i4 = split(i, n4)
-        rest, i3 = split(rest, n3)
-        rest, i2 = split(rest, n2)
-        i0, i1 = split(rest, n1)
-        value = source[by + i0 * s0 + i1 * s1 + i2 * s2 + i3 * s3 + i4 * s4]
-        target[to + i0 * t0 + i1 * t1 + i2 * t2 + i3 * t3 + i4 * t4] = narrow(real(wide_source(value)))
-
-
-@kernel("T1 S1 n n", EVERY)
-def _swap(target: Any, source: Any, columns: int, rows: int) -> None:
-    """Matrices of so many columns and rows, turned over: a thread a row, so that rows are read from the cache."""
-    for i in range(cuda.grid(1), target.size // columns, cuda.gridsize(1)):
-        matrix, row = split(i, rows)
-        first = matrix * columns * rows + row
-        for column in range(columns):
-            target[first + column * rows] = narrow(real(wide_source(source[i * columns + column])))

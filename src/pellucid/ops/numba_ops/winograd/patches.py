@@ -48,11 +48,6 @@ class Window(NamedTuple):
     form: int
 
 
-def padded_channels(channels: int) -> int:
-    """Channels in whole registers."""
-    return -(-channels // LANES) * LANES
-
-
 @vector_code
 def _zero(code: Code, out: Integer, vectors: Integer) -> None:
     with code.loop(vectors) as v:

@@ -87,12 +87,6 @@ def filter_adjoint(u: list[Any]) -> list[Any]:
     ]
 
 
-def on_both_sides(transform: Transform, square: list[list[Any]]) -> list[list[Any]]:
-    """T s T^T for a transform T of one side: of every column, then of every row."""
-    columns = [transform([row[j] for row in square]) for j in range(len(square[0]))]
-    return [transform([column[i] for column in columns]) for i in range(len(columns[0]))]
-
-
 def write_both_sides(
     code: Code,
     transform: Transform,
@@ -100,8 +94,9 @@ def write_both_sides(
     read: Callable[[Integer], list[Vector]],
     write: Callable[[Integer, list[Vector]], None],
 ) -> None:
-    """The same as instructions: `read(j)` loads column j, `write(i, values)` stores row i of the result.
+    """T s T^T for a transform T of one side: of every column, then of every row.
 
+    `read(j)` loads column j, `write(i, values)` stores row i of the result.
     `sizes` are the numbers of values that the transform takes and gives. Columns wait on the stack for the rows:
     all 36 values at once would not fit the registers anyway, and two short loops stay small.
     """
