@@ -86,7 +86,7 @@ def run(step: Step, values: list[Array], shape: tuple[int, ...]) -> Array:
 
 
 def bound(depth: int) -> float:
-    """Of the error of a sum of that many products, as a part of the sum of their sizes: see bf16_product."""
+    """Of the error of a sum of that many products, as a part of the sum of their sizes: see steps.blocks."""
     return 2.0**-7 + 2.0**-16 + (depth + 2) * 2.0**-23
 
 

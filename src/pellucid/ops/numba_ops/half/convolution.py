@@ -12,10 +12,10 @@ from pellucid.ops.arrays import Array, Pair
 from pellucid.ops.geometry import PLAIN, Geometry
 from pellucid.ops.memory import channels_last, empty, empty_images
 from pellucid.ops.numba_ops import winograd
-from pellucid.ops.numba_ops.compile.vectors import address
+from pellucid.ops.numba_ops.compile.vectors import BFLOAT16, address
 from pellucid.ops.numba_ops.convolution import few_channels
 from pellucid.ops.numba_ops.half.conversion import narrow, widen
-from pellucid.ops.numba_ops.steps import bf16_product
+from pellucid.ops.numba_ops.steps import product
 from pellucid.ops.numba_ops.steps.program import run
 from pellucid.ops.numba_ops.steps.step import ALIGNED, Finish
 from pellucid.ops.numba_ops.steps.weights import Weights
@@ -70,7 +70,7 @@ def _convolution(x: Array, w: Array, b: Array | None, geometry: Geometry, relu: 
         return winograd.convolution(x, widen(w), _wide(b), geometry.padding, relu)
     if few_channels.fits(x, w, geometry) and few_channels.wide_enough(x, geometry.padding):
         return few_channels.convolution(widen(x), widen(w), _wide(b), geometry.padding, relu, x.dtype)
-    if bf16_product.suits(x.dtype.name) and geometry.groups == 1:
+    if product.in_pairs(x.dtype.name) and geometry.groups == 1:
         return _products(x, w, b, geometry, relu)
     return None
 
@@ -81,7 +81,7 @@ def _products(x: Array, w: Array, b: Array | None, geometry: Geometry, relu: boo
     size = geometry.output_size((x.shape[2], x.shape[3]), (w.shape[2], w.shape[3]))
     y = empty_images((x.shape[0], w.shape[0], *size), np.float32)
     last = Finish(low=0.0) if relu else Finish()
-    step = bf16_product.convolution(x.shape, weights, geometry, last, bf16_product.OF_BFLOAT16)
+    step = product.convolution(x.shape, weights, geometry, last, BFLOAT16)
     scratch = empty((step.scratch + ALIGNED,), np.uint8)
     run(step.calls([address(as_bits(x))], address(y), -(-address(scratch) // ALIGNED) * ALIGNED))
     return narrow(y, x.dtype)

@@ -5,10 +5,8 @@ they give needs only addresses to run. All values are float32 in memory; of a ne
 computed as such where the processor can, everything else as in float32.
 """
 
-from typing import Any
-
 from pellucid.ops.geometry import Geometry
-from pellucid.ops.numba_ops.steps import bf16_product, depthwise, elementwise, few_channels, product, winograd
+from pellucid.ops.numba_ops.steps import depthwise, elementwise, few_channels, product, winograd
 from pellucid.ops.numba_ops.steps.elementwise import bounded_sum, concat
 from pellucid.ops.numba_ops.steps.lines import Part
 from pellucid.ops.numba_ops.steps.lines import convolution as in_lines
@@ -38,7 +36,7 @@ __all__ = [
     "pools_too",
 ]
 
-channel_affine = elementwise.affine
+channel_affine, affine = elementwise.affine, product.affine
 
 
 def convolution(
@@ -54,27 +52,15 @@ def convolution(
     if few_channels.suits(shape, w.shape, geometry, last):
         return few_channels.convolution(shape, weights, geometry, last)
     if geometry.groups == 1:
-        step: Step = _products(weights).convolution(shape, weights, geometry, last)
-        return step
+        return product.convolution(shape, weights, geometry, last)
     if w.shape[1] == 1 and w.shape[0] == shape[1] and not last.added:
         return depthwise.convolution(shape, weights, geometry, last)
     return None
 
 
-def affine(count: int, weights: Weights, last: Finish) -> Step:
-    """x w^T + b of `count` rows x, with w (G, F) and b (G,), and what follows it."""
-    step: Step = _products(weights).affine(count, weights, last)
-    return step
-
-
-def _products(weights: Weights) -> Any:
-    """The module that multiplies numbers of the weights' form."""
-    return bf16_product if bf16_product.suits(weights.form) else product
-
-
 def _faster(form: str) -> float:
     """Times that products in a form are faster than those of float32."""
-    return bf16_product.FASTER if bf16_product.suits(form) else 1.0
+    return product.FASTER if product.in_pairs(form) else 1.0
 
 
 def pools_too(shape: tuple[int, ...], kernel: tuple[int, ...], geometry: Geometry, last: Finish, form: str) -> bool:

@@ -15,9 +15,10 @@ from pellucid.ops.numba_ops.compile.vectors import FLOAT, LANES
 from pellucid.ops.numba_ops.steps.depthwise import Depthwise, convolve_line
 from pellucid.ops.numba_ops.steps.depthwise import lines as depthwise
 from pellucid.ops.numba_ops.steps.finish import copy
-from pellucid.ops.numba_ops.steps.product import MOST, Product, multiply_places, pointwise
+from pellucid.ops.numba_ops.steps.product import MOST, multiply_places, pointwise
 from pellucid.ops.numba_ops.steps.step import ALIGNED, Call, Finish, Step, parts_for
 from pellucid.ops.numba_ops.steps.weights import Weights
+from pellucid.ops.numba_ops.steps.windows import Product
 from pellucid.ops.numba_ops.winograd.product import PANEL, ROWS
 
 CACHE = 384 * 1024  # bytes of lines at a time; the filters share the second-level cache with them

@@ -1,211 +1,33 @@
 """Convolutions and affine layers as products: the windows of some places times the filters, packed in panels.
 
 A 1x1 convolution and an affine layer multiply the pixels, or the rows, as they lie in memory. Any other convolution
-copies the windows of a block of places side by side first, which then stay in the cache.
+copies the windows of a block of places side by side first, which then stay in the cache. Factors are float32; of a
+network in bfloat16, where the processor multiplies such, pairs of it: see `blocks`.
 """
 
-from collections.abc import Callable
-from typing import NamedTuple
-
+import ml_dtypes
 import numpy as np
 
 from pellucid.ops.arrays import Array, Pair
 from pellucid.ops.geometry import Geometry
-from pellucid.ops.numba_ops.compile.parts import Parted, inner, parted, read, share
-from pellucid.ops.numba_ops.compile.vectors import (
-    FLOAT,
-    LANES,
-    VECTOR,
-    Code,
-    Integer,
-    Variable,
-    address,
-    vector_code,
-)
+from pellucid.ops.numba_ops.compile.bfloat16 import PRODUCTS
+from pellucid.ops.numba_ops.compile.parts import inner, parted, read, share
+from pellucid.ops.numba_ops.compile.vectors import BFLOAT16, FLOAT, FLOAT32, address
 from pellucid.ops.numba_ops.convolution.windows import runs
 from pellucid.ops.numba_ops.convolution.windows_product import packed
-from pellucid.ops.numba_ops.steps.finish import copy, finish, limits
+from pellucid.ops.numba_ops.steps.blocks import finished_blocks, totals_of
+from pellucid.ops.numba_ops.steps.finish import finish
 from pellucid.ops.numba_ops.steps.step import ALIGNED, Call, Finish, Step, panel_bias, parts_for
 from pellucid.ops.numba_ops.steps.weights import Weights
-from pellucid.ops.numba_ops.winograd.product import PANEL, ROWS, multiply
+from pellucid.ops.numba_ops.steps.windows import Product, left_factor, row_bytes, scratch_row
+from pellucid.ops.numba_ops.winograd.product import PANEL, ROWS
 
 BLOCK = 48 * 1024  # numbers of a block of windows: with a panel beside them, a second-level cache's content
 LEAST, MOST = 16 * ROWS, 32 * ROWS  # places in a block; with fewer, deep filters are read from memory too often
 
-
-class Product(NamedTuple):
-    """Addresses, and sizes. What comes before `panels` moves from answer to answer, the rest stays."""
-
-    pixels: int  # (N, H, W, C)
-    output: int  # (places, filters)
-    added: int  # like the output, or 0
-    scratch: int
-    scratch_size: int  # bytes a part
-    panels: int  # (panels, depth, PANEL); of bfloat16 (panels, pairs of the depth, PANEL, 2)
-    bias: int  # in whole panels
-    bounds: int
-    runs: int  # address of (runs, 3): row, column and number of taps; 0 where the pixels are the windows
-    run_count: int
-    height: int
-    width: int
-    channels: int
-    rows: int  # of the output
-    columns: int
-    down: int
-    right: int
-    places: int
-    depth: int  # numbers of a window
-    filters: int
-    block: int  # places at a time
-    by_panels: int  # whether a part is some panels of all places, else all panels of some places
-    parts: int
-
-
-class Run(NamedTuple):
-    """Taps side by side."""
-
-    row: int
-    column: int
-    taps: int
-
-
-@vector_code
-def _clear(code: Code, out: Integer, vectors: Integer) -> None:
-    with code.loop(vectors) as v:
-        code.store(out + v * VECTOR, code.number(0.0))
-
-
-@inner
-def _copy_window(work: Product, place: int, to: int) -> None:
-    """The window of one place; whole registers of zeros may follow it."""
-    n, rest = divmod(place, work.rows * work.columns)
-    p, q = divmod(rest, work.columns)
-    for number in range(work.run_count):
-        run = read(Run, work.runs, 3 * number)
-        i, j = p * work.down + run.row, q * work.right + run.column
-        left, right = run.taps, run.taps
-        if 0 <= i < work.height:
-            left = min(run.taps, max(0, -j))
-            right = max(left, min(run.taps, work.width - j))
-        pixel = work.channels * FLOAT
-        if left > 0:
-            _clear(to, (left * work.channels + LANES - 1) // LANES)
-        numbers = (right - left) * work.channels
-        origin = ((n * work.height + i) * work.width + j + left) * pixel
-        copy(work.pixels + origin, to + left * pixel, numbers // LANES, numbers % LANES)
-        if right < run.taps:
-            _clear(to + right * pixel, ((run.taps - right) * work.channels + LANES - 1) // LANES)
-        to += run.taps * pixel
-
-
-def _write_finished(
-    code: Code,
-    left: Integer,
-    left_row: Integer,
-    right: Integer,
-    bias: Integer,
-    bounds: Integer,
-    added: Integer | None,
-    out: Integer,
-    pixel: Integer,
-    depth: Integer,
-) -> None:
-    """ROWS places of a whole panel: the sums go from registers to the output, without a stop in scratch memory."""
-    columns = range(PANEL // LANES)
-    cells = [(r, c) for r in range(ROWS) for c in columns]
-    sums = {cell: code.variable(code.number(0.0)) for cell in cells}
-    with code.loop(depth) as s:
-        row = right + s * (PANEL * FLOAT)
-        filters = [code.load(row + VECTOR * c) for c in columns]
-        for r in range(ROWS):
-            number = code.broadcast(left + left_row * r + s * FLOAT)
-            for c in columns:
-                sums[r, c].set(sums[r, c].get() + number * filters[c])
-    write_sums(code, sums, bias, bounds, added, out, pixel)
-
-
-def write_sums(
-    code: Code,
-    sums: dict[tuple[int, int], Variable],
-    bias: Integer,
-    bounds: Integer,
-    added: Integer | None,
-    out: Integer,
-    pixel: Integer,
-) -> None:
-    """Sums in registers, by place and register of filters, with what follows them, to the output."""
-    low, high = limits(code, bounds)
-    shifts = [code.load(bias + VECTOR * c) for c in range(PANEL // LANES)]
-    for (r, c), value in sums.items():
-        place = pixel * r + VECTOR * c
-        total = value.get() + shifts[c]
-        if added is not None:
-            total = total + code.load(added + place)
-        code.store(out + place, total.at_least(low).at_most(high))
-
-
-@vector_code
-def _finished(
-    code: Code,
-    left: Integer,
-    left_row: Integer,
-    right: Integer,
-    bias: Integer,
-    bounds: Integer,
-    out: Integer,
-    pixel: Integer,
-    depth: Integer,
-) -> None:
-    _write_finished(code, left, left_row, right, bias, bounds, None, out, pixel, depth)
-
-
-@vector_code
-def _finished_added(
-    code: Code,
-    left: Integer,
-    left_row: Integer,
-    right: Integer,
-    bias: Integer,
-    bounds: Integer,
-    added: Integer,
-    out: Integer,
-    pixel: Integer,
-    depth: Integer,
-) -> None:
-    _write_finished(code, left, left_row, right, bias, bounds, added, out, pixel, depth)
-
-
-@inner
-def _whole_blocks(
-    work: Product, left: int, right: int, bias: int, added: int, out: int, pixel: int, count: int
-) -> int:
-    """Whole blocks of places of a whole panel; how many places that are."""
-    row, whole = work.depth * FLOAT, count // ROWS * ROWS
-    for t in range(0, whole, ROWS):
-        if added:
-            _finished_added(
-                left + t * row, row, right, bias, work.bounds, added + t * pixel, out + t * pixel, pixel, work.depth
-            )
-        else:
-            _finished(left + t * row, row, right, bias, work.bounds, out + t * pixel, pixel, work.depth)
-    return whole
-
-
-@inner
-def _left_factor(work: Product, pixels: int, first: int, count: int, copied: int) -> int:
-    """Where the windows of some places lie, as rows of a matrix."""
-    row = work.depth * FLOAT
-    if work.runs:
-        for t in range(count):
-            _copy_window(work, first + t, copied + t * row)
-        return copied
-    start = pixels + first * row
-    if first + work.block <= work.places:
-        return start
-    # The product reads whole blocks of rows, and no memory may lie behind the last.
-    numbers = count * work.depth
-    copy(start, copied, numbers // LANES, numbers % LANES)
-    return copied
+FASTER = 1.4
+"""Where the choice between pairs of bfloat16 and Winograd's algorithm lies, see `winograd.suits`. On Zen 4 pairs are
+1.9 times as fast as float32, and Winograd's on many tiles faster than is counted there."""
 
 
 @inner
@@ -216,22 +38,23 @@ def multiply_places(
 
     pixels, output: where place 0 would lie, which need not be in memory. totals: scratch memory.
     """
+    form, row, pixel = work.form, row_bytes(work.form, work.depth), work.filters * FLOAT
+    depth = work.depth if form == FLOAT32 else (work.depth + 1) // 2
+    panel_bytes = depth * PANEL * FLOAT  # a pair has as many bytes as a float32
     copied = totals + work.block * PANEL * FLOAT
-    pixel = work.filters * FLOAT
     for start in range(first, last, work.block):
         count = min(work.block, last - start)
-        left = _left_factor(work, pixels, start, count, copied)
+        left = left_factor(work, pixels, start, count, copied)
         for panel in range(first_panel, last_panel):
             k = panel * PANEL
             at = start * pixel + k * FLOAT
-            right = work.panels + k * work.depth * FLOAT
-            added, out, bias = work.added + at if work.added else 0, output + at, work.bias + k * FLOAT
-            done = 0
+            right, bias = work.panels + panel * panel_bytes, work.bias + k * FLOAT
+            added, out, done = work.added + at if work.added else 0, output + at, 0
             if k + PANEL <= work.filters:
-                done = _whole_blocks(work, left, right, bias, added, out, pixel, count)
+                done = finished_blocks(form, left, row, right, bias, work.bounds, added, out, pixel, depth, count)
             if done < count:
-                rest, row = count - done, work.depth * FLOAT
-                multiply(left + done * row, row, right, totals, PANEL * FLOAT, rest, work.depth)
+                rest = count - done
+                totals_of(form, left + done * row, row, right, totals, rest, depth)
                 added = added + done * pixel if added else 0
                 finish(totals, bias, work.bounds, added, out + done * pixel, pixel, rest, work.filters - k)
 
@@ -251,49 +74,33 @@ def multiply_windows(arguments: int, stage: int, part: int) -> None:
     multiply_places(work, work.pixels, work.output, first, last, first_panel, last_panel, totals)
 
 
-def convolution(shape: tuple[int, ...], weights: Weights, geometry: Geometry, last: Finish) -> Step:
-    """The convolution of images `shape` (N, C, H, W) with w (K, C, R, S), plus b (K,), and what follows it."""
-    K = len(weights.b)
-    panels = weights.made("panels", lambda: packed(weights.w.transpose(2, 3, 1, 0).reshape(-1, K)))
-    return windows_step(FORM, shape, weights, panels, geometry, last)
+def in_pairs(form: str) -> bool:
+    """Whether numbers of that form are multiplied as pairs of bfloat16: where the processor can."""
+    return PRODUCTS and form == "bfloat16"
 
 
-def affine(count: int, weights: Weights, last: Finish) -> Step:
-    """x w^T + b of `count` rows x, with w (G, F) and b (G,), and what follows it."""
-    return rows_step(FORM, count, weights, weights.made("panels", lambda: packed(weights.w.T)), last)
-
-
-class Form(NamedTuple):
-    """How products are computed: the algorithms' names, of pixels as they lie and of windows; the kernel.
-
-    row: bytes of a window of so many numbers, as the kernel reads it.
-    """
-
-    rows: str
-    windows: str
-    kernel: Parted
-    row: Callable[[int], int]
-
-
-FORM = Form("product", "windows", multiply_windows, lambda depth: depth * FLOAT)
-
-
-def windows_step(
-    form: Form, shape: tuple[int, ...], weights: Weights, panels: Array, geometry: Geometry, last: Finish
+def convolution(
+    shape: tuple[int, ...], weights: Weights, geometry: Geometry, last: Finish, stored: int = FLOAT32
 ) -> Step:
-    """The step of a convolution with packed weights."""
+    """The convolution of images `shape` (N, C, H, W) with w (K, C, R, S), plus b (K,), and what follows it.
+
+    stored: form of the images, FLOAT32 or, of weights in bfloat16, that; the output is float32.
+    """
     N, C, H, W = shape
     R, S = weights.w.shape[2:]
     size = geometry.output_size((H, W), (R, S))
     plain = (R, S) == geometry.stride == (1, 1) and geometry.padding == (0, 0, 0, 0)
     taps = [np.arange(n) * d - p for n, d, p in zip((R, S), geometry.dilation, geometry.before, strict=True)]
     around = None if plain else runs(taps, joined=True)
-    return _step(form, (N, H, W, C), size, geometry.stride, weights, panels, around, last)
+    panels, form = _panels(weights, weights.w.transpose(2, 3, 1, 0).reshape(-1, len(weights.b)))
+    return _step((stored, form), (N, H, W, C), size, geometry.stride, weights, panels, around, last)
 
 
-def rows_step(form: Form, count: int, weights: Weights, panels: Array, last: Finish) -> Step:
-    """The step of an affine layer with packed weights."""
-    return _step(form, (count, 1, 1, weights.w.shape[1]), (1, 1), (1, 1), weights, panels, None, last)
+def affine(count: int, weights: Weights, last: Finish) -> Step:
+    """x w^T + b of `count` rows x, with w (G, F) and b (G,), and what follows it."""
+    panels, form = _panels(weights, weights.w.T)
+    rows = (count, 1, 1, weights.w.shape[1])
+    return _step((FLOAT32, form), rows, (1, 1), (1, 1), weights, panels, None, last)
 
 
 def pointwise(number: int, size: Pair, weights: Weights, last: Finish, most: int) -> tuple[Product, list[Array]]:
@@ -302,24 +109,42 @@ def pointwise(number: int, size: Pair, weights: Weights, last: Finish, most: int
     number, size: of the images. most: places at a time. Beside it the arrays that it points to.
     """
     K, C = weights.w.shape[:2]
-    panels = weights.made("panels", lambda: packed(weights.w.transpose(2, 3, 1, 0).reshape(-1, K)))
+    panels, form = _panels(weights, weights.w.transpose(2, 3, 1, 0).reshape(-1, K))
     bias, bounds, places = panel_bias(weights), last.bounds(), number * size[0] * size[1]
-    block, part = _block(places, C, min(most, places), C * FLOAT)
+    block, part = _block(places, C, min(most, places), form)
     work = Product(
         0, 0, 0, 0, part, address(panels), address(bias), address(bounds),
-        0, 0, *size, C, *size, 1, 1, places, C, K, block, 0, 1,
+        0, 0, *size, C, *size, 1, 1, places, C, K, block, 0, 1, FLOAT32, form,
     )  # fmt: skip
     return work, [panels, bias, bounds]
 
 
-def _block(places: int, depth: int, share: int, row: int) -> tuple[int, int]:
-    """Places at a time for a part of `share` places, and bytes of scratch memory a part; row: bytes of a window."""
+def _panels(weights: Weights, matrix: Array) -> tuple[Array, int]:
+    """A matrix (depth, K) of the weights, packed once, and the form that it is multiplied in."""
+    if in_pairs(weights.form):
+        return weights.made("bfloat16 panels", lambda: _panels_of_pairs(matrix)), BFLOAT16
+    return weights.made("panels", lambda: packed(matrix)), FLOAT32
+
+
+def _panels_of_pairs(matrix: Array) -> Array:
+    """A matrix (depth, K) as bfloat16, in panels of pairs: (panels, pairs, PANEL, 2), their bits."""
+    depth, K = matrix.shape
+    even = np.zeros((depth + depth % 2, K), np.float32)
+    even[:depth] = matrix
+    panels = packed(even)
+    ordered = panels.reshape(len(panels), -1, 2, PANEL).transpose(0, 1, 3, 2)
+    return np.ascontiguousarray(ordered.astype(ml_dtypes.bfloat16)).view(np.uint16)
+
+
+def _block(places: int, depth: int, share: int, form: int) -> tuple[int, int]:
+    """Places at a time for a part of `share` places, and bytes of scratch memory a part."""
     block = -(-min(places, max(LEAST, min(MOST, BLOCK // depth, share))) // ROWS) * ROWS
-    return block, -(-(block * (PANEL * FLOAT + row) + PANEL * FLOAT) // ALIGNED) * ALIGNED
+    row = PANEL * FLOAT + scratch_row(form, depth)
+    return block, -(-(block * row + PANEL * FLOAT) // ALIGNED) * ALIGNED
 
 
 def _step(
-    form: Form,
+    forms: Pair,
     images: tuple[int, int, int, int],
     size: Pair,
     stride: Pair,
@@ -328,6 +153,7 @@ def _step(
     around: Array | None,
     last: Finish,
 ) -> Step:
+    """forms: of the stored pixels and of the factors."""
     N, H, W, C = images
     depth, filters = weights.w[0].size, len(weights.b)
     bias = panel_bias(weights)
@@ -336,7 +162,7 @@ def _step(
     units, columns = -(-places // ROWS), len(panels)
     by_panels = 5 * units * -(-columns // threads) < 4 * -(-units // threads) * columns
     parts = min(threads, columns if by_panels else units)
-    block, part = _block(places, depth, -(-places // parts), form.row(depth))
+    block, part = _block(places, depth, -(-places // parts), forms[1])
     bounds = last.bounds()
     around_address, count = (0, 0) if around is None else (address(around), len(around))
 
@@ -345,9 +171,10 @@ def _step(
         work = Product(
             inputs[0], output, added, scratch, part, address(panels), address(bias), address(bounds),
             around_address, count, H, W, C, *size, *stride, places, depth, filters, block, int(by_panels), parts,
+            *forms,
         )  # fmt: skip
-        return [Call(form.kernel, parts, (work,))]
+        return [Call(multiply_windows, parts, (work,))]
 
     kept = [panels, bias, bounds, *([] if around is None else [around])]
-    algorithm = form.rows if around is None else form.windows
+    algorithm = ("bfloat16 " if forms[1] == BFLOAT16 else "") + ("product" if around is None else "windows")
     return Step(algorithm, calls, parts * part, kept, places * depth * filters)
