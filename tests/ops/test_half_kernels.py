@@ -117,3 +117,38 @@ def test_gradients_are_those_of_float32_rounded_once(
         assert found.dtype == dtype
         error = abs(found.astype(np.float64) - exact)
         assert (error <= unit * abs(exact) + 1e-5 * abs(exact).max()).all()
+
+
+@pytest.mark.parametrize("kind", ["bfloat16", "float16"])
+@pytest.mark.parametrize("pooled", [False, True])
+@pytest.mark.parametrize(
+    ("C", "K", "H", "W", "padding"),
+    [(32, 16, 9, 7, (1, 1, 1, 1)), (16, 48, 6, 15, (0, 2, 1, 0)), (1, 16, 14, 17, (1,) * 4)],
+)
+def test_gradients_behind_relu_and_pool_are_the_bits_of_those_by_way_of_32(
+    kind: str, pooled: bool, C: int, K: int, H: int, W: int, padding: Sides
+) -> None:
+    dtype, rng, geometry = float_type(kind), np.random.default_rng(C), Geometry(padding=padding)
+    x = channels_last(rng.standard_normal((3, C, H, W)).astype(np.float32)).astype(dtype)
+    w, b = (rng.standard_normal((K, C, 3, 3)) / np.sqrt(9 * C)).astype(dtype), rng.standard_normal(K).astype(dtype)
+    given: dict[str, Any] = {"x": x, "w": w, "geometry": geometry, "input_gradient": C > 1}
+    if pooled:
+        if C == 1:
+            pytest.skip("the pool of a first layer goes by way of 32")
+        name = "conv2d_relu_max_pool2d_backward"
+        given["y"], given["winner"] = numba_ops.IN_HALF["conv2d_relu_max_pool2d"](x, w, b, geometry)
+        given["convolved"] = geometry.output_size((H, W), (3, 3))
+    else:
+        name = "conv2d_relu_backward"
+        given["y"] = numba_ops.IN_HALF["conv2d_relu"](x, w, b, geometry)
+    dy = channels_last(rng.standard_normal(given["y"].shape).astype(np.float32)).astype(dtype)
+    found: list[list[Array]] = []
+    for call in (numba_ops.IN_HALF[name], lambda **given: half._Call(numba_ops, name, given).run()):
+        dw, db = np.empty_like(w), np.empty(K, dtype)
+        dx = call(**{"dy": dy, **given, "dw": dw, "db": db})
+        assert dx.dtype == dtype
+        found.append([dx, dw, db])
+    for mine, other in zip(*found, strict=True):
+        assert mine.size == other.size
+        assert mine.size == 0 or np.any(mine)
+        np.testing.assert_array_equal(mine.view(np.uint16), other.view(np.uint16))

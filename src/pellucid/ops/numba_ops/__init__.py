@@ -161,7 +161,14 @@ __all__ = [
 IN_HALF = {
     **{
         name: getattr(half_convolution, name)
-        for name in ("conv2d", "conv2d_backward", "conv2d_relu", "conv2d_relu_max_pool2d")
+        for name in (
+            "conv2d",
+            "conv2d_backward",
+            "conv2d_relu",
+            "conv2d_relu_backward",
+            "conv2d_relu_max_pool2d",
+            "conv2d_relu_max_pool2d_backward",
+        )
     },
     "add": add,
     "channel_affine": channel_affine,

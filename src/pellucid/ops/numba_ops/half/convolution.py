@@ -13,7 +13,7 @@ from pellucid.ops.geometry import PLAIN, Geometry
 from pellucid.ops.memory import channels_last, empty, empty_images
 from pellucid.ops.numba_ops import winograd
 from pellucid.ops.numba_ops.compile.vectors import BFLOAT16, address
-from pellucid.ops.numba_ops.convolution import few_channels
+from pellucid.ops.numba_ops.convolution import few_channels, few_channels_gradient
 from pellucid.ops.numba_ops.half.conversion import narrow, widen
 from pellucid.ops.numba_ops.steps import product
 from pellucid.ops.numba_ops.steps.program import run
@@ -53,12 +53,62 @@ def conv2d_backward(
     input_gradient: bool = True,
 ) -> Array | None:
     """As the op, of 16-bit arrays; None where it can't be done here."""
-    if not winograd.suits_half(x, w, geometry):
+    gradient = winograd.Gradient(dy, (dy.shape[2], dy.shape[3]))
+    return _backward(gradient, x, w, dw, db, geometry, input_gradient)
+
+
+def conv2d_relu_backward(
+    dy: Array,
+    y: Array,
+    x: Array,
+    w: Array,
+    dw: Array,
+    db: Array | None,
+    geometry: Geometry = PLAIN,
+    input_gradient: bool = True,
+) -> Array | None:
+    """As the op, of 16-bit arrays; None where it can't be done here."""
+    gradient = winograd.Gradient(dy, (dy.shape[2], dy.shape[3]), y)
+    return _backward(gradient, x, w, dw, db, geometry, input_gradient)
+
+
+def conv2d_relu_max_pool2d_backward(
+    dy: Array,
+    y: Array,
+    winner: Array,
+    convolved: Pair,
+    x: Array,
+    w: Array,
+    dw: Array,
+    db: Array | None,
+    geometry: Geometry = PLAIN,
+    input_gradient: bool = True,
+) -> Array | None:
+    """As the op, of 16-bit arrays; None where it can't be done here."""
+    gradient = winograd.Gradient(dy, convolved, y, winner)
+    return _backward(gradient, x, w, dw, db, geometry, input_gradient)
+
+
+def _backward(
+    gradient: winograd.Gradient,
+    x: Array,
+    w: Array,
+    dw: Array,
+    db: Array | None,
+    geometry: Geometry,
+    input_gradient: bool,
+) -> Array | None:
+    """Sums in float32, rounded once."""
+    few = few_channels.fits(x, w, geometry) and not input_gradient and gradient.winner is None
+    if not few and not winograd.suits_half(x, w, geometry):
         return None
     sums = np.empty(dw.shape, np.float32)
     bias = None if db is None else np.empty(db.shape, np.float32)
-    gradient = winograd.Gradient(dy, (dy.shape[2], dy.shape[3]))
-    dx = winograd.backward(gradient, x, widen(w), sums, bias, geometry.padding, input_gradient)
+    if few:
+        few_channels_gradient.weight_gradient(gradient.dy, gradient.y, widen(x), geometry.padding, sums, bias)
+        dx = np.empty(0, x.dtype)
+    else:
+        dx = winograd.backward(gradient, x, widen(w), sums, bias, geometry.padding, input_gradient)
     narrow(sums, dw.dtype, out=dw)
     if db is not None and bias is not None:
         narrow(bias, db.dtype, out=db)

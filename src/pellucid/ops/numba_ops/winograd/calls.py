@@ -45,7 +45,7 @@ def as_bits(x: Array) -> Array:
 class Gradient:
     """The gradient of a convolution's output: dy, or dy behind a ReLU with output y and a 2x2 max-pool.
 
-    In 16 bits only dy itself, of channels that fill registers.
+    In 16 bits only of channels that fill registers.
     """
 
     dy: Array
@@ -57,7 +57,8 @@ class Gradient:
         """As images to be made where they are read; the arrays are stored channels last."""
         N, K = self.dy.shape[:2]
         kind = PLAIN if self.y is None else MASKED if self.winner is None else UNPOOLED
-        outputs, winners = (0 if a is None else address(a) for a in (self.y, self.winner))
+        outputs = 0 if self.y is None else address(as_bits(self.y))
+        winners = 0 if self.winner is None else address(self.winner)
         return Images(kind, address(as_bits(self.dy)), outputs, winners, N, *self.size, K, form_of(self.dy.dtype))
 
     def channels_last(self) -> "Gradient":

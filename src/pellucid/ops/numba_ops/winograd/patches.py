@@ -36,7 +36,7 @@ class Images(NamedTuple):
     height: int
     width: int
     channels: int
-    form: int  # of the numbers; 16-bit ones only where the kind is PLAIN and the channels fill registers
+    form: int  # of the numbers; 16-bit ones only where the channels fill registers
 
 
 class Window(NamedTuple):
@@ -68,8 +68,9 @@ def _write_run(
             write(pixel, vectors * LANES, rest)
 
 
-def _load(code: Code, place: Integer, rest: Integer | None) -> Vector:
-    return code.load(place) if rest is None else code.load_first(place, rest)
+def _load(code: Code, place: Integer, rest: Integer | None, form: int = FLOAT32) -> Vector:
+    """A register, or the first `rest` numbers of one; there is no such rest of 16-bit numbers."""
+    return code.load_form(place, form) if rest is None or form != FLOAT32 else code.load_first(place, rest)
 
 
 @vector_code
@@ -102,6 +103,25 @@ def _widen_float16(code: Code, values: Integer, out: Integer, vectors: Integer) 
         code.store(out + v * VECTOR, code.load_form(values + v * (VECTOR // 2), FLOAT16))
 
 
+def _write_masked(
+    code: Code,
+    form: int,
+    dy: Integer,
+    y: Integer,
+    channels: Integer,
+    out: Integer,
+    out_pixel: Integer,
+    run: tuple[Integer, Integer, Integer],
+) -> None:
+    def write(pixel: Integer, c: Integer, some: Integer | None) -> None:
+        place = (pixel * channels + c) * BYTES[form]
+        passes = _load(code, y + place, some, form) > 0.0
+        value = passes.choose(_load(code, dy + place, some, form), code.number(0.0))
+        code.store(out + out_pixel * pixel + c * FLOAT, value)
+
+    _write_run(code, run, write)
+
+
 @vector_code
 def _mask(
     code: Code,
@@ -114,14 +134,46 @@ def _mask(
     vectors: Integer,
     rest: Integer,
 ) -> None:
-    def write(pixel: Integer, c: Integer, some: Integer | None) -> None:
-        place = (pixel * channels + c) * FLOAT
-        passes = _load(code, y + place, some) > 0.0
-        code.store(
-            out + out_pixel * pixel + c * FLOAT, passes.choose(_load(code, dy + place, some), code.number(0.0))
-        )
+    _write_masked(code, FLOAT32, dy, y, channels, out, out_pixel, (pixels, vectors, rest))
 
-    _write_run(code, (pixels, vectors, rest), write)
+
+@vector_code
+def _mask_bfloat16(code: Code, dy: Integer, y: Integer, out: Integer, vectors: Integer) -> None:
+    nothing = code.integer(0)
+    _write_masked(code, BFLOAT16, dy, y, nothing, out, nothing, (code.integer(1), vectors, nothing))
+
+
+@vector_code
+def _mask_float16(code: Code, dy: Integer, y: Integer, out: Integer, vectors: Integer) -> None:
+    nothing = code.integer(0)
+    _write_masked(code, FLOAT16, dy, y, nothing, out, nothing, (code.integer(1), vectors, nothing))
+
+
+def _write_unpooled(
+    code: Code,
+    form: int,
+    dy: Integer,
+    y: Integer,
+    winner: Integer,
+    element: Integer,
+    first: Integer,
+    channels: Integer,
+    out: Integer,
+    out_pixel: Integer,
+    run: tuple[Integer, Integer, Integer],
+) -> None:
+    """Pixels `first` and on of a row, which starts at dy, y, winner; `element` is the row's first in its windows."""
+
+    def write(pixel: Integer, c: Integer, some: Integer | None) -> None:
+        j = pixel + first
+        number = j.half() * channels + c
+        place = number * BYTES[form]
+        won = code.load_bytes(winner + number) if some is None else code.load_bytes_first(winner + number, some)
+        passes = code.equal(won, element + j.odd()) & (_load(code, y + place, some, form) > 0.0)
+        value = passes.choose(_load(code, dy + place, some, form), code.number(0.0))
+        code.store(out + out_pixel * pixel + c * FLOAT, value)
+
+    _write_run(code, run, write)
 
 
 @vector_code
@@ -139,17 +191,44 @@ def _unpool(
     vectors: Integer,
     rest: Integer,
 ) -> None:
-    """Pixels `first` and on of a row, which starts at dy, y, winner; `element` is the row's first in its windows."""
+    run = pixels, vectors, rest
+    _write_unpooled(code, FLOAT32, dy, y, winner, element, first, channels, out, out_pixel, run)
 
-    def write(pixel: Integer, c: Integer, some: Integer | None) -> None:
-        j = pixel + first
-        place = j.half() * channels + c
-        won = code.load_bytes(winner + place) if some is None else code.load_bytes_first(winner + place, some)
-        passes = code.equal(won, element + j.odd()) & (_load(code, y + place * FLOAT, some) > 0.0)
-        value = passes.choose(_load(code, dy + place * FLOAT, some), code.number(0.0))
-        code.store(out + out_pixel * pixel + c * FLOAT, value)
 
-    _write_run(code, (pixels, vectors, rest), write)
+@vector_code
+def _unpool_bfloat16(
+    code: Code,
+    dy: Integer,
+    y: Integer,
+    winner: Integer,
+    element: Integer,
+    first: Integer,
+    channels: Integer,
+    out: Integer,
+    out_pixel: Integer,
+    pixels: Integer,
+    vectors: Integer,
+) -> None:
+    run = pixels, vectors, code.integer(0)
+    _write_unpooled(code, BFLOAT16, dy, y, winner, element, first, channels, out, out_pixel, run)
+
+
+@vector_code
+def _unpool_float16(
+    code: Code,
+    dy: Integer,
+    y: Integer,
+    winner: Integer,
+    element: Integer,
+    first: Integer,
+    channels: Integer,
+    out: Integer,
+    out_pixel: Integer,
+    pixels: Integer,
+    vectors: Integer,
+) -> None:
+    run = pixels, vectors, code.integer(0)
+    _write_unpooled(code, FLOAT16, dy, y, winner, element, first, channels, out, out_pixel, run)
 
 
 @inner
@@ -158,25 +237,38 @@ def _write_row(images: Images, n: int, i: int, first: int, pixels: int, out: int
     channels = images.channels
     vectors, rest = channels // LANES, channels % LANES
     out_pixel = (vectors + (rest > 0)) * VECTOR
+    number = BYTES[images.form]
     if images.kind == UNPOOLED:
         place = (n * (images.height // 2) + i // 2) * (images.width // 2) * channels
-        dy, y = images.values + place * FLOAT, images.outputs + place * FLOAT
+        dy, y = images.values + place * number, images.outputs + place * number
         winner, element = images.winners + place, i % 2 * 2
-        _unpool(dy, y, winner, element, first, channels, out, out_pixel, pixels, vectors, rest)
+        if images.form == BFLOAT16:
+            _unpool_bfloat16(dy, y, winner, element, first, channels, out, out_pixel, pixels, vectors)
+        elif images.form == FLOAT16:
+            _unpool_float16(dy, y, winner, element, first, channels, out, out_pixel, pixels, vectors)
+        else:
+            _unpool(dy, y, winner, element, first, channels, out, out_pixel, pixels, vectors, rest)
         return
-    place = ((n * images.height + i) * images.width + first) * channels * BYTES[images.form]
-    if images.form == BFLOAT16:
-        _widen_bfloat16(images.values + place, out, pixels * vectors)
-        return
-    if images.form == FLOAT16:
-        _widen_float16(images.values + place, out, pixels * vectors)
+    place = ((n * images.height + i) * images.width + first) * channels * number
+    dy, y = images.values + place, images.outputs + place
+    if images.form != FLOAT32:
+        vectors = pixels * vectors
+        if images.form == BFLOAT16:
+            if images.kind == MASKED:
+                _mask_bfloat16(dy, y, out, vectors)
+            else:
+                _widen_bfloat16(dy, out, vectors)
+        elif images.kind == MASKED:
+            _mask_float16(dy, y, out, vectors)
+        else:
+            _widen_float16(dy, out, vectors)
         return
     if rest == 0:  # the whole run lies side by side, here and there
         pixels, vectors = 1, pixels * vectors
     if images.kind == MASKED:
-        _mask(images.values + place, images.outputs + place, channels, out, out_pixel, pixels, vectors, rest)
+        _mask(dy, y, channels, out, out_pixel, pixels, vectors, rest)
     else:
-        _copy(images.values + place, channels, out, out_pixel, pixels, vectors, rest)
+        _copy(dy, channels, out, out_pixel, pixels, vectors, rest)
 
 
 @inner
