@@ -99,7 +99,7 @@ def _output(x: Array, kernel: Pair, geometry: Geometry, ceil: bool) -> tuple[int
 
 
 @jit(cache=False)
-def _window(place: int, size: int, kernel: int, stride: int, padding: int) -> Any:
+def window(place: int, size: int, kernel: int, stride: int, padding: int) -> Any:
     """First and one past the last element of the window at `place` that lie in the image, and where it starts."""
     start = place * stride - padding
     return max(0, -start), min(kernel, size - start), start
@@ -119,10 +119,10 @@ def _max(x: Any, y: Any, winner: Any, R: int, S: int, down: int, right: int, top
     N, P, Q, _ = y.shape
     for row in prange(N * P):
         n, p = row // P, row % P
-        u0, u1, i = _window(p, H, R, down, top)
+        u0, u1, i = window(p, H, R, down, top)
         number = np.empty(C, x.dtype)  # as wide as the values, so that both are chosen by the same mask
         for q in range(Q):
-            v0, v1, j = _window(q, W, S, right, left)
+            v0, v1, j = window(q, W, S, right, left)
             best = y[n, p, q]
             best[:] = -np.inf
             number[:] = 0
@@ -162,9 +162,9 @@ def _mean(x: Any, y: Any, R: int, S: int, down: int, right: int, top: int, left:
     N, P, Q, _ = y.shape
     for row in prange(N * P):
         n, p = row // P, row % P
-        u0, u1, i = _window(p, H, R, down, top)
+        u0, u1, i = window(p, H, R, down, top)
         for q in range(Q):
-            v0, v1, j = _window(q, W, S, right, left)
+            v0, v1, j = window(q, W, S, right, left)
             y[n, p, q] = 0
             for u in range(u0, u1):
                 for v in range(v0, v1):
@@ -187,9 +187,9 @@ def _mean_backward(dy: Any, dx: Any, R: int, S: int, down: int, right: int, top:
             q0, q1 = _covering(w, Q, S, right, left)
             dx[n, h, w] = 0
             for p in range(p0, p1):
-                u0, u1, _ = _window(p, H, R, down, top)
+                u0, u1, _ = window(p, H, R, down, top)
                 for q in range(q0, q1):
-                    v0, v1, _ = _window(q, W, S, right, left)
+                    v0, v1, _ = window(q, W, S, right, left)
                     share = one / ((u1 - u0) * (v1 - v0))
                     for c in range(C):
                         dx[n, h, w, c] += dy[n, p, q, c] * share

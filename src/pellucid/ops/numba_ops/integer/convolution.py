@@ -32,6 +32,7 @@ from pellucid.ops.numba_ops.integer.products import (
 )
 from pellucid.ops.numba_ops.integer.taps import by_taps, convolved, met_pixels, start_of_totals, transposed
 from pellucid.ops.numba_ops.layout import images, rows
+from pellucid.ops.numba_ops.pooling import window
 from pellucid.ops.numpy_ops import integer as definition
 from pellucid.ops.numpy_ops.integer import integer_avg_pool2d, integer_concat, integer_multiply, integer_sum
 
@@ -135,11 +136,11 @@ def integer_add(
 
 def integer_max_pool2d(x: Array, kernel: Pair, geometry: Geometry = PLAIN, ceil: bool = False) -> Array:
     """Largest value of each window of uint8 images; padding takes no part, and a window of nothing else gives 0."""
-    if geometry.padding != (0, 0, 0, 0) or geometry.dilation != (1, 1) or ceil:
+    if geometry.dilation != (1, 1):
         return definition.integer_max_pool2d(x, kernel, geometry, ceil)
-    P, Q = geometry.output_size((x.shape[2], x.shape[3]), kernel)
+    P, Q = geometry.output_size((x.shape[2], x.shape[3]), kernel, ceil)
     y = empty((x.shape[0], P, Q, x.shape[1]), np.uint8)
-    _max_pool(rows(x), y, *kernel, *geometry.stride)
+    _max_pool(rows(x), y, *kernel, *geometry.stride, *geometry.before)
     return images(y)
 
 
@@ -337,15 +338,18 @@ def _add(
 
 
 @jit(parallel=True)
-def _max_pool(x: Any, y: Any, R: int, S: int, down: int, right: int) -> None:
-    N, P, Q, C = y.shape
+def _max_pool(x: Any, y: Any, R: int, S: int, down: int, right: int, top: int, left: int) -> None:
+    _, H, W, C = x.shape
+    N, P, Q, _ = y.shape
     for row in prange(N * P):
         n, p = row // P, row % P
+        u0, u1, i = window(p, H, R, down, top)
         for q in range(Q):
+            v0, v1, j = window(q, W, S, right, left)
             best = y[n, p, q]
             best[:] = 0
-            for u in range(R):
-                for v in range(S):
-                    pixel = x[n, p * down + u, q * right + v]
+            for u in range(u0, u1):
+                for v in range(v0, v1):
+                    pixel = x[n, i + u, j + v]
                     for c in range(C):
                         best[c] = max(best[c], pixel[c])
