@@ -22,7 +22,10 @@ from pellucid.export.page.weights import Packed
 from pellucid.network import Network
 from pellucid.ops.arrays import Array
 
-SCRIPTS = ("weights.js", "convolution.js", "layers.js", "network.js", "framing.js", "tasks.js", "words.js", "app.js")
+SCRIPTS = (
+    "weights.js", "convolution.js", "layers.js", "network.js", "framing.js", "tasks.js", "words.js", "painting.js",
+    "input.js", "answer.js", "map.js", "unit.js", "explanations.js", "history.js", "training.js", "app.js",
+)  # fmt: skip
 TASKS = ("classify", "segment", "detect")
 LARGEST_LOSSLESS = 96 * 96  # pixels; larger test images are kept as JPEG
 

@@ -1,0 +1,63 @@
+// What goes out: bars, classes of pixels, boxes.
+
+const COLOURS = [[0, 114, 178], [213, 94, 0], [0, 158, 115], [204, 121, 167], [230, 159, 0], [86, 180, 233], [120, 120, 120], [240, 228, 66]];
+const view = { opacity: 0.6, threshold: model.detection ? model.detection.shown_score : 0 };
+
+function drawAnswer() {
+  const y = state.values[output], truth = state.truth === null ? "" : ` (${word("truth")}: ${model.classes[state.truth]})`;
+  if (model.task !== "classify") return drawPlaces(y);
+  const shares = softmax(y), order = shares.map((_, i) => i).sort((a, b) => shares[b] - shares[a]), top = order[0];
+  element("said").textContent = `${model.classes[top]} ${(100 * shares[top]).toFixed(1)} %${truth}`;
+  const listed = model.classes.length <= 12 ? shares.map((_, i) => i) : order.slice(0, 10), bars = element("bars");
+  if (bars.children.length !== listed.length) bars.replaceChildren(...listed.map(() => make("button", null, { class: "bar" }, make("span"), make("i"), make("span"))));
+  listed.forEach((k, i) => {
+    const [name, bar, share] = bars.children[i].children;
+    name.textContent = model.classes[k];
+    bar.style.width = `${(100 * shares[k]).toFixed(1)}%`;
+    share.textContent = `${(100 * shares[k]).toFixed(1)} %`;
+    bars.children[i].title = `logit ${shown(y[k])}`;
+    bars.children[i].setAttribute("aria-pressed", String(state.label === k));
+    bars.children[i].onclick = () => { state.label = k; drawAnswer(); drawCam(); };
+  });
+}
+
+/** Classes of pixels, or boxes, over the input. */
+function drawPlaces(y) {
+  const box = element("picture");
+  if (!box.children.length) {
+    const set = model.task === "segment" ? "opacity" : "threshold", canvas = make("canvas", null, { role: "img", id: "places" });
+    const slider = make("input", null, { type: "range", min: 0, max: 1, step: 0.01, value: view[set], id: set, "aria-label": word(set === "opacity" ? "opacity" : "threshold") });
+    slider.oninput = () => { view[set] = Number(slider.value); drawAnswer(); };
+    box.append(canvas, make("br"), make("label", null, {}, make("span", `${word(set)} `), slider), make("p", null, { class: "small", id: "legend" }));
+  }
+  const canvas = element("places"), scale = Math.max(1, Math.floor(560 / Math.max(H, W))), pixels = state.pixels;
+  canvas.width = W * scale; canvas.height = H * scale;
+  const context = canvas.getContext("2d"), picture = new ImageData(W, H), found = model.task === "segment" ? likeliest(y, outputShape) : null, counts = {};
+  for (let i = 0; i < H * W; i++) {
+    const k = found ? found[i] : 0, part = found ? view.opacity : 0;
+    if (found) counts[k] = (counts[k] || 0) + 1;
+    for (let c = 0; c < 3; c++) picture.data[4 * i + c] = pixels[(C === 1 ? 0 : c) * H * W + i] * (1 - part) + COLOURS[k % 8][c] * part;
+    picture.data[4 * i + 3] = 255;
+  }
+  const small = make("canvas", null, { width: W, height: H });
+  small.getContext("2d").putImageData(picture, 0, 0);
+  context.imageSmoothingEnabled = false;
+  context.drawImage(small, 0, 0, canvas.width, canvas.height);
+  let said;
+  if (found) said = Object.entries(counts).sort((a, b) => b[1] - a[1]).map(([k, n]) => `${model.classes[k]} ${((100 * n) / (H * W)).toFixed(1)} %`).join(", ");
+  else {
+    const boxes = findBoxes(y, outputShape, model.detection, [H, W]), sure = boxes.filter(({ score }) => score >= view.threshold);
+    context.lineWidth = 2; context.font = "14px sans-serif";
+    for (const { box: [l, t, r, b], label, score, dropped } of [...sure].reverse()) {
+      context.setLineDash(dropped ? [3, 4] : []);
+      context.strokeStyle = `rgb(${COLOURS[label % 8]})`;
+      context.strokeRect(l * scale, t * scale, (r - l) * scale, (b - t) * scale);
+      if (!dropped) { context.fillStyle = "#fff"; context.fillText(`${model.classes[label]} ${score.toFixed(2)}`, l * scale + 3, Math.max(14, t * scale - 3)); }
+    }
+    const kept = sure.filter(({ dropped }) => !dropped);
+    said = `${kept.map(({ label, score }) => `${model.classes[label]} ${score.toFixed(2)}`).join(", ") || "-"}; ${sure.length - kept.length} ${word("dropped")}`;
+  }
+  canvas.setAttribute("aria-label", said);
+  element("legend").textContent = said;
+  element("said").textContent = "";
+}

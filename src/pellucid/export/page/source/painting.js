@@ -1,0 +1,54 @@
+// The one state of the interface, and numbers as pictures.
+
+const element = (id) => document.getElementById(id);
+const model = JSON.parse(element("model").textContent);
+const network = new Network(model, unpackArrays(model.arrays, element("weights").textContent.trim()));
+const original = network.arrays.map(({ data }) => data.slice());
+const [C, H, W] = model.input, output = model.outputs[0], outputShape = network.shapes[output];
+const state = { pixels: null, values: null, node: null, channel: 0, row: 0, column: 0, label: null, truth: null, tab: "network", lesson: 0, language: 0, examples: [], from: "clear" };
+const word = (key) => WORDS[key][state.language];
+const shown = (v) => (Number.isInteger(v) ? String(v) : Math.abs(v) >= 1000 || Math.abs(v) < 0.001 ? v.toExponential(3) : v.toFixed(4));
+
+/** An element with text, never markup, and attributes. */
+function make(tag, text, attributes = {}, ...children) {
+  const made = document.createElement(tag);
+  if (text !== null && text !== undefined) made.textContent = text;
+  for (const [name, value] of Object.entries(attributes)) if (name.startsWith("on")) made[name] = value; else made.setAttribute(name, value);
+  made.append(...children);
+  return made;
+}
+
+/** Numbers (h, w) as colours: dark to light from 0 on, or orange to blue around 0. */
+function paint(canvas, values, [h, w], most = null, signed = null) {
+  canvas.width = w; canvas.height = h;
+  let low = 0, high = 0;
+  for (const v of values) { if (v < low) low = v; if (v > high) high = v; }
+  const both = signed ?? low < 0, scale = most ?? (Math.max(high, -low) || 1), picture = new ImageData(w, h);
+  for (let i = 0; i < h * w; i++) {
+    const t = Math.max(-1, Math.min(1, values[i] / scale)), at = i * 4, d = picture.data;
+    if (both) { const m = Math.abs(t); d[at] = t < 0 ? 245 : 245 * (1 - m) + 20 * m; d[at + 1] = 245 * (1 - m) + 110 * m; d[at + 2] = t < 0 ? 245 * (1 - m) + 20 * m : 245; }
+    else { d[at] = 255 * t ** 1.1; d[at + 1] = 20 * (1 - t) + 235 * t; d[at + 2] = 40 + 150 * t; }
+    d[at + 3] = 255;
+  }
+  canvas.getContext("2d").putImageData(picture, 0, 0);
+}
+
+const planes = (name) => { const s = network.shapes[name]; return s.length === 3 ? s : [1, ...vectorGrid(s[0])]; };
+function vectorGrid(n) { const w = Math.min(n, Math.max(10, Math.ceil(Math.sqrt(n)))); return [Math.ceil(n / w), w]; }
+function planeOf(name, channel) {
+  const [, h, w] = planes(name), values = state.values[name], part = new Float32Array(h * w);
+  part.set(values.subarray(channel * h * w, (channel + 1) * h * w));
+  return part;
+}
+
+/** The first feature maps of a layer side by side, on one scale. */
+function mosaic(canvas, name) {
+  const [K, h, w] = planes(name), many = Math.min(K, 16), across = Math.ceil(Math.sqrt(many)), gap = many > 1 ? 1 : 0;
+  const width = across * (w + gap), height = Math.ceil(many / across) * (h + gap), all = new Float32Array(width * height);
+  const values = state.values[name];
+  for (let k = 0; k < many; k++) {
+    const top = Math.floor(k / across) * (h + gap), left = (k % across) * (w + gap);
+    for (let r = 0; r < h; r++) all.set(values.subarray((k * h + r) * w, Math.min(values.length, (k * h + r + 1) * w)), (top + r) * width + left);
+  }
+  paint(canvas, all, [height, width]);
+}

@@ -1,0 +1,47 @@
+// The last layer learns in the page.
+
+function drawTrain() {
+  const box = element("panel-train"), last = lastLayer();
+  if (last.op !== "linear" || model.task !== "classify") { box.replaceChildren(make("section", word("cant"), { class: "card" })); return; }
+  const label = make("select", null, { id: "own-label" }, ...model.classes.map((name, k) => make("option", name, { value: k }))), told = make("p", `${state.examples.length} ${word("examples")}`, { role: "status", id: "trained" });
+  const curve = make("canvas", null, { width: 300, height: 100, role: "img", "aria-label": word("loss") });
+  const add = make("button", word("add"), { onclick: () => { if (state.pixels) state.examples.push({ pixels: state.pixels.slice(), truth: Number(label.value) }); told.textContent = `${state.examples.length} ${word("examples")}`; } });
+  const start = make("button", word("start"), { id: "start-training", onclick: () => trainLast(last, told, curve) });
+  const undo = make("button", word("back"), { onclick: () => { setBits(16); run(); told.textContent = ""; } });
+  box.replaceChildren(make("section", null, { class: "card" }, make("h2", word("train")), make("p", word("trainHelp")), make("p", null, { class: "row" }, make("label", null, {}, make("span", `${word("isA")} `), label), add, start, undo), told, curve));
+}
+
+/** The layer that gives the logits; what does nothing at work may stand behind it. */
+function lastLayer() {
+  let node = network.byName[output];
+  while (node.op === "same" && network.byName[node.inputs[0]]) node = network.byName[node.inputs[0]];
+  return node;
+}
+
+/** Gradient descent on cross-entropy for the last layer's weights; what it sees of each image is worked out once. */
+async function trainLast(last, told, curve) {
+  for (const sample of model.images) sample.pixels ??= await pixelsOf(sample.src);
+  const all = [...state.examples, ...model.images.filter(({ truth }) => truth !== null)];
+  if (!all.length) return;
+  const seen = all.map(({ pixels }) => network.forward(normalized(pixels, model))[last.inputs[0]]), w = network.arrays[last.weight].data, b = biasOf(last, network.arrays), n = seen[0].length, K = last.shape[0], losses = [];
+  const power = seen.reduce((sum, x) => sum + x.reduce((s, v) => s + v * v, 1), 0) / seen.length, rate = 1 / power;
+  for (let step = 0; step < 60; step++) {
+    const dw = new Float64Array(w.length), db = new Float64Array(K);
+    let loss = 0;
+    seen.forEach((x, i) => {
+      const shares = softmax(LAYERS.linear.forward([x], last, null, network.arrays));
+      loss -= Math.log(Math.max(1e-12, shares[all[i].truth])) / seen.length;
+      for (let k = 0; k < K; k++) { const d = (shares[k] - (k === all[i].truth)) / seen.length; db[k] += d; for (let j = 0; j < n; j++) dw[k * n + j] += d * x[j]; }
+    });
+    for (let i = 0; i < w.length; i++) w[i] -= rate * dw[i];
+    if (b) for (let k = 0; k < K; k++) b[k] -= rate * db[k];
+    losses.push(loss);
+    const context = curve.getContext("2d");
+    context.clearRect(0, 0, 300, 100); context.strokeStyle = "#d55e00"; context.lineWidth = 2; context.beginPath();
+    losses.forEach((v, i) => context.lineTo(i * 5, 98 - (v / losses[0]) * 94)); context.stroke();
+    told.textContent = `${word("loss")} ${losses[0].toFixed(4)} → ${loss.toFixed(4)}`;
+    told.dataset.losses = `${losses[0]} ${loss}`;
+    if (step % 5 === 0) await new Promise((done) => setTimeout(done));
+  }
+  run();
+}

@@ -1,0 +1,112 @@
+// One unit, as numbers that add up.
+
+const flatIndex = () => { const [, h, w] = planes(state.node); return (state.channel * h + state.row) * w + state.column; };
+let unitFor = "";
+
+function drawUnit() {
+  const box = element("unit");
+  if (!state.node) { box.replaceChildren(make("p", word("pick"))); return; }
+  const name = state.node, node = network.byName[name], [K, h, w] = planes(name), key = `${name} ${state.language}`;
+  if (unitFor !== key) {
+    unitFor = key;
+    const maps = Array.from({ length: Math.min(K, 256) }, (_, k) => make("button", null, { "aria-label": `${word("channel")} ${k}`, onclick: () => { const i = [state.row, state.column]; state.channel = k; [state.row, state.column] = i; drawUnit(); } }, make("canvas", null, { "aria-hidden": "true" })));
+    const large = make("canvas", null, { id: "large", tabindex: "0", role: "application" });
+    const go = (r, c) => { state.row = within(r, h); state.column = within(c, w); drawUnit(); };
+    large.onclick = (event) => { const rect = large.getBoundingClientRect(); go(Math.floor(((event.clientY - rect.top) / rect.height) * h), Math.floor(((event.clientX - rect.left) / rect.width) * w)); };
+    large.onkeydown = (event) => {
+      const move = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] }[event.key];
+      if (move) { event.preventDefault(); go(state.row + move[0], state.column + move[1]); }
+    };
+    box.replaceChildren(make("h3", node ? `${name} ${node.kind} ${node.says}` : "input"), make("div", null, { class: "many", id: "maps" }, ...(K > 1 ? maps : [])), make("div", null, { class: "numbers" }, large, make("div", null, { id: "made" })));
+  }
+  [...element("maps").children].forEach((button, k) => { paint(button.firstChild, planeOf(name, k), [h, w]); button.firstChild.style.width = `${Math.max(24, Math.min(48, w))}px`; button.setAttribute("aria-pressed", String(k === state.channel)); });
+  const large = element("large"), scale = Math.max(1, Math.floor(196 / Math.max(h, w))), small = make("canvas");
+  paint(small, planeOf(name, state.channel), [h, w]);
+  large.width = w * scale; large.height = h * scale;
+  const context = large.getContext("2d");
+  context.imageSmoothingEnabled = false; context.drawImage(small, 0, 0, large.width, large.height);
+  context.strokeStyle = "#ff3b30"; context.lineWidth = 2; context.strokeRect(state.column * scale + 1, state.row * scale + 1, Math.max(2, scale - 2), Math.max(2, scale - 2));
+  const value = state.values[name][flatIndex()] ?? 0;
+  large.setAttribute("aria-label", `${word("channel")} ${state.channel}, ${state.row}, ${state.column}: ${shown(value)}`);
+  element("made").replaceChildren(...(node ? madeOf(node, value) : [make("p", `${word("value")} ${shown(value)}`, { class: "sum" })]));
+  markField(name);
+}
+
+/** A small table of numbers, coloured as pictures are. */
+function table(caption, values, [h, w], id) {
+  const made = make("table", null, { class: "grid" });
+  for (let r = 0; r < h; r++) made.append(make("tr", null, {}, ...Array.from({ length: w }, (_, c) => make("td", values[r * w + c].toFixed(3)))));
+  return make("figure", null, id ? { id } : {}, made, make("figcaption", caption));
+}
+
+/** Terms [input, weight] by input channel of a unit of a convolution. */
+function termsOf(node) {
+  const x = state.values[node.inputs[0]], shape = network.shapes[node.inputs[0]], w = network.arrays[node.weight].data;
+  if (node.op === "linear") return [Array.from(x, (v, i) => [v, w[state.column + state.row * planes(node.name)[2] < node.shape[0] ? (state.row * planes(node.name)[2] + state.column) * x.length + i : i]])];
+  const [R, S] = node.kernel, perGroup = shape[0] / node.groups, first = Math.floor(state.channel / (node.shape[0] / node.groups)) * perGroup;
+  return Array.from({ length: perGroup }, (_, c) => Array.from({ length: R * S }, (__, i) => {
+    const row = state.row * node.stride[0] + Math.floor(i / S) * node.dilation[0] - node.pads[0], column = state.column * node.stride[1] + (i % S) * node.dilation[1] - node.pads[2];
+    const inside = row >= 0 && row < shape[1] && column >= 0 && column < shape[2];
+    return [inside ? x[((first + c) * shape[1] + row) * shape[2] + column] : 0, w[((state.channel * perGroup + c) * R + Math.floor(i / S)) * S + (i % S)]];
+  }));
+}
+
+/** How a unit came to its value, as numbers that add up. */
+function madeOf(node, value) {
+  const parts = [];
+  if (node.op === "conv" || node.op === "linear") {
+    const terms = termsOf(node), sums = terms.map((channel) => channel.reduce((sum, [x, w]) => sum + x * w, 0));
+    const index = node.op === "linear" ? flatIndex() : state.channel, bias = node.bias === undefined ? 0 : network.arrays[node.bias].data[index] ?? 0;
+    const total = sums.reduce((a, b) => a + b, 0), loudest = topOf(sums.map(Math.abs));
+    if (node.op === "conv" && node.kernel[0] * node.kernel[1] <= 49) {
+      const chosen = make("select", null, { "aria-label": word("channel") }, ...sums.map((s, c) => make("option", `${c}: ${s.toFixed(4)}`, { value: c })));
+      const tables = make("div", null, { class: "numbers" }), show = () => {
+        const one = terms[chosen.value];
+        tables.replaceChildren(table(word("patch"), one.map(([x]) => x), node.kernel, "patch"), table(word("filter"), one.map(([, w]) => w), node.kernel, "filter"), table(word("products"), one.map(([x, w]) => x * w), node.kernel, "products"));
+      };
+      chosen.value = loudest; chosen.onchange = show; show();
+      parts.push(make("label", null, { class: "small" }, make("span", `${word("channel")} (${word("products")}): `), chosen), tables);
+    }
+    parts.push(make("p", `${word("sum")} ${shown(total)} + ${word("bias")} ${shown(bias)} = ${shown(total + bias)}`, { class: "sum", id: "sum", "data-total": total, "data-bias": bias, "data-value": value }));
+  } else if (node.op === "norm") {
+    const scale = network.arrays[node.weight].data[state.channel], shift = network.arrays[node.bias].data[state.channel], x = state.values[node.inputs[0]][flatIndex()];
+    parts.push(make("p", `${shown(x)} x ${shown(scale)} + ${shown(shift)} = ${shown(value)}`, { class: "sum" }));
+  } else {
+    const inputs = node.inputs.filter((name) => state.values[name].length === state.values[node.name].length).map((name) => `${name} ${shown(state.values[name][flatIndex()] ?? 0)}`);
+    parts.push(make("p", `${inputs.length ? `${inputs.join(", ")} → ` : ""}${node.kind} = ${shown(value)}`, { class: "sum" }));
+  }
+  let last = node.name;
+  for (const next of model.nodes) if (next.inputs.length === 1 && next.inputs[0] === last && ["norm", "relu", "leaky", "clip", "sigmoid", "tanh", "silu"].includes(next.op)) {
+    last = next.name;
+    parts.push(make("p", `${word("then")} ${next.kind} (${next.name}): ${shown(state.values[last][flatIndex()])}`, { class: "sum" }));
+  }
+  parts.push(make("p", word("moved"), { class: "small" }));
+  return parts;
+}
+
+/** On the input: what the unit sees, and what moves it. */
+function markField(name) {
+  clearOver();
+  if (name === "input") return;
+  const seed = new Float32Array(state.values[name].length);
+  if (flatIndex() >= seed.length) return;
+  seed[flatIndex()] = 1;
+  const gradient = network.backward(state.values, name, seed).input, context = over.getContext("2d"), x = state.values.input;
+  if (gradient) {
+    const heat = new Float32Array(H * W);
+    for (let i = 0; i < gradient.length; i++) heat[i % (H * W)] += gradient[i] * x[i];
+    overlay(heat, [H, W], true);
+  }
+  const [r0, r1, c0, c1] = network.field(name, ...(network.shapes[name].length === 1 ? [0, 0] : [state.row, state.column]));
+  context.strokeStyle = "#ff3b30"; context.lineWidth = 3;
+  context.strokeRect((c0 * 280) / W, (r0 * 280) / H, ((c1 - c0 + 1) * 280) / W, ((r1 - r0 + 1) * 280) / H);
+  document.documentElement.dataset.field = [r0, r1, c0, c1].join(" ");
+}
+function overlay(heat, [h, w], signed) {
+  const small = make("canvas", null, { width: w, height: h }), picture = new ImageData(w, h), most = heat.reduce((a, v) => Math.max(a, Math.abs(v)), 0) || 1;
+  heat.forEach((v, i) => { const t = v / most; picture.data.set(signed && t < 0 ? [255, 140, 0] : signed ? [40, 150, 255] : [255, 60, 30], 4 * i); picture.data[4 * i + 3] = 210 * Math.min(1, Math.abs(t)) ** 0.7; });
+  small.getContext("2d").putImageData(picture, 0, 0);
+  const context = over.getContext("2d");
+  context.imageSmoothingEnabled = !signed;
+  context.drawImage(small, 0, 0, 280, 280);
+}
