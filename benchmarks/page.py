@@ -20,14 +20,13 @@ from playwright.sync_api import sync_playwright
 
 from pellucid.data.framing import Framing
 from pellucid.export.page import Subject, carried_state, page_html
-from pellucid.export.page.html import source
+from pellucid.export.page.html import ENGINE, source
 from pellucid.export.page.nodes import rows_of
 from pellucid.export.page.weights import Packed
 from pellucid.network import Network
 from pellucid.zoo import NETWORKS, create
 
 MOST_PARAMETERS = 5_000_000
-ENGINE = ("weights.js", "convolution.js", "layers.js", "network.js")
 GREY, COLOUR = (1, 28, 28), (3, 64, 64)
 LOAD = """
 ([code, model, text]) => {

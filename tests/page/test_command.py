@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 
 from pellucid import cli, ops
-from pellucid.recipes import open_model
+from pellucid.recipes import build_data, open_model
 from pellucid.recipes.page import model_page
-from small_runs import write_digits
+from pellucid.recipes.shrink import open_any, shrink_run
+from small_runs import one_thread_of_numpy, write_digits
 
 
 @pytest.fixture(scope="module")
@@ -52,6 +53,28 @@ def test_without_images_nothing_is_measured(run: Path) -> None:
     model = carried(model_page(open_model(run), images=0).decode())
     assert model["images"] == []
     assert model["matrix"] is None
+
+
+@pytest.mark.parametrize("bits", [8, 2])
+def test_integers_that_shrink_wrote_are_counted_and_carried_as_they_are(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], bits: int
+) -> None:
+    with chdir(run.parents[1]), one_thread_of_numpy():
+        shrunk = shrink_run(run, bits)
+        assert cli.main(["page", str(shrunk.path), "-o", str(tmp_path / "a.html")]) == 0
+        data = build_data(open_any(shrunk.path).recipe)
+    assert f"integers, weights of {bits} bits" in capsys.readouterr().out
+    model = carried((tmp_path / "a.html").read_text())
+    assert (model["bits"], len(model["entry"][0])) == (bits, 256)
+    guesses = shrunk.network.forward(np.asarray(data.test.inputs) / np.float32(255)).argmax(axis=1)
+    assert np.trace(model["matrix"]) == int((guesses == np.asarray(data.test.targets)).sum())
+
+
+def test_bits_of_integers_are_refused(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with chdir(run.parents[1]), one_thread_of_numpy():
+        shrunk = shrink_run(run, 8)
+        assert cli.main(["page", str(shrunk.path), "-o", str(tmp_path / "a.html"), "--bits", "16"]) == 2
+    assert "weights of 8, got 16" in capsys.readouterr().err
 
 
 def test_what_is_not_trained_is_said_in_one_line(capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from pellucid.errors import PellucidError
 from pellucid.export.page import carried_state
-from pellucid.export.page.html import source
+from pellucid.export.page.html import ENGINE, source
 from pellucid.export.page.nodes import rows_of
 from pellucid.export.page.weights import Packed
 from pellucid.graph import Concat, Graph, Node, Residual, Sequential, Sum, Upsampled
@@ -41,7 +41,6 @@ from pellucid.zoo import create
 
 NODE = shutil.which("node")
 needs_node = pytest.mark.skipif(NODE is None, reason="Node.js isn't installed (apt-get install nodejs)")
-ENGINE = ("weights.js", "convolution.js", "layers.js", "network.js", "tasks.js", "framing.js")
 RUN = """
 const { model, text, images, seed } = JSON.parse(require("fs").readFileSync(0, "utf8"));
 const network = new Network(model, unpackArrays(model.arrays, text)), last = model.outputs[0];

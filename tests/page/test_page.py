@@ -14,19 +14,22 @@ from pellucid.data import mnist_dataset
 from pellucid.data.framing import Framing
 from pellucid.errors import PellucidError
 from pellucid.export.page import PageImage, Subject, carried_state, page_html
-from pellucid.export.page.html import source
+from pellucid.export.page.html import ENGINE, source
+from pellucid.export.page.integers import integer_rows
 from pellucid.export.page.nodes import rows_of
 from pellucid.export.page.weights import Packed
 from pellucid.graph import Sequential
 from pellucid.layers import Conv2d, Flatten, Layer, Linear, MaxPool2d, ReLU
 from pellucid.network import Network
+from pellucid.plan import IntegerNetwork
+from pellucid.plan.integer_affine import IntegerConv2d
+from pellucid.precision import quantize
 from pellucid.zoo import create
 
 playwright = pytest.importorskip("playwright.sync_api")
 CHROMIUM = shutil.which("chromium")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="Chromium isn't installed (apt-get install chromium)")
 
-ENGINE = ("weights.js", "convolution.js", "layers.js", "network.js")
 MARKUP = "<img src=x onerror=alert(1)>"
 CLASSES = [MARKUP, *map(str, range(1, 10))]
 
@@ -105,6 +108,7 @@ def test_it_opens_from_a_file_asks_for_nothing_and_shows_names_as_text(browser: 
 
 def test_the_logits_are_the_networks_with_the_weights_that_the_page_carries(browser: Any, tmp_path: Path) -> None:
     given = subject()
+    assert isinstance(given.network, Network)
     twin = Network(create("deep-convnet", 10), (1, 28, 28), dtype=np.float64)
     twin.load_state({name: np.asarray(value, np.float64) for name, value in carried_state(given.network, 16).items()})
     pixels = np.stack([image.pixels for image in given.images])
@@ -204,6 +208,79 @@ def test_the_last_layer_learns_in_the_page(browser: Any, tmp_path: Path) -> None
     opened.page.wait_for_timeout(300)
     first, last = map(float, opened.page.get_attribute("#trained", "data-losses").split())
     assert last < first
+    assert opened.said == []
+
+
+def whole(name: str = "deep-convnet", bits: int = 8, shape: tuple[int, int, int] = (1, 28, 28)) -> IntegerNetwork:
+    """Integers of a network with first weights and lively statistics."""
+    network = Network(create(name, 10), shape)
+    rng = np.random.default_rng(0)
+    for key, value in network.state().items():
+        if value.ndim == 1:
+            moved = rng.uniform(0.5, 1, value.shape) if key.endswith("variance") else rng.normal(0, 0.1, value.shape)
+            value[...] = moved if key.endswith("variance") else value + moved
+    return quantize(network, rng.random((20, *shape), dtype=np.float32), bits)
+
+
+RUN_WHOLE = """
+([code, model, text, images]) => {
+  const make = new Function(code + "; return (model, text) => new Network(model, unpackArrays(model.arrays, text));");
+  const network = make()(model, text);
+  return images.map((image) => Array.from(network.forward(Uint8Array.from(image))[model.outputs[0]]));
+}
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "bits", "shape"),
+    [("deep-convnet", 8, (1, 28, 28)), ("tiny-digits", 4, (1, 28, 28)), ("resnet8", 8, (3, 32, 32))],
+)
+def test_a_hundred_images_give_the_integer_networks_own_logits_in_the_browser(
+    browser: Any, name: str, bits: int, shape: tuple[int, int, int]
+) -> None:
+    network = whole(name, bits, shape)
+    q = np.random.default_rng(1).integers(0, 256, (100, *shape)).astype(np.uint8)
+    packed = Packed(32)
+    rows = integer_rows(network, packed)
+    model = {"input": shape, "nodes": rows, "outputs": [rows[-1]["name"]], "entry": [], "arrays": packed.rows}
+    page = browser.new_page()
+    code, model = "".join(map(source, ENGINE)), json.loads(json.dumps(model))
+    found = np.array(page.evaluate(RUN_WHOLE, [code, model, packed.text(), q.reshape(100, -1).tolist()]))
+    page.close()
+    np.testing.assert_array_equal(found, network.integer_logits(q))
+
+
+def test_a_page_of_integers_shows_whole_numbers_that_add_up(browser: Any, tmp_path: Path) -> None:
+    network = whole()
+    given = Subject("Integers", network, "classify", CLASSES, Framing("character", 1, (28, 28)), images=digits(6))
+    opened = Opened(browser, tmp_path, page_html(given), bypass_csp=True)
+    page = opened.page
+    q = np.stack([image.pixels for image in given.images])
+    expected = network.integer_logits(network.input_scale.quantize(q / np.float32(255)))
+    first = page.locator("#bars .bar").nth(0).get_attribute("title")
+    assert first.split(" = ")[1].startswith(f"{expected[0, 0]} ")
+    for step in network.steps:
+        page.click(f'.node[data-name="{step.name}"]')
+        sums = {key: int(page.get_attribute("#sum", f"data-{key}")) for key in ("total", "bias", "value")}
+        assert sums["total"] + sums["bias"] == sums["value"]
+        if not page.locator("#products").count():  # a linear layer has too many
+            continue
+        terms = [int(text) for text in page.locator("#products td").all_text_contents()]
+        assert sum(terms) == int(
+            page.evaluate("document.querySelector('#made option:checked').textContent.split(': ')[1]")
+        )
+        assert isinstance(step, IntegerConv2d)
+        assert sums["bias"] == step.bias[0]  # the first map is open
+        multiplier, shift = int(step.multiplier[0]), int(step.shift[0])
+        rounded = (sums["value"] * multiplier + (1 << (shift - 1))) >> shift
+        assert int(page.get_attribute("#scaled", "data-rounded")) == rounded
+        shown = int(page.get_attribute("#scaled", "data-value"))
+        assert shown == min(max(rounded + step.zeros[1], step.low), step.high)
+    page.click("#cam")
+    assert "as if nothing were rounded" in page.text_content("#explained")
+    assert not page.is_visible("#bits")
+    page.click("#tab-train")
+    assert "can't learn here" in page.text_content("#panel-train")
     assert opened.said == []
 
 

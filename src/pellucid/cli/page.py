@@ -14,13 +14,22 @@ from pellucid.cli.subject import LAST, data_for, trained
 
 
 def page(
-    run: Annotated[Path, Parameter(help="A run folder, or a model's file.")] = Path(LAST),
+    run: Annotated[
+        Path, Parameter(help="A run folder, a model's file, or an integer network's, which shrink writes.")
+    ] = Path(LAST),
     /,
     *,
     out: Annotated[
-        Path | None, Parameter(name=["--out", "-o"], help="File to write; by default page.html in the run.")
+        Path | None,
+        Parameter(
+            name=["--out", "-o"],
+            help="File to write; by default page.html in the run, int8.html for int8.safetensors.",
+        ),
     ] = None,
-    bits: Annotated[Literal[32, 16, 8], Parameter(help="Of each weight that the page carries.")] = 16,
+    bits: Annotated[
+        Literal[32, 16, 8] | None,
+        Parameter(help="Of each weight that the page carries, 16 unless told; an integer network has its own."),
+    ] = None,
     images: Annotated[Whole, Parameter(help="Test images that come along, the most confused first.")] = 40,
     data: Annotated[str | None, Parameter(help="Other data of the same classes.")] = None,
     machine: Machine = DEFAULT,
@@ -30,12 +39,16 @@ def page(
     It opens by double click, without a server or a network: draw or drop a picture, see every layer's feature maps,
     and click a unit to see the numbers that it is made of.
     """
-    from pellucid.recipes import open_model
+    from pellucid.plan import IntegerNetwork
     from pellucid.recipes.page import write_page
+    from pellucid.recipes.shrink import open_any
 
     machine.use()
-    model = open_model(trained(run))
-    target = out or model.path.parent / "page.html"
+    model = open_any(trained(run))
+    network, name, weights = model.network, "page", f"weights of {bits or 16}"
+    if isinstance(network, IntegerNetwork):
+        name, weights = model.path.stem, f"integers, weights of {network.bits}"
+    target = out or model.path.with_name(f"{name}.html")
     with working("measuring the test images"):
         size = write_page(model, target, bits=bits, images=images, data=data_for(model, data))
-    print_note(f"{target}: {size / 1e6:.2f} MB, weights of {bits} bits; open it with a browser")
+    print_note(f"{target}: {size / 1e6:.2f} MB, {weights} bits; open it with a browser")

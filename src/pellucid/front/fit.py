@@ -170,7 +170,7 @@ class Run:
             raise InputError(f"evaluate: expected a part of the data, got {part!r}")
         return evaluate(self.network, self.trainer.task, build_loader(self.recipe, dataset, training=False))
 
-    def page(self, *, bits: int = 16, images: int = 40) -> WebPage:
+    def page(self, *, bits: int | None = None, images: int = 40) -> WebPage:
         """One web page that shows the network at work on its test images; see `Model.page`."""
         return self.model.page(self.data, bits=bits, images=images)
 

@@ -165,11 +165,12 @@ class Model(TrainedModel):
         notes = model_notes(recipe, self.image_shape, self.class_names, self.framing, self.class_ids)
         save_model(path, self.network, notes)
 
-    def page(self, data: Data | None = None, *, bits: int = 16, images: int = 40) -> WebPage:
+    def page(self, data: Data | None = None, *, bits: int | None = None, images: int = 40) -> WebPage:
         """One web page that shows the network at work, offline: every layer, every unit; a notebook shows it.
 
         data: whose test images come along and are counted; by default what the recipe names, so a model that learnt
-        from arrays needs them. bits: of each weight that the page carries, 32, 16 or 8. images: how many come along.
+        from arrays needs them. bits: of each weight that the page carries, 32, 16 (by default) or 8. images: how many
+        come along.
         Raises PellucidError for data of other classes or of floats, and for what the page doesn't show.
         """
         from pellucid.recipes.page import model_page

@@ -10,10 +10,10 @@ from pellucid.data import Data
 from pellucid.data.randomness import generator
 from pellucid.errors import PellucidError
 from pellucid.export.page import PageImage, Subject, carried_state, page_html
-from pellucid.network import Network
 from pellucid.ops.arrays import Array
+from pellucid.plan import AnyNetwork, IntegerNetwork
 from pellucid.recipes.data import build_data
-from pellucid.recipes.model import Model
+from pellucid.recipes.model import AnyModel
 from pellucid.recipes.predict import inputs
 from pellucid.tasks import Detect
 from pellucid.training.callbacks.history import read_history
@@ -35,13 +35,23 @@ DETECTION = (
 
 
 def model_page(
-    model: Model, *, bits: int = 16, images: int = 40, data: Data | None = None, title: str | None = None
+    model: AnyModel,
+    *,
+    bits: int | None = None,
+    images: int = 40,
+    data: Data | None = None,
+    title: str | None = None,
 ) -> bytes:
     """The page's HTML, with everything in it.
 
-    bits: of each weight, 32, 16 or 8. images: test images that come along, half of them those that the network is
-    most wrong about. data: by default the recipe's. Raises PellucidError as `page_html` does.
+    bits: of each weight, 32, 16 (unless told otherwise) or 8; an integer network has its own. images: test images
+    that come along, half of them those that the network is most wrong about. data: by default the recipe's. Raises
+    PellucidError as `page_html` does, and for bits of an integer network.
     """
+    if isinstance(model.network, IntegerNetwork) and bits is not None:
+        own = model.network.bits
+        raise PellucidError(f"page: expected no bits for an integer network, which has weights of {own}, got {bits}")
+    bits = 16 if bits is None else bits
     if images < 0:
         raise PellucidError(f"page: expected 0 or more images, got {images}")
     data = data or build_data(model.recipe, model.held_out)
@@ -65,7 +75,7 @@ def model_page(
     )
 
 
-def _chosen(model: Model, data: Data, bits: int, count: int) -> tuple[Array | None, list[PageImage]]:
+def _chosen(model: AnyModel, data: Data, bits: int, count: int) -> tuple[Array | None, list[PageImage]]:
     """The confusion matrix of a classifier with the weights that the page carries, and images to begin with."""
     test = data.test
     drawn = generator(model.recipe.data.seed, "page").permutation(len(test))
@@ -92,14 +102,18 @@ def _chosen(model: Model, data: Data, bits: int, count: int) -> tuple[Array | No
     return matrix, [PageImage(np.asarray(test.inputs[order[i : i + 1]])[0], int(labels[i])) for i in picked]
 
 
-def _carried(model: Model, bits: int) -> Network:
+def _carried(model: AnyModel, bits: int) -> AnyNetwork:
     """The network with the weights that the page carries."""
+    if isinstance(model.network, IntegerNetwork):
+        return model.network
     network = model.network.astype(model.network.dtype)
     network.load_state(carried_state(model.network, bits))
     return network
 
 
-def write_page(model: Model, out: Path, *, bits: int = 16, images: int = 40, data: Data | None = None) -> int:
+def write_page(
+    model: AnyModel, out: Path, *, bits: int | None = None, images: int = 40, data: Data | None = None
+) -> int:
     """Write the page into a file; its size in bytes."""
     from pellucid.files import write_whole
 

@@ -15,16 +15,19 @@ from typing import Any
 
 import numpy as np
 
+from pellucid.data import normalized
 from pellucid.data.framing import Framing
 from pellucid.errors import PellucidError
+from pellucid.export.page.integers import entry_table, integer_rows
 from pellucid.export.page.nodes import rows_of
 from pellucid.export.page.weights import Packed
-from pellucid.network import Network
 from pellucid.ops.arrays import Array
+from pellucid.plan import AnyNetwork, IntegerNetwork
 
-SCRIPTS = (
-    "weights.js", "convolution.js", "layers.js", "network.js", "framing.js", "tasks.js", "words.js", "painting.js",
-    "input.js", "answer.js", "map.js", "unit.js", "explanations.js", "history.js", "training.js", "app.js",
+ENGINE = ("weights.js", "convolution.js", "layers.js", "integers.js", "network.js", "framing.js", "tasks.js")
+VIEWS = (
+    "words.js", "painting.js", "input.js", "answer.js", "map.js", "unit.js", "whole.js", "explanations.js",
+    "history.js", "training.js", "app.js",
 )  # fmt: skip
 TASKS = ("classify", "segment", "detect")
 LARGEST_LOSSLESS = 96 * 96  # pixels; larger test images are kept as JPEG
@@ -40,7 +43,7 @@ class PageImage:
 
 @dataclass(frozen=True, eq=False)
 class Subject:
-    """What a page shows: a network, and what it was trained by.
+    """What a page shows: a network, of floats or integers, and what it was trained by.
 
     task: "classify", "segment" or "detect". mean, std: of the normalisation, one a channel, empty for none.
     detection: settings of the decoding. images: some to begin with. history: one record an epoch. matrix: (K, K),
@@ -48,7 +51,7 @@ class Subject:
     """
 
     title: str
-    network: Network
+    network: AnyNetwork
     task: str
     class_names: Sequence[str]
     framing: Framing
@@ -61,7 +64,7 @@ class Subject:
 
 
 def page_html(subject: Subject, *, bits: int = 16) -> bytes:
-    """The page's HTML. bits: 32, 16 or 8, of each weight.
+    """The page's HTML. bits: 32, 16 or 8, of each weight; an integer network's are carried as they are.
 
     Raises PellucidError for other bits, a task or a layer that no page can show, and images that are not of 1 or 3
     channels.
@@ -72,7 +75,6 @@ def page_html(subject: Subject, *, bits: int = 16) -> bytes:
     if len(network.input_shape) != 3 or network.input_shape[0] not in {1, 3}:
         raise PellucidError(f"page: expected a network for images of 1 or 3 channels, got {network.input_shape}")
     packed = Packed(bits)
-    rows = rows_of(network.nodes, network.input_shape, packed)
     model = {
         "title": subject.title,
         "task": subject.task,
@@ -81,16 +83,14 @@ def page_html(subject: Subject, *, bits: int = 16) -> bytes:
         "framing": subject.framing.rule,
         "mean": list(subject.mean),
         "std": list(subject.std),
-        "bits": bits,
         "detection": subject.detection,
-        "nodes": rows,
-        "outputs": list(network.nodes.outputs),
+        **carried_network(subject, packed),
         "arrays": packed.rows,
         "images": [{"src": _picture(image.pixels), "truth": image.truth} for image in subject.images],
         "history": [dict(record) for record in subject.history],
         "matrix": None if subject.matrix is None else np.asarray(subject.matrix).tolist(),
     }
-    script = "".join(source(name) for name in SCRIPTS)
+    script = "".join(source(name) for name in ENGINE + VIEWS)
     parts = {
         "title": escape(subject.title),
         "style": source("style.css"),
@@ -100,6 +100,24 @@ def page_html(subject: Subject, *, bits: int = 16) -> bytes:
     }
     parts["policy"] = f"script-src 'sha256-{_digest(parts['script'])}'"
     return re.sub(r"\{\{(\w+)\}\}", lambda found: parts[found[1]], source("page.html")).encode()
+
+
+def carried_network(subject: Subject, packed: Packed) -> dict[str, Any]:
+    """What the engine runs. entry, zero: of an integer network, the byte for each pixel's, and what stands for 0."""
+    network = subject.network
+    if not isinstance(network, IntegerNetwork):
+        rows = rows_of(network.nodes, network.input_shape, packed)
+        return {"bits": packed.bits, "nodes": rows, "outputs": list(network.nodes.outputs)}
+    levels = np.broadcast_to(np.arange(256, dtype=np.uint8).reshape(16, 16), (1, network.input_shape[0], 16, 16))
+    seen = normalized(levels, network.dtype, 255, subject.mean or None, subject.std or None)
+    return {
+        "bits": network.bits,
+        "nodes": integer_rows(network, packed),
+        "outputs": [network.steps[-1].name],
+        "entry": entry_table(network, seen.reshape(network.input_shape[0], 256)),
+        "zero": network.input_scale.zero,
+        "step": network.input_scale.step,
+    }
 
 
 def source(name: str) -> str:

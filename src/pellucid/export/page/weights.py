@@ -15,6 +15,7 @@ import numpy as np
 from pellucid.errors import PellucidError
 from pellucid.network import Network
 from pellucid.ops.arrays import Array
+from pellucid.plan.weight_levels import pack
 
 WIDTHS = (32, 16, 8)
 LARGEST_HALF = 60_000.0  # a tensor with larger numbers stays in float32
@@ -46,6 +47,19 @@ class Packed:
             self._append(values.astype({"f32": np.float32, "f16": np.float16}[form]))
         self.rows.append(row)
         self._places[id(values)] = len(self.rows) - 1, values
+        return len(self.rows) - 1
+
+    def add_levels(self, levels: Array, bits: int) -> int:
+        """As `add`, of an integer network's weights, packed as its file has them: see plan.weight_levels."""
+        self.rows.append({"shape": list(levels.shape), "offset": len(self._bytes), "form": "levels", "bits": bits})
+        self._append(pack(levels, bits))
+        return len(self.rows) - 1
+
+    def add_whole(self, values: Array) -> int:
+        """As `add`, of whole numbers, int32 or uint8, as they are."""
+        form = {"int32": "i32", "uint8": "u8"}[values.dtype.name]
+        self.rows.append({"shape": list(values.shape), "offset": len(self._bytes), "form": form})
+        self._append(values)
         return len(self.rows) - 1
 
     def _append(self, values: Array) -> None:

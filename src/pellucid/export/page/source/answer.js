@@ -4,7 +4,7 @@ const COLOURS = [[0, 114, 178], [213, 94, 0], [0, 158, 115], [204, 121, 167], [2
 const view = { opacity: 0.6, threshold: model.detection ? model.detection.shown_score : 0 };
 
 function drawAnswer() {
-  const y = state.values[output], truth = state.truth === null ? "" : ` (${word("truth")}: ${model.classes[state.truth]})`;
+  const y = network.logits(state.values), truth = state.truth === null ? "" : ` (${word("truth")}: ${model.classes[state.truth]})`;
   if (model.task !== "classify") return drawPlaces(y);
   const shares = softmax(y), order = shares.map((_, i) => i).sort((a, b) => shares[b] - shares[a]), top = order[0];
   element("said").textContent = `${model.classes[top]} ${(100 * shares[top]).toFixed(1)} %${truth}`;
@@ -15,7 +15,7 @@ function drawAnswer() {
     name.textContent = model.classes[k];
     bar.style.width = `${(100 * shares[k]).toFixed(1)}%`;
     share.textContent = `${(100 * shares[k]).toFixed(1)} %`;
-    bars.children[i].title = `logit ${shown(y[k])}`;
+    bars.children[i].title = `logit ${shown(y[k])}${model.entry ? ` = ${state.values[output][k]} × ${shown(network.byName[output].step)}` : ""}`;
     bars.children[i].setAttribute("aria-pressed", String(state.label === k));
     bars.children[i].onclick = () => { state.label = k; drawAnswer(); drawCam(); };
   });

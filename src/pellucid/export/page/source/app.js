@@ -1,7 +1,7 @@
 // Lessons, tabs, languages, and how it starts.
 
 function drawLessons() {
-  const box = element("panel-lessons"), [title, text, op, which] = LESSONS[state.lesson], go = (i) => { state.lesson = (i + LESSONS.length) % LESSONS.length; drawLessons(); };
+  const box = element("panel-lessons"), [title, text, op, which] = LESSONS[state.lesson].whole && model.entry ? LESSONS[state.lesson].whole : LESSONS[state.lesson], go = (i) => { state.lesson = (i + LESSONS.length) % LESSONS.length; drawLessons(); };
   const nodes = model.nodes.filter((node) => node.op === op), node = nodes.at(which);
   const buttons = [make("button", "←", { "aria-label": "previous", onclick: () => go(state.lesson - 1) }), make("button", "→", { "aria-label": "next", onclick: () => go(state.lesson + 1) }),
     make("button", word("show"), { onclick: () => { open("network"); if (node) { pick(node.name, 0); element("unit").scrollIntoView({ block: "nearest" }); } } })];
@@ -38,6 +38,7 @@ function speak(language) {
   draw.setAttribute("aria-label", word("drawHere"));
   element("picture").replaceChildren();
   element("bits-shown").textContent = element("bits").value;
+  if (model.entry) element("bits-said").textContent = word("wholeNumbers").replace("8", model.bits);
   drawSamples(); open(state.tab);
   if (state.values) { drawAnswer(); drawUnit(); }
 }

@@ -11,9 +11,10 @@ function packFilters(w, first, count, taps) {
   return packed;
 }
 
-/** y = x * w + b. g: kernel, stride, pads (top, bottom, left, right), dilation, groups. cache: keeps packed filters. */
-function convolve(x, [C, H, W], w, b, [K, P, Q], g, cache) {
-  const y = new Float32Array(K * P * Q), perGroup = C / g.groups, filters = K / g.groups;
+/** y = x * w + b. g: kernel, stride, pads (top, bottom, left, right), dilation, groups; from: what the frame holds, else 0.
+    cache: keeps packed filters. Numbers: kind of array that it gives. */
+function convolve(x, [C, H, W], w, b, [K, P, Q], g, cache, Numbers = Float32Array) {
+  const y = new Numbers(K * P * Q), perGroup = C / g.groups, filters = K / g.groups;
   if (perGroup === 1) return depthwise(x, [C, H, W], w, b, y, [K, P, Q], g);
   const [R, S] = g.kernel, taps = perGroup * R * S;
   if (!cache.packed) cache.packed = Array.from({ length: g.groups }, (_, i) => packFilters(w, i * filters, filters, taps));
@@ -30,7 +31,7 @@ function convolve(x, [C, H, W], w, b, [K, P, Q], g, cache) {
 
 /** The windows of places start .. start + count, two side by side, as the inner loop reads them. */
 function layOut(x, firstChannel, channels, H, W, Q, g, start, count, taps, columns) {
-  const [R, S] = g.kernel, [down, across] = g.stride, [dr, ds] = g.dilation, top = g.pads[0], left = g.pads[2];
+  const [R, S] = g.kernel, [down, across] = g.stride, [dr, ds] = g.dilation, top = g.pads[0], left = g.pads[2], outside = g.from || 0;
   const rounded = count + (count & 1);
   for (let j = 0; j < rounded; j++) {
     const place = start + j, p = Math.floor(place / Q), q = place - p * Q;
@@ -42,7 +43,7 @@ function layOut(x, firstChannel, channels, H, W, Q, g, start, count, taps, colum
         const row = y0 + r * dr, inside = row >= 0 && row < H && j < count, base = plane + row * W;
         for (let s = 0; s < S; s++, at += 2) {
           const column = x0 + s * ds;
-          columns[at] = inside && column >= 0 && column < W ? x[base + column] : 0;
+          columns[at] = inside && column >= 0 && column < W ? x[base + column] : outside;
         }
       }
     }
@@ -76,6 +77,7 @@ function multiply(packed, columns, taps, filters, count, y, firstFilter, places,
 function depthwise(x, [C, H, W], w, b, y, [K, P, Q], g) {
   const [R, S] = g.kernel, [down, across] = g.stride, [dr, ds] = g.dilation, [top, bottom, left, right] = g.pads;
   const wide = W + left + right, plane = new Float64Array((H + top + bottom) * wide), each = K / C, line = new Float64Array(Q);
+  plane.fill(g.from || 0);
   for (let k = 0; k < K; k++) {
     const from = Math.floor(k / each) * H * W;
     if (k % each === 0) for (let r = 0; r < H; r++) for (let c = 0; c < W; c++) plane[(r + top) * wide + c + left] = x[from + r * W + c];
@@ -108,7 +110,7 @@ function eachTap([C, H, W], [K, P, Q], g, visit) {
 }
 
 /** dx of y = x * w; also what a transposed convolution does. */
-function convolveBack(dy, [K, P, Q], w, [C, H, W], g) {
+function convolveBack(dy, [K, P, Q], w, [C, H, W], g, Numbers = Float32Array) {
   const dx = new Float64Array(C * H * W), [down, across] = g.stride;
   eachTap([C, H, W], [K, P, Q], g, (k, c, i, p0, p1, q0, q1, oy, ox) => {
     const weight = w[i];
@@ -118,5 +120,5 @@ function convolveBack(dy, [K, P, Q], w, [C, H, W], g) {
       for (let q = q0; q < q1; q++) dx[to + q * across] += weight * dy[from + q];
     }
   });
-  return Float32Array.from(dx);
+  return Numbers.from(dx);
 }

@@ -41,7 +41,7 @@ function centreInk(ink, [H, W], side) {
     top = Math.min(top, r); bottom = Math.max(bottom, r); left = Math.min(left, c); right = Math.max(right, c);
   }
   const cut = [bottom - top + 1, right - left + 1], box = Math.round((20 * side) / 28), longer = Math.max(...cut);
-  const part = Float32Array.from({ length: cut[0] * cut[1] }, (_, i) => Math.min(1, ink[(top + Math.floor(i / cut[1])) * W + left + (i % cut[1])] / peak));
+  const part = new Float32Array(cut[0] * cut[1]).map((_, i) => Math.min(1, ink[(top + Math.floor(i / cut[1])) * W + left + (i % cut[1])] / peak));
   const small = cut.map((n) => Math.max(1, Math.round((n * box) / longer)));
   let shrunk = resizePlane(part, cut, small, { box: true });
   const full = shrunk.reduce((a, b) => Math.max(a, b), 0);
@@ -66,7 +66,7 @@ function inkOf(grey, H, W) {
   let up = 0, down = 0;
   for (const v of grey) { const d = (v - ground) / 255; if (d > 0) up += d * d * d; else down -= d * d * d; }
   const sign = up >= down ? 1 : -1;
-  return Float32Array.from(grey, (v) => { const d = (sign * (v - ground)) / 255; return d > 0.08 ? d : 0; });
+  return grey.map((v) => { const d = (sign * (v - ground)) / 255; return d > 0.08 ? d : 0; });
 }
 
 /** The nearest whole number, of two the even one. */
@@ -78,7 +78,7 @@ function evenRound(x) {
 /** Colours (H, W, 4) bytes to the network's pixels (C, h, w) bytes; null where no character is on the picture. */
 function framed(rgba, [H, W], model) {
   const [C, h, w] = model.input, luma = (i) => Math.floor((rgba[4 * i] * 19595 + rgba[4 * i + 1] * 38470 + rgba[4 * i + 2] * 7471 + 0x8000) / 65536);
-  const plane = (c) => Float32Array.from({ length: H * W }, (_, i) => (C === 1 ? luma(i) : rgba[4 * i + c]));
+  const plane = (c) => new Float32Array(H * W).map((_, i) => (C === 1 ? luma(i) : rgba[4 * i + c]));
   if (model.framing === "character" && (H !== h || W !== w)) return centreInk(inkOf(plane(0), H, W), [H, W], h);
   if (model.framing === "crop") {
     const wider = W * h > H * w;
@@ -99,8 +99,8 @@ function framed(rgba, [H, W], model) {
 /** What the network sees of pixels (C, h, w): (pixel / 255 - mean) / std. */
 function normalized(pixels, model) {
   const n = model.input[1] * model.input[2];
-  return Float32Array.from(pixels, (v, i) => {
+  return new Float32Array(pixels.length).map((_, i) => {
     const c = Math.floor(i / n);
-    return (v / 255 - (model.mean[c] || 0)) / (model.std[c] || 1);
+    return (pixels[i] / 255 - (model.mean[c] || 0)) / (model.std[c] || 1);
   });
 }

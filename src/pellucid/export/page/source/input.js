@@ -1,7 +1,7 @@
 // What comes in: drawings, pictures, the camera, images that came along.
 
 const draw = element("draw"), over = element("over"), pen = draw.getContext("2d", { willReadFrequently: true });
-let drawing = false, waiting = false;
+let drawing = false, waiting = false, stale = false;
 
 function blankCanvas() { pen.fillStyle = "#000"; pen.fillRect(0, 0, 280, 280); clearOver(); }
 function clearOver() { over.width = 280; over.height = 280; }
@@ -27,11 +27,13 @@ draw.addEventListener("pointermove", (event) => {
 });
 for (const end of ["pointerup", "pointercancel"]) draw.addEventListener(end, () => { drawing = false; });
 
-/** Reads the canvas once for each picture that the screen shows. */
+/** Reads the canvas at once, so that the screen's next picture has the answer; and no more than once for each picture. */
 function soon() {
+  stale = waiting;
   if (waiting) return;
   waiting = true;
-  requestAnimationFrame(() => { waiting = false; readDrawing(); });
+  readDrawing();
+  requestAnimationFrame(() => { waiting = false; if (stale) soon(); });
 }
 function readDrawing() { take(framed(pen.getImageData(0, 0, 280, 280).data, [280, 280], model), null); }
 
@@ -44,7 +46,7 @@ function take(pixels, truth) {
 function run() {
   if (!state.pixels) return;
   const start = performance.now();
-  state.values = network.forward(normalized(state.pixels, model));
+  state.values = network.forward(network.enter(state.pixels));
   drawAnswer(); drawMap(); drawUnit();
   document.documentElement.dataset.milliseconds = (performance.now() - start).toFixed(1);
 }
@@ -114,7 +116,7 @@ const topOf = (values) => values.reduce((top, v, i) => (v > values[top] ? i : to
 async function guessAll() {
   for (const sample of model.images) {
     sample.pixels ??= await pixelsOf(sample.src);
-    if (model.task === "classify") sample.guess = topOf(network.forward(normalized(sample.pixels, model))[output]);
+    if (model.task === "classify") sample.guess = topOf(network.logits(network.forward(network.enter(sample.pixels))));
     await new Promise((done) => setTimeout(done));
   }
   drawSamples();

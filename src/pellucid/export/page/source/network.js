@@ -1,9 +1,11 @@
-// The nodes run in order, forwards for every value, backwards for the gradient of every value.
+// The nodes run in order, forwards for every value, backwards for the gradient of every value: floats, or an integer
+// network's steps, where `model.entry` tells which byte stands for each pixel's.
 
 class Network {
   constructor(model, arrays) {
     this.model = model;
     this.arrays = arrays;
+    this.layers = model.entry ? INTEGERS : LAYERS;
     this.shapes = { input: model.input };
     for (const node of model.nodes) {
       this.shapes[node.name] = node.shape;
@@ -12,11 +14,27 @@ class Network {
     this.byName = Object.fromEntries(model.nodes.map((node) => [node.name, node]));
   }
 
+  /** The input that pixels (C, H, W) of bytes make. */
+  enter(pixels) {
+    if (!this.model.entry) return normalized(pixels, this.model);
+    const n = pixels.length / this.model.entry.length;
+    return pixels.map((v, i) => this.model.entry[Math.floor(i / n)][v]);
+  }
+
+  /** What the network says, in floats: of whole numbers what they are worth. */
+  logits(values) {
+    const y = values[this.model.outputs[0]], { step } = this.byName[this.model.outputs[0]];
+    return this.model.entry ? Float32Array.from(y, (v) => Math.fround(v) * Math.fround(step)) : y;
+  }
+
+  /** What stands for 0 in a value: 0, but in an integer network's bytes. */
+  zero(name) { return (name === "input" ? this.model.zero : this.byName[name].zero) || 0; }
+
   /** All values by name, for an input (C, H, W). */
   forward(input) {
     const values = { input };
     for (const node of this.model.nodes)
-      values[node.name] = LAYERS[node.op].forward(
+      values[node.name] = this.layers[node.op].forward(
         node.inputs.map((name) => values[name]), node, node.inputs.map((name) => this.shapes[name]), this.arrays);
     return values;
   }
@@ -28,7 +46,7 @@ class Network {
       const dy = gradients[node.name];
       if (!dy) continue;
       const shapes = node.inputs.map((input) => this.shapes[input]);
-      const parts = LAYERS[node.op].back(dy, node.inputs.map((input) => values[input]), values[node.name], node, shapes, this.arrays);
+      const parts = this.layers[node.op].back(dy, node.inputs.map((input) => values[input]), values[node.name], node, shapes, this.arrays);
       node.inputs.forEach((input, i) => {
         if (parts[i]) gradients[input] = gradients[input] ? gradients[input].map((d, k) => d + parts[i][k]) : parts[i];
       });
@@ -62,6 +80,7 @@ function seen(node, [r0, r1, c0, c1], shape) {
   const all = [0, shape[1] - 1, 0, shape[2] - 1];
   if (node.op === "mean" || node.shape.length === 1) return all;
   if (node.op === "edges") return [r0 - node.before[0], r1 - node.before[0], c0 - node.before[1], c1 - node.before[1]];
+  if (node.pool > 1) [r0, r1, c0, c1] = [r0 * node.pool, r1 * node.pool + node.pool - 1, c0 * node.pool, c1 * node.pool + node.pool - 1];
   if (!node.kernel) return shape[1] === 1 && node.shape[1] > 1 ? all : [r0, r1, c0, c1];
   const reach = [0, 1].map((i) => node.dilation[i] * (node.kernel[i] - 1)), [top, , left] = node.pads, [down, across] = node.stride;
   if (node.op === "spread")
@@ -77,7 +96,7 @@ function camLayer({ nodes, outputs }) {
   const maps = nodes.filter(({ name, shape }) => shape.length === 3 && shape[1] * shape[2] > 1 && !outputs.includes(name));
   const fewest = Math.min(...maps.map(({ shape }) => shape[1] * shape[2]));
   const coarsest = maps.filter(({ shape }) => shape[1] * shape[2] === fewest).reverse();
-  return coarsest.find(({ op }) => ACTIVATIONS.has(op)) ?? coarsest[0];
+  return coarsest.find(({ op, active }) => active ?? ACTIVATIONS.has(op)) ?? coarsest[0];
 }
 
 /** The class activation map of Grad-CAM: (H, W) of a layer, from 0 on. gradient: of the class's logit for its maps. */

@@ -20,7 +20,7 @@ function make(tag, text, attributes = {}, ...children) {
 
 /** Numbers (h, w) as colours: dark to light from 0 on, or orange to blue around 0. */
 function paint(canvas, values, [h, w], most = null, signed = null) {
-  canvas.width = w; canvas.height = h;
+  if (canvas.width !== w || canvas.height !== h) { canvas.width = w; canvas.height = h; }
   let low = 0, high = 0;
   for (const v of values) { if (v < low) low = v; if (v > high) high = v; }
   const both = signed ?? low < 0, scale = most ?? (Math.max(high, -low) || 1), picture = new ImageData(w, h);
@@ -35,9 +35,10 @@ function paint(canvas, values, [h, w], most = null, signed = null) {
 
 const planes = (name) => { const s = network.shapes[name]; return s.length === 3 ? s : [1, ...vectorGrid(s[0])]; };
 function vectorGrid(n) { const w = Math.min(n, Math.max(10, Math.ceil(Math.sqrt(n)))); return [Math.ceil(n / w), w]; }
+/** A map's numbers; of whole numbers what they lie above or below that which stands for 0. */
 function planeOf(name, channel) {
-  const [, h, w] = planes(name), values = state.values[name], part = new Float32Array(h * w);
-  part.set(values.subarray(channel * h * w, (channel + 1) * h * w));
+  const [, h, w] = planes(name), part = new Float32Array(h * w), zero = network.zero(name);
+  state.values[name].subarray(channel * h * w, (channel + 1) * h * w).forEach((v, i) => { part[i] = v - zero; });
   return part;
 }
 
@@ -45,10 +46,10 @@ function planeOf(name, channel) {
 function mosaic(canvas, name) {
   const [K, h, w] = planes(name), many = Math.min(K, 16), across = Math.ceil(Math.sqrt(many)), gap = many > 1 ? 1 : 0;
   const width = across * (w + gap), height = Math.ceil(many / across) * (h + gap), all = new Float32Array(width * height);
-  const values = state.values[name];
+  const values = state.values[name], zero = network.zero(name);
   for (let k = 0; k < many; k++) {
     const top = Math.floor(k / across) * (h + gap), left = (k % across) * (w + gap);
-    for (let r = 0; r < h; r++) all.set(values.subarray((k * h + r) * w, Math.min(values.length, (k * h + r + 1) * w)), (top + r) * width + left);
+    for (let r = 0; r < h; r++) for (let c = 0, from = (k * h + r) * w, to = (top + r) * width + left; c < w && from + c < values.length; c++) all[to + c] = values[from + c] - zero;
   }
   paint(canvas, all, [height, width]);
 }

@@ -2,6 +2,7 @@
 
 function drawTrain() {
   const box = element("panel-train"), last = lastLayer();
+  if (model.entry) { box.replaceChildren(make("section", word("cantWhole"), { class: "card" })); return; }
   if (last.op !== "linear" || model.task !== "classify") { box.replaceChildren(make("section", word("cant"), { class: "card" })); return; }
   const label = make("select", null, { id: "own-label" }, ...model.classes.map((name, k) => make("option", name, { value: k }))), told = make("p", `${state.examples.length} ${word("examples")}`, { role: "status", id: "trained" });
   const curve = make("canvas", null, { width: 300, height: 100, role: "img", "aria-label": word("loss") });
@@ -23,7 +24,7 @@ async function trainLast(last, told, curve) {
   for (const sample of model.images) sample.pixels ??= await pixelsOf(sample.src);
   const all = [...state.examples, ...model.images.filter(({ truth }) => truth !== null)];
   if (!all.length) return;
-  const seen = all.map(({ pixels }) => network.forward(normalized(pixels, model))[last.inputs[0]]), w = network.arrays[last.weight].data, b = biasOf(last, network.arrays), n = seen[0].length, K = last.shape[0], losses = [];
+  const seen = all.map(({ pixels }) => network.forward(network.enter(pixels))[last.inputs[0]]), w = network.arrays[last.weight].data, b = biasOf(last, network.arrays), n = seen[0].length, K = last.shape[0], losses = [];
   const power = seen.reduce((sum, x) => sum + x.reduce((s, v) => s + v * v, 1), 0) / seen.length, rate = 1 / power;
   for (let step = 0; step < 60; step++) {
     const dw = new Float64Array(w.length), db = new Float64Array(K);

@@ -35,38 +35,46 @@ function drawUnit() {
 /** A small table of numbers, coloured as pictures are. */
 function table(caption, values, [h, w], id) {
   const made = make("table", null, { class: "grid" });
-  for (let r = 0; r < h; r++) made.append(make("tr", null, {}, ...Array.from({ length: w }, (_, c) => make("td", values[r * w + c].toFixed(3)))));
+  for (let r = 0; r < h; r++) made.append(make("tr", null, {}, ...Array.from({ length: w }, (_, c) => make("td", model.entry ? values[r * w + c] : values[r * w + c].toFixed(3)))));
   return make("figure", null, id ? { id } : {}, made, make("figcaption", caption));
 }
 
-/** Terms [input, weight] by input channel of a unit of a convolution. */
-function termsOf(node) {
-  const x = state.values[node.inputs[0]], shape = network.shapes[node.inputs[0]], w = network.arrays[node.weight].data;
+/** Terms [input, weight] by input channel of a unit of a convolution, before a pool that is part of it. */
+function termsOf(node, unitRow = state.row, unitColumn = state.column) {
+  const x = state.values[node.inputs[0]], shape = asImages(network.shapes[node.inputs[0]]), w = network.arrays[node.weight].data;
   if (node.op === "linear") return [Array.from(x, (v, i) => [v, w[state.column + state.row * planes(node.name)[2] < node.shape[0] ? (state.row * planes(node.name)[2] + state.column) * x.length + i : i]])];
   const [R, S] = node.kernel, perGroup = shape[0] / node.groups, first = Math.floor(state.channel / (node.shape[0] / node.groups)) * perGroup;
   return Array.from({ length: perGroup }, (_, c) => Array.from({ length: R * S }, (__, i) => {
-    const row = state.row * node.stride[0] + Math.floor(i / S) * node.dilation[0] - node.pads[0], column = state.column * node.stride[1] + (i % S) * node.dilation[1] - node.pads[2];
+    const row = unitRow * node.stride[0] + Math.floor(i / S) * node.dilation[0] - node.pads[0], column = unitColumn * node.stride[1] + (i % S) * node.dilation[1] - node.pads[2];
     const inside = row >= 0 && row < shape[1] && column >= 0 && column < shape[2];
-    return [inside ? x[((first + c) * shape[1] + row) * shape[2] + column] : 0, w[((state.channel * perGroup + c) * R + Math.floor(i / S)) * S + (i % S)]];
+    return [inside ? x[((first + c) * shape[1] + row) * shape[2] + column] : node.from || 0, w[((state.channel * perGroup + c) * R + Math.floor(i / S)) * S + (i % S)]];
   }));
 }
+
+/** The products of a unit by input channel: a choice of channels, and tables of one's patch, filter and products. */
+function productsOf(node, terms, sums) {
+  if (node.op !== "conv" || node.kernel[0] * node.kernel[1] > 49) return [];
+  const said = (v) => (model.entry ? v : v.toFixed(4));
+  const chosen = make("select", null, { "aria-label": word("channel") }, ...sums.map((s, c) => make("option", `${c}: ${said(s)}`, { value: c })));
+  const tables = make("div", null, { class: "numbers" }), show = () => {
+    const one = terms[chosen.value];
+    tables.replaceChildren(table(word("patch"), one.map(([x]) => x), node.kernel, "patch"), table(word("filter"), one.map(([, w]) => w), node.kernel, "filter"), table(word("products"), one.map(([x, w]) => x * w), node.kernel, "products"));
+  };
+  chosen.value = topOf(sums.map(Math.abs)); chosen.onchange = show; show();
+  return [make("label", null, { class: "small" }, make("span", `${word("channel")} (${word("products")}): `), chosen), tables];
+}
+
+const totals = (terms) => terms.map((channel) => channel.reduce((sum, [x, w]) => sum + x * w, 0));
+const added = (numbers) => numbers.reduce((a, b) => a + b, 0);
 
 /** How a unit came to its value, as numbers that add up. */
 function madeOf(node, value) {
   const parts = [];
-  if (node.op === "conv" || node.op === "linear") {
-    const terms = termsOf(node), sums = terms.map((channel) => channel.reduce((sum, [x, w]) => sum + x * w, 0));
+  if (model.entry) parts.push(...wholeOf(node, value));
+  else if (node.op === "conv" || node.op === "linear") {
+    const terms = termsOf(node), sums = totals(terms), total = added(sums);
     const index = node.op === "linear" ? flatIndex() : state.channel, bias = node.bias === undefined ? 0 : network.arrays[node.bias].data[index] ?? 0;
-    const total = sums.reduce((a, b) => a + b, 0), loudest = topOf(sums.map(Math.abs));
-    if (node.op === "conv" && node.kernel[0] * node.kernel[1] <= 49) {
-      const chosen = make("select", null, { "aria-label": word("channel") }, ...sums.map((s, c) => make("option", `${c}: ${s.toFixed(4)}`, { value: c })));
-      const tables = make("div", null, { class: "numbers" }), show = () => {
-        const one = terms[chosen.value];
-        tables.replaceChildren(table(word("patch"), one.map(([x]) => x), node.kernel, "patch"), table(word("filter"), one.map(([, w]) => w), node.kernel, "filter"), table(word("products"), one.map(([x, w]) => x * w), node.kernel, "products"));
-      };
-      chosen.value = loudest; chosen.onchange = show; show();
-      parts.push(make("label", null, { class: "small" }, make("span", `${word("channel")} (${word("products")}): `), chosen), tables);
-    }
+    parts.push(...productsOf(node, terms, sums));
     parts.push(make("p", `${word("sum")} ${shown(total)} + ${word("bias")} ${shown(bias)} = ${shown(total + bias)}`, { class: "sum", id: "sum", "data-total": total, "data-bias": bias, "data-value": value }));
   } else if (node.op === "norm") {
     const scale = network.arrays[node.weight].data[state.channel], shift = network.arrays[node.bias].data[state.channel], x = state.values[node.inputs[0]][flatIndex()];
@@ -94,7 +102,8 @@ function markField(name) {
   const gradient = network.backward(state.values, name, seed).input, context = over.getContext("2d"), x = state.values.input;
   if (gradient) {
     const heat = new Float32Array(H * W);
-    for (let i = 0; i < gradient.length; i++) heat[i % (H * W)] += gradient[i] * x[i];
+    const zero = network.zero("input");
+    for (let i = 0; i < gradient.length; i++) heat[i % (H * W)] += gradient[i] * (x[i] - zero);
     overlay(heat, [H, W], true);
   }
   const [r0, r1, c0, c1] = network.field(name, ...(network.shapes[name].length === 1 ? [0, 0] : [state.row, state.column]));

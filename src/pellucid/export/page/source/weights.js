@@ -14,14 +14,23 @@ function fromHalf(bits) {
   return sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
 }
 
-/** Every array as Float32Array with its shape. */
+/** Levels of 4 or 2 bits, several to a byte, the first in the lowest: odd numbers from -(2^bits - 1) on. */
+function levelsOf(bytes, bits, size) {
+  const each = 8 / bits, top = 2 ** bits - 1;
+  return Int8Array.from({ length: size }, (_, i) => 2 * ((bytes[Math.floor(i / each)] >> (bits * (i % each))) & top) - top);
+}
+
+const FORMS = {
+  f32: (buffer, { offset }, size) => new Float32Array(buffer, offset, size),
+  f16: (buffer, { offset }, size) => Float32Array.from(new Uint16Array(buffer, offset, size), fromHalf),
+  i8: (buffer, { offset, scales }, size) => Float32Array.from(new Int8Array(buffer, offset, size), (v, i) => v * scales[Math.floor((i * scales.length) / size)]),
+  i32: (buffer, { offset }, size) => new Int32Array(buffer, offset, size),
+  u8: (buffer, { offset }, size) => new Uint8Array(buffer, offset, size),
+  levels: (buffer, { offset, bits }, size) => (bits === 8 ? new Int8Array(buffer, offset, size) : levelsOf(new Uint8Array(buffer, offset), bits, size)),
+};
+
+/** Every array with its shape: floats of any width as Float32Array, whole numbers as they are. */
 function unpackArrays(rows, text) {
   const { buffer } = bytesOf(text);
-  return rows.map(({ shape, offset, form, scales }) => {
-    const size = shape.reduce((a, b) => a * b, 1);
-    if (form === "f32") return { shape, data: new Float32Array(buffer, offset, size) };
-    if (form === "f16") return { shape, data: Float32Array.from(new Uint16Array(buffer, offset, size), fromHalf) };
-    const row = size / scales.length;
-    return { shape, data: Float32Array.from(new Int8Array(buffer, offset, size), (v, i) => v * scales[(i / row) | 0]) };
-  });
+  return rows.map((row) => ({ shape: row.shape, data: FORMS[row.form](buffer, row, row.shape.reduce((a, b) => a * b, 1)) }));
 }

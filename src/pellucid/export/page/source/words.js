@@ -26,6 +26,10 @@ const WORDS = {
   add: ["Add the drawing", "描いたものを追加"], start: ["Train the last layer", "最後の層を学習"], back: ["Back to the beginning", "元に戻す"], isA: ["It is", "これは"], examples: ["own examples", "自分の例"],
   cant: ["This network doesn't end in a layer that can be trained so.", "このネットワークの最後の層は学習できません。"],
   threshold: ["Show from a score of", "表示するスコア"], opacity: ["Opacity", "不透明度"], show: ["Show it", "見てみる"], dropped: ["struck out as doubles", "重複として除外"],
+  asIf: ["The gradient is that of the numbers that the bytes stand for, as if nothing were rounded.", "勾配は、丸めがないものとして、各バイトが表す数で計算します。"],
+  cantWhole: ["This network calculates in whole numbers and can't learn here; the page of the run that it was made from can.", "このネットワークは整数で計算するため、ここでは学習できません。元のモデルのページでは学習できます。"],
+  wholeNumbers: ["Whole numbers only: weights of 8 bits, maps of 8, sums of 32. Every number is the one that a microcontroller gets.", "整数だけで計算します。重み 8 ビット、特徴マップ 8 ビット、和 32 ビット。マイコンと同じ数になります。"],
+  rounded: ["rounded", "四捨五入"], within: ["within", "範囲"], standsFor: ["It stands for", "表す数:"], largest: ["the largest of", "最大値:"],
   weights: ["its filter", "フィルタ"],
 };
 
@@ -43,3 +47,4 @@ const LESSONS = [
   [["What 8 bits cost", "8 ビットの代償"], ["Move the slider of bits. At 8, hardly anything changes; at 3 or 2 the filters become coarse, and mistakes begin.", "ビット数のスライダーを動かしてください。8 ではほぼ変わらず、3 や 2 で誤りが増えます。"], null, 0],
   [["Mistakes teach", "誤りから学ぶ"], ["The images with an orange frame are those that the network is wrong about. Which would you have got right? Open the confusion matrix.", "橙の枠は間違えた画像です。あなたなら分かりますか。混同行列も見てみましょう。"], null, 0],
 ];
+LESSONS[10].whole = [["What 8 bits cost", "8 ビットの代償"], ["This page calculates with whole numbers only: each map has 256 levels, and one scale. Open a unit: its products are whole, their sum is scaled by a multiplier and a shift, and rounded once. Compare the accuracy with the page of the run that it was made from.", "このページは整数だけで計算します。各マップは 256 段階と一つの倍率を持ちます。ユニットを開くと、積は整数で、和は乗数とシフトで一度だけ丸められます。元のモデルのページと精度を比べてみましょう。"], "conv", 0];
