@@ -195,11 +195,11 @@ def answers(run: Path, images: int, core: str = "cortex-m4") -> None:
     truth = np.concatenate([batch.targets for batch in batches])
     q = shrunk.network.input_scale.quantize(x)
     floats = np.concatenate([model.network.forward(part.astype(model.network.dtype)) for part in np.split(x, len(x))])
-    python = shrunk.network.integer_logits(q)
+    python, pixels = shrunk.network.integer_logits(q), np.asarray(chosen.inputs[np.arange(len(chosen))])
     with tempfile.TemporaryDirectory() as name:
-        export_c(shrunk.network, Path(name), shrunk.class_names, core)
-        here = on_this_machine(Path(name), q, python.shape[1])
-        there, printed = in_qemu(Path(name), q, core)
+        export_c(shrunk.network, Path(name), shrunk.class_names, core, mean=shrunk.mean, std=shrunk.std)
+        here = on_this_machine(Path(name), pixels, python.shape[1])
+        there, printed = in_qemu(Path(name), pixels, core)
     step = shrunk.network.logit_step
     for title, row in (("float", floats[0]), ("integers", python[0] * step)):
         print(f"{title:12}", *(f"{value:8.2f}" for value in row))

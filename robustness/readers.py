@@ -222,7 +222,7 @@ def _read_integers(folder: Path, victim: Path) -> object:
     model, shrunk = open_any(victim), open_shrunk(victim)
     assert isinstance(model.network, IntegerNetwork)
     model.network.forward(np.zeros((1, *model.network.input_shape), np.float32))
-    return export_c(shrunk.network, folder / "c", shrunk.class_names)
+    return export_c(shrunk.network, folder / "c", shrunk.class_names, mean=shrunk.mean, std=shrunk.std)
 
 
 def _history(folder: Path) -> None:

@@ -9,8 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from pellucid.data import normalized
 from pellucid.errors import PellucidError
 from pellucid.export import Exported, export_c
+from pellucid.export.c import Program
 from pellucid.graph import Sequential
 from pellucid.layers import AvgPool2d, Conv2d, Flatten, GlobalAvgPool2d, Layer, Linear, MaxPool2d, ReLU, Tanh
 from pellucid.network import Network
@@ -99,6 +101,35 @@ def test_the_program_computes_the_same_integers(
     if expected.ndim == 2:
         start = f"{paths[0]}: {NAMES[expected[0].argmax()]}  (logits".encode()
         assert ran.stdout.startswith(start)
+
+
+@needs_compiler
+@pytest.mark.parametrize("small", [False, True])
+@pytest.mark.parametrize(
+    ("mean", "std"),
+    [((0.4914, 0.4822, 0.4465), (0.247, 0.2435, 0.2616)), ((), (0.5, 2.0, 0.01)), ((0.9, 0.0, 0.1), ()), ((), ())],
+)
+def test_plain_pixels_are_normalised_as_in_python(
+    mean: tuple[float, ...], std: tuple[float, ...], small: bool, tmp_path: Path
+) -> None:
+    """All 256 values of each channel, at the edge and inside; a frame of zeros is the mean's grey, not black."""
+    rng = np.random.default_rng(0)
+    pixels = rng.integers(0, 256, (40, 3, 15, 17)).astype(np.uint8)
+    pixels[:2].reshape(2, 3, -1)[..., :255] = np.arange(255)
+    seen = normalized(pixels, np.float32, 255, mean or None, std or None)
+    layers = Sequential(Conv2d(4, 3, padding=1), ReLU(), MaxPool2d(2), Flatten(), Linear(5))
+    network = quantize(Network(layers, (3, 15, 17)), seen, 8)
+    exported = export_c(network, tmp_path, NAMES, mean=mean, std=std)
+    made = subprocess.run(
+        ["make", "-C", tmp_path, "checked", f"DEFINES=-DNETWORK_SMALL={int(small)}"], capture_output=True, check=False
+    )
+    assert made.returncode == 0, made.stderr
+    paths = [write_image(tmp_path / f"{i}.ppm", image) for i, image in enumerate(pixels[:12])]
+    rows = re.findall(rb"\(logits ([-0-9 ]+)\)\n", run_demo(tmp_path / "checked", *paths).stdout)
+    expected = network.integer_logits(network.input_scale.quantize(seen[:12]))
+    np.testing.assert_array_equal([list(map(int, row.split())) for row in rows], expected)
+    assert ("input_tables[768]" in (tmp_path / "network.c").read_text()) == bool(mean or std)
+    assert exported.constants == Program(network, mean, std).constants[1]
 
 
 @needs_compiler
@@ -310,8 +341,10 @@ def test_bad_input(tmp_path: Path) -> None:
     shifted = quantize(
         Network(wide_open(), (1, 15, 17)), np.random.default_rng(0).normal(size=(9, 1, 15, 17)).astype(np.float32)
     )
-    with pytest.raises(PellucidError, match="pixels from 0 to 1"):
+    with pytest.raises(PellucidError, match="expected mean and std, or a network of pixels from 0 to 1"):
         export_c(shifted, tmp_path / "c", NAMES)
+    with pytest.raises(PellucidError, match="mean: expected 1 numbers, one a channel, got 3"):
+        export_c(shifted, tmp_path / "c", NAMES, mean=(0.5, 0.4, 0.3), std=())
     first = network.steps[0]
     network.steps.insert(1, Unknown("7", (first.name,), first.output_shape, first.output_shape))
     with pytest.raises(PellucidError, match=r"layer 7 \(Unknown\) has no kernel in C"):

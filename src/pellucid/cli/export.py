@@ -40,7 +40,8 @@ def export(
 ) -> None:
     """Write a network as C or as an ONNX file.
 
-    C takes an integer network: network.h, network.c, a demo that reads PGM images, and a Makefile. ONNX takes one in
+    C takes an integer network: network.h, network.c, a demo that reads PGM or PPM images, and a Makefile. Images are
+    plain pixels: what they were normalised by in training is part of the program. ONNX takes one in
     floats, or with --bits or of an integer file one in integers (QuantizeLinear and DequantizeLinear), and has the
     names of its classes and the normalisation of its input as metadata.
     """
@@ -82,8 +83,10 @@ def _to_c(run: Path, out: Path, bits: int | None, target: str | None, form: str)
     from pellucid.recipes.shrink import open_shrunk
 
     shrunk = open_shrunk(run, bits)
-    done = export_c(shrunk.network, out, shrunk.class_names, target, form)
+    done = export_c(shrunk.network, out, shrunk.class_names, target, form, shrunk.mean, shrunk.std)
     print_note(f"{shrunk.path} ({shrunk.title}) to {', '.join(str(file) for file in done.files)}")
+    if shrunk.mean or shrunk.std:
+        print_note("it takes plain pixels, and normalises them as in training")
     print_note(f"RAM: {done.ram:,} bytes, static, input and logits included")
     code = f" (make -C {out} size)" if form == "make" else ""
     print_note(f"flash: {done.constants:,} bytes of constants, and the code{code}")

@@ -15,7 +15,7 @@ from math import prod
 from pathlib import Path
 
 from pellucid.errors import PellucidError
-from pellucid.export.constants import Seen, constants, described, scales
+from pellucid.export.constants import Seen, array, constants, described, scales
 from pellucid.export.descriptions import Descriptions
 from pellucid.export.kernels import (
     ADD,
@@ -30,9 +30,10 @@ from pellucid.export.kernels import (
     source,
     sources,
 )
+from pellucid.export.normalisation import input_tables
 from pellucid.files import check_own, write_whole
 from pellucid.graph import INPUT
-from pellucid.plan import PIXELS, IntegerNetwork
+from pellucid.plan import IntegerNetwork
 from pellucid.plan.integer_affine import IntegerAffine
 from pellucid.plan.integer_steps import IntegerConcat, IntegerFlatten, IntegerMultiply, IntegerStep, IntegerTable
 from pellucid.plan.memory import MemoryPlan, plan_memory
@@ -92,12 +93,16 @@ class Exported:
 class Program:
     """An integer network as it is laid out in C.
 
-    kernels: name of each step's C function. plan: where each image lies. buffers: what else there is in memory.
+    mean, std: of its images: see `input_tables`. kernels: name of each step's C function. plan: where each image
+    lies. buffers: what else there is in memory. tables: what pixels become, where they don't stay as they are.
     Raises PellucidError, naming the layer, where a step has no kernel.
     """
 
-    def __init__(self, network: IntegerNetwork) -> None:
+    def __init__(
+        self, network: IntegerNetwork, mean: Sequence[float] | None = None, std: Sequence[float] | None = None
+    ) -> None:
         self.network, self.steps = network, network.steps
+        self.tables = input_tables(network, mean, std)
         shapes = network.shapes
         self.shapes = [[shapes[name] for name in step.inputs] for step in self.steps]
         self.kernels = [kernel_of(step, seen) for step, seen in zip(self.steps, self.shapes, strict=True)]
@@ -152,7 +157,11 @@ class Program:
             constants(i, step, self.kernels[i], self._seen(i), rows.get(i, ())) for i, step in enumerate(self.steps)
         ]
         size = sum(size for _, size in both) + len(rows) * self.descriptions.size
-        return [text for text, _ in both], size + scales(self.affine.values())[1]
+        texts = [text for text, _ in both]
+        if self.tables is not None:
+            texts.append(array("input_tables", "uint8_t", self.tables.ravel()) + source("normalise.c"))
+            size += self.tables.size
+        return texts, size + scales(self.affine.values())[1]
 
     def _seen(self, i: int) -> Seen:
         return Seen([self.offsets[name] for name in self.steps[i].inputs], self.shapes[i])
@@ -163,7 +172,9 @@ class Program:
         return sum(getattr(step, "multiply_adds", 0) for step in self.steps)
 
     def calls(self) -> Iterable[str]:
-        """The statement or statements of each step."""
+        """The statement or statements of each step, and first the one that normalises, if any."""
+        if self.tables is not None:
+            yield f"    normalise(arena + {self.offsets[INPUT]});"
         for i, step in enumerate(self.steps):
             yield from (f"    {call};" for call in self._calls(i, step))
 
@@ -251,25 +262,29 @@ class Program:
 
 
 def export_c(
-    network: IntegerNetwork, folder: Path, class_names: Sequence[str], target: str | None = None, form: str = "make"
+    network: IntegerNetwork,
+    folder: Path,
+    class_names: Sequence[str],
+    target: str | None = None,
+    form: str = "make",
+    mean: Sequence[float] | None = None,
+    std: Sequence[float] | None = None,
 ) -> Exported:
     """Write the network as C into a folder, which is made where there is none.
 
     class_names: what the demo prints. target: a core of TARGETS, for which a program to measure is added. form: one
-    of FORMS. Raises PellucidError for a network that is not fed with plain pixels, for a step that the C kernels
-    don't know, for files that somebody else made, and where nothing can be written.
+    of FORMS. mean, std: of each channel of the images that it was trained on, in units where white is 1, empty for
+    none: the C takes plain pixels and makes of them the bytes that Python makes. Raises PellucidError for a network
+    of other numbers whose mean and std aren't given, for a step that the C kernels don't know, for files that
+    somebody else made, and where nothing can be written.
     """
-    if network.input_scale != PIXELS:
-        raise PellucidError(
-            f"export to C: expected a network of pixels from 0 to 1, got the scale {network.input_scale}"
-        )
     if target is not None and target not in TARGETS:
         raise PellucidError(f"export to C: unknown target {target!r}, expected one of {', '.join(TARGETS)}")
     if form not in FORMS:
         raise PellucidError(f"export to C: unknown form {form!r}, expected one of {', '.join(FORMS)}")
     if target is not None and form != "make":
         raise PellucidError(f"export to C: a target goes with the form make, not with {form}")
-    program = Program(network)
+    program = Program(network, mean, std)
     files = FORMS[form] | ({name: name for name in BENCH_MARKS} if target else {})
     for name, template in files.items():
         check_own(folder / name, (MARKS | BENCH_MARKS)[template], "export")

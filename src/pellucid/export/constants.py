@@ -54,10 +54,10 @@ def _body(i: int, step: IntegerStep, kernel: str, seen: Seen, row: Sequence[int]
     if isinstance(step, IntegerAffine):
         return _affine(i, step, kernel, row)
     if isinstance(step, IntegerTable):
-        return _array(f"table_{i}", "uint8_t", step.table), 256
+        return array(f"table_{i}", "uint8_t", step.table), 256
     if isinstance(step, IntegerConcat):
         own = [k for k, table in enumerate(step.tables) if not np.array_equal(table, IDENTITY)]
-        return "".join(_array(f"table_{i}_{k}", "uint8_t", step.tables[k]) for k in own), 256 * len(own)
+        return "".join(array(f"table_{i}_{k}", "uint8_t", step.tables[k]) for k in own), 256 * len(own)
     if isinstance(step, IntegerPool2d):
         sides = (*step.output_shape[1:], *step.kernel, *step.stride, *step.geometry.before, *step.dilation)
         return _struct("pool", i, (*image(step), *sides, step.average))
@@ -101,13 +101,13 @@ def scales(steps: Iterable[IntegerAffine]) -> tuple[str, int]:
         ("multipliers", 4, "int32_t", multiplier),
         ("shifts", 1, "uint8_t", shift),
     )
-    text = "".join(_array(name, kind, values) for name, _, kind, values in arrays)
+    text = "".join(array(name, kind, values) for name, _, kind, values in arrays)
     return text, sum(_whole_words(size * len(bias)) for _, size, _, _ in arrays)
 
 
 def _affine(i: int, step: IntegerAffine, kernel: str, row: Sequence[int]) -> tuple[str, int]:
     weights = packed(step, kernel)
-    text = _array(f"weights_{i}", "uint8_t", weights)
+    text = array(f"weights_{i}", "uint8_t", weights)
     members = ", ".join([f"weights_{i}", *map(str, row)])
     text += f"static const struct convolution convolution_{i} = {{{members}}};\n"
     return text, _whole_words(len(weights))
@@ -180,7 +180,7 @@ def _whole_words(size: int) -> int:
     return -(-size // 4) * 4
 
 
-def _array(name: str, kind: str, values: Array) -> str:
+def array(name: str, kind: str, values: Array) -> str:
     """A constant array, in lines that people can look at."""
     lines, line = [], "   "
     for value in values.tolist():

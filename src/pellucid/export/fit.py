@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
 
@@ -62,12 +63,19 @@ class Fit:
         return self.flash <= self.chip.flash and self.ram <= self.chip.ram
 
 
-def fit(network: IntegerNetwork, chip: Chip, *, small: bool = False) -> Fit:
-    """The network on the chip. small: compiled for size.
+def fit(
+    network: IntegerNetwork,
+    chip: Chip,
+    *,
+    small: bool = False,
+    mean: Sequence[float] | None = None,
+    std: Sequence[float] | None = None,
+) -> Fit:
+    """The network on the chip. small: compiled for size. mean, std: of its images, as for `export_c`.
 
     Raises PellucidError, naming the layer, for what has no form in C.
     """
-    program = Program(network)
+    program = Program(network, mean, std)
     way = SMALL if small else chip.core.way
     weights = sum(-(-len(packed(step, program.kernels[i])) // 4) * 4 for i, step in program.affine.items())
     buffers = program.buffers.small_size if small else program.buffers.size

@@ -51,6 +51,8 @@ def _sum(counts: Mapping[str, float], each: Mapping[str, float], other: float) -
 def turns(program: Program, *, small: bool) -> Counter[str]:
     """How often each loop of the program turns for one image."""
     found: Counter[str] = Counter()
+    if program.tables is not None:
+        found["look_up"] = prod(program.network.input_shape)
     for step, kernel in zip(program.steps, program.kernels, strict=True):
         if isinstance(step, IntegerAffine):
             found.update(_affine(step, kernel, small=small))
@@ -97,6 +99,8 @@ def pieces(program: Program) -> Counter[str]:
     """What there is of code."""
     found = Counter({"program": 1, "step": len(program.steps)})
     found.update(dict.fromkeys(set(program.kernels), 1))
+    if program.tables is not None:
+        found["look_up"] = 1
     if program.affine:
         found.update(_of_layers(program))
     return found

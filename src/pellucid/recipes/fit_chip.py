@@ -53,7 +53,8 @@ def fit_run(run: Path, chip: Chip, bits: int | None = None, *, data: Data | None
     if bits is not None and trained_for and checked_bits(bits) != trained_for:
         raise PellucidError(f"{model.path}: trained with rounding to {trained_for} bits, not {bits}")
     network = _present(run, model, bits, data)
-    fits = [fit(network, chip, small=small) for small in (False, True)]
+    mean, std = model.recipe.data.mean, model.recipe.data.std
+    fits = [fit(network, chip, small=small, mean=mean, std=std) for small in (False, True)]
     rows = [ChipRow(network.bits, found, None) for found in fits]
     if any(found.fits for found in fits):
         return ChipReport(rows, model.task.primary, [])
@@ -63,7 +64,8 @@ def fit_run(run: Path, chip: Chip, bits: int | None = None, *, data: Data | None
     for fewer in WIDTHS if not trained_for else ():
         if fewer < network.bits:
             other = quantize(model.network, images, fewer)
-            rows.append(ChipRow(fewer, fit(other, chip, small=True), _measured(other, model, data)))
+            found = fit(other, chip, small=True, mean=mean, std=std)
+            rows.append(ChipRow(fewer, found, _measured(other, model, data)))
     return ChipReport(rows, model.task.primary, _advice(rows[-1].found, rows[-1].bits))
 
 

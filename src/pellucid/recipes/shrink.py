@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import inf
 from pathlib import Path
@@ -20,6 +20,7 @@ from pellucid.plan.weight_levels import WIDTHS, checked_bits
 from pellucid.precision import quantization_aware, quantize
 from pellucid.precision.storage import is_integer, load_integer, save_integer
 from pellucid.recipes.data import build_data, build_loader
+from pellucid.recipes.load import parse_recipe
 from pellucid.recipes.model import AnyModel, Model, model_notes, names_of_classes, parse_notes
 from pellucid.recipes.network import build_task
 from pellucid.recipes.opened import open_model
@@ -35,12 +36,17 @@ FINE_TUNING_RATE = 0.1  # of the recipe's learning rate, falling as a cosine
 
 @dataclass(frozen=True)
 class Shrunk:
-    """An integer network and where it is kept. epochs: of training with rounding that it had."""
+    """An integer network and where it is kept.
+
+    epochs: of training with rounding that it had. mean, std: of its images' channels, empty for 0 and 1.
+    """
 
     network: IntegerNetwork
     path: Path
     class_names: tuple[str, ...]
     epochs: float
+    mean: tuple[float, ...] = ()
+    std: tuple[float, ...] = ()
 
     @property
     def title(self) -> str:
@@ -74,7 +80,8 @@ def shrink_run(
     path = model.path.parent / f"int{bits}.safetensors"
     notes = model_notes(model.recipe, model.image_shape, model.class_names, model.framing, model.class_ids)
     save_integer(path, shrunk, {**notes, "epochs": str(epochs)})
-    return Shrunk(shrunk, path, model.class_names, epochs)
+    settings = model.recipe.data
+    return Shrunk(shrunk, path, model.class_names, epochs, settings.mean, settings.std)
 
 
 def open_any(path: Path, *, best: bool = False) -> AnyModel:
@@ -85,9 +92,7 @@ def open_any(path: Path, *, best: bool = False) -> AnyModel:
     if not path.is_file() or path.suffix == ".onnx" or not is_integer(path):
         return open_model(path, best=best)
     network, notes = load_integer(path)
-    if "recipe" not in notes:  # of version 0.1: the run's model, which it was made from, says it
-        notes = notes | read_arrays(RunFolder(path.parent).model)[1]
-    about = parse_notes(notes, path)
+    about = parse_notes(_whole_notes(notes, path), path)
     training = msgspec.structs.replace(about.recipe.training, precision="float32")  # of its input
     about = about._replace(recipe=msgspec.structs.replace(about.recipe, training=training))
     return AnyModel(network, build_task(about.recipe, about.class_names), *about)
@@ -106,9 +111,15 @@ def open_shrunk(path: Path, bits: int | None = None) -> Shrunk:
     network, notes = load_integer(file)
     try:
         names, epochs = names_of_classes(notes, file), float(notes["epochs"])
+        settings = parse_recipe(_whole_notes(notes, file)["recipe"], str(file)).data
     except (KeyError, ValueError) as error:
         raise PellucidError(f"{file}: damaged notes beside an integer network ({error})") from error
-    return Shrunk(network, file, names, epochs)
+    return Shrunk(network, file, names, epochs, settings.mean, settings.std)
+
+
+def _whole_notes(notes: Mapping[str, str], file: Path) -> Mapping[str, str]:
+    """With the recipe; of a file of version 0.1, the run's model, which it was made from, says it."""
+    return notes if "recipe" in notes else {**notes, **read_arrays(RunFolder(file.parent).model)[1]}
 
 
 def calibration_images(recipe: Recipe, data: Data) -> Array:
