@@ -8,12 +8,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pellucid.ops import half, numba_ops, numpy_ops
-from pellucid.ops.arrays import Array
+from pellucid.ops.arrays import Array, Pair
 from pellucid.ops.formats import float_type
 from pellucid.ops.geometry import Geometry, Sides
 from pellucid.ops.memory import channels_last
 from pellucid.ops.numba_ops.compile.bfloat16 import PRODUCTS
-from pellucid.ops.numba_ops.compile.vectors import LANES
+from pellucid.ops.numba_ops.half.convolution import by_winograd
 
 SIZES = st.integers(1, 21)
 CHANNELS = st.sampled_from([1, 3, 16, 32, 48])
@@ -41,7 +41,8 @@ def test_same_bits_as_by_way_of_32(
     w, b = (rng.standard_normal((K, C, 3, 3)) / np.sqrt(9 * C)).astype(dtype), rng.standard_normal(K).astype(dtype)
     given = {"x": x, "w": w, "b": b, "geometry": Geometry(padding=padding)}
     found = numba_ops.IN_HALF[name](**given)
-    if found is not None and (C in {1, 3} or C % LANES == 0):  # others are products, in another order
+    if found is not None and (C in {1, 3} or "pool" in name or by_winograd(x, w, given["geometry"])):
+        # others are products, in another order
         expected = half._Call(numba_ops, name, given).run()
         for mine, other in zip(bits(found), bits(expected), strict=True):
             np.testing.assert_array_equal(mine, other)
@@ -86,7 +87,8 @@ def test_rounding_is_to_nearest_even_and_keeps_nan() -> None:
     w = np.zeros((16, 16, 3, 3), dtype)
     w[np.arange(16), np.arange(16), 1, 1] = 1
     b = np.array([2.0**-8, 3 * 2.0**-8, -(2.0**-8)] + [0.0] * 13, np.float32).astype(dtype)
-    x = np.ones((1, 16, 4, 4), dtype)
+    x = np.ones((64, 16, 8, 8), dtype)  # of so many, Winograd's algorithm
+    assert by_winograd(x, w, PADDED)
     y = numba_ops.IN_HALF["conv2d"](x, w, b, PADDED)
     expected = half._Call(numba_ops, "conv2d", {"x": x, "w": w, "b": b, "geometry": PADDED}).run()
     np.testing.assert_array_equal(y.view(np.uint16), expected.view(np.uint16))
@@ -120,21 +122,26 @@ def test_gradients_are_those_of_float32_rounded_once(
 
 
 @pytest.mark.parametrize("kind", ["bfloat16", "float16"])
-@pytest.mark.parametrize("pooled", [False, True])
 @pytest.mark.parametrize(
-    ("C", "K", "H", "W", "padding"),
-    [(32, 16, 9, 7, (1, 1, 1, 1)), (16, 48, 6, 15, (0, 2, 1, 0)), (1, 16, 14, 17, (1,) * 4)],
+    ("pooled", "C", "K", "H", "W", "padding"),
+    [
+        (False, 32, 16, 15, 13, (1, 1, 1, 1)),
+        (False, 16, 48, 15, 14, (0, 2, 1, 0)),
+        (False, 1, 16, 14, 17, (1, 1, 1, 1)),
+        (True, 32, 16, 15, 13, (1, 1, 1, 1)),
+        (True, 16, 48, 6, 15, (0, 2, 1, 0)),
+    ],
 )
 def test_gradients_behind_relu_and_pool_are_the_bits_of_those_by_way_of_32(
     kind: str, pooled: bool, C: int, K: int, H: int, W: int, padding: Sides
 ) -> None:
+    """Where Winograd's algorithm does them, or the sum over few channels; of enough images that it pays."""
     dtype, rng, geometry = float_type(kind), np.random.default_rng(C), Geometry(padding=padding)
-    x = channels_last(rng.standard_normal((3, C, H, W)).astype(np.float32)).astype(dtype)
+    x = channels_last(rng.standard_normal((16, C, H, W)).astype(np.float32)).astype(dtype)
     w, b = (rng.standard_normal((K, C, 3, 3)) / np.sqrt(9 * C)).astype(dtype), rng.standard_normal(K).astype(dtype)
     given: dict[str, Any] = {"x": x, "w": w, "geometry": geometry, "input_gradient": C > 1}
+    assert C == 1 or pooled or by_winograd(x, w, geometry)
     if pooled:
-        if C == 1:
-            pytest.skip("the pool of a first layer goes by way of 32")
         name = "conv2d_relu_max_pool2d_backward"
         given["y"], given["winner"] = numba_ops.IN_HALF["conv2d_relu_max_pool2d"](x, w, b, geometry)
         given["convolved"] = geometry.output_size((H, W), (3, 3))
@@ -152,3 +159,40 @@ def test_gradients_behind_relu_and_pool_are_the_bits_of_those_by_way_of_32(
         assert mine.size == other.size
         assert mine.size == 0 or np.any(mine)
         np.testing.assert_array_equal(mine.view(np.uint16), other.view(np.uint16))
+
+
+@pytest.mark.skipif(not PRODUCTS, reason="no products of bfloat16 on this processor, or not allowed")
+@pytest.mark.parametrize(
+    ("N", "C", "K", "size", "kernel", "stride", "padding"),
+    [
+        (2, 24, 20, (9, 11), (3, 3), (2, 2), (1, 1, 1, 1)),
+        (3, 16, 33, (7, 7), (1, 1), (2, 2), (0, 0, 0, 0)),
+        (2, 3, 16, (20, 21), (7, 7), (2, 2), (3, 3, 3, 3)),
+        (1, 64, 16, (5, 6), (3, 3), (1, 1), (1, 1, 1, 1)),
+        (2, 100, 48, (8, 8), (3, 5), (1, 2), (1, 0, 2, 2)),
+        (1, 8, 5, (3, 3), (1, 1), (1, 1), (0, 0, 0, 0)),
+        (4, 70, 17, (12, 9), (5, 3), (3, 1), (2, 2, 0, 1)),
+        (2, 20, 40, (30, 29), (3, 3), (1, 1), (0, 0, 0, 0)),
+    ],
+)
+def test_gradients_in_pairs_are_exact_before_they_are_rounded(
+    N: int, C: int, K: int, size: Pair, kernel: Pair, stride: Pair, padding: Sides
+) -> None:
+    """Strides, windows of every kind, odd numbers of places, channels that fill no register, parts of a batch."""
+    dtype, rng, geometry = float_type("bfloat16"), np.random.default_rng(C), Geometry(stride, padding)
+    x = channels_last(rng.standard_normal((N, C, *size)).astype(np.float32)).astype(dtype)
+    w = (rng.standard_normal((K, C, *kernel)) / 9).astype(dtype)
+    y = numba_ops.IN_HALF["conv2d_relu"](x, w, None, geometry)
+    dy = channels_last(rng.standard_normal(y.shape).astype(np.float32)).astype(dtype)
+    dw, db = np.empty_like(w), np.empty(K, dtype)
+    dx = numba_ops.IN_HALF["conv2d_relu_backward"](dy, y, x, w, dw, db, geometry)
+    masked, wide_x, wide_w = np.where(y > 0, dy, 0).astype(np.float64), x.astype(np.float64), w.astype(np.float64)
+    of_w = (np.prod(y.shape) // K, numpy_ops.conv2d_weight_gradient, (wide_x, kernel, geometry))
+    of_x = (w.size // C, numpy_ops.conv2d_input_gradient, (wide_w, size, geometry))
+    for found, (count, op, arguments) in ((dw, of_w), (dx, of_x)):
+        exact = op(masked, *arguments)
+        sizes = op(abs(masked), abs(arguments[0]), *arguments[1:])
+        assert found.dtype == dtype
+        error = abs(found.astype(np.float64) - exact)
+        assert (error <= 2.0**-8 * abs(exact) + (count + 2) * 2.0**-23 * sizes).all()
+    np.testing.assert_allclose(db.astype(np.float64), masked.sum(axis=(0, 2, 3)), rtol=2.0**-7, atol=1e-4)

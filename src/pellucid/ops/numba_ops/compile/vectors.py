@@ -141,6 +141,25 @@ class Code:
         value.align = 2
         self.builder.store(value, self._pointer(target, _HALF_WORDS_TYPE)).align = 2
 
+    def store_pairs(self, address: Integer, x: Integer, y: Integer | None, count: Integer | None = None) -> None:
+        """LANES numbers of 16 bits from each of two places side by side: x[0] y[0] x[1] y[1] ...; y None is zeros.
+
+        count: so many of them, and zeros for the others.
+        """
+        pairs = self._wide_words(x, count)
+        if y is not None:
+            pairs = self.builder.or_(pairs, self.builder.shl(self._wide_words(y, count), self._word(16)))
+        self.builder.store(pairs, self._pointer(address, _WORDS_TYPE)).align = FLOAT
+
+    def _wide_words(self, address: Integer, count: Integer | None) -> Any:
+        """Numbers of 16 bits from memory, each in 32."""
+        if count is not None:
+            value = self._masked_load(address, count, _HALF_WORDS_TYPE, [0] * LANES)
+        else:
+            value = self.builder.load(self._pointer(address, _HALF_WORDS_TYPE), typ=_HALF_WORDS_TYPE)
+            value.align = 2
+        return self.builder.zext(value, _WORDS_TYPE)
+
     def _upper_half(self, vector: Vector) -> Any:
         """Bits of the nearest bfloat16, to even where two are as near; NaN stays NaN."""
         build = self.builder

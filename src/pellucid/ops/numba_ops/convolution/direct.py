@@ -82,7 +82,7 @@ def direct_input_gradient(dy: Array, w: Array, input_size: Pair, geometry: Geome
         return images(dx)
     for phase in np.ndindex(min(stride[0], input_size[0]), min(stride[1], input_size[1])):
         place = dx[:, phase[0] :: stride[0], phase[1] :: stride[1]]
-        axes = [_phase_taps(phase[a], w.shape[2 + a], stride[a], padding[a], dilation[a]) for a in (0, 1)]
+        axes = [phase_taps(phase[a], w.shape[2 + a], stride[a], padding[a], dilation[a]) for a in (0, 1)]
         if not (len(axes[0][0]) and len(axes[1][0])):
             place[...] = 0
             continue
@@ -146,7 +146,7 @@ def _groups(w: Array, groups: int) -> Iterator[tuple[slice, slice]]:
         yield slice(g * channels, (g + 1) * channels), slice(g * filters, (g + 1) * filters)
 
 
-def _phase_taps(phase: int, kernel: int, stride: int, padding: int, dilation: int) -> tuple[Array, Array]:
+def phase_taps(phase: int, kernel: int, stride: int, padding: int, dilation: int) -> tuple[Array, Array]:
     """On one axis, the taps through which pixels phase + stride * a are seen from output places a + offset.
 
     In the order of their offsets.

@@ -1,7 +1,8 @@
 """Convolutions and their gradients from 16 bits to 16 bits.
 
 Winograd's algorithm widens numbers when a register loads them, and rounds when it is stored. Other convolutions of
-bfloat16 are products of it, where the processor has them; their sums are float32 in memory, and rounded as a whole.
+bfloat16, and 3x3 ones of few places, are products of pairs of it, where the processor has them, as their gradients
+are; their sums are float32 in memory, and rounded as a whole.
 Images of few channels, a small part of what such a layer reads and writes, are widened as a whole. Other ops get
 their 16-bit arrays through `ops.half`, widened in parts; so does what returns None here.
 """
@@ -10,16 +11,16 @@ import numpy as np
 
 from pellucid.ops.arrays import Array, Pair
 from pellucid.ops.geometry import PLAIN, Geometry
-from pellucid.ops.memory import channels_last, empty, empty_images
 from pellucid.ops.numba_ops import winograd
-from pellucid.ops.numba_ops.compile.vectors import BFLOAT16, address
 from pellucid.ops.numba_ops.convolution import few_channels, few_channels_gradient
+from pellucid.ops.numba_ops.elementwise.activation import relu_backward
+from pellucid.ops.numba_ops.elementwise.channels import channel_sum
+from pellucid.ops.numba_ops.half import products
 from pellucid.ops.numba_ops.half.conversion import narrow, widen
-from pellucid.ops.numba_ops.steps import product
-from pellucid.ops.numba_ops.steps.program import run
-from pellucid.ops.numba_ops.steps.step import ALIGNED, Finish
-from pellucid.ops.numba_ops.steps.weights import Weights
-from pellucid.ops.numba_ops.winograd.calls import as_bits
+from pellucid.ops.numba_ops.half.weight_gradient import weight_gradient
+from pellucid.ops.numba_ops.steps.product import FASTER, in_pairs
+from pellucid.ops.numba_ops.steps.step import Finish
+from pellucid.ops.numba_ops.steps.winograd import suits
 
 POOL: Pair = (2, 2)
 
@@ -99,9 +100,10 @@ def _backward(
     input_gradient: bool,
 ) -> Array | None:
     """Sums in float32, rounded once."""
-    few = few_channels.fits(x, w, geometry) and not input_gradient and gradient.winner is None
-    if not few and not winograd.suits_half(x, w, geometry):
-        return None
+    pooled = gradient.winner is not None
+    few = few_channels.fits(x, w, geometry) and not input_gradient and not pooled
+    if not few and not (winograd.suits_half(x, w, geometry) if pooled else by_winograd(x, w, geometry)):
+        return _backward_in_pairs(gradient, x, w, dw, db, geometry, input_gradient)
     sums = np.empty(dw.shape, np.float32)
     bias = None if db is None else np.empty(db.shape, np.float32)
     if few:
@@ -115,26 +117,46 @@ def _backward(
     return dx
 
 
+def _backward_in_pairs(
+    gradient: winograd.Gradient,
+    x: Array,
+    w: Array,
+    dw: Array,
+    db: Array | None,
+    geometry: Geometry,
+    input_gradient: bool,
+) -> Array | None:
+    if not _in_pairs(x, geometry) or geometry.dilation != (1, 1) or gradient.winner is not None:
+        return None
+    dy = gradient.dy if gradient.y is None else relu_backward(gradient.dy, gradient.y)
+    weight_gradient(dy, x, geometry, dw)
+    if db is not None:
+        narrow(channel_sum(dy), db.dtype, out=db)
+    if not input_gradient:
+        return np.empty(0, x.dtype)
+    return products.input_gradient(dy, w, (x.shape[2], x.shape[3]), geometry)
+
+
 def _convolution(x: Array, w: Array, b: Array | None, geometry: Geometry, relu: bool) -> Array | None:
-    if winograd.suits_half(x, w, geometry):
+    if by_winograd(x, w, geometry):
         return winograd.convolution(x, widen(w), _wide(b), geometry.padding, relu)
     if few_channels.fits(x, w, geometry) and few_channels.wide_enough(x, geometry.padding):
         return few_channels.convolution(widen(x), widen(w), _wide(b), geometry.padding, relu, x.dtype)
-    if product.in_pairs(x.dtype.name) and geometry.groups == 1:
-        return _products(x, w, b, geometry, relu)
+    if _in_pairs(x, geometry):
+        return products.convolution(x, w, b, geometry, relu)
     return None
 
 
-def _products(x: Array, w: Array, b: Array | None, geometry: Geometry, relu: bool) -> Array:
-    """By the processor's products of bfloat16."""
-    x, weights = channels_last(x), Weights(widen(w), _wide(b), x.dtype.name)
-    size = geometry.output_size((x.shape[2], x.shape[3]), (w.shape[2], w.shape[3]))
-    y = empty_images((x.shape[0], w.shape[0], *size), np.float32)
-    last = Finish(low=0.0) if relu else Finish()
-    step = product.convolution(x.shape, weights, geometry, last, BFLOAT16)
-    scratch = empty((step.scratch + ALIGNED,), np.uint8)
-    run(step.calls([address(as_bits(x))], address(y), -(-address(scratch) // ALIGNED) * ALIGNED))
-    return narrow(y, x.dtype)
+def _in_pairs(x: Array, geometry: Geometry) -> bool:
+    return in_pairs(x.dtype.name) and geometry.groups == 1 and x.size > 0
+
+
+def by_winograd(x: Array, w: Array, geometry: Geometry) -> bool:
+    """Whether Winograd's algorithm does it, and faster than products of pairs would, if there are such."""
+    if not winograd.suits_half(x, w, geometry):
+        return False
+    pairs = in_pairs(x.dtype.name)
+    return not pairs or suits(x.shape, w.shape, geometry, Finish(), FASTER, transformed=False)
 
 
 def _wide(b: Array | None) -> Array | None:

@@ -5,6 +5,8 @@ copies the windows of a block of places side by side first, which then stay in t
 network in bfloat16, where the processor multiplies such, pairs of it: see `blocks`.
 """
 
+from typing import NamedTuple
+
 import ml_dtypes
 import numpy as np
 
@@ -25,9 +27,9 @@ from pellucid.ops.numba_ops.winograd.product import PANEL, ROWS
 BLOCK = 48 * 1024  # numbers of a block of windows: with a panel beside them, a second-level cache's content
 LEAST, MOST = 16 * ROWS, 32 * ROWS  # places in a block; with fewer, deep filters are read from memory too often
 
-FASTER = 1.4
-"""Where the choice between pairs of bfloat16 and Winograd's algorithm lies, see `winograd.suits`. On Zen 4 pairs are
-1.9 times as fast as float32, and Winograd's on many tiles faster than is counted there."""
+FASTER = 1.6
+"""Where the choice between pairs of bfloat16 and Winograd's algorithm lies, see `winograd.suits`. Pairs are 1.9 times
+as fast as float32 on Zen 4 and Zen 5, and Winograd's on many tiles faster than is counted there."""
 
 
 @inner
@@ -74,6 +76,16 @@ def multiply_windows(arguments: int, stage: int, part: int) -> None:
     multiply_places(work, work.pixels, work.output, first, last, first_panel, last_panel, totals)
 
 
+class Factor(NamedTuple):
+    """The right factor of a product: filters in packed panels."""
+
+    panels: Array
+    bias: Array  # in whole panels
+    depth: int  # numbers of a window
+    filters: int
+    form: int  # of the numbers that are multiplied
+
+
 def in_pairs(form: str) -> bool:
     """Whether numbers of that form are multiplied as pairs of bfloat16: where the processor can."""
     return PRODUCTS and form == "bfloat16"
@@ -89,18 +101,22 @@ def convolution(
     N, C, H, W = shape
     R, S = weights.w.shape[2:]
     size = geometry.output_size((H, W), (R, S))
-    plain = (R, S) == geometry.stride == (1, 1) and geometry.padding == (0, 0, 0, 0)
-    taps = [np.arange(n) * d - p for n, d, p in zip((R, S), geometry.dilation, geometry.before, strict=True)]
-    around = None if plain else runs(taps, joined=True)
     panels, form = _panels(weights, weights.w.transpose(2, 3, 1, 0).reshape(-1, len(weights.b)))
-    return _step((stored, form), (N, H, W, C), size, geometry.stride, weights, panels, around, last)
+    factor = Factor(panels, panel_bias(weights), weights.w[0].size, len(weights.b), form)
+    return windows_step((N, H, W, C), stored, size, geometry.stride, factor, offsets((R, S), geometry), last)
+
+
+def offsets(kernel: Pair, geometry: Geometry) -> list[Array]:
+    """Of the taps of a window from the pixel of its place, on each axis."""
+    return [np.arange(n) * d - p for n, d, p in zip(kernel, geometry.dilation, geometry.before, strict=True)]
 
 
 def affine(count: int, weights: Weights, last: Finish) -> Step:
     """x w^T + b of `count` rows x, with w (G, F) and b (G,), and what follows it."""
     panels, form = _panels(weights, weights.w.T)
-    rows = (count, 1, 1, weights.w.shape[1])
-    return _step((FLOAT32, form), rows, (1, 1), (1, 1), weights, panels, None, last)
+    G, F = weights.w.shape
+    factor = Factor(panels, panel_bias(weights), F, G, form)
+    return _step((count, 1, 1, F), FLOAT32, (1, 1), (1, 1), factor, None, last)
 
 
 def pointwise(number: int, size: Pair, weights: Weights, last: Finish, most: int) -> tuple[Product, list[Array]]:
@@ -143,26 +159,41 @@ def _block(places: int, depth: int, share: int, form: int) -> tuple[int, int]:
     return block, -(-(block * row + PANEL * FLOAT) // ALIGNED) * ALIGNED
 
 
-def _step(
-    forms: Pair,
+def windows_step(
     images: tuple[int, int, int, int],
+    stored: int,
     size: Pair,
     stride: Pair,
-    weights: Weights,
-    panels: Array,
+    factor: Factor,
+    taps: list[Array],
+    last: Finish,
+) -> Step:
+    """The product of windows of images (N, H, W, C) with packed filters.
+
+    stored: form of the images. size, stride: places of the output, and pixels from one to the next. taps: their
+    offsets from the pixel of a place, on each axis.
+    """
+    plain = [list(axis) for axis in taps] == [[0], [0]] and stride == (1, 1) and size == images[1:3]
+    return _step(images, stored, size, stride, factor, None if plain else runs(taps, joined=True), last)
+
+
+def _step(
+    images: tuple[int, int, int, int],
+    stored: int,
+    size: Pair,
+    stride: Pair,
+    factor: Factor,
     around: Array | None,
     last: Finish,
 ) -> Step:
-    """forms: of the stored pixels and of the factors."""
     N, H, W, C = images
-    depth, filters = weights.w[0].size, len(weights.b)
-    bias = panel_bias(weights)
+    panels, bias, depth, filters, form = factor
     places = N * size[0] * size[1]
     threads = parts_for(places * depth * filters)
     units, columns = -(-places // ROWS), len(panels)
     by_panels = 5 * units * -(-columns // threads) < 4 * -(-units // threads) * columns
     parts = min(threads, columns if by_panels else units)
-    block, part = _block(places, depth, -(-places // parts), forms[1])
+    block, part = _block(places, depth, -(-places // parts), form)
     bounds = last.bounds()
     around_address, count = (0, 0) if around is None else (address(around), len(around))
 
@@ -171,10 +202,10 @@ def _step(
         work = Product(
             inputs[0], output, added, scratch, part, address(panels), address(bias), address(bounds),
             around_address, count, H, W, C, *size, *stride, places, depth, filters, block, int(by_panels), parts,
-            *forms,
+            stored, form,
         )  # fmt: skip
         return [Call(multiply_windows, parts, (work,))]
 
     kept = [panels, bias, bounds, *([] if around is None else [around])]
-    algorithm = ("bfloat16 " if forms[1] == BFLOAT16 else "") + ("product" if around is None else "windows")
+    algorithm = ("bfloat16 " if form == BFLOAT16 else "") + ("product" if around is None else "windows")
     return Step(algorithm, calls, parts * part, kept, places * depth * filters)

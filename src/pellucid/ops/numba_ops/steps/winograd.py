@@ -22,16 +22,22 @@ SAVED = 2.5  # times that the products and transforms of many tiles are faster t
 NUMBERS_A_BYTE = 6.0  # multiply-adds that a core does while it reads a byte of weights from memory
 CACHED_A_BYTE = 1.0  # the same where they are still in its second-level cache from the answer before
 CACHE = 1 << 20  # bytes of it
+PREPARED = 40.0  # multiply-adds that a core does while it transforms a filter to one point
 
 
 def suits(
-    shape: tuple[int, ...], kernel: tuple[int, ...], geometry: Geometry, last: Finish, faster: float = 1.0
+    shape: tuple[int, ...],
+    kernel: tuple[int, ...],
+    geometry: Geometry,
+    last: Finish,
+    faster: float = 1.0,
+    transformed: bool = True,
 ) -> bool:
     """Whether it can do the convolution, and is worth it.
 
     The transformed filters are four times as large as the filters: where there are only a few tiles, reading them
     from memory costs more than the products save. faster: times that direct products are faster than those of
-    float32, and their filters smaller.
+    float32, and their filters smaller. transformed: whether the filters are already, as in a plan.
     """
     K, C, R, S = kernel
     if (R, S) != (3, 3) or geometry.stride != (1, 1) or geometry.dilation != (1, 1) or geometry.groups != 1:
@@ -42,8 +48,9 @@ def suits(
     tiles = shape[0] * -(-P // TILE) * -(-Q // TILE)
     size = K * C * R * S
     direct = (shape[0] * P * Q * size + _reading(size * FLOAT)) / faster
-    transformed = tiles * POINTS * K * C * (4 / SAVED) + _reading(POINTS * K * C * FLOAT)
-    return transformed < direct
+    points = POINTS * K * C
+    saving = tiles * points * (4 / SAVED) + _reading(points * FLOAT) + (0 if transformed else points * PREPARED)
+    return saving < direct
 
 
 def _reading(size: int) -> float:

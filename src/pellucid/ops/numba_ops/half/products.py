@@ -1,0 +1,68 @@
+"""Convolutions of bfloat16 and the gradients of their inputs, as products of pairs (vdpbf16ps): see `steps.blocks`.
+
+The gradient of the input is a sum over the places that see a pixel. With stride 1 that is a convolution with the
+filters turned by half a turn; with a larger one, pixels of each phase of the stride see a part of the taps.
+"""
+
+import numpy as np
+
+from pellucid.ops.arrays import Array, Pair
+from pellucid.ops.geometry import Geometry
+from pellucid.ops.memory import channels_last, empty, empty_images
+from pellucid.ops.numba_ops.compile.vectors import BFLOAT16, address
+from pellucid.ops.numba_ops.convolution.direct import phase_taps
+from pellucid.ops.numba_ops.half.conversion import narrow, widen
+from pellucid.ops.numba_ops.half.packing import packed_pairs
+from pellucid.ops.numba_ops.steps.product import Factor, offsets, windows_step
+from pellucid.ops.numba_ops.steps.program import run
+from pellucid.ops.numba_ops.steps.step import ALIGNED, Finish
+from pellucid.ops.numba_ops.winograd.calls import as_bits
+from pellucid.ops.numba_ops.winograd.product import PANEL
+
+
+def convolution(x: Array, w: Array, b: Array | None, geometry: Geometry, relu: bool) -> Array:
+    """Convolution of x (N, C, H, W) with w (K, C, R, S), plus b (K,), through ReLU if asked for: (N, K, P, Q)."""
+    K, _, R, S = w.shape
+    size = geometry.output_size((x.shape[2], x.shape[3]), (R, S))
+    bias = np.zeros(-(-K // PANEL) * PANEL, np.float32)
+    if b is not None:
+        bias[:K] = widen(b)
+    panels = packed_pairs(w, np.arange(R * S), turned=False)
+    factor = Factor(panels, bias, w[0].size, K, BFLOAT16)
+    last = Finish(low=0.0) if relu else Finish()
+    return narrow(_products(x, size, geometry.stride, factor, offsets((R, S), geometry), last), x.dtype)
+
+
+def input_gradient(dy: Array, w: Array, input_size: Pair, geometry: Geometry) -> Array:
+    """Adjoint of the convolution in x: from dy (N, K, P, Q) to dx (N, C, H, W) with (H, W) = input_size."""
+    (N, K), C, S = dy.shape[:2], w.shape[1], w.shape[3]
+    stride, padding, dilation = geometry.stride, geometry.before, geometry.dilation
+    bias, dx = np.zeros(-(-C // PANEL) * PANEL, np.float32), None
+    for phase in np.ndindex(min(stride[0], input_size[0]), min(stride[1], input_size[1])):
+        axes = [phase_taps(phase[a], w.shape[2 + a], stride[a], padding[a], dilation[a]) for a in (0, 1)]
+        size = tuple(-(-(input_size[a] - phase[a]) // stride[a]) for a in (0, 1))
+        taps = (axes[0][0][:, None] * S + axes[1][0]).reshape(-1)
+        part = None
+        if taps.size:
+            factor = Factor(packed_pairs(w, taps, turned=True), bias, taps.size * K, C, BFLOAT16)
+            around = [axes[0][1], axes[1][1]]
+            part = narrow(_products(dy, (size[0], size[1]), (1, 1), factor, around, Finish()), dy.dtype)
+            if stride == (1, 1):
+                return part
+        if dx is None:
+            dx = empty_images((N, C, *input_size), dy.dtype)
+        place = as_bits(dx)[:, :, phase[0] :: stride[0], phase[1] :: stride[1]]
+        place[...] = 0 if part is None else as_bits(part)
+    assert dx is not None
+    return dx
+
+
+def _products(images: Array, size: Pair, stride: Pair, factor: Factor, taps: list[Array], last: Finish) -> Array:
+    """Windows of the images times filters, and what follows: (N, filters, *size), float32."""
+    images = channels_last(images)
+    N, C, H, W = images.shape
+    y = empty_images((N, factor.filters, *size), np.float32)
+    step = windows_step((N, H, W, C), BFLOAT16, size, stride, factor, taps, last)
+    scratch = empty((step.scratch + ALIGNED,), np.uint8)
+    run(step.calls([address(as_bits(images))], address(y), -(-address(scratch) // ALIGNED) * ALIGNED))
+    return y
