@@ -196,3 +196,29 @@ def test_gradients_in_pairs_are_exact_before_they_are_rounded(
         error = abs(found.astype(np.float64) - exact)
         assert (error <= 2.0**-8 * abs(exact) + (count + 2) * 2.0**-23 * sizes).all()
     np.testing.assert_allclose(db.astype(np.float64), masked.sum(axis=(0, 2, 3)), rtol=2.0**-7, atol=1e-4)
+
+
+@pytest.mark.parametrize("kind", ["bfloat16", "float16"])
+@pytest.mark.parametrize(
+    ("kernel", "stride", "padding", "ceil"),
+    [((3, 3), (2, 2), (1, 1, 1, 1), False), ((2, 2), (2, 2), (0,) * 4, True), ((2, 3), (1, 2), (0, 1, 1, 0), False)],
+)
+def test_max_pools_are_the_bits_of_those_by_way_of_32(
+    kind: str, kernel: Pair, stride: Pair, padding: Sides, ceil: bool
+) -> None:
+    dtype, rng, geometry = float_type(kind), np.random.default_rng(5), Geometry(stride, padding)
+    x = channels_last(rng.standard_normal((2, 19, 11, 8)).astype(np.float32)).astype(dtype)
+    x[0, 3, 4, 5] = np.nan
+    y, winner = numba_ops.IN_HALF["max_pool2d"](x, kernel, geometry, ceil)
+    expected = half._Call(
+        numba_ops, "max_pool2d", {"x": x, "kernel": kernel, "geometry": geometry, "ceil": ceil}
+    ).run()
+    given = {"winner": winner, "input_size": (11, 8), "kernel": kernel, "geometry": geometry}
+    given["dy"] = channels_last(rng.standard_normal(y.shape).astype(np.float32)).astype(dtype)
+    dx = numba_ops.IN_HALF["max_pool2d_backward"](**given)
+    expected_dx = half._Call(numba_ops, "max_pool2d_backward", {"dy": given["dy"], **given}).run()
+    assert y.dtype == dx.dtype == dtype
+    assert np.isnan(y.astype(np.float32)).any()
+    for mine, other in zip([*bits(y), winner, *bits(dx)], [*bits(expected), *bits(expected_dx)], strict=True):
+        np.testing.assert_array_equal(mine, other)
+    assert numba_ops.IN_HALF["max_pool2d"](x, kernel, Geometry(dilation=(2, 2))) is None

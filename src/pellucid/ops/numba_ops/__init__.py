@@ -51,6 +51,7 @@ from pellucid.ops.numba_ops.elementwise.update import (
     squared_norm,
 )
 from pellucid.ops.numba_ops.half import convolution as half_convolution
+from pellucid.ops.numba_ops.half import pooling as half_pooling
 from pellucid.ops.numba_ops.half.conversion import narrow, widen
 from pellucid.ops.numba_ops.integer.convolution import (
     integer_add,
@@ -180,6 +181,8 @@ IN_HALF = {
     "clip": clip,
     "clip_backward": clip_backward,
     "dropout": dropout,
+    "max_pool2d": half_pooling.max_pool2d,
+    "max_pool2d_backward": half_pooling.max_pool2d_backward,
     "multiply": multiply,
     "relu": relu,
     "relu_backward": relu_backward,

@@ -2,7 +2,7 @@
 
 Kernels see (N, H, W, C). Forward, a thread takes a row of windows; backward, a row of pixels, for which it collects
 the gradients of the windows above it, so that no two threads write to the same place. Dilated windows are rare, and
-left to the definition.
+left to the definition. Of 16-bit numbers a line is computed in float32: a max-pool takes them as they are.
 """
 
 from functools import lru_cache, partial
@@ -15,6 +15,7 @@ from pellucid.ops.arrays import Array, Pair
 from pellucid.ops.geometry import PLAIN, Geometry
 from pellucid.ops.memory import empty
 from pellucid.ops.numba_ops.compile.jit import jit
+from pellucid.ops.numba_ops.compile.numbers import computed_in, number, rounded, seen
 from pellucid.ops.numba_ops.layout import contiguous, images, rows
 from pellucid.ops.numpy_ops import pooling as definition
 
@@ -29,7 +30,7 @@ def max_pool2d(x: Array, kernel: Pair, geometry: Geometry = PLAIN, ceil: bool = 
     source, shape = rows(x), _output(x, kernel, geometry, ceil)
     y = empty(shape, x.dtype)
     winner = empty(shape, np.uint8 if kernel[0] * kernel[1] <= 256 else np.int32)
-    _max(source, y, winner, *kernel, *geometry.stride, *geometry.before)
+    _max(seen(source), seen(y), winner, _line(x), *kernel, *geometry.stride, *geometry.before)
     return images(y), images(winner)
 
 
@@ -40,7 +41,8 @@ def max_pool2d_backward(
     if geometry.dilation != (1, 1):
         return definition.max_pool2d_backward(dy, winner, input_size, kernel, geometry)
     dx = empty((dy.shape[0], *input_size, dy.shape[1]), dy.dtype)
-    _max_backward(rows(dy), rows(winner), dx, *kernel, *geometry.stride, *geometry.before)
+    line = _line(dy)
+    _max_backward(seen(rows(dy)), rows(winner), seen(dx), line, *kernel, *geometry.stride, *geometry.before)
     return images(dx)
 
 
@@ -98,6 +100,11 @@ def _output(x: Array, kernel: Pair, geometry: Geometry, ceil: bool) -> tuple[int
     return x.shape[0], P, Q, x.shape[1]
 
 
+def _line(x: Array) -> Array:
+    """No numbers of the type that x's are computed in: tells a kernel the type of a line of its own."""
+    return np.empty(0, computed_in(x.dtype))
+
+
 @jit(cache=False)
 def window(place: int, size: int, kernel: int, stride: int, padding: int) -> Any:
     """First and one past the last element of the window at `place` that lie in the image, and where it starts."""
@@ -114,46 +121,52 @@ def _covering(pixel: int, windows: int, kernel: int, stride: int, padding: int) 
 
 
 @jit(parallel=True)
-def _max(x: Any, y: Any, winner: Any, R: int, S: int, down: int, right: int, top: int, left: int) -> None:
+def _max(x: Any, y: Any, winner: Any, like: Any, R: int, S: int, down: int, right: int, top: int, left: int) -> None:
     _, H, W, C = x.shape
     N, P, Q, _ = y.shape
     for row in prange(N * P):
         n, p = row // P, row % P
         u0, u1, i = window(p, H, R, down, top)
-        number = np.empty(C, x.dtype)  # as wide as the values, so that both are chosen by the same mask
+        # The place is as wide as the values, so that both are chosen by the same mask.
+        place, best = np.empty(C, like.dtype), np.empty(C, like.dtype)
         for q in range(Q):
             v0, v1, j = window(q, W, S, right, left)
-            best = y[n, p, q]
             best[:] = -np.inf
-            number[:] = 0
+            place[:] = 0
             for u in range(u0, u1):
                 for v in range(v0, v1):
-                    here = x.dtype.type(u * S + v)
+                    here = like.dtype.type(u * S + v)
                     pixel = x[n, i + u, j + v]
                     for c in range(C):
-                        candidate, value = pixel[c], best[c]
-                        number[c] = here if candidate > value else number[c]
+                        candidate, value = number(pixel[c]), best[c]
+                        place[c] = here if candidate > value else place[c]
                         best[c] = value if value >= candidate or np.isnan(value) else candidate
             for c in range(C):
-                winner[n, p, q, c] = winner.dtype.type(number[c])
+                y[n, p, q, c] = rounded(best[c], y)
+                winner[n, p, q, c] = winner.dtype.type(place[c])
 
 
 @jit(parallel=True)
-def _max_backward(dy: Any, winner: Any, dx: Any, R: int, S: int, down: int, right: int, top: int, left: int) -> None:
+def _max_backward(
+    dy: Any, winner: Any, dx: Any, like: Any, R: int, S: int, down: int, right: int, top: int, left: int
+) -> None:
     _, P, Q, C = dy.shape
     N, H, W, _ = dx.shape
-    zero = dx.dtype.type(0)
+    zero = like.dtype.type(0)
     for row in prange(N * H):
         n, h = row // H, row % H
         p0, p1 = _covering(h, P, R, down, top)
+        total = np.empty(C, like.dtype)
         for w in range(W):
             q0, q1 = _covering(w, Q, S, right, left)
-            dx[n, h, w] = zero
+            total[:] = zero
             for p in range(p0, p1):
                 for q in range(q0, q1):
-                    number = winner.dtype.type((h + top - p * down) * S + w + left - q * right)
+                    here = winner.dtype.type((h + top - p * down) * S + w + left - q * right)
                     for c in range(C):
-                        dx[n, h, w, c] += dy[n, p, q, c] if winner[n, p, q, c] == number else zero
+                        total[c] += number(dy[n, p, q, c]) if winner[n, p, q, c] == here else zero
+            for c in range(C):
+                dx[n, h, w, c] = rounded(total[c], dx)
 
 
 @jit(parallel=True)

@@ -113,12 +113,14 @@ class Code:
         return Vector(self.builder, self.builder.bitcast(bits, _VECTOR_TYPE))
 
     def store_form(self, address: Integer, vector: Vector, form: int) -> None:
-        """The lanes rounded to the nearest number of a form."""
+        """The lanes rounded to the nearest number of a form; see `bfloat16` on the smallest."""
         if form == FLOAT32:
             self.store(address, vector)
             return
         if form == FLOAT16:
             value = float16.narrowed(self.builder, vector.value)
+        elif bfloat16.PRODUCTS:
+            value = bfloat16.rounded_bits(vector)
         else:
             value = self.builder.trunc(self._upper_half(vector), _HALF_WORDS_TYPE)
         self.builder.store(value, self._pointer(address, _HALF_WORDS_TYPE)).align = 2

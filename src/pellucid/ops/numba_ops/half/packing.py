@@ -11,6 +11,8 @@ from pellucid.ops.numba_ops.compile.numbers import rounded, seen
 from pellucid.ops.numba_ops.layout import contiguous
 from pellucid.ops.numba_ops.winograd.product import PANEL
 
+INPUTS = 32  # channels at a time whose totals stay in the second-level cache, while a panel after another is read
+
 
 def packed_pairs(w: Array, taps: Array, turned: bool) -> Array:
     """Filters w (K, C, R, S) in panels of pairs (panels, pairs, PANEL, 2), their bits; depth runs tap by tap.
@@ -50,12 +52,19 @@ def unpacked(totals: Array, order: Array, dw: Array) -> None:
 def _unpack(totals: Any, order: Any, dw: Any) -> None:
     parts, filters = totals.shape[0], dw.shape[0]
     taps, inputs = order.shape
-    for panel in prange((filters + PANEL - 1) // PANEL):
-        for c in range(inputs):
-            for t in range(taps):
-                row = order[t, c]
-                for k in range(panel * PANEL, min(filters, (panel + 1) * PANEL)):
-                    total = totals[0, row, k]
+    for block in prange((inputs + INPUTS - 1) // INPUTS):
+        line, total = np.empty(PANEL, dw.dtype), np.empty(PANEL, np.float32)
+        for first in range(0, filters, PANEL):
+            count = min(PANEL, filters - first)
+            for c in range(block * INPUTS, min(inputs, (block + 1) * INPUTS)):
+                for t in range(taps):
+                    row = order[t, c]
+                    for k in range(PANEL):
+                        total[k] = totals[0, row, first + k]
                     for part in range(1, parts):
-                        total += totals[part, row, k]
-                    dw[k, c * taps + t] = rounded(total, dw)
+                        for k in range(PANEL):
+                            total[k] += totals[part, row, first + k]
+                    for k in range(PANEL):
+                        line[k] = rounded(total[k], dw)
+                    for k in range(count):
+                        dw[first + k, c * taps + t] = line[k]
