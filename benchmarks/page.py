@@ -1,6 +1,7 @@
 """The page in Chromium: the zoo's logits against the network in float64, and how long an answer takes.
 
-python -m benchmarks.page logits [--images 100]     every network of up to 5 M parameters, in 16 bits and 8
+python -m benchmarks.page logits [NAME ...] [--images 100]     every network of up to 5 M parameters, or those named,
+                                                               in 16 bits, 8, and integers
 python -m benchmarks.page times                     EfficientNet-Lite0 at 224; DeepConvNet from stroke to drawn maps
 Needs playwright, and Chromium on the system (apt-get install chromium).
 """
@@ -10,7 +11,7 @@ import json
 import shutil
 import statistics
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -21,9 +22,12 @@ from playwright.sync_api import sync_playwright
 from pellucid.data.framing import Framing
 from pellucid.export.page import Subject, carried_state, page_html
 from pellucid.export.page.html import ENGINE, source
+from pellucid.export.page.integers import integer_rows
 from pellucid.export.page.nodes import rows_of
 from pellucid.export.page.weights import Packed
 from pellucid.network import Network
+from pellucid.plan import AnyNetwork, IntegerNetwork
+from pellucid.precision import quantize
 from pellucid.zoo import NETWORKS, create
 
 MOST_PARAMETERS = 5_000_000
@@ -32,7 +36,8 @@ LOAD = """
 ([code, model, text]) => {
   const make = new Function(code + "; return (model, text) => new Network(model, unpackArrays(model.arrays, text));");
   window.network = make()(model, text);
-  window.answer = (image) => Array.from(network.forward(Float32Array.from(image))[model.outputs[0]]);
+  const Numbers = model.entry ? Uint8Array : Float32Array;
+  window.answer = (image) => Array.from(network.forward(Numbers.from(image))[model.outputs[0]]);
 }
 """
 ONE_ANSWER = """
@@ -82,16 +87,20 @@ def lively(network: Network) -> Network:
     return network
 
 
-def load(page: Any, network: Network, shape: tuple[int, ...], bits: int) -> None:
+def load(page: Any, network: AnyNetwork, shape: tuple[int, ...], bits: int) -> None:
     packed = Packed(bits)
-    rows = rows_of(network.nodes, shape, packed)
-    model = {"input": shape, "nodes": rows, "outputs": network.nodes.outputs, "arrays": packed.rows}
+    if isinstance(network, IntegerNetwork):
+        rows = integer_rows(network, packed)
+        model = {"input": shape, "nodes": rows, "outputs": [rows[-1]["name"]], "arrays": packed.rows, "entry": []}
+    else:
+        rows = rows_of(network.nodes, shape, packed)
+        model = {"input": shape, "nodes": rows, "outputs": network.nodes.outputs, "arrays": packed.rows}
     page.evaluate(LOAD, ["".join(map(source, ENGINE)), json.loads(json.dumps(model)), packed.text()])
 
 
-def zoo() -> Iterator[tuple[str, Network, tuple[int, ...]]]:
+def zoo(names: Sequence[str]) -> Iterator[tuple[str, Network, tuple[int, ...]]]:
     """Those of up to 5 M parameters, on grey images or in colour."""
-    for name in NETWORKS:
+    for name in names or NETWORKS:
         for shape in (GREY, COLOUR):
             if shape == GREY and not name.startswith(("deep", "fcn", "lenet", "plain", "tiny")):
                 continue
@@ -101,21 +110,29 @@ def zoo() -> Iterator[tuple[str, Network, tuple[int, ...]]]:
             break
 
 
-def logits(images: int) -> None:
+def logits(names: Sequence[str], images: int) -> None:
     with chromium() as browser:
         page = browser.new_page()
-        for name, network, shape in zoo():
+        for name, network, shape in zoo(names):
             x = np.random.default_rng(1).random((images, *shape), dtype=np.float32)
             for bits in (16, 8):
                 twin = Network(create(name, 10), shape, dtype=np.float64)
                 state = carried_state(network, bits).items()
                 twin.load_state({key: np.asarray(value, np.float64) for key, value in state})
-                expected = np.concatenate([twin.forward(part.astype(np.float64)) for part in np.split(x, images)])
+                expected = np.concatenate(
+                    [twin.forward(part.astype(np.float64)) for part in np.array_split(x, -(-images // 10))]
+                )
                 load(page, network, shape, bits)
                 found = [page.evaluate("(image) => answer(image)", image.ravel().tolist()) for image in x]
                 error = np.abs(np.array(found).reshape(expected.shape) - expected).max()
                 largest = np.abs(expected).max()
                 print(f"{name:20} {bits:2} bits   off by {error:.1e}, the largest is {largest:.3g}", flush=True)
+            whole = quantize(network, x[:32])
+            q = whole.input_scale.quantize(x)
+            load(page, whole, shape, 32)
+            found = [page.evaluate("(image) => answer(image)", image.ravel().tolist()) for image in q]
+            same = np.array(found).reshape(images, -1) == whole.integer_logits(q).reshape(images, -1)
+            print(f"{name:20} integers  {same.size:,} numbers, {np.count_nonzero(~same)} of them others", flush=True)
 
 
 def times() -> None:
@@ -149,10 +166,11 @@ def times() -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", choices=("logits", "times"))
+    parser.add_argument("names", nargs="*", metavar="NAME")
     parser.add_argument("--images", type=int, default=100)
     arguments = parser.parse_args()
     if arguments.what == "logits":
-        logits(arguments.images)
+        logits(arguments.names, arguments.images)
     else:
         times()
 

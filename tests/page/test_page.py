@@ -198,6 +198,46 @@ def test_other_files_and_a_refused_camera_are_said_and_the_page_goes_on(browser:
     assert opened.said == []
 
 
+def test_a_large_photograph_stands_upright_by_its_own_note(browser: Any, tmp_path: Path) -> None:
+    from PIL import Image
+
+    layer = Sequential(Conv2d(4, 5, stride=3), ReLU(), Flatten(), Linear(10))
+    opened = Opened(browser, tmp_path, page_html(subject(layer, (3, 24, 30), images=())), bypass_csp=True)
+    y, x = np.mgrid[:1800, :2400]
+    pixels = np.stack([x / 10, y / 8, (x > 600) * (y < 420) * 200.0], axis=2).astype(np.uint8)
+    upright = Image.fromarray(pixels)
+    exif = Image.Exif()
+    exif[0x0112] = 6  # to be turned a quarter to the right
+    upright.save(tmp_path / "upright.jpg", quality=95)
+    upright.rotate(90, expand=True).save(tmp_path / "turned.jpg", quality=95, exif=exif)
+    found = []
+    for name in ("upright", "turned"):
+        opened.page.click("#clear")
+        before = opened.logits()
+        opened.page.set_input_files("#file", str(tmp_path / f"{name}.jpg"))
+        opened.page.wait_for_function(
+            "before => document.querySelector('#bars .bar').title.split(' ')[1] !== before", arg=f"{before[0]:.4f}"
+        )
+        found.append(opened.logits())
+    np.testing.assert_allclose(found[0], found[1], atol=0.02)
+    assert np.abs(np.array(found[0]) - before).max() > 0.1
+    assert opened.said == []
+
+
+def test_a_drawing_on_a_long_input_lies_where_it_was_drawn(browser: Any, tmp_path: Path) -> None:
+    given = {"framing": Framing("own", 1, (16, 40)), "images": (), "class_names": ["ground", "a", "b"]}
+    opened = Opened(
+        browser, tmp_path, page_html(subject(create("fcn-small", 3), (1, 16, 40), task="segment", **given))
+    )
+    box = opened.page.locator("#draw").bounding_box()
+    assert box["width"] / box["height"] == pytest.approx(40 / 16, abs=0.02)
+    opened.draw((210, 50), (212, 52))
+    opened.page.click('.node[data-name="input"]')
+    place = opened.page.get_attribute("#large", "aria-label").split(", ")  # of the brightest pixel
+    assert abs(int(place[1]) - 51 * 16 / box["height"]) <= 1
+    assert abs(int(place[2].split(":")[0]) - 211 * 40 / box["width"]) <= 1
+
+
 def test_the_last_layer_learns_in_the_page(browser: Any, tmp_path: Path) -> None:
     opened = Opened(browser, tmp_path, page_html(subject()), bypass_csp=True)
     opened.draw((140, 40), (140, 240))

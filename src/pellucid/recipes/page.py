@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,8 @@ from pellucid.plan import AnyNetwork, IntegerNetwork
 from pellucid.recipes.data import build_data
 from pellucid.recipes.model import AnyModel
 from pellucid.recipes.predict import inputs
-from pellucid.tasks import Detect
+from pellucid.tasks import Detect, Segment
+from pellucid.tasks.mask_pictures import palette
 from pellucid.training.callbacks.history import read_history
 from pellucid.training.folder import RunFolder
 
@@ -70,9 +72,17 @@ def model_page(
             chosen,
             read_history(RunFolder(model.path.parent).history),
             matrix,
+            _colours(model),
         ),
         bits=bits,
     )
+
+
+def _colours(model: AnyModel) -> Sequence[Sequence[int]]:
+    """Of each class, as predict draws masks and boxes."""
+    K = len(model.class_names)
+    found: list[list[int]] = (palette(K + 1)[1:] if isinstance(model.task, Detect) else palette(K)).tolist()
+    return found if isinstance(model.task, Detect | Segment) else []
 
 
 def _chosen(model: AnyModel, data: Data, bits: int, count: int) -> tuple[Array | None, list[PageImage]]:

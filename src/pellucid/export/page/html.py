@@ -47,7 +47,8 @@ class Subject:
 
     task: "classify", "segment" or "detect". mean, std: of the normalisation, one a channel, empty for none.
     detection: settings of the decoding. images: some to begin with. history: one record an epoch. matrix: (K, K),
-    test images of the row's class taken for the column's.
+    test images of the row's class taken for the column's. colours: of each class, red, green and blue, 0 to 255, as
+    masks and boxes are drawn.
     """
 
     title: str
@@ -61,6 +62,7 @@ class Subject:
     images: Sequence[PageImage] = field(default_factory=tuple)
     history: Sequence[Mapping[str, Any]] = ()
     matrix: Array | None = None
+    colours: Sequence[Sequence[int]] = ()
 
 
 def page_html(subject: Subject, *, bits: int = 16) -> bytes:
@@ -88,6 +90,7 @@ def page_html(subject: Subject, *, bits: int = 16) -> bytes:
         "arrays": packed.rows,
         "images": [{"src": _picture(image.pixels), "truth": image.truth} for image in subject.images],
         "history": [dict(record) for record in subject.history],
+        "colours": [list(colour) for colour in subject.colours],
         "matrix": None if subject.matrix is None else np.asarray(subject.matrix).tolist(),
     }
     script = "".join(source(name) for name in ENGINE + VIEWS)

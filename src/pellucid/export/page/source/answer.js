@@ -1,6 +1,7 @@
 // What goes out: bars, classes of pixels, boxes.
 
 const COLOURS = [[0, 114, 178], [213, 94, 0], [0, 158, 115], [204, 121, 167], [230, 159, 0], [86, 180, 233], [120, 120, 120], [240, 228, 66]];
+const colourOf = (k) => model.colours[k] ?? COLOURS[k % 8];
 const view = { opacity: 0.6, threshold: model.detection ? model.detection.shown_score : 0 };
 
 function drawAnswer() {
@@ -34,30 +35,34 @@ function drawPlaces(y) {
   canvas.width = W * scale; canvas.height = H * scale;
   const context = canvas.getContext("2d"), picture = new ImageData(W, H), found = model.task === "segment" ? likeliest(y, outputShape) : null, counts = {};
   for (let i = 0; i < H * W; i++) {
-    const k = found ? found[i] : 0, part = found ? view.opacity : 0;
+    const k = found ? found[i] : 0, part = k ? view.opacity : 0; // class 0 is the ground
     if (found) counts[k] = (counts[k] || 0) + 1;
-    for (let c = 0; c < 3; c++) picture.data[4 * i + c] = pixels[(C === 1 ? 0 : c) * H * W + i] * (1 - part) + COLOURS[k % 8][c] * part;
+    for (let c = 0; c < 3; c++) picture.data[4 * i + c] = pixels[(C === 1 ? 0 : c) * H * W + i] * (1 - part) + (part ? colourOf(k)[c] * part : 0);
     picture.data[4 * i + 3] = 255;
   }
   const small = make("canvas", null, { width: W, height: H });
   small.getContext("2d").putImageData(picture, 0, 0);
   context.imageSmoothingEnabled = false;
   context.drawImage(small, 0, 0, canvas.width, canvas.height);
-  let said;
-  if (found) said = Object.entries(counts).sort((a, b) => b[1] - a[1]).map(([k, n]) => `${model.classes[k]} ${((100 * n) / (H * W)).toFixed(1)} %`).join(", ");
+  const legend = element("legend"), item = (k, text) => { const key = make("i", null, { class: "key" }); key.style.background = found && !k ? "none" : `rgb(${colourOf(k)})`; return make("span", null, {}, key, text); };
+  if (found) legend.replaceChildren(...Object.entries(counts).sort((a, b) => b[1] - a[1]).map(([k, n]) => item(Number(k), `${model.classes[k]} ${((100 * n) / (H * W)).toFixed(1)} %`)));
   else {
     const boxes = findBoxes(y, outputShape, model.detection, [H, W]), sure = boxes.filter(({ score }) => score >= view.threshold);
     context.lineWidth = 2; context.font = "14px sans-serif";
     for (const { box: [l, t, r, b], label, score, dropped } of [...sure].reverse()) {
+      const text = `${model.classes[label]} ${score.toFixed(2)}`, [red, green, blue] = colourOf(label), top = Math.max(16, t * scale);
       context.setLineDash(dropped ? [3, 4] : []);
-      context.strokeStyle = `rgb(${COLOURS[label % 8]})`;
+      context.strokeStyle = context.fillStyle = `rgb(${colourOf(label)})`;
       context.strokeRect(l * scale, t * scale, (r - l) * scale, (b - t) * scale);
-      if (!dropped) { context.fillStyle = "#fff"; context.fillText(`${model.classes[label]} ${score.toFixed(2)}`, l * scale + 3, Math.max(14, t * scale - 3)); }
+      if (dropped) continue;
+      const left = Math.max(0, Math.min(l * scale, canvas.width - context.measureText(text).width - 6));
+      context.fillRect(left, top - 16, context.measureText(text).width + 6, 16);
+      context.fillStyle = 0.299 * red + 0.587 * green + 0.114 * blue < 128 ? "#fff" : "#000";
+      context.fillText(text, left + 3, top - 4);
     }
     const kept = sure.filter(({ dropped }) => !dropped);
-    said = `${kept.map(({ label, score }) => `${model.classes[label]} ${score.toFixed(2)}`).join(", ") || "-"}; ${sure.length - kept.length} ${word("dropped")}`;
+    legend.replaceChildren(...kept.map(({ label, score }) => item(label, `${model.classes[label]} ${score.toFixed(2)}`)), make("span", `${kept.length ? "; " : "-; "}${sure.length - kept.length} ${word("dropped")}`));
   }
-  canvas.setAttribute("aria-label", said);
-  element("legend").textContent = said;
+  canvas.setAttribute("aria-label", legend.textContent);
   element("said").textContent = "";
 }

@@ -1,11 +1,18 @@
 // Lessons, tabs, languages, and how it starts.
 
+/** Layers that a lesson is about. */
+const shownBy = ([, , kind]) => model.nodes.filter((node) => node.op === kind || node.kind === kind);
+
+/** Those lessons that this network has something to show for. */
+const lessons = LESSONS.map((lesson) => (model.entry && lesson.whole) || lesson).filter((lesson) =>
+  (lesson[2] === null ? model.task === "classify" : shownBy(lesson).length > 0));
+
 function drawLessons() {
-  const box = element("panel-lessons"), [title, text, op, which] = LESSONS[state.lesson].whole && model.entry ? LESSONS[state.lesson].whole : LESSONS[state.lesson], go = (i) => { state.lesson = (i + LESSONS.length) % LESSONS.length; drawLessons(); };
-  const nodes = model.nodes.filter((node) => node.op === op), node = nodes.at(which);
-  const buttons = [make("button", "←", { "aria-label": "previous", onclick: () => go(state.lesson - 1) }), make("button", "→", { "aria-label": "next", onclick: () => go(state.lesson + 1) }),
+  const box = element("panel-lessons"), [title, text, , which] = lessons[state.lesson], go = (i) => { state.lesson = (i + lessons.length) % lessons.length; drawLessons(); };
+  const node = shownBy(lessons[state.lesson]).at(which);
+  const buttons = [make("button", "←", { "aria-label": word("previous"), onclick: () => go(state.lesson - 1) }), make("button", "→", { "aria-label": word("next"), onclick: () => go(state.lesson + 1) }),
     make("button", word("show"), { onclick: () => { open("network"); if (node) { pick(node.name, 0); element("unit").scrollIntoView({ block: "nearest" }); } } })];
-  box.replaceChildren(make("section", null, { class: "card lesson" }, make("h2", `${state.lesson + 1} / ${LESSONS.length}: ${title[state.language]}`), make("p", text[state.language]), make("p", null, { class: "row" }, ...buttons)));
+  box.replaceChildren(make("section", null, { class: "card lesson" }, make("h2", `${state.lesson + 1} / ${lessons.length}: ${title[state.language]}`), make("p", text[state.language]), make("p", null, { class: "row" }, ...buttons)));
 }
 
 const TABS = { network: () => {}, history: drawHistory, train: drawTrain, lessons: drawLessons };
@@ -34,6 +41,7 @@ function buildTabs() {
 function speak(language) {
   state.language = language;
   document.documentElement.lang = ["en", "ja"][language];
+  element("language").selectedIndex = language;
   for (const one of document.querySelectorAll("[data-word]")) one.textContent = word(one.dataset.word);
   draw.setAttribute("aria-label", word("drawHere"));
   element("picture").replaceChildren();

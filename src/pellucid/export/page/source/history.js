@@ -1,23 +1,35 @@
 // Loss by epoch, and the confusion matrix.
 
+/** An element of a drawing. */
+function shape(tag, attributes, text = null) {
+  const made = document.createElementNS("http://www.w3.org/2000/svg", tag);
+  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
+  if (text !== null) made.textContent = text;
+  return made;
+}
+
+/** Losses by epoch, on axes. series: [name, [epoch, loss] ...]. */
+function lossCurve(series) {
+  const most = Math.max(...series.flatMap(([, points]) => points.map(([, v]) => v))), last = Math.max(...model.history.map((r) => r.epoch));
+  const svg = shape("svg", { viewBox: "0 0 460 200", role: "img", width: 460, class: "curve", "aria-label": series.map(([name, points]) => `${name} ${word("loss")} ${points.at(-1)[1].toFixed(4)}`).join(", ") });
+  const at = (e, v) => [52 + (last > 1 ? ((e - 1) / (last - 1)) * 390 : 195), 172 - (v / most) * 140], told = (x, y, text, anchor) => shape("text", { x, y, "text-anchor": anchor, fill: "currentColor", "font-size": 12 }, text);
+  svg.append(shape("path", { d: "M52 28V172H446", fill: "none", stroke: "currentColor" }), told(46, 36, most.toPrecision(3), "end"), told(46, 176, "0", "end"));
+  svg.append(told(...at(1, 0).map((v, i) => v + 16 * i), `${word("epoch")} 1`, "middle"));
+  if (last > 1) svg.append(told(442, 188, last, "end"));
+  series.forEach(([name, points], i) => {
+    const colour = `rgb(${COLOURS[i]})`, xy = points.map(([e, v]) => at(e, v));
+    svg.append(shape("polyline", { points: xy.map((p) => p.join()).join(" "), fill: "none", stroke: colour, "stroke-width": 3, ...(i ? { "stroke-dasharray": "7 4" } : {}) }));
+    if (last <= 30) svg.append(...xy.map(([cx, cy]) => shape("circle", { cx, cy, r: 4, fill: colour })));
+    svg.append(shape("path", { d: `M${60 + i * 130} 10h22`, stroke: colour, "stroke-width": 3, ...(i ? { "stroke-dasharray": "7 4" } : {}) }), told(88 + i * 130, 14, `${name} ${points.at(-1)[1].toFixed(4)}`, "start"));
+  });
+  return svg;
+}
+
 function drawHistory() {
   const box = element("panel-history"), parts = [];
   const series = ["train", "validation", "test"].map((name) => [name, model.history.filter((r) => r[name]).map((r) => [r.epoch, r[name].loss])]).filter(([, points]) => points.length);
   if (series.length) {
-    const most = Math.max(...series.flatMap(([, points]) => points.map(([, v]) => v))), last = Math.max(...model.history.map((r) => r.epoch)), svgNS = "http://www.w3.org/2000/svg", svg = document.createElementNS(svgNS, "svg");
-    svg.setAttribute("viewBox", "0 0 420 180"); svg.setAttribute("role", "img"); svg.setAttribute("width", "420"); svg.setAttribute("style", ""); svg.style.maxWidth = "100%";
-    svg.setAttribute("aria-label", series.map(([name, points]) => `${name} ${word("loss")} ${points.at(-1)[1].toFixed(4)}`).join(", "));
-    series.forEach(([name, points], i) => {
-      const xy = points.map(([e, v]) => [40 + (last > 1 ? ((e - 1) / (last - 1)) * 350 : 175), 160 - (v / most) * 140]);
-      const line = document.createElementNS(svgNS, "polyline");
-      line.setAttribute("points", xy.map((p) => p.join()).join(" ")); line.setAttribute("fill", "none"); line.setAttribute("stroke", `rgb(${COLOURS[i]})`); line.setAttribute("stroke-width", "3");
-      svg.append(line);
-      for (const [x, y] of xy) { const dot = document.createElementNS(svgNS, "circle"); dot.setAttribute("cx", x); dot.setAttribute("cy", y); dot.setAttribute("r", 4); dot.setAttribute("fill", `rgb(${COLOURS[i]})`); svg.append(dot); }
-      const text = document.createElementNS(svgNS, "text");
-      text.setAttribute("x", 44 + i * 120); text.setAttribute("y", 14); text.setAttribute("fill", "currentColor"); text.setAttribute("font-size", "13"); text.textContent = `${i ? "▲" : "●"} ${name} ${points.at(-1)[1].toFixed(4)}`;
-      svg.append(text);
-    });
-    parts.push(make("h2", word("history")), svg, make("p", model.history.map((r) => `${word("epoch")} ${r.epoch}: ${Object.entries(r.test ?? r.validation ?? r.train).filter(([n]) => n !== "images").map(([n, v]) => `${n} ${Number(v).toPrecision(4)}`).join(", ")}`).at(-1), { class: "small" }));
+    parts.push(make("h2", word("history")), lossCurve(series), make("p", model.history.map((r) => `${word("epoch")} ${r.epoch}: ${Object.entries(r.test ?? r.validation ?? r.train).filter(([n]) => n !== "images").map(([n, v]) => `${n} ${Number(v).toPrecision(4)}`).join(", ")}`).at(-1), { class: "small" }));
   } else parts.push(make("p", word("none")));
   if (model.matrix) {
     const found = make("div", word("takeCell"), { id: "found", class: "samples", role: "status" }), grid = make("table", null, { class: "plain" }, make("caption", word("matrix"), { class: "small" }));

@@ -3,19 +3,23 @@
 const draw = element("draw"), over = element("over"), pen = draw.getContext("2d", { willReadFrequently: true });
 let drawing = false, waiting = false, stale = false;
 
-function blankCanvas() { pen.fillStyle = "#000"; pen.fillRect(0, 0, 280, 280); clearOver(); }
-function clearOver() { over.width = 280; over.height = 280; }
+const zoom = 280 / Math.max(H, W); // the canvas has the input's sides, enlarged
+draw.width = Math.max(1, Math.round(W * zoom)); draw.height = Math.max(1, Math.round(H * zoom));
+draw.parentNode.style.width = `${draw.width}px`;
+
+function blankCanvas() { pen.fillStyle = "#000"; pen.fillRect(0, 0, draw.width, draw.height); clearOver(); }
+function clearOver() { over.width = draw.width; over.height = draw.height; }
 function message(key) { element("message").textContent = key ? word(key) : ""; }
 
 function place(event) {
   const box = draw.getBoundingClientRect();
-  return [((event.clientX - box.left) * 280) / box.width, ((event.clientY - box.top) * 280) / box.height];
+  return [((event.clientX - box.left) * draw.width) / box.width, ((event.clientY - box.top) * draw.height) / box.height];
 }
 draw.addEventListener("pointerdown", (event) => {
   if (state.from !== "drawn") { blankCanvas(); state.from = "drawn"; state.truth = null; }
   drawing = true; clearOver(); message();
   draw.setPointerCapture(event.pointerId);
-  pen.strokeStyle = "#fff"; pen.fillStyle = "#fff"; pen.lineWidth = 22; pen.lineCap = pen.lineJoin = "round";
+  pen.strokeStyle = "#fff"; pen.fillStyle = "#fff"; pen.lineWidth = model.framing === "character" ? 22 : Math.max(2, 2.4 * zoom); pen.lineCap = pen.lineJoin = "round";
   const [x, y] = place(event);
   pen.beginPath(); pen.moveTo(x, y); pen.lineTo(x + 0.1, y); pen.stroke();
   soon();
@@ -35,7 +39,7 @@ function soon() {
   readDrawing();
   requestAnimationFrame(() => { waiting = false; if (stale) soon(); });
 }
-function readDrawing() { take(framed(pen.getImageData(0, 0, 280, 280).data, [280, 280], model), null); }
+function readDrawing() { take(framed(pen.getImageData(0, 0, draw.width, draw.height).data, [draw.height, draw.width], model), null); }
 
 /** Pixels (C, H, W) become the input. */
 function take(pixels, truth) {
@@ -61,7 +65,7 @@ function showInput() {
   small.getContext("2d").putImageData(picture, 0, 0);
   blankCanvas();
   pen.imageSmoothingEnabled = false;
-  pen.drawImage(small, 0, 0, 280, 280);
+  pen.drawImage(small, 0, 0, draw.width, draw.height);
 }
 
 /** A picture of any size, upright by its own note. */

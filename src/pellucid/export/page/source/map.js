@@ -10,10 +10,11 @@ function buildMap() {
     const lane = (lanes[depth[node.name]] = (lanes[depth[node.name]] ?? -1) + 1);
     at[node.name] = [depth[node.name] * step, lane * rise];
   }
-  const width = (Math.max(...Object.values(depth)) + 1) * step, height = (Math.max(...Object.values(lanes)) + 1) * rise;
-  box.style.width = `${width}px`; box.style.height = `${height + 24}px`;
+  const skips = all.some((node) => node.inputs.some((name) => depth[node.name] - depth[name] > 1)); // which dip below the cards
+  const width = (Math.max(...Object.values(depth)) + 1) * step, height = Math.max(...Object.values(lanes)) * rise + (skips ? rise + 24 : 170);
+  box.style.width = `${width}px`; box.style.height = `${height}px`;
   const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
-  svg.setAttribute("width", width); svg.setAttribute("height", height + 24); svg.setAttribute("aria-hidden", "true");
+  svg.setAttribute("width", width); svg.setAttribute("height", height); svg.setAttribute("aria-hidden", "true");
   const watch = new IntersectionObserver((entries) => {
     for (const entry of entries) {
       const name = entry.target.dataset.name;

@@ -5,7 +5,7 @@ function drawTrain() {
   if (model.entry) { box.replaceChildren(make("section", word("cantWhole"), { class: "card" })); return; }
   if (last.op !== "linear" || model.task !== "classify") { box.replaceChildren(make("section", word("cant"), { class: "card" })); return; }
   const label = make("select", null, { id: "own-label" }, ...model.classes.map((name, k) => make("option", name, { value: k }))), told = make("p", `${state.examples.length} ${word("examples")}`, { role: "status", id: "trained" });
-  const curve = make("canvas", null, { width: 300, height: 100, role: "img", "aria-label": word("loss") });
+  const curve = make("canvas", null, { width: 300, height: 100, role: "img", "aria-label": word("loss"), hidden: "" });
   const add = make("button", word("add"), { onclick: () => { if (state.pixels) state.examples.push({ pixels: state.pixels.slice(), truth: Number(label.value) }); told.textContent = `${state.examples.length} ${word("examples")}`; } });
   const start = make("button", word("start"), { id: "start-training", onclick: () => trainLast(last, told, curve) });
   const undo = make("button", word("back"), { onclick: () => { setBits(16); run(); told.textContent = ""; } });
@@ -37,6 +37,7 @@ async function trainLast(last, told, curve) {
     for (let i = 0; i < w.length; i++) w[i] -= rate * dw[i];
     if (b) for (let k = 0; k < K; k++) b[k] -= rate * db[k];
     losses.push(loss);
+    curve.hidden = false;
     const context = curve.getContext("2d");
     context.clearRect(0, 0, 300, 100); context.strokeStyle = "#d55e00"; context.lineWidth = 2; context.beginPath();
     losses.forEach((v, i) => context.lineTo(i * 5, 98 - (v / losses[0]) * 94)); context.stroke();

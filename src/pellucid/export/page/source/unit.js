@@ -32,10 +32,15 @@ function drawUnit() {
   markField(name);
 }
 
-/** A small table of numbers, coloured as pictures are. */
+/** A small table of numbers, the larger the stronger its colour: blue, or orange below 0. */
 function table(caption, values, [h, w], id) {
-  const made = make("table", null, { class: "grid" });
-  for (let r = 0; r < h; r++) made.append(make("tr", null, {}, ...Array.from({ length: w }, (_, c) => make("td", model.entry ? values[r * w + c] : values[r * w + c].toFixed(3)))));
+  const made = make("table", null, { class: "grid" }), most = Math.max(...values.map(Math.abs)) || 1;
+  const cell = (v) => {
+    const one = make("td", model.entry ? v : v.toFixed(3));
+    one.style.background = `rgb(${v < 0 ? "245 140 20" : "60 140 245"} / ${((45 * Math.abs(v)) / most).toFixed(0)}%)`;
+    return one;
+  };
+  for (let r = 0; r < h; r++) made.append(make("tr", null, {}, ...Array.from(values.slice(r * w, (r + 1) * w), cell)));
   return make("figure", null, id ? { id } : {}, made, make("figcaption", caption));
 }
 
@@ -61,7 +66,17 @@ function productsOf(node, terms, sums) {
     tables.replaceChildren(table(word("patch"), one.map(([x]) => x), node.kernel, "patch"), table(word("filter"), one.map(([, w]) => w), node.kernel, "filter"), table(word("products"), one.map(([x, w]) => x * w), node.kernel, "products"));
   };
   chosen.value = topOf(sums.map(Math.abs)); chosen.onchange = show; show();
-  return [make("label", null, { class: "small" }, make("span", `${word("channel")} (${word("products")}): `), chosen), tables];
+  return [filterPicture(node, terms), make("label", null, { class: "small" }, make("span", `${word("channel")} (${word("products")}): `), chosen), tables];
+}
+
+/** A unit's filter as pictures side by side, one for each input channel. */
+function filterPicture(node, terms) {
+  const [R, S] = node.kernel, across = Math.ceil(Math.sqrt(terms.length * 3)), down = Math.ceil(terms.length / across), wide = across * (S + 1) - 1;
+  const all = new Float32Array((down * (R + 1) - 1) * wide), canvas = make("canvas", null, { role: "img", "aria-label": word("weights") });
+  terms.forEach((channel, c) => channel.forEach(([, w], i) => { all[(Math.floor(c / across) * (R + 1) + Math.floor(i / S)) * wide + (c % across) * (S + 1) + (i % S)] = w; }));
+  paint(canvas, all, [all.length / wide, wide], null, true);
+  canvas.style.width = `${wide * Math.max(2, Math.min(12, Math.floor(320 / wide)))}px`;
+  return make("figure", null, { class: "filters" }, canvas, make("figcaption", word("weights")));
 }
 
 const totals = (terms) => terms.map((channel) => channel.reduce((sum, [x, w]) => sum + x * w, 0));
@@ -108,7 +123,7 @@ function markField(name) {
   }
   const [r0, r1, c0, c1] = network.field(name, ...(network.shapes[name].length === 1 ? [0, 0] : [state.row, state.column]));
   context.strokeStyle = "#ff3b30"; context.lineWidth = 3;
-  context.strokeRect((c0 * 280) / W, (r0 * 280) / H, ((c1 - c0 + 1) * 280) / W, ((r1 - r0 + 1) * 280) / H);
+  context.strokeRect(c0 * zoom, r0 * zoom, (c1 - c0 + 1) * zoom, (r1 - r0 + 1) * zoom);
   document.documentElement.dataset.field = [r0, r1, c0, c1].join(" ");
 }
 function overlay(heat, [h, w], signed) {
@@ -117,5 +132,5 @@ function overlay(heat, [h, w], signed) {
   small.getContext("2d").putImageData(picture, 0, 0);
   const context = over.getContext("2d");
   context.imageSmoothingEnabled = !signed;
-  context.drawImage(small, 0, 0, 280, 280);
+  context.drawImage(small, 0, 0, over.width, over.height);
 }

@@ -30,7 +30,7 @@ const WORDS = {
   cantWhole: ["This network calculates in whole numbers and can't learn here; the page of the run that it was made from can.", "このネットワークは整数で計算するため、ここでは学習できません。元のモデルのページでは学習できます。"],
   wholeNumbers: ["Whole numbers only: weights of 8 bits, maps of 8, sums of 32. Every number is the one that a microcontroller gets.", "整数だけで計算します。重み 8 ビット、特徴マップ 8 ビット、和 32 ビット。マイコンと同じ数になります。"],
   rounded: ["rounded", "四捨五入"], within: ["within", "範囲"], standsFor: ["It stands for", "表す数:"], largest: ["the largest of", "最大値:"],
-  weights: ["its filter", "フィルタ"],
+  weights: ["its filter, channel by channel", "フィルタ (チャネルごと)"], previous: ["previous", "前へ"], next: ["next", "次へ"],
 };
 
 const LESSONS = [
@@ -41,7 +41,7 @@ const LESSONS = [
   [["The receptive field", "受容野"], ["The frame on the input is all that a unit can see. Open one in an early layer, then in a late one: it grows.", "枠はユニットに見える範囲です。浅い層と深い層で比べてみましょう。"], "conv", -1],
   [["Why deeper", "なぜ深くするのか"], ["Two layers of 3x3 see 5x5, with fewer weights than one filter of 5x5, and with a bend between them. Early maps show edges, late ones parts of the answer.", "3x3 を二層重ねると 5x5 が見え、重みは少なく、間に非線形が入ります。"], "conv", -1],
   [["From maps to an answer", "マップから答えへ"], ["The last layer adds up what was found, with one weight for each finding and class. The largest sum wins; softmax makes shares of them.", "最後の層は見つかったものに重みを掛けて足します。最大の和が答えです。"], "linear", -1],
-  [["Dropout", "ドロップアウト"], ["In training, units were switched off by chance, so that none relies on one other. Now, at work, nothing is dropped: input and output are the same.", "学習中はユニットを偶然に消し、互いに頼りすぎないようにします。推論では何もしません。"], "same", 0],
+  [["Dropout", "ドロップアウト"], ["In training, units were switched off by chance, so that none relies on one other. Now, at work, nothing is dropped: input and output are the same.", "学習中はユニットを偶然に消し、互いに頼りすぎないようにします。推論では何もしません。"], "Dropout", 0],
   [["Where it looked", "どこを見たか"], ["Grad-CAM weighs the last maps by how much each speaks for the class. Press the button beside the answer, then choose another class.", "Grad-CAM は最後のマップを、そのクラスへの寄与で重み付けします。ボタンを押してみましょう。"], null, 0],
   [["What if it were covered?", "隠したらどうなる?"], ["Cover a part and see whether the answer suffers. This needs no gradient: it is an experiment.", "一部を隠して答えが変わるかを見ます。勾配のいらない実験です。"], null, 0],
   [["What 8 bits cost", "8 ビットの代償"], ["Move the slider of bits. At 8, hardly anything changes; at 3 or 2 the filters become coarse, and mistakes begin.", "ビット数のスライダーを動かしてください。8 ではほぼ変わらず、3 や 2 で誤りが増えます。"], null, 0],
