@@ -110,7 +110,7 @@ def test_places_by_tiles_are_as_the_whole(name: str) -> None:
     network = Network(create(name, 3, **options), (3, 64, 64), seed=4)
     network.vector += (0.05 * RNG.standard_normal(network.vector.size)).astype(np.float32)
     twin = network.astype(np.float64)
-    tile = fitting_tile(network.nodes)
+    tile = fitting_tile(network.nodes, (3, 64, 2048))
     assert tile == TILE if name == "detector-small" else TILE < tile <= 3 * TILE
     rows, _ = grid(network.nodes)
     size = (64, tile + 256) if "pyramid" in name else (64, 360)

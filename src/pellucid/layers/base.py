@@ -83,6 +83,9 @@ class Layer:
     sees_all: bool = False
     """Whether one output sees the whole image, whatever its size."""
 
+    by_parts: bool = True
+    """Whether a part of an image gives that part of the output, but for what windows see beyond its rim."""
+
     made_with: tuple[tuple[Any, ...], dict[str, Any]]
     """The arguments that it was made with, so that a network can be written down."""
 

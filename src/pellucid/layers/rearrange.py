@@ -10,7 +10,9 @@ import numpy as np
 
 from pellucid.layers.constants import summed_to
 from pellucid.layers.host import HostLayer
+from pellucid.layers.window import Window
 from pellucid.ops.arrays import Array, Shape
+from pellucid.ops.geometry import Geometry
 
 PadMode = Literal["constant", "edge", "reflect", "wrap"]
 
@@ -92,6 +94,8 @@ class Expand(HostLayer):
     [[[1.0, 1.0], [2.0, 2.0], [3.0, 3.0]]]
     """
 
+    by_parts = False  # it gives one shape
+
     def __init__(self, *shape: int) -> None:
         self.shape = tuple(shape)
 
@@ -131,6 +135,8 @@ class Pad(HostLayer):
     >>> pl.nn.Pad((2,), (1,), mode="reflect").forward(np.array([[1.0, 2.0, 3.0]])).tolist()
     [[3.0, 2.0, 1.0, 2.0, 3.0, 2.0]]
     """
+
+    by_parts = False  # the frame is the whole image's
 
     def __init__(
         self, before: Sequence[int], after: Sequence[int], *, mode: PadMode = "constant", value: float = 0.0
@@ -192,6 +198,8 @@ class Slice(HostLayer):
     (3, 28, 16)
     """
 
+    by_parts = False  # counted from the image's ends
+
     def __init__(
         self, starts: Sequence[int], stops: Sequence[int | None], steps: Sequence[int] | None = None
     ) -> None:
@@ -249,6 +257,11 @@ class DepthToSpace(HostLayer):
         if block < 1:
             raise self.error("a block of at least 1", block)
 
+    @property
+    def window(self) -> Window:
+        """A place becomes a block: as of a transposed convolution."""
+        return Window((self.block, self.block), Geometry((self.block, self.block)), transposed=True)
+
     def output_shape(self, input_shape: Shape) -> Shape:
         """(C, H b, W b)."""
         C, H, W = self.image_shape(input_shape)
@@ -283,6 +296,11 @@ class SpaceToDepth(HostLayer):
         self.block, self.columns_first = block, columns_first
         if block < 1:
             raise self.error("a block of at least 1", block)
+
+    @property
+    def window(self) -> Window:
+        """The block."""
+        return Window((self.block, self.block), Geometry((self.block, self.block)))
 
     def output_shape(self, input_shape: Shape) -> Shape:
         """(C b^2, H / b, W / b)."""

@@ -41,6 +41,8 @@ class GroupNorm(HostLayer):
     [-1.0, 1.0, -1.0, 1.0]
     """
 
+    by_parts = False  # mean and variance are the whole image's
+
     def __init__(self, groups: int, *, epsilon: float = 1e-5) -> None:
         self.groups, self.epsilon = groups, float(epsilon)
         if groups < 1:
@@ -130,6 +132,8 @@ class LayerNorm(HostLayer):
     >>> net.forward(np.array([[1, 3], [10, 50]], np.float32)).round(2).tolist()
     [[-1.0, 1.0], [-1.0, 1.0]]
     """
+
+    by_parts = False  # mean and variance may be the whole image's
 
     def __init__(
         self, shape: Sequence[int], *, axes: int | None = None, epsilon: float = 1e-5, bias: bool = True

@@ -314,7 +314,7 @@ class Softmax(HostLayer):
     log = False
 
     def __init__(self, axis: int = 0) -> None:
-        self.axis = axis
+        self.axis, self.by_parts = axis, axis == 0
 
     def output_shape(self, input_shape: Shape) -> Shape:
         """As the input."""

@@ -75,7 +75,7 @@ class Detector:
         """The outputs for an image, which goes on in black up to the next multiple of the network's period."""
         missing = [-side % period for side, period in zip(x.shape[1:], self.period, strict=True)]
         whole = np.pad(x, [(0, 0), (0, missing[0]), (0, missing[1])]) if any(missing) else x
-        return places(self.network, whole, self.tile or fitting_tile(self.nodes), self.nodes)
+        return places(self.network, whole, self.tile or fitting_tile(self.nodes, whole.shape), self.nodes)
 
     def _for_area(self, size: Pair) -> Detect:
         """The task, with as many more candidates as the image is larger than those that were learnt from."""

@@ -4,8 +4,8 @@ Smaller images lie in the upper left corner of the batch's canvas. To a convolut
 zero, as its padding is; but of those zeros a bias or a normalisation makes something else, which the next layer would
 see. So what lies outside an image's own part is set to zero again after every layer: then each layer sees what it
 would see of that image alone, and at the image's edge the zeros that its own padding would give. Only pools
-with padding count no zeros there, and maps that are to grow go on as their edges; images of networks that have some
-go through one by one.
+with padding count no zeros there, maps that are to grow go on as their edges, and some norms are of the whole image;
+images of networks that have some go through one by one.
 """
 
 from __future__ import annotations
@@ -57,8 +57,9 @@ def forward_each(network: AnyNetwork, images: Sequence[Array], period: Pair | No
 
 
 def _overhangs(layer: Layer) -> bool:
-    """Whether what lies beyond an image's edge isn't zero to a layer: a pool leaves it out, a map's edge goes on."""
-    if isinstance(layer, RepeatEdges):
+    """Whether what lies beyond an image's edge isn't zero to a layer: a pool leaves it out, a map's edge goes on, a
+    norm over the image would count it."""
+    if isinstance(layer, RepeatEdges) or not layer.by_parts:
         return True
     return isinstance(layer, MaxPool2d | AvgPool2d) and (any(layer.geometry.padding) or layer.ceil)
 
