@@ -75,7 +75,7 @@ def draw(detector: Detector, test: Dataset, folder: Path, least: float) -> None:
         sheet = Image.fromarray(np.hstack([part for column in columns for part in (column, gap)][:-1]))
         sheet = sheet.resize((sheet.width // 2, sheet.height // 2), Image.Resampling.LANCZOS)
         folder.mkdir(parents=True, exist_ok=True)
-        sheet.quantize(256).save(folder / f"detection-{name}.png", optimize=True)
+        sheet.save(folder / f"detection-{name}.png", optimize=True)
 
 
 def main() -> None:
