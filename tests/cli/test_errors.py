@@ -48,6 +48,9 @@ def complaint(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
     ("line", "said"),
     [
         ("trian", "unknown command 'trian': did you mean train?"),
+        ("hlep", "unknown command 'hlep': did you mean help?"),
+        ("help hlep", "unknown command 'hlep': did you mean help?"),
+        ("train --set lr=3", "deep-convnet: unknown key 'lr': did you mean optimizer.rate?"),
         ("--quick", "unknown command '--quick'"),
         ("train a b", "unexpected argument 'b' (see pellucid train --help)"),
         ("train --epoch 3", "--epochs"),

@@ -21,6 +21,7 @@ from pellucid.recipes import (
     start_run,
 )
 from pellucid.recipes.load import parse_recipe
+from pellucid.recipes.near_keys import WORDS, known_keys, meant
 from pellucid.training import Callback, Trainer
 from pellucid.training.callbacks.history import read_history
 from small_runs import digits, one_thread_of_numpy
@@ -60,9 +61,7 @@ def test_a_recipe_written_and_read_is_the_same(changes: dict[str, Any], tmp_path
 
 
 def test_overrides_may_be_text_and_a_new_choice_drops_the_old_ones_options() -> None:
-    recipe = load_recipe(
-        "deep-convnet", {"optimizer.rate": "2e-3", "data.source": "some/folder", "data.size": "[8, 9]"}
-    )
+    recipe = load_recipe("deep-convnet", {"optimizer.rate": "2e-3", "data.source": "some/folder", "data.size": "8,9"})
     assert recipe.optimizer["rate"] == 0.002
     assert recipe.data.source == "some/folder"
     assert recipe.data.size == (8, 9)
@@ -80,7 +79,7 @@ def test_overrides_may_be_text_and_a_new_choice_drops_the_old_ones_options() -> 
         ("schedule.name", "one-cycl", r"unknown schedule\.name 'one-cycl'; nearest is one-cycle"),
         ("schedule.peak", 2.0, r"schedule one-cycle: peak = 2\.0"),
         ("network.name", "deep-convnets", r"unknown network\.name 'deep-convnets'; nearest is deep-convnet"),
-        ("network.drop", 0.1, r"unknown key network\.drop.*; nearest is dropout"),
+        ("network.drop", 0.1, r"unknown key 'network\.drop' for .*: did you mean network\.dropout"),
         ("task.name", "clasify", r"unknown task\.name 'clasify'; nearest is classify"),
         (
             "training.precision",
@@ -90,6 +89,25 @@ def test_overrides_may_be_text_and_a_new_choice_drops_the_old_ones_options() -> 
         ("training.weight_bits", 5, r"training\.weight_bits: invalid .* 5: expected one of 0, 2, 4, 8"),
         ("task.class_weights", "even", r"task\.class_weights = 'even'.*: expected one of balanced"),
         ("training.epoch", 2, r"unknown key 'training\.epoch'; nearest is epochs"),
+        ("augmentation.shft", 1, r"unknown key 'augmentation\.shft'; nearest is shift"),
+        ("lr", 3, r"unknown key 'lr': did you mean optimizer\.rate\?"),
+        ("learning_rate", 3, r"unknown key 'learning_rate': did you mean optimizer\.rate\?"),
+        ("batch", 3, r"unknown key 'batch': did you mean training\.batch_size\?"),
+        ("rate", 3, r"unknown key 'rate': did you mean optimizer\.rate\?"),
+        ("size", 3, r"unknown key 'size': did you mean crop\.size or data\.size\?"),
+        ("momentm", 0, r"unknown key 'momentm': did you mean optimizer\.momentum\?"),
+        ("training.lr", 3, r"unknown key 'training\.lr': did you mean optimizer\.rate\?"),
+        (
+            "optimizer.batch_size",
+            3,
+            r"unknown key 'optimizer\.batch_size' for adamw: did you mean training\.batch",
+        ),
+        ("schedule.flip", True, r"unknown key 'schedule\.flip' for one-cycle: did you mean crop\.flip\?"),
+        ("network.arch", "x", r"unknown key 'network\.arch' for deep-convnet: did you mean network\.name\?"),
+        ("x" * 3000, 3, r"unknown key 'x+ \.\.\. "),
+        ("data.size", "64x48", r"data\.size = '64x48': expected \[height, width\], such as \[64, 48\]"),
+        ("data.size", "1,2,3", r"data\.size = \[1, 2, 3\]: expected \[height, width\]"),
+        ("data.mean", "half", r"data\.mean = 'half': expected a list"),
         ("training.epochs", "many", r"training\.epochs: expected `float`, got `str`"),
         ("training.epochs", 0, r"training\.epochs = 0\.0: expected more than 0"),
         ("training.batch_size", -3, r"training\.batch_size = -3"),
@@ -104,6 +122,16 @@ def test_a_mistake_names_file_and_key_and_the_nearest(key: str, value: Any, expe
     with pytest.raises(PellucidError, match=f"^deep-convnet: {expected}") as caught:
         load_recipe("deep-convnet", {key: value})
     assert "\n" not in str(caught.value)
+
+
+def test_words_that_others_use_stand_forknown_keys_that_there_are() -> None:
+    keys = known_keys()
+    assert set(WORDS) <= set(keys)
+    words = [word for some in WORDS.values() for word in some]
+    assert len(words) == len(set(words))
+    for key, some in WORDS.items():
+        for word in some:
+            assert key in meant(word)
 
 
 def test_files_that_are_no_recipes_are_named(tmp_path: Path) -> None:

@@ -279,9 +279,10 @@ def _usage_message(error: CycloptsError) -> str:
 
     surplus = (error.unused_tokens or [""])[0]
     if isinstance(error, UnknownCommandError):
-        near = difflib.get_close_matches(surplus, COMMANDS, 1)
+        known = [*COMMANDS, "help", "--help", "--version"]
+        near = difflib.get_close_matches(surplus, known, 1)
         hint = f"did you mean {near[0]}? " if near else ""
-        text = f"unknown command {surplus!r}: {hint}expected one of {', '.join(COMMANDS)}"
+        text = f"unknown command {surplus!r}: {hint}expected one of {', '.join([*COMMANDS, 'help'])}"
     elif isinstance(error, UnusedCliTokensError):
         text = f"unexpected argument {surplus!r}"
     else:

@@ -19,10 +19,25 @@ MOST = 1e9  # what any number among the options may be
 
 def unknown(kind: str, name: object, known: Iterable[str]) -> PellucidError:
     """The error for a name that isn't among the known ones; it says which of them is nearest."""
-    names, text = list(known), str(name)
+    names, text = list(known), str(name).rpartition(".")[2] if kind == "key" else str(name)
     near = difflib.get_close_matches(text, names, 1, 0.4) if len(text) <= LONGEST_NAME else []
     hint = f"; nearest is {near[0]}" if near else ""
     return PellucidError(f"unknown {kind} {name!r}{hint} (there are {', '.join(names)})")
+
+
+def unknown_key(section: str, key: str, known: Iterable[str], of: str = "") -> PellucidError:
+    """As `unknown`, of a section's key ("" for the recipe's own): it may be another section's, or another word.
+
+    of: what the section has chosen, whose keys they are.
+    """
+    from pellucid.recipes.near_keys import meant
+
+    names, whole = list(known), f"{section}.{key}" if section else key
+    near = len(key) > LONGEST_NAME or difflib.get_close_matches(key, names, 1, 0.75)
+    if not near and (found := meant(whole)):
+        behind = f" for {of}" if of else ""
+        return PellucidError(f"unknown key {whole!r}{behind}: did you mean {' or '.join(found)}?")
+    return unknown(f"key {whole} for {of}" if of else "key", key if of else whole, names)
 
 
 def check_choice(
@@ -49,7 +64,7 @@ def check_choice(
         if key == "name":
             continue
         if key not in accepted:
-            raise unknown(f"key {section}.{key} for {name}", key, accepted)
+            raise unknown_key(section, key, accepted, name)
         try:
             annotation = accepted[key].annotation
             msgspec.convert(value, Any if annotation is inspect.Parameter.empty else annotation)

@@ -14,7 +14,7 @@ import numpy as np
 from pellucid.documents import check_values, parse_toml, utf8
 from pellucid.errors import PellucidError
 from pellucid.files import read_whole
-from pellucid.recipes.choices import listed, unknown
+from pellucid.recipes.choices import listed, unknown, unknown_key
 from pellucid.recipes.own_network import check_trust
 from pellucid.recipes.schema import Recipe
 
@@ -82,12 +82,15 @@ def _read(name_or_path: str | Path) -> tuple[str, str]:
 def _value(given: Any) -> Any:
     if not isinstance(given, str):
         return given
-    for text in (given, _as_toml(given)):
+    for text in (given, _as_toml(given), f"[{_as_toml(given)}]" if _LISTED.fullmatch(given) else given):
         try:
             return parse_toml(f"value = {text}", "value")["value"]
         except PellucidError:
             continue
     return given
+
+
+_LISTED = re.compile(r"[-+.\deE_\s]+(,[-+.\deE_\s]+)+,?")  # 64,48 or .5, .5, .5
 
 
 def _as_toml(text: str) -> str:
@@ -138,11 +141,21 @@ def _converted(content: Mapping[str, Any]) -> Recipe:
         return msgspec.convert(content, Recipe)
     except (msgspec.ValidationError, RecursionError, OverflowError) as error:
         message, _, place = str(error).partition(" - at `$.")
+        place = place.rstrip("`")
+        if place in {"data.size", "crop.size"} or message.startswith("Expected `array"):
+            form = "[height, width], such as [64, 48]" if place.endswith("size") else "a list, such as [0.5, 0.5]"
+            raise PellucidError(f"{place} = {_at(content, place)!r}: expected {form}") from error
         raise PellucidError(
-            f"{place.rstrip('`')}: {message[0].lower()}{message[1:]}{listed(_kind(place.rstrip('`')))}"
-            if place
-            else message
+            f"{place}: {message[0].lower()}{message[1:]}{listed(_kind(place))}" if place else message
         ) from error
+
+
+def _at(content: Mapping[str, Any], place: str) -> Any:
+    """The value of a dotted key."""
+    value: Any = content
+    for key in place.split("."):
+        value = value.get(key) if isinstance(value, Mapping) else None
+    return value
 
 
 def _kind(place: str) -> Any:
@@ -168,6 +181,6 @@ def _check_keys(section: str, content: Mapping[str, Any], kind: Any) -> None:
     known = get_type_hints(kind)
     for key, value in content.items():
         if key not in known:
-            raise unknown("key", f"{section}{key}", known)
+            raise unknown_key(section, key, known)
         if isinstance(value, dict) and isinstance(known[key], type):
-            _check_keys(f"{section}{key}.", value, known[key])
+            _check_keys(f"{section}.{key}" if section else key, value, known[key])
