@@ -356,6 +356,7 @@ FORMATS: dict[str, Mutation] = {
     ".jsonl": json_lines_changed,
     ".toml": toml_changed,
     ".txt": text_changed,
+    ".yaml": text_changed,
     ".setting": setting_changed,
     ".xml": xml_changed,
     "-ubyte": idx_changed,

@@ -160,6 +160,24 @@ def _coco(folder: Path) -> None:
         (folder / f"annotations/{part}.json").write_text(json.dumps(content))
 
 
+def _yolo(folder: Path) -> None:
+    draw = np.random.default_rng(0)
+    for part, names in (("train", ("a", "b")), ("val", ("c",))):
+        for kind in ("images", "labels"):
+            (folder / kind / part).mkdir(parents=True)
+        for name in names:
+            pixels = draw.integers(0, 256, (20, 24, 3)).astype(np.uint8)
+            Image.fromarray(pixels).save(folder / f"images/{part}/{name}.png")
+            lines = "0 0.5 0.5 0.25 0.5\n1 0.1 0.1 0.3 0.1 0.3 0.4 0.1 0.4\n"
+            (folder / f"labels/{part}/{name}.txt").write_text(lines)
+    (folder / "data.yaml").write_text("train: images/train\nval: images/val\nnames:\n  0: 'cat'\n  1: dog # not cat\n")
+
+
+def _yolo_without_names(folder: Path) -> None:
+    _yolo(folder)
+    (folder / "data.yaml").unlink()
+
+
 def _class_folders(folder: Path) -> None:
     draw = np.random.default_rng(0)
     for name in ("cat", "dog"):
@@ -288,6 +306,15 @@ READERS = [
     Reader("voc-lists", _voc, lambda folder, victim: read_voc(folder), (".txt",)),
     Reader(
         "coco", _coco, lambda folder, victim: _all_of(load_boxed(folder, size=(32, 32))), (".json", ".json", ".png")
+    ),
+    Reader(
+        "yolo", _yolo, lambda folder, victim: _all_of(load_boxed(folder, size=(32, 32))), (".txt", ".yaml", ".png")
+    ),
+    Reader(
+        "yolo-numbers",
+        _yolo_without_names,
+        lambda folder, victim: _all_of(load_boxed(folder, size=(32, 32))),
+        (".txt",),
     ),
     Reader("folders", _class_folders, lambda folder, victim: _all_of(load_data(folder, (16, 16)))),
     Reader(

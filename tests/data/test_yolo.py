@@ -109,3 +109,24 @@ def test_what_is_wrong_is_said_with_its_place(tmp_path: Path, damage: Callable[[
     damage(folder)
     with pytest.raises(PellucidError, match=message):
         load_boxed(folder)
+
+
+def test_odd_files_are_named(tmp_path: Path) -> None:
+    """Numbers of classes beyond all use, two pictures of one text file; a folder called like a picture is none."""
+    folder = yolo_folder(tmp_path, "images/{}", "labels/{}")
+    picture, text = folder / "images/train/000001.PNG", folder / "labels/train/000001.txt"
+    (folder / "images/train/more.jpg").mkdir()
+    (folder / "labels/train/more.txt").mkdir()
+    assert len(load_boxed(folder).train) == 3
+    (folder / "images/train/000001.jpg").write_bytes(picture.read_bytes())
+    with pytest.raises(PellucidError, match="has the same text file"):
+        load_boxed(folder)
+    (folder / "images/train/000001.jpg").unlink()
+    names = folder / "data.yaml"
+    names.write_text("names:\n  " + "9" * 5000 + ": dog\n")
+    with pytest.raises(PellucidError, match="expected names of class 0, 1"):
+        load_boxed(folder)
+    names.unlink()
+    text.write_text("1000000000 0.5 0.5 0.1 0.1\n")
+    with pytest.raises(PellucidError, match=r"000001\.txt:1: unknown class 1e\+09, expected a whole number below"):
+        load_boxed(folder)

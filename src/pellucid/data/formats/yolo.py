@@ -36,7 +36,11 @@ from pellucid.ops.arrays import Pair
 _LABELS = {"labels", "label", "annotations", "annotation"}
 _NAMES = ("classes.txt", "obj.names", "data.yaml", "data.yml", "dataset.yaml")
 _NO_LABELS = {"classes.txt", "train.txt", "val.txt", "valid.txt", "test.txt", "readme.txt", "notes.txt"}
+MOST_CLASSES = 100_000
+"""Where only the numbers in the lines tell how many there are."""
+
 _DECIMALS = 1e-5  # of a side: what edges may lie outside, as six decimals of middle and size don't say it better
+_DIGITS = 10  # of a class's number
 _NAME = re.compile(r"""\s*(?:-\s+)?(?:(\d+)\s*:\s*)?('(?:[^']|'')*'|"[^"]*"|[^,\[\]{}\n]+)""")
 
 Roots = tuple[Path, Path]
@@ -87,7 +91,10 @@ class _Part:
     """The images of one part with their lines, read and checked against the names where these are known."""
 
     def __init__(self, images: Path, labels: Path, names: Sequence[str] | None) -> None:
-        self.images = {path.stem: path for path in _pictures(images)}
+        self.images: dict[str, Path] = {}
+        for path in _pictures(images):
+            if self.images.setdefault(path.stem, path) != path:
+                raise PellucidError(f"{path}: {self.images[path.stem].name} has the same text file, expected one image")
         if not self.images:
             raise PellucidError(f"{images}: no images")
         texts = {path.stem: path for path in _texts(labels)}
@@ -132,8 +139,8 @@ def _lines(path: Path, names: Sequence[str] | None) -> list[tuple[str, list[floa
         if not np.isfinite(numbers).all() or not (len(numbers) == 5 or polygon):
             raise PellucidError(f"{place}: expected class, x, y, width and height, got {line.strip()[:60]!r}")
         label = numbers[0]
-        if label < 0 or label != int(label) or (names is not None and label >= len(names)):
-            known = "a whole number" if names is None else f"0 to {len(names) - 1}, {', '.join(names)}"
+        if label < 0 or label != int(label) or label >= (MOST_CLASSES if names is None else len(names)):
+            known = f"a whole number below {MOST_CLASSES:,}" if names is None else f"0 to {len(names) - 1}, {', '.join(names)}"
             raise PellucidError(f"{place}: unknown class {label:g}, expected {known}")
         if max(numbers[1:]) > 2 or min(numbers[1:]) < -1:
             far = max(numbers[1:], key=abs)
@@ -187,12 +194,12 @@ def _folders(folder: Path) -> dict[str, Path]:
 
 
 def _pictures(folder: Path) -> list[Path]:
-    files = sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES)
+    files = sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES and path.is_file())
     return [path for path in files if not path.name.startswith(".")]
 
 
 def _texts(folder: Path) -> list[Path]:
-    files = sorted(path for path in folder.iterdir() if path.suffix.lower() == ".txt")
+    files = sorted(path for path in folder.iterdir() if path.suffix.lower() == ".txt" and path.is_file())
     return [path for path in files if path.name.lower() not in _NO_LABELS and not path.name.startswith(".")]
 
 
@@ -215,8 +222,9 @@ def _yaml_names(path: Path) -> tuple[str, ...] | None:
     rest = takewhile(lambda line: not re.match(r"[A-Za-z_]", line), lines[first + 1 :])
     body = "\n".join((lines[first].removeprefix("names:"), *rest)).replace("[", " ").replace("{", " ")
     found = [(key, name.strip().strip("'\"")) for key, name in _NAME.findall(body) if name.strip()]
-    numbers = [int(key) for key, _ in found if key]
+    numbers = [int(key) for key, _ in found if key and len(key) < _DIGITS]
     names = tuple(name for _, name in found)
-    if not names or len(set(names)) < len(names) or (numbers and numbers != list(range(len(names)))):
+    counted = any(key for key, _ in found)
+    if not names or len(set(names)) < len(names) or (counted and numbers != list(range(len(names)))):
         raise PellucidError(f"{path}: expected names of class 0, 1, ..., all different, got {len(names)}")
     return names
