@@ -16,6 +16,7 @@ from pellucid.ops.memory import channels_last, empty_images
 from pellucid.ops.numba_ops import winograd
 from pellucid.ops.numba_ops.convolution import few_channels, few_channels_gradient
 from pellucid.ops.numba_ops.winograd import transforms
+from pellucid.ops.numba_ops.winograd.cut import cut_convolution
 from pellucid.ops.numba_ops.winograd.product import ROWS
 
 LARGEST_ERROR = 1e-5  # of a float32 result, relative to the largest of the exact ones
@@ -133,6 +134,24 @@ def test_error_of_networks_sizes(channels: int) -> None:
     x, w = images(rng, 2, channels, 28, 28), filters(rng, channels, channels)
     exact = numpy_ops.conv2d(wide(x), wide(w), None, PADDED)
     assert error(winograd.convolution(x, w, None, PADDED.padding, relu=False), exact) < 3e-6
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize(("C", "K"), [(300, 310), (257, 353)])
+def test_large_filters_are_transformed_where_they_are_needed(C: int, K: int, threads: int) -> None:
+    cut = cut_convolution(3, C, K, (9, 5), (1, 1), threads)
+    assert cut.passing > 0
+    assert cut_convolution(300, C, K, (9, 5), (1, 1), threads).passing == 0
+    rng = np.random.default_rng(C)
+    x, w, b = images(rng, 3, C, 9, 5), filters(rng, K, C), rng.standard_normal(K, np.float32)
+    before = cores.threads()
+    cores.set_threads(threads)
+    y = winograd.convolution(x, w, b, PADDED.padding, relu=True)
+    dx = winograd.input_gradient(winograd.Gradient(y, (9, 5)), w, (9, 5), PADDED.padding)
+    cores.set_threads(before)
+    exact = numpy_ops.conv2d_relu(wide(x), wide(w), wide(b), PADDED)
+    assert error(y, exact) < LARGEST_ERROR
+    assert error(dx, numpy_ops.conv2d_input_gradient(wide(y), wide(w), (9, 5), PADDED)) < LARGEST_ERROR
 
 
 @pytest.mark.parametrize("padding", [(1, 1, 2, 2), (0, 2, 1, 3), (2, 0, 3, 0)])

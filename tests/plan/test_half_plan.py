@@ -119,7 +119,7 @@ def test_convolutions_of_bfloat16_keep_their_bound(
     w, b = rng.standard_normal((K, C, *kernel)).astype(np.float32), rng.standard_normal(K).astype(np.float32)
     shape = (3, *geometry.output_size(size, kernel), K)
     beside = rng.standard_normal(shape).astype(np.float32)
-    step = convolution((3, C, *size), Weights(w, b, "bfloat16"), geometry, Finish(-1.0, 6.0, added))
+    step = convolution((3, C, *size), Weights(lambda: w, w.shape, b, "bfloat16"), geometry, Finish(-1.0, 6.0, added))
     assert step is not None
     assert step.algorithm.startswith("bfloat16")
     y = run(step, [x, *([beside] if added else [])], shape)
@@ -136,7 +136,7 @@ def test_convolutions_of_bfloat16_keep_their_bound(
 def test_affine_layers_of_bfloat16_keep_their_bound(rows: int, F: int, G: int) -> None:
     rng = np.random.default_rng(F)
     x, w = rng.standard_normal((rows, F)).astype(np.float32), rng.standard_normal((G, F)).astype(np.float32)
-    y = run(affine(rows, Weights(w, None, "bfloat16"), Finish()), [x], (rows, G))
+    y = run(affine(rows, Weights(lambda: w, w.shape, None, "bfloat16"), Finish()), [x], (rows, G))
     wide, weights = x.astype(np.float64), w.astype(np.float64)
     assert (abs(y - wide @ weights.T) <= bound(F) * (abs(wide) @ abs(weights.T))).all()
 
@@ -146,5 +146,5 @@ def test_affine_layers_of_bfloat16_keep_their_bound(rows: int, F: int, G: int) -
 def test_what_is_not_finite_stays_where_it_is(bad: float) -> None:
     x, w = np.ones((1, 15), np.float32), np.ones((16, 15), np.float32)
     x[0, 3] = bad
-    y = run(affine(1, Weights(w, None, "bfloat16"), Finish(0.0)), [x], (1, 16))
+    y = run(affine(1, Weights(lambda: w, w.shape, None, "bfloat16"), Finish(0.0)), [x], (1, 16))
     assert (np.isnan(y) if np.isnan(bad) else np.isinf(y)).all()

@@ -12,7 +12,7 @@ import pytest
 from pellucid import ops
 from pellucid.errors import PellucidError
 from pellucid.graph import Sequential
-from pellucid.layers import Conv2d, Flatten, Layer, ReLU
+from pellucid.layers import BatchNorm2d, Conv2d, Flatten, Layer, ReLU
 from pellucid.network import Network
 from pellucid.plan import Plan
 from plan.networks import ZOO, drawn, every_step, images, outputs, worst, zoo_network
@@ -52,6 +52,21 @@ def test_residual_networks_are_convolutions_and_pools_alone() -> None:
     plan = Plan(network, (1, *network.input_shape))
     kinds = [step.operation.kind for step in plan.steps]
     assert kinds == ["convolution", "pool"] + ["convolution"] * 19 + ["pool", "product"]
+
+
+def test_folded_weights_are_kept_only_as_kernels_read_them() -> None:
+    network = drawn(
+        Network(Sequential(Conv2d(300, 3, padding=1), BatchNorm2d(), Conv2d(310, 3, padding=1)), (8, 8, 8))
+    )
+    x = images(network, 8)
+    plan = Plan(network, x.shape)
+    assert worst(plan(x), exact(network, x)) < BOUND
+    assert [step.algorithm for step in plan.steps] == ["winograd"] * 2
+    folded = plan.folded.nodes[0].layer
+    assert isinstance(folded, Conv2d)
+    assert "value" not in vars(folded.built_weight)
+    small, large = 8 * 304 * 36 * 4, 300 * 310 * 9 * 4  # transformed; as it is, to be transformed at each call
+    assert small + large < plan.folded.weight_bytes < 1.1 * (small + large)
 
 
 WIDTHS = """

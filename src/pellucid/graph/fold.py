@@ -10,6 +10,9 @@
 from __future__ import annotations
 
 import copy
+import math
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -25,6 +28,8 @@ from pellucid.ops.arrays import Array
 
 Affine = Conv2d | ConvTranspose2d | Linear
 """Layers with weights, and a bias a channel of the output."""
+
+WIDENED = 1 << 16  # numbers that are in float64 at a time: the whole of a large layer would take memory for nothing
 
 
 def filters(layer: Affine) -> Array:
@@ -60,11 +65,35 @@ def channel_factors(layer: Affine, norm: BatchNorm2d | None) -> tuple[Array, Arr
     return (np.ones(channels), bias) if norm is None else norm_factors(norm, bias)
 
 
-def fold(nodes: Nodes, dtype: npt.DTypeLike = np.float64) -> Nodes:
+class Folding(Parameter):
+    """A folded weight: worked out when it is asked for, kept until it is forgotten."""
+
+    def __init__(self, like: Parameter, make: Callable[[], Array]) -> None:
+        super().__init__(like.shape, like.initializer, like.trained)
+        self._make = make
+        self.forget()
+
+    def __getattr__(self, name: str) -> Any:
+        """The value, where there is none."""
+        if name != "value":
+            raise AttributeError(f"{type(self).__name__} has no {name}")
+        self.value = self._make()
+        return self.value
+
+    def __getstate__(self) -> dict[str, Any]:
+        """A copy has the value, and can't work it out anew."""
+        return {name: value for name, value in super().__getstate__().items() if name != "_make"}
+
+    def forget(self) -> None:
+        """Let its value go, until it is asked for again."""
+        self.__dict__.pop("value", None)
+
+
+def fold(nodes: Nodes, dtype: npt.DTypeLike = np.float64, *, later: bool = False) -> Nodes:
     """The same function at inference without the norms that can be folded; built nodes, names as they were.
 
     The layers that take one in are copies, with a weight and a bias of their own, computed in float64 and rounded to
-    `dtype`; all others are shared.
+    `dtype`; all others are shared. later: the weights are worked out when they are first asked for.
     """
     after: dict[str, BatchNorm2d] = {}
     before: dict[str, BatchNorm2d] = {}
@@ -87,6 +116,7 @@ def fold(nodes: Nodes, dtype: npt.DTypeLike = np.float64) -> Nodes:
         if node.name in after or node.name in before:
             assert isinstance(layer, Affine)
             layer = _folded(layer, before.get(node.name), after.get(node.name), dtype)
+            _ = later or layer.built_weight.value
         return [Node(layer, node.inputs, node.name)]
 
     return rewrite(nodes, change)
@@ -100,17 +130,24 @@ def _passes(norm: BatchNorm2d, layer: Layer) -> bool:
 def _folded(layer: Affine, before: BatchNorm2d | None, after: BatchNorm2d | None, dtype: npt.DTypeLike) -> Affine:
     """The layer's copy with the norms before and after it in its weight and bias."""
     twin = copy.copy(layer)
-    own = filters(layer).astype(np.float64)
     factor, offset = channel_factors(layer, after)
+    scale: Array | None = None
     if before is not None:
         assert isinstance(layer, Conv2d)
         scale, shift = (_as_seen(layer, values) for values in norm_factors(before))
-        offset = offset + factor * (own * shift).sum(axis=(1, 2, 3))
-        own = own * scale
-    own = own * np.expand_dims(factor, tuple(range(1, own.ndim)))
-    trained = layer.built_weight.trained
-    weight, offset = weight_of(layer, own).astype(dtype), offset.astype(dtype)
-    twin.weight = Parameter(weight.shape, layer.built_weight.initializer, trained, value=weight)
+        offset = offset + factor * (filters(layer) * shift).sum(axis=(1, 2, 3))
+
+    def weight() -> Array:
+        own = filters(layer)
+        folded = np.empty(own.shape, dtype)
+        rows = max(1, WIDENED // max(1, math.prod(own.shape[1:])))
+        for k in range(0, len(own), rows):
+            part = own[k : k + rows] * np.expand_dims(factor[k : k + rows], tuple(range(1, own.ndim)))
+            folded[k : k + rows] = part if scale is None else part * scale[k : k + rows]
+        return weight_of(layer, folded)
+
+    twin.weight = Folding(layer.built_weight, weight)
+    offset = offset.astype(dtype)
     twin.bias, twin.bias_wanted = Parameter(offset.shape, Constant(0), value=offset), True
     return twin
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from pellucid import ops
-from pellucid.graph.fold import fold, norm_factors
+from pellucid.graph.fold import Folding, fold, norm_factors
 from pellucid.graph.node import Node
 from pellucid.graph.rewrite import rewrite
 from pellucid.layers import BatchNorm2d, Conv2d, Dropout, Identity, Linear
-from pellucid.layers.base import Layer
+from pellucid.layers.base import Parameter
 from pellucid.network import Network
 from pellucid.ops.arrays import Array, Shape
 from pellucid.ops.half import is_half
@@ -22,14 +23,14 @@ class Folded:
 
     network: its nodes, or those of them that lead to `value`, are here without norms that can be folded, and without
     what does nothing at inference; with float64 weights if it has them, else float32, those of 16 bits widened.
-    Weights are read when they are first packed: from then on, what happens to the network's own changes nothing.
+    Weights are read, and folded, when a step packs them, one layer's after the other; what is kept is packed.
     """
 
     def __init__(self, network: Network, value: str | None = None) -> None:
         self.form = network.dtype.name
         wide = network.astype(np.float32) if is_half(network.dtype) else network
         nodes = wide.nodes if value is None else wide.nodes.leading_to(value)
-        self.nodes = fold(rewrite(nodes, _answering), wide.dtype)
+        self.nodes = fold(rewrite(nodes, _answering), wide.dtype, later=True)
         self._packed: dict[tuple[str, Shape], Any] = {}
 
     def weights(self, node: Node, seen: Shape = ()) -> Any:
@@ -39,15 +40,12 @@ class Folded:
         """
         key = (node.name, seen)
         if key not in self._packed:
-            self._packed[key] = ops.steps().Weights(*self._values(node.layer, seen), self.form)
+            layer = node.layer
+            assert isinstance(layer, Conv2d | Linear)
+            bias = None if layer.bias is None else layer.bias.value
+            read = partial(_filters, layer.built_weight, seen)
+            self._packed[key] = ops.steps().Weights(read, layer.built_weight.shape, bias, self.form)
         return self._packed[key]
-
-    def _values(self, layer: Layer, seen: Shape) -> tuple[Array, Array | None]:
-        assert isinstance(layer, Conv2d | Linear)
-        weight, bias = layer.built_weight.value, None if layer.bias is None else layer.bias.value
-        if seen:
-            weight = weight.reshape(-1, *seen).transpose(0, 2, 3, 1).reshape(weight.shape)
-        return weight, bias
 
     def factors(self, node: Node) -> tuple[Array, Array]:
         """(factor, offset), each (C,), of a norm that could not be folded."""
@@ -58,6 +56,16 @@ class Folded:
     def weight_bytes(self) -> int:
         """Of all packed weights."""
         return sum(weights.bytes for weights in self._packed.values())
+
+
+def _filters(weight: Parameter, seen: Shape) -> Array:
+    """A weight as kernels read it; nothing of it is kept."""
+    value = weight.value
+    if isinstance(weight, Folding):
+        weight.forget()
+    if not seen:
+        return value
+    return value.reshape(-1, *seen).transpose(0, 2, 3, 1).reshape(value.shape)
 
 
 def _answering(node: Node) -> list[Node]:

@@ -94,7 +94,9 @@ class _Part:
         self.images: dict[str, Path] = {}
         for path in _pictures(images):
             if self.images.setdefault(path.stem, path) != path:
-                raise PellucidError(f"{path}: {self.images[path.stem].name} has the same text file, expected one image")
+                raise PellucidError(
+                    f"{path}: {self.images[path.stem].name} has the same text file, expected one image"
+                )
         if not self.images:
             raise PellucidError(f"{images}: no images")
         texts = {path.stem: path for path in _texts(labels)}
@@ -140,7 +142,11 @@ def _lines(path: Path, names: Sequence[str] | None) -> list[tuple[str, list[floa
             raise PellucidError(f"{place}: expected class, x, y, width and height, got {line.strip()[:60]!r}")
         label = numbers[0]
         if label < 0 or label != int(label) or label >= (MOST_CLASSES if names is None else len(names)):
-            known = f"a whole number below {MOST_CLASSES:,}" if names is None else f"0 to {len(names) - 1}, {', '.join(names)}"
+            known = (
+                f"a whole number below {MOST_CLASSES:,}"
+                if names is None
+                else f"0 to {len(names) - 1}, {', '.join(names)}"
+            )
             raise PellucidError(f"{place}: unknown class {label:g}, expected {known}")
         if max(numbers[1:]) > 2 or min(numbers[1:]) < -1:
             far = max(numbers[1:], key=abs)

@@ -46,14 +46,14 @@ def convolution(
 
     pooled: its 2x2 max-pool, where `pools_too`. None where no kernel does it: groups of more than one channel.
     """
-    w = weights.w
-    if pooled or winograd.suits(shape, w.shape, geometry, last, _faster(weights.form)):
+    kernel = weights.shape
+    if pooled or winograd.suits(shape, kernel, geometry, last, _faster(weights.form)):
         return winograd.convolution(shape, weights, geometry, last, pooled)
-    if few_channels.suits(shape, w.shape, geometry, last):
+    if few_channels.suits(shape, kernel, geometry, last):
         return few_channels.convolution(shape, weights, geometry, last)
     if geometry.groups == 1:
         return product.convolution(shape, weights, geometry, last)
-    if w.shape[1] == 1 and w.shape[0] == shape[1] and not last.added:
+    if kernel[1] == 1 and kernel[0] == shape[1] and not last.added:
         return depthwise.convolution(shape, weights, geometry, last)
     return None
 

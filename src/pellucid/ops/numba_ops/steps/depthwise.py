@@ -6,8 +6,6 @@ three lines under it stay in the first-level cache from one register of channels
 
 from typing import NamedTuple
 
-import numpy as np
-
 from pellucid.ops.arrays import Array
 from pellucid.ops.geometry import Geometry
 from pellucid.ops.numba_ops.compile.parts import inner, parted, read, share
@@ -186,9 +184,9 @@ def lines(
     parts: into which the work is cut. Beside it the arrays that it points to.
     """
     N, C, H, W = shape
-    R, S = weights.w.shape[2:]
+    R, S = weights.shape[2:]
     size = geometry.output_size((H, W), (R, S))
-    taps = weights.made("taps", lambda: np.ascontiguousarray(weights.w[:, 0].transpose(1, 2, 0)))
+    taps = weights.made("taps", lambda w: w[:, 0].transpose(1, 2, 0).copy())
     bias, bounds = weights.b, last.bounds()
     work = Depthwise(
         0, 0, address(taps), address(bias), address(bounds), N, H, W, C, *size, R, S,
@@ -200,7 +198,7 @@ def lines(
 def convolution(shape: tuple[int, ...], weights: Weights, geometry: Geometry, last: Finish) -> Step:
     """The depthwise convolution of images `shape` (N, C, H, W) with w (C, 1, R, S), plus b (C,), and its bounds."""
     N, C, H, W = shape
-    R, S = weights.w.shape[2:]
+    R, S = weights.shape[2:]
     size = geometry.output_size((H, W), (R, S))
     multiply_adds = N * C * size[0] * size[1] * R * S
     parts = min(parts_for(8 * multiply_adds), N * size[0])  # an eighth of a product's speed: it waits for memory

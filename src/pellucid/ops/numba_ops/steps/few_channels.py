@@ -21,7 +21,7 @@ def suits(shape: tuple[int, ...], kernel: tuple[int, ...], geometry: Geometry, l
 def convolution(shape: tuple[int, ...], weights: Weights, geometry: Geometry, last: Finish) -> Step:
     """The convolution of images `shape` (N, C, H, W) with w (K, C, 3, 3), plus b (K,), and its ReLU."""
     N, C, H, W = shape
-    w, b = weights.w, weights.b
+    w, b = weights.filters(), weights.b
     K = len(b)
     P, Q = geometry.output_size((H, W), (SIDE, SIDE))
     multiply_adds = N * P * Q * w.size

@@ -108,8 +108,8 @@ def convolve_lines(arguments: int, stage: int, part: int) -> None:
 def suits(shape: tuple[int, ...], widen: Part | None, depth: Part, narrow: Part | None) -> bool:
     """Whether it is worth it for images `shape` (N, C, H, W): the wide ones, on either side, must be large."""
     N, _, H, W = shape
-    wide = len(depth.weights.b)
-    P, Q = depth.geometry.output_size((H, W), depth.weights.w.shape[2:4])
+    wide, _, R, S = depth.weights.shape
+    P, Q = depth.geometry.output_size((H, W), (R, S))
     most = max(H * W if widen else 0, P * Q if narrow else 0)
     return N * most * wide * FLOAT > LARGE
 
@@ -118,12 +118,12 @@ def convolution(shape: tuple[int, ...], widen: Part | None, depth: Part, narrow:
     """The convolutions of images `shape` (N, C, H, W), one behind the other; what `narrow` adds is the last input."""
     N, _, H, W = shape
     wide = len(depth.weights.b)
-    R, S = depth.weights.w.shape[2:]
+    R, S = depth.weights.shape[2:]
     down, span = depth.geometry.stride[0], (R - 1) * depth.geometry.dilation[0] + 1
     P, Q = depth.geometry.output_size((H, W), (R, S))
     work = N * P * Q * wide * R * S
-    work += N * H * W * widen.weights.w.size if widen else 0
-    work += N * P * Q * narrow.weights.w.size if narrow else 0
+    work += N * H * W * widen.weights.size if widen else 0
+    work += N * P * Q * narrow.weights.size if narrow else 0
     parts = min(parts_for(work), N * P)
 
     def sizes(group: int) -> tuple[int, int]:

@@ -5,6 +5,7 @@ copies the windows of a block of places side by side first, which then stay in t
 network in bfloat16, where the processor multiplies such, pairs of it: see `blocks`.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import ml_dtypes
@@ -19,7 +20,7 @@ from pellucid.ops.numba_ops.convolution.windows import runs
 from pellucid.ops.numba_ops.convolution.windows_product import packed
 from pellucid.ops.numba_ops.steps.blocks import finished_blocks, totals_of
 from pellucid.ops.numba_ops.steps.finish import finish
-from pellucid.ops.numba_ops.steps.step import ALIGNED, Call, Finish, Step, panel_bias, parts_for
+from pellucid.ops.numba_ops.steps.step import ALIGNED, Call, Finish, Step, parts_for
 from pellucid.ops.numba_ops.steps.weights import Weights
 from pellucid.ops.numba_ops.steps.windows import Product, left_factor, row_bytes, scratch_row
 from pellucid.ops.numba_ops.winograd.product import PANEL, ROWS
@@ -99,10 +100,9 @@ def convolution(
     stored: form of the images, FLOAT32 or, of weights in bfloat16, that; the output is float32.
     """
     N, C, H, W = shape
-    R, S = weights.w.shape[2:]
+    R, S = weights.shape[2:]
     size = geometry.output_size((H, W), (R, S))
-    panels, form = _panels(weights, weights.w.transpose(2, 3, 1, 0).reshape(-1, len(weights.b)))
-    factor = Factor(panels, panel_bias(weights), weights.w[0].size, len(weights.b), form)
+    factor = _factor(weights, _window_matrix)
     return windows_step((N, H, W, C), stored, size, geometry.stride, factor, offsets((R, S), geometry), last)
 
 
@@ -113,10 +113,8 @@ def offsets(kernel: Pair, geometry: Geometry) -> list[Array]:
 
 def affine(count: int, weights: Weights, last: Finish) -> Step:
     """x w^T + b of `count` rows x, with w (G, F) and b (G,), and what follows it."""
-    panels, form = _panels(weights, weights.w.T)
-    G, F = weights.w.shape
-    factor = Factor(panels, panel_bias(weights), F, G, form)
-    return _step((count, 1, 1, F), FLOAT32, (1, 1), (1, 1), factor, None, last)
+    factor = _factor(weights, np.transpose)
+    return _step((count, 1, 1, factor.depth), FLOAT32, (1, 1), (1, 1), factor, None, last)
 
 
 def pointwise(number: int, size: Pair, weights: Weights, last: Finish, most: int) -> tuple[Product, list[Array]]:
@@ -124,9 +122,8 @@ def pointwise(number: int, size: Pair, weights: Weights, last: Finish, most: int
 
     number, size: of the images. most: places at a time. Beside it the arrays that it points to.
     """
-    K, C = weights.w.shape[:2]
-    panels, form = _panels(weights, weights.w.transpose(2, 3, 1, 0).reshape(-1, K))
-    bias, bounds, places = panel_bias(weights), last.bounds(), number * size[0] * size[1]
+    panels, bias, C, K, form = _factor(weights, _window_matrix)
+    bounds, places = last.bounds(), number * size[0] * size[1]
     block, part = _block(places, C, min(most, places), form)
     work = Product(
         0, 0, 0, 0, part, address(panels), address(bias), address(bounds),
@@ -135,11 +132,20 @@ def pointwise(number: int, size: Pair, weights: Weights, last: Finish, most: int
     return work, [panels, bias, bounds]
 
 
-def _panels(weights: Weights, matrix: Array) -> tuple[Array, int]:
-    """A matrix (depth, K) of the weights, packed once, and the form that it is multiplied in."""
-    if in_pairs(weights.form):
-        return weights.made("bfloat16 panels", lambda: _panels_of_pairs(matrix)), BFLOAT16
-    return weights.made("panels", lambda: packed(matrix)), FLOAT32
+def _factor(weights: Weights, matrix: Callable[[Array], Array]) -> Factor:
+    """Weights, packed once, as a factor. matrix: gives their (depth, K), in the order of a window's numbers."""
+    form = BFLOAT16 if in_pairs(weights.form) else FLOAT32
+    if form == BFLOAT16:
+        panels = weights.made("bfloat16 panels", lambda w: _panels_of_pairs(matrix(w)))
+    else:
+        panels = weights.made("panels", lambda w: packed(matrix(w)))
+    K = weights.shape[0]
+    return Factor(panels, weights.panel_bias, weights.size // K, K, form)
+
+
+def _window_matrix(w: Array) -> Array:
+    """Filters (K, C, R, S) as a column each: (R S C, K)."""
+    return w.transpose(2, 3, 1, 0).reshape(-1, len(w))
 
 
 def _panels_of_pairs(matrix: Array) -> Array:

@@ -10,8 +10,6 @@ import numpy as np
 
 from pellucid.ops.arrays import Array
 from pellucid.ops.numba_ops.compile.parts import Parted, thread_count
-from pellucid.ops.numba_ops.steps.weights import Weights
-from pellucid.ops.numba_ops.winograd.product import PANEL
 
 ALIGNED = 64  # bytes
 
@@ -72,15 +70,3 @@ class Step:
 def parts_for(multiply_adds: int) -> int:
     """Into how many parts so much work is cut."""
     return thread_count(multiply_adds)
-
-
-def panel_bias(weights: Weights) -> Array:
-    """A bias in whole panels."""
-
-    def make() -> Array:
-        full = np.zeros(-(-len(weights.b) // PANEL) * PANEL, np.float32)
-        full[: len(weights.b)] = weights.b
-        return full
-
-    bias: Array = weights.made("bias", make)
-    return bias

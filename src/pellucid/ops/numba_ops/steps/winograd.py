@@ -6,7 +6,7 @@ from pellucid.ops.arrays import Array
 from pellucid.ops.geometry import Geometry
 from pellucid.ops.numba_ops.compile.vectors import FLOAT, FLOAT32, address
 from pellucid.ops.numba_ops.steps.program import run
-from pellucid.ops.numba_ops.steps.step import ALIGNED, Call, Finish, Step, panel_bias, parts_for
+from pellucid.ops.numba_ops.steps.step import ALIGNED, Call, Finish, Step, parts_for
 from pellucid.ops.numba_ops.steps.weights import Weights
 from pellucid.ops.numba_ops.winograd.calls import LEAST_CHANNELS
 from pellucid.ops.numba_ops.winograd.cut import cut_convolution
@@ -64,41 +64,46 @@ def convolution(shape: tuple[int, ...], weights: Weights, geometry: Geometry, la
     pooled: the output's 2x2 max-pool instead of itself.
     """
     N, C, H, W = shape
-    w = weights.w
-    K = w.shape[0]
+    K = weights.shape[0]
     P, Q = geometry.output_size((H, W), (3, 3))
-    multiply_adds = N * P * Q * w.size
+    multiply_adds = N * P * Q * weights.size
     cut = cut_convolution(N, C, K, (P, Q), geometry.before, parts_for(multiply_adds))
-    memory, transformed = weights.made("winograd", lambda: _transformed(w))
-    bias = panel_bias(weights)
+    if cut.passing:  # where the transformed filters would be too large to stay in a cache from call to call
+        kept = weights.filters()
+        filters = Filters(address(kept), FILTER, C * FILTER, 0, 0, cut.passing)
+        own = cut.scratch + cut.result
+    else:
+        kept, transformed = weights.made("winograd", _transformed)
+        filters = Filters(0, 0, 0, 0, transformed, 0)
+        own = cut.scratch
+    bias = weights.panel_bias
     winners = N * (P // 2) * (Q // 2) * K if pooled else 0  # which nobody reads
     form = FLOAT32
 
     def calls(inputs: list[int], output: int, scratch: int) -> list[Call]:
-        won = scratch + -(-cut.scratch // ALIGNED) * ALIGNED if pooled else 0
+        won = scratch + -(-own // ALIGNED) * ALIGNED if pooled else 0
         added = inputs[1] if last.added else 0
         jobs = (
             Images(PLAIN, inputs[0], 0, 0, N, H, W, C, form),
             Target(output, won, address(bias), int(last.relu), P, Q, K, form, added),
-            Filters(0, 0, 0, 0, transformed),
+            filters._replace(transformed=scratch + cut.scratch) if cut.passing else filters,
             cut.grid,
             cut.work._replace(scratch=scratch),
         )
         return [Call(convolve, cut.work.parts, jobs, stage=1)]
 
-    return Step("winograd", calls, cut.scratch + ALIGNED + winners, [memory, bias], multiply_adds)
+    return Step("winograd", calls, own + ALIGNED + winners, [kept, bias], multiply_adds)
 
 
 def _transformed(w: Array) -> tuple[Array, int]:
     """Memory that holds the filters' transform, and its address in it."""
     K, C = w.shape[:2]
-    w = np.ascontiguousarray(w, np.float32)
     panels = -(-K // PANEL)
     memory = np.zeros(POINTS * panels * (C * PANEL * FLOAT + SKEW) + ALIGNED, np.uint8)
     start = -(-address(memory) // ALIGNED) * ALIGNED
     parts = parts_for(panels * C * PANEL * POINTS)
     nothing = Target(0, 0, 0, 0, 0, 0, K, FLOAT32)
-    filters = Filters(address(w), FILTER, C * FILTER, 0, start)
+    filters = Filters(address(w), FILTER, C * FILTER, 0, start, 0)
     images = Images(PLAIN, 0, 0, 0, 0, 0, 0, C, FLOAT32)
     jobs = (images, nothing, filters, Grid(0, 0, 0, 0), Work(parts, 0, 0, 0, 0, 0))
     run([Call(convolve, parts, jobs)], stages=1)

@@ -118,7 +118,8 @@ def _jobs(images: Images, w: Array, strides: Pair, rotated: bool, target: Target
     multiply_adds = images.number * target.height * target.width * target.channels * images.channels * FILTER_SIZE
     cut = cut_convolution(images.number, images.channels, target.channels, size, before, thread_count(multiply_adds))
     scratch = _scratch(cut.scratch + cut.result)
-    filters = Filters(address(w), strides[0] * FILTER, strides[1] * FILTER, int(rotated), scratch + cut.scratch)
+    transformed = scratch + cut.scratch
+    filters = Filters(address(w), strides[0] * FILTER, strides[1] * FILTER, int(rotated), transformed, cut.passing)
     return cut.work.parts, images, target, filters, cut.grid, cut.work._replace(scratch=scratch)
 
 

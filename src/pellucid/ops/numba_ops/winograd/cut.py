@@ -15,6 +15,7 @@ GROUP = 2  # panels between two output transforms
 KEPT = 12 << 20  # bytes of transformed filters that a cache keeps from block to block
 LARGE_CACHE, LARGE_GROUP = 4 << 20, 4  # where none does: blocks so large that the filters are read a few times only
 LARGEST_BLOCK = 96  # tiles
+MOST_PASSING = 96  # tiles up to which large filters are transformed where they are needed, once for all tiles
 LEAST_SUMMED = 16  # tiles of a block of the weight gradient, which reads and writes all of dU for each block
 PAGE = 4096
 
@@ -27,6 +28,7 @@ class Cut(NamedTuple):
     scratch: int  # bytes of the parts together
     result: int  # bytes of U, or of dU and the bias gradients, which lie behind
     total: int  # bytes from there to dU
+    passing: int = 0  # bytes a part of those filters that are transformed where they are needed
 
 
 def _up(size: int, unit: int) -> int:
@@ -46,16 +48,20 @@ def cut_convolution(number: int, inputs: int, outputs: int, size: Pair, before: 
     units, group = -(-tiles // ROWS), min(LARGE_GROUP if large else GROUP, panels)
     # Parts of panels repeat each other's input transforms, but share out a few tiles more evenly.
     by_tiles, by_panels = -(-units // threads) * panels, units * -(-panels // threads)
-    by_channels = 5 * by_panels < 4 * by_tiles
+    passing = large and tiles <= MOST_PASSING
+    by_channels = passing or 5 * by_panels < 4 * by_tiles
     row = _up(inputs, LANES) * FLOAT
     tile = POINTS * (row + group * PANEL * FLOAT)
     most = tiles if by_channels else -(-units // threads) * ROWS
     cache = LARGE_CACHE if large else CACHE
-    block = _up(min(max(cache // tile, 1), LARGEST_BLOCK, most), ROWS)
+    block = _up(tiles if passing else min(max(cache // tile, 1), LARGEST_BLOCK, most), ROWS)
     patch = max(POINTS * row, TILE * TILE * group * PANEL * FLOAT, 4 * (VECTOR + LANES))
     part = _up(block * tile + 2 * POINTS * SKEW + patch, PAGE) + SKEW
     work = Work(threads, int(by_channels), block, group, 0, part)
-    return Cut(grid, work, threads * part, POINTS * panels * (inputs * PANEL * FLOAT + SKEW), 0)
+    panel = POINTS * (inputs * PANEL * FLOAT + SKEW)
+    if passing:
+        return Cut(grid, work, threads * part, threads * group * panel, 0, group * panel)
+    return Cut(grid, work, threads * part, panels * panel, 0)
 
 
 @lru_cache(maxsize=1024)

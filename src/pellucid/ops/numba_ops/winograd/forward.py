@@ -21,6 +21,7 @@ class Filters(NamedTuple):
     output_stride: int
     rotated: int
     transformed: int
+    passing: int  # bytes a part of a group's transform, which the next one's takes the place of; 0 where all are kept
 
 
 class Work(NamedTuple):
@@ -32,6 +33,15 @@ class Work(NamedTuple):
     group: int  # panels at a time
     scratch: int  # address
     scratch_size: int  # bytes a part
+
+
+@inner
+def _transform(images: Images, filters: Filters, target: Target, u: int, first: int, last: int) -> None:
+    """Rows `first` to `last` - 1 of the filters' transform, which begins at u."""
+    transform_filters(
+        filters.values, images.channels, filters.input_stride, target.channels, filters.output_stride,
+        filters.rotated, u, first, last,
+    )  # fmt: skip
 
 
 @inner
@@ -57,9 +67,13 @@ def _convolve(images: Images, filters: Filters, target: Target, grid: Grid, work
         transform_patches(images, grid, first, count, v, v_plane, patch)
         for group in range(first_panel, last_panel, work.group):
             last = min(group + work.group, last_panel)
+            us = filters.transformed
+            if filters.passing:
+                us += part * filters.passing - group * POINTS * u_plane
+                _transform(images, filters, target, us, group * depth, last * depth)
             for p in range(POINTS):
                 for panel in range(group, last):
-                    u = filters.transformed + (panel * POINTS + p) * u_plane
+                    u = us + (panel * POINTS + p) * u_plane
                     out = m + p * m_plane + (panel - group) * PANEL * FLOAT
                     multiply(v + p * v_plane, v_row, u, out, m_row, count, depth)
                 if group == first_panel:
@@ -84,12 +98,9 @@ def convolve(arguments: int, stage: int, part: int) -> None:
         read(Filters, arguments, _FILTERS),
     )
     grid, work = read(Grid, arguments, _GRID), read(Work, arguments, _WORK)
-    if stage == 0:
+    if stage == 1:
+        _convolve(images, filters, target, grid, work, part)
+    elif not filters.passing:
         rows = (target.channels + PANEL - 1) // PANEL * images.channels
         first, last = share(rows, part, work.parts)
-        transform_filters(
-            filters.values, images.channels, filters.input_stride, target.channels, filters.output_stride,
-            filters.rotated, filters.transformed, first, last,
-        )  # fmt: skip
-    else:
-        _convolve(images, filters, target, grid, work, part)
+        _transform(images, filters, target, filters.transformed, first, last)
