@@ -65,6 +65,33 @@ class Flattened(torch.nn.Module):  # type: ignore[name-defined,misc]
         return torch.log_softmax(self.f(x.view(x.size(0), -1)), 1)
 
 
+class Modern(torch.nn.Module):  # type: ignore[name-defined,misc]
+    """What ConvNeXt has, norms and products with the channels last; a norm of groups, and softplus."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        nn = torch.nn
+        self.stem, self.depth = nn.Conv2d(3, 8, 4, 4), nn.Conv2d(8, 8, 7, padding=3, groups=8)
+        self.norm, self.widen, self.narrow = nn.LayerNorm(8), nn.Linear(8, 32), nn.Linear(32, 8)
+        self.gamma, self.groups = nn.Parameter(torch.rand(8, 1, 1)), nn.GroupNorm(2, 8)
+        self.last, self.fc = nn.LayerNorm(8), nn.Linear(8, 5)
+
+    def forward(self, x: Any) -> Any:
+        F = torch.nn.functional
+        x = self.stem(x)
+        y = self.norm(self.depth(x).permute(0, 2, 3, 1))
+        x = x + self.gamma * self.narrow(F.gelu(self.widen(y))).permute(0, 3, 1, 2)
+        x = F.adaptive_avg_pool2d(torch.relu(self.groups(x)), 1)
+        x = self.last(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+        return F.softplus(self.fc(x.flatten(1)))
+
+
+MODERN = {
+    "Add", "Conv2d", "Flatten", "GELU", "GlobalAvgPool2d", "GroupNorm", "LayerNorm2d", "Linear", "ReLU", "Scale",
+    "Softplus",
+}  # fmt: skip
+
+
 def exported(module: Any, x: Any, dynamo: bool) -> bytes:
     if dynamo:
         shapes = ({0: torch.export.Dim("n", min=2)},)
@@ -75,12 +102,14 @@ def exported(module: Any, x: Any, dynamo: bool) -> bytes:
     return stream.getvalue()
 
 
-def compare(module: Any, x: Any, dynamo: bool) -> None:
+def compare(module: Any, x: Any, dynamo: bool) -> set[str]:
+    """Holds the outputs against each other; the kinds of the network's layers."""
     network = to_network(parse_onnx(exported(module, x, dynamo), "torch.onnx")).network
     reference = module(x).detach().numpy()
     with ops.use_backend("numpy"):
         y = network.forward(x.numpy())
     assert np.abs(y - reference).max() < 1e-5 * np.abs(reference).max()
+    return {node.layer.kind for node in network.nodes}
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -94,6 +123,13 @@ def test_what_torch_writes(kind: Any, dynamo: bool) -> None:
             part.running_mean.normal_()
             part.running_var.uniform_(0.5, 2)
     compare(module, torch.randn(2, 3, 32, 32), dynamo)
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("dynamo", [False, True], ids=["legacy", "dynamo"])
+def test_what_is_written_as_several_operators_is_the_layer_that_it_was(dynamo: bool) -> None:
+    torch.manual_seed(0)
+    assert compare(Modern().eval(), torch.randn(2, 3, 32, 32), dynamo) == MODERN
 
 
 @pytest.mark.filterwarnings("ignore")

@@ -24,6 +24,7 @@ from pellucid.layers import (
     DepthToSpace,
     Divide,
     Dropout,
+    Erf,
     Expand,
     Flatten,
     GlobalAvgPool2d,
@@ -35,6 +36,7 @@ from pellucid.layers import (
     InstanceNorm2d,
     Layer,
     LayerNorm,
+    LayerNorm2d,
     LeakyReLU,
     Linear,
     LocalResponseNorm,
@@ -134,6 +136,7 @@ LAYERS: dict[str, Callable[[Draw], Layer]] = {
     "ELU": lambda draw: ELU(0.5 * draw(small)),
     "SELU": lambda draw: SELU(),
     "GELU": lambda draw: GELU(tanh=bool(draw(flag))),
+    "Erf": lambda draw: Erf(),
     "Softplus": lambda draw: Softplus(),
     "Mish": lambda draw: Mish(),
     "HardSigmoid": lambda draw: HardSigmoid(0.2 * draw(small)),
@@ -144,6 +147,7 @@ LAYERS: dict[str, Callable[[Draw], Layer]] = {
     "GroupNorm": lambda draw: GroupNorm(2),
     "InstanceNorm2d": lambda draw: InstanceNorm2d(epsilon=1e-3),
     "LayerNorm": lambda draw: LayerNorm((4, 1, 1) if draw(flag) else (1,), axes=draw(small)),
+    "LayerNorm2d": lambda draw: LayerNorm2d(epsilon=1e-3),
     "LocalResponseNorm": lambda draw: LocalResponseNorm(draw(small) + draw(flag), alpha=0.5, k=2.0),
     "Reduce": lambda draw: Reduce(
         ("mean", "sum", "max", "min")[draw(small) - draw(flag)], (draw(flag), 2), keepdims=bool(draw(flag))

@@ -1,5 +1,6 @@
 """Networks with weights that decide something, small enough to be computed in float64 as well."""
 
+import copy
 from typing import Any
 
 import numpy as np
@@ -7,6 +8,9 @@ import numpy as np
 from pellucid import zoo
 from pellucid.graph import Branches, Residual, Sequential
 from pellucid.layers import (
+    ELU,
+    GELU,
+    SELU,
     Add,
     AvgPool2d,
     BatchNorm2d,
@@ -15,11 +19,26 @@ from pellucid.layers import (
     Dropout,
     Flatten,
     GlobalAvgPool2d,
+    GroupNorm,
+    HardSigmoid,
+    HardSwish,
+    Identity,
+    InstanceNorm2d,
+    LayerNorm2d,
     LeakyReLU,
     Linear,
     MaxPool2d,
+    Mish,
+    Multiply,
     ReLU,
     ReLU6,
+    Resize,
+    Scale,
+    Shift,
+    Sigmoid,
+    SiLU,
+    Softplus,
+    Tanh,
 )
 from pellucid.layers.joins import Concat
 from pellucid.network import Network
@@ -107,6 +126,42 @@ def every_step(*, layers: bool = True) -> Network:
         Linear(7),
     )
     return drawn(Network(layer, (3, 38, 46)))
+
+
+def every_function() -> Network:
+    """Activations that do more than to bound, behind a convolution and by themselves; gates; norms of samples."""
+    kinds = (
+        Sigmoid(), Tanh(), SiLU(), ELU(0.7), SELU(), Softplus(), Mish(), GELU(), GELU(tanh=True), HardSigmoid(0.3),
+        HardSwish(), LeakyReLU(0.2),
+    )  # fmt: skip
+    inside = [Residual(Sequential(Conv2d(11, 1), kind)) for kind in kinds]
+    gate = Sequential(GlobalAvgPool2d(flatten=False), Conv2d(6, 1), SiLU(), Conv2d(22, 1), HardSigmoid())
+    layer = Sequential(
+        Conv2d(11, 3, padding=1),
+        *inside,
+        MaxPool2d(2),
+        Branches(*copy.deepcopy(kinds[::2]), join=Add()),
+        Scale((11, 1, 1)),
+        Conv2d(22, 3, padding=1, bias=False),
+        Scale(()),
+        Shift((22, 1, 1)),
+        GroupNorm(2),
+        ReLU(),
+        Branches(Identity(), gate, join=Multiply()),
+        Conv2d(22, 3, padding=1),
+        InstanceNorm2d(),
+        Branches(copy.deepcopy(gate), Identity(), join=Multiply()),
+        Branches(Conv2d(22, 1), LayerNorm2d(), join=Multiply()),
+        Residual(Sequential(LayerNorm2d(), Conv2d(22, 1), GELU(), Conv2d(22, 1), Scale((22, 1, 1)))),
+        Resize(scale=(1.7, 2), mode="linear"),
+        Resize(scale=2),
+        Tanh(),
+        Flatten(),
+        Linear(9),
+        Mish(),
+        Linear(5),
+    )
+    return drawn(Network(layer, (3, 37, 22)))
 
 
 def images(network: Network, number: int, seed: int = 1) -> Array:

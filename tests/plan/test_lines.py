@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pellucid.graph import Residual, Sequential
-from pellucid.layers import Clip, Conv2d, Layer, ReLU, ReLU6
+from pellucid.layers import GELU, Clip, Conv2d, HardSwish, Layer, ReLU, ReLU6, SiLU
 from pellucid.network import Network
 from pellucid.ops.numba_ops.steps import lines
 from pellucid.plan import Plan
@@ -42,11 +42,12 @@ def test_the_same_bits(data: st.DataObject) -> None:
     stride, dilation = (draw(st.tuples(st.integers(1, 3), st.integers(1, 2))) for _ in range(2))
     padding = draw(st.tuples(*[st.integers(0, 3)] * 4))
     widens, narrows = draw(st.sampled_from([(True, True), (True, False), (False, True)]))
-    layers: list[Layer] = [Conv2d(wide, 1), draw(st.sampled_from([ReLU(), ReLU6()]))] if widens else []
+    layers: list[Layer] = [Conv2d(wide, 1), draw(st.sampled_from([ReLU(), ReLU6(), HardSwish()]))] if widens else []
     channels = wide if not widens else channels
     window: dict[str, Any] = {"kernel": kernel, "stride": stride, "padding": padding, "dilation": dilation}
-    layers += [Conv2d(wide, **window, groups=wide, bias=draw(st.booleans())), Clip(-1, 1)]
-    layers += [Conv2d(draw(st.sampled_from([7, 32])), 1)] if narrows else []
+    layers += [Conv2d(wide, **window, groups=wide, bias=draw(st.booleans()))]
+    layers += [draw(st.sampled_from([Clip(-1, 1), SiLU()]))]
+    layers += [Conv2d(draw(st.sampled_from([7, 32])), 1), *draw(st.sampled_from([(), (GELU(),)]))] if narrows else []
     spans = [d * (k - 1) + 1 for d, k in zip(dilation, kernel, strict=True)]
     size = tuple(draw(st.integers(max(1, span), span + 12)) for span in spans)
     network = drawn(Network(Sequential(*layers), (channels, *size)))

@@ -15,7 +15,7 @@ from pellucid.graph import Sequential
 from pellucid.layers import BatchNorm2d, Conv2d, Flatten, Layer, ReLU
 from pellucid.network import Network
 from pellucid.plan import Plan
-from plan.networks import ZOO, drawn, every_step, images, outputs, worst, zoo_network
+from plan.networks import ZOO, drawn, every_function, every_step, images, outputs, worst, zoo_network
 
 BOUND = 1e-5
 """Largest error of an output against float64, as a part of the largest output; layers alone reach 8e-6."""
@@ -45,6 +45,18 @@ def test_every_kind_of_step() -> None:
     assert algorithms >= {"winograd", "product", "windows", "depthwise", "max-pool", "mean-pool", "layer"}
     assert any(step.operation.pooled for step in plan.steps)
     assert any(step.operation.added for step in plan.steps)
+
+
+def test_activations_gates_and_norms_of_samples_are_steps() -> None:
+    network = every_function()
+    for number in (1, 3):
+        x = images(network, number)
+        plan = Plan(network, x.shape)
+        assert worst(plan(x), exact(network, x)) < BOUND
+        found = {step.operation.kind for step in plan.steps}
+        kinds = {"convolution", "product", "affine", "sum", "pool", "function", "gate", "norm", "resize", "layer"}
+        assert found == kinds
+        assert [step.operation.layer.kind for step in plan.steps if step.algorithm == "layer"] == ["Add"]
 
 
 def test_residual_networks_are_convolutions_and_pools_alone() -> None:

@@ -21,7 +21,8 @@ import numpy as np
 from pellucid.errors import PellucidError
 from pellucid.exchange.onnx_file import FileInput, FileNode, OnnxFile, read_onnx_file, shown
 from pellucid.exchange.onnx_fold import FOLDS, MOST_NUMBERS
-from pellucid.exchange.onnx_readers import READERS
+from pellucid.exchange.onnx_readers import POINTWISE, READERS
+from pellucid.exchange.onnx_readers.gathered import rises
 from pellucid.exchange.onnx_reading import PRIME, At, Known, Reading, Unknown, Value, fold_at
 from pellucid.graph import INPUT, Graph, Node
 from pellucid.layers import (
@@ -159,16 +160,23 @@ def _read(reading: Reading, node: FileNode) -> str | None:
         reading.values |= dict.fromkeys(filter(None, node.outputs))
         return None
     operator, fixed = node.operator, all(isinstance(value, Known) for value in values)
-    integers = any(isinstance(value, Unknown) and value.integers for value in values)
+    odd = [value for value in values if isinstance(value, Unknown) and not value.plain]
     try:
         if operator not in (FOLDS if fixed else READERS):
             raise PellucidError("not among the operators that are read")
         if fixed and not (operator == "Expand" and _by_sample(values)):
-            fold_at(at)
+            if not rises(at):
+                fold_at(at)
         else:
-            if integers and operator not in {"Cast", "DequantizeLinear", "Shape", "Size"}:
-                raise PellucidError("of bytes, expected floats")
-            READERS[operator](at)
+            for value in odd:
+                if value.integers and operator not in {"Cast", "DequantizeLinear", "Shape", "Size"}:
+                    raise PellucidError("of bytes, expected floats")
+                if value.above is not None and operator != "Where":
+                    raise PellucidError("of what is true or false, expected floats")
+                allowed = {"Gather"} if value.flat else {"Gemm", "MatMul", "Reshape"}
+                if (value.rows or value.flat) and operator not in allowed:
+                    raise PellucidError("of a tensor of the pixels of all images, which would mix images")
+            READERS[operator](at.on_images() if operator in POINTWISE else at)
     except (PellucidError, ValueError, TypeError, IndexError, OverflowError, ZeroDivisionError) as error:
         reading.values |= dict.fromkeys(filter(None, node.outputs))
         reason = " ".join(str(error).split())[:200]
@@ -187,6 +195,10 @@ def _output(reading: Reading, name: str) -> Unknown:
     value = reading.values.get(name)
     if not isinstance(value, Unknown):
         raise PellucidError(f"output {name!r} doesn't depend on the input")
+    if value.rows or value.flat or value.above is not None:
+        raise PellucidError(
+            f"output {name!r} in a form that is only read on the way: with all images in one axis, or asked"
+        )
     if value.name == INPUT:
         node = FileNode("Identity", "", (name,), (name,), {})
         return At(reading, node).emit(Identity(), value)

@@ -25,6 +25,7 @@ from pellucid.layers import (
     DepthToSpace,
     Divide,
     Dropout,
+    Erf,
     Expand,
     Flatten,
     GlobalAvgPool2d,
@@ -36,6 +37,7 @@ from pellucid.layers import (
     InstanceNorm2d,
     Layer,
     LayerNorm,
+    LayerNorm2d,
     LeakyReLU,
     Linear,
     LocalResponseNorm,
@@ -255,6 +257,19 @@ def _layer_norm(writer: Writer, node: Node) -> None:
     writer.write("LayerNormalization", node, *tensors, axis=-layer.axes, epsilon=layer.epsilon)
 
 
+def _layer_norm_2d(writer: Writer, node: Node) -> None:
+    """Over the last axis, with the channels moved there and back."""
+    layer: Any = node.layer
+    tensors = [writer.parameter(parameter) for parameter in layer.parameters().values()]
+    if len(writer.shape_in(node)) == 1:
+        writer.write("LayerNormalization", node, *tensors, axis=-1, epsilon=layer.epsilon)
+        return
+    last, normed = (writer.inner(node, part) for part in ("last", "normed"))
+    writer.node("Transpose", writer.inputs(node), last, perm=[0, 2, 3, 1])
+    writer.node("LayerNormalization", [last, *tensors], normed, axis=-1, epsilon=layer.epsilon)
+    writer.node("Transpose", [normed], writer.values[node.name], perm=[0, 3, 1, 2])
+
+
 def _along(operator: str) -> Write:
     """The writer of a softmax along an axis of the sample."""
 
@@ -395,6 +410,7 @@ WRITERS: dict[type[Layer], Write] = {
     DepthToSpace: _depth_to_space,
     Divide: _plain("Div"),
     ELU: _plain("Elu", "alpha"),
+    Erf: _plain("Erf"),
     Expand: _expand,
     GELU: _gelu,
     GlobalMaxPool2d: _global_max_pool,
@@ -403,6 +419,7 @@ WRITERS: dict[type[Layer], Write] = {
     HardSwish: _plain("HardSwish"),
     InstanceNorm2d: _weighed("InstanceNormalization", "epsilon"),
     LayerNorm: _layer_norm,
+    LayerNorm2d: _layer_norm_2d,
     LocalResponseNorm: _plain("LRN", "size", "alpha", "beta", bias="k"),
     LogSoftmax: _along("LogSoftmax"),
     MatMul: _plain("MatMul"),

@@ -20,9 +20,12 @@ from pellucid.errors import PellucidError
 from pellucid.exchange.onnx_file import LONGEST_NAME, FileNode, OnnxFile
 from pellucid.exchange.onnx_fold import MOST_NUMBERS, Call, fold
 from pellucid.graph import INPUT, Node
-from pellucid.layers import Layer
+from pellucid.layers import Layer, Transpose
 from pellucid.layers.joins import Join
 from pellucid.ops.arrays import Array, Shape
+
+LAST = (1, 2, 0)
+"""The order that brings the channels of images behind their columns."""
 
 PRIME = 1_000_003
 """Stands for an open batch size."""
@@ -30,11 +33,16 @@ PRIME = 1_000_003
 
 @dataclass(frozen=True)
 class Known:
-    """Numbers that don't depend on the input. source: the tensor of the file that they are. learnt: from a tensor."""
+    """Numbers that don't depend on the input. source: the tensor of the file that they are. learnt: from a tensor.
+
+    rise: where there are as many along the first axis as images, and each image's are this much larger than those of
+    the one before it; then only the first image's are here.
+    """
 
     array: Array
     source: str = ""
     learnt: bool = False
+    rise: int | None = None
 
     @property
     def of_the_batch(self) -> bool:
@@ -51,11 +59,24 @@ MOST_SHAPE = 16  # numbers that a shape may have
 
 @dataclass(frozen=True)
 class Unknown:
-    """The value of a node. shape: of one sample. integers: whether it still has the type of bytes."""
+    """The value of a node. shape: of one sample. integers: whether it still has the type of bytes.
+
+    rows: (H, W), where the file has it with the pixels of all images in one axis, (N H W, C), for a product of
+    matrices; its shape is (H, W, C) all the same. above: a number, where the file only asks whether it is larger.
+    flat: whether the file has all numbers of all images in one axis.
+    """
 
     name: str
     shape: Shape
     integers: bool = False
+    rows: Shape = ()
+    above: float | None = None
+    flat: bool = False
+
+    @property
+    def plain(self) -> bool:
+        """Whether it is no more than the value."""
+        return not self.integers and not self.rows and self.above is None and not self.flat
 
 
 Value = Known | Unknown
@@ -67,7 +88,10 @@ class RefusedError(PellucidError):
 
 @dataclass
 class Reading:
-    """All that has been read so far. weights: of our parameters, by name. tied: parameters that are another one."""
+    """All that has been read so far. weights: of our parameters, by name. tied: parameters that are another one.
+
+    bare: norms that were several operators, whose gamma and beta may be the next ones.
+    """
 
     file: OnnxFile
     batch: int
@@ -81,6 +105,7 @@ class Reading:
     owners: dict[tuple[str, str], str] = field(default_factory=dict)
     folded: int = 0
     untrained: frozenset[str] = frozenset()
+    bare: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self.uses = Counter(name for node in self.file.nodes for name in node.inputs)
@@ -110,11 +135,18 @@ class Reading:
 
 @dataclass
 class At:
-    """The place of one node of the file: what it sees, and what it becomes."""
+    """The place of one node of the file: what it sees, and what it becomes.
+
+    instead: what it sees by place, where that isn't what the file says. turned: whether these are images, for the
+    file's with channels last, to which all is turned back that is given. rows: of what is given so; see Unknown.
+    """
 
     reading: Reading
     node: FileNode
     made: int = 0
+    instead: dict[int, Value] = field(default_factory=dict)
+    turned: bool = False
+    rows: Shape = ()
 
     @property
     def opset(self) -> int:
@@ -133,6 +165,8 @@ class At:
 
     def value(self, place: int) -> Value | None:
         """An input; None where there is none."""
+        if place in self.instead:
+            return self.instead[place]
         name = self.node.inputs[place] if place < len(self.node.inputs) else ""
         return self.reading.values[name] if name else None
 
@@ -174,6 +208,9 @@ class At:
     def give(self, value: Value, place: int = 0) -> None:
         """Let an output of the node be that value."""
         if place < len(self.node.outputs) and (name := self.node.outputs[place]):
+            if self.turned and isinstance(value, Unknown):
+                self.reading.known_as.setdefault(value.name, []).append(name)
+                value = replace(self.emit(Transpose(*LAST), value), rows=self.rows)
             self.reading.values[name] = value
             if isinstance(value, Unknown):
                 self.reading.known_as.setdefault(value.name, []).append(name)
@@ -213,6 +250,38 @@ class At:
             given = given.array
         reading.weights[parameter] = given
 
+    def images(self, value: Value | None) -> Unknown | None:
+        """The images that a value shows with their channels last; None for any other value."""
+        node = self.reading.nodes.get(value.name) if isinstance(value, Unknown) else None
+        if node is None or not isinstance(node.layer, Transpose) or node.layer.axes != LAST:
+            return None
+        source = node.inputs[0]
+        shape = self.reading.input_shape if source == INPUT else self.reading.shapes[source]
+        return Unknown(source, shape)
+
+    def on_images(self) -> At:
+        """The same place where all of its values are images with channels last: on the images themselves.
+
+        An operator on each element by itself may be read there, so that two changes of the order meet and vanish.
+        """
+        values = [self.value(place) for place in range(len(self.node.inputs))]
+        instead: dict[int, Value] = {}
+        for place, value in enumerate(values):
+            if isinstance(value, Unknown):
+                images = self.images(value)
+                if images is None:
+                    return self
+                instead[place] = images
+            elif value is not None and value.array.size > 1:
+                array = value.array
+                if array.ndim > 4 or value.array.dtype.kind not in "fV":
+                    return self
+                first = array.reshape((1,) * (4 - array.ndim) + array.shape).transpose(0, 3, 1, 2)
+                instead[place] = Known(first, value.source, value.learnt)
+        if not any(isinstance(value, Unknown) for value in instead.values()):
+            return self
+        return replace(self, instead=instead, turned=True)
+
     def input(self) -> Unknown:
         """The network's own input."""
         return Unknown(INPUT, self.reading.input_shape)
@@ -233,8 +302,8 @@ class At:
     def sample(self, shape: Sequence[int]) -> Shape:
         """Of a whole tensor's shape that of one sample. Raises RefusedError where its first axis isn't the batch."""
         if not shape or shape[0] != self.batch:
-            shown = ["N" if side == PRIME else side for side in shape]
-            raise RefusedError(f"a tensor of shape {shown}, which would mix images")
+            shown = ", ".join(_side(side) for side in shape)
+            raise RefusedError(f"a tensor of shape [{shown}], which would mix images")
         if any(side % PRIME == 0 for side in shape[1:]) or math.prod(shape[1:]) > MOST_NUMBERS:
             raise RefusedError("a shape that depends on how many images there are")
         return tuple(shape[1:])
@@ -242,6 +311,12 @@ class At:
     def whole(self, value: Unknown) -> Shape:
         """The shape of a value with its batch."""
         return (self.batch, *value.shape)
+
+
+def _side(side: int) -> str:
+    """The length of an axis in words, N the number of images where that is open."""
+    images, rest = divmod(side, PRIME)
+    return str(side) if rest or not images else "N" if images == 1 else f"N*{images}"
 
 
 def fold_at(at: At) -> None:

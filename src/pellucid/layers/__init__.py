@@ -23,8 +23,20 @@ from pellucid.layers.pooling import AvgPool2d, GlobalAvgPool2d, MaxPool2d
 from pellucid.layers.rearrange import DepthToSpace, Expand, Pad, Reshape, Slice, SpaceToDepth, Transpose
 from pellucid.layers.reduce import GlobalMaxPool2d, Reduce
 from pellucid.layers.reshape import Flatten
-from pellucid.layers.sample_norms import GroupNorm, InstanceNorm2d, LayerNorm, LocalResponseNorm
-from pellucid.layers.smooth import ELU, GELU, SELU, HardSigmoid, HardSwish, LogSoftmax, Mish, PReLU, Softmax, Softplus
+from pellucid.layers.sample_norms import GroupNorm, InstanceNorm2d, LayerNorm, LayerNorm2d, LocalResponseNorm
+from pellucid.layers.smooth import (
+    ELU,
+    GELU,
+    SELU,
+    Erf,
+    HardSigmoid,
+    HardSwish,
+    LogSoftmax,
+    Mish,
+    PReLU,
+    Softmax,
+    Softplus,
+)
 from pellucid.layers.window import Window
 
 __all__ = [
@@ -44,6 +56,7 @@ __all__ = [
     "DepthToSpace",
     "Divide",
     "Dropout",
+    "Erf",
     "Expand",
     "Flatten",
     "FocalCrossEntropy",
@@ -57,6 +70,7 @@ __all__ = [
     "Join",
     "Layer",
     "LayerNorm",
+    "LayerNorm2d",
     "LeakyReLU",
     "Linear",
     "LocalResponseNorm",

@@ -22,7 +22,10 @@ from typing import Any, Literal
 
 import numpy as np
 
-from pellucid.layers.host import HostLayer
+from pellucid import ops
+from pellucid.layers.base import Layer
+from pellucid.layers.context import INFERENCE, Context
+from pellucid.layers.host import back, wide
 from pellucid.ops.arrays import Array, Pair, Shape, pair
 
 Mode = Literal["nearest", "linear", "cubic"]
@@ -115,7 +118,30 @@ def _triangle(x: float) -> float:
     return max(0.0, 1 - abs(x))
 
 
-class Resize(HostLayer):
+_Sums = tuple[Array, Array, Array, Array]
+_Taps = tuple[_Sums, _Sums, Array | None]
+
+
+def taps(matrix: Array) -> tuple[Array, Array]:
+    """The places (rows, most) of what isn't 0 in each row of a matrix, int32, and what is there; filled up."""
+    rows, found = np.nonzero(matrix)
+    counts = np.bincount(rows, minlength=len(matrix))
+    number = np.arange(len(rows)) - np.repeat(np.cumsum(counts) - counts, counts)  # within its row
+    # Filled up with a place that is there already, so that a NaN stays where it belongs.
+    first = (matrix != 0).argmax(axis=1).astype(np.int32)
+    places = first[:, None].repeat(max(1, counts.max(initial=0)), axis=1)
+    weights = np.zeros(places.shape)
+    places[rows, number], weights[rows, number] = found, matrix[rows, found]
+    return places, weights
+
+
+def _resampled(x: Array, made: _Sums) -> Array:
+    rows, row_weights, columns, column_weights = map(ops.array, made)
+    y: Array = ops.resample(x, rows, row_weights, columns, column_weights)
+    return y
+
+
+class Resize(Layer):
     """Images (C, H, W) brought to another height and width.
 
     size: (H, W) of the output; or scale: factors of both, so that the output has floor(factor * side); of both, the
@@ -131,6 +157,7 @@ class Resize(HostLayer):
     """
 
     sees_all = True
+    keeps = ("seen",)
 
     def __init__(
         self,
@@ -156,7 +183,7 @@ class Resize(HostLayer):
         if mode not in MODES or coordinates not in COORDINATES or nearest not in ROUNDINGS:
             raise self.error("a known mode, coordinates and rounding", f"{mode!r}, {coordinates!r}, {nearest!r}")
         self.how = Interpolation(mode, coordinates, nearest, cubic, antialias, exclude_outside)
-        self._matrices: dict[Any, Any] = {}
+        self._taps: dict[Pair, _Taps] = {}
 
     def _sides(self, size: Pair) -> Pair:
         if self.size is not None:
@@ -172,33 +199,43 @@ class Resize(HostLayer):
             raise self.error(f"an output of 1 to {MOST_ROWS:,} rows and columns", size)
         return (C, *size)
 
-    def _built(self, size: Pair, kind: np.dtype[Any]) -> tuple[Array, Array, Array | None]:
-        """The matrices of rows and columns, and where the output lies beyond the image."""
-        key = (size, kind)
-        if key not in self._matrices:
+    def _built(self, size: Pair) -> _Taps:
+        """What pixels are made of, and where the output lies beyond the image; for images of that size."""
+        if size not in self._taps:
             out, scales = self._sides(size), self.scale or (None, None)
             sides = [
                 self.how.matrix(size[i], out[i], scales[i], (self.region[i], self.region[i + 2])) for i in (0, 1)
             ]
             beyond = sides[0][1][:, None] | sides[1][1][None, :]
-            made = sides[0][0].astype(kind), sides[1][0].astype(kind), beyond if beyond.any() else None
-            self._matrices = {key: made}  # of the size seen last
-        found: tuple[Array, Array, Array | None] = self._matrices[key]
-        return found
+            (rows, _), (columns, _) = sides
+            forward, backward = (*taps(rows), *taps(columns)), (*taps(rows.T), *taps(columns.T))
+            self._taps = {size: (forward, backward, beyond if beyond.any() else None)}  # of the size seen last
+        return self._taps[size]
 
-    def apply(self, x: Array) -> tuple[Array, Any]:
+    @property
+    def inside(self) -> bool:
+        """Whether no pixel of the output lies beyond the image."""
+        return self.how.coordinates != "tf_crop_and_resize"
+
+    def sums(self, size: Pair) -> _Sums:
+        """What `ops.resample` makes of images of that size: rows, their weights, columns, their weights."""
+        return self._built(size)[0]
+
+    def forward(self, x: Array, context: Context = INFERENCE) -> Array:
         """Rows, then columns."""
+        self.check(x)
         size = (x.shape[2], x.shape[3])
-        rows, columns, beyond = self._built(size, x.dtype)
-        y = np.matmul(rows, x) @ columns.T
-        return (y if beyond is None else np.where(beyond, x.dtype.type(self.outside), y)), size
+        made, _, beyond = self._built(size)
+        if context.keep:
+            self.seen = size
+        y = _resampled(x, made)
+        return y if beyond is None else back(np.where(beyond, np.float32(self.outside), wide(y)), x.dtype)
 
-    def adjoint(self, dy: Array, kept: Any) -> Array:
+    def backward(self, dy: Array) -> Array:
         """The matrices transposed."""
-        rows, columns, beyond = self._built(kept, dy.dtype)
-        inner = dy if beyond is None else np.where(beyond, dy.dtype.type(0), dy)
-        dx: Array = np.matmul(rows.T, inner) @ columns
-        return dx
+        _, made, beyond = self._built(self.seen)
+        inner = dy if beyond is None else back(np.where(beyond, np.float32(0), wide(dy)), dy.dtype)
+        return _resampled(inner, made)
 
     def describe(self) -> str:
         """The size or scale, and the mode."""
@@ -207,5 +244,5 @@ class Resize(HostLayer):
         return f"{given}, {self.how.mode}, {self.how.coordinates}"
 
     def __getstate__(self) -> dict[str, Any]:
-        """A copy works its matrices out anew."""
-        return {**super().__getstate__(), "_matrices": {}}
+        """A copy works them out anew."""
+        return {**super().__getstate__(), "_taps": {}}

@@ -2,33 +2,74 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
-from pellucid.layers.base import Parameter
+from pellucid import ops
+from pellucid.layers.base import Layer, Parameter
 from pellucid.layers.constants import summed_to
-from pellucid.layers.host import HostLayer, give_gradient, wide
+from pellucid.layers.context import INFERENCE, Context
+from pellucid.layers.host import HostLayer, back, give_gradient, wide
 from pellucid.layers.initializers import Constant as Filled
 from pellucid.ops.arrays import Array, Shape
+from pellucid.ops.half import is_half
 
 
-def standardised(x: Array, axes: tuple[int, ...], epsilon: float) -> tuple[Array, Array]:
-    """x less its mean, by its deviation, along the axes; and 1 / deviation."""
-    centred = x - x.mean(axis=axes, keepdims=True)
-    inverse: Array = 1 / np.sqrt((centred * centred).mean(axis=axes, keepdims=True) + x.dtype.type(epsilon))
-    x_hat: Array = centred * inverse
-    return x_hat, inverse
+class _Norm(Layer):
+    """What norms of samples have in common: gamma and beta, and 16-bit floats widened to float32."""
+
+    keeps: tuple[str, ...] = ("x", "mean", "inverse")
+
+    weight: Parameter | None
+    bias: Parameter | None
+
+    def parameters(self) -> dict[str, Parameter]:
+        """Gamma is called weight and beta bias, as in other layers."""
+        found = {"weight": self.weight, "bias": self.bias}
+        return {name: parameter for name, parameter in found.items() if parameter is not None}
+
+    def normalised(self, x: Array, context: Context, op: Callable[..., Any], *settings: Any) -> Array:
+        """What an op of the backend makes of x; the statistics are kept where they are needed."""
+        if self.weight is None:
+            raise self.error("to be built before use", "a layer without parameters")
+        seen = _wide(x)
+        y, mean, inverse = op(seen, self._vector(self.weight), self._vector(self.bias), *settings)
+        if context.keep:
+            self.x, self.mean, self.inverse = x, mean, inverse
+        return _back(y, x.dtype)
+
+    def gradient(self, dy: Array, x: Array, op: Callable[..., Any]) -> Array:
+        """dx, and the gradients of gamma and beta written."""
+        gamma = self._vector(self.weight)
+        written = [ops.empty(gamma.shape, gamma.dtype) for _ in range(2)]
+        dx: Array = op(_wide(dy), _wide(x), gamma, self.mean, self.inverse, *written)
+        for parameter, new in zip((self.weight, self.bias), written, strict=True):
+            if parameter is not None:
+                self._learn(parameter, new)
+        return _back(dx, dy.dtype)
+
+    def _vector(self, parameter: Parameter | None) -> Array:
+        """One number a channel, as the op takes them."""
+        assert parameter is not None
+        return _wide(parameter.value)
+
+    def _learn(self, parameter: Parameter, gradient: Array) -> None:
+        """Write a parameter's gradient."""
+        parameter.gradient[...] = _back(gradient, parameter.gradient.dtype)
 
 
-def standardised_adjoint(g: Array, x_hat: Array, inverse: Array, axes: tuple[int, ...]) -> Array:
-    """dx = (g - mean(g) - x_hat mean(g x_hat)) / deviation."""
-    dx: Array = inverse * (g - g.mean(axis=axes, keepdims=True) - x_hat * (g * x_hat).mean(axis=axes, keepdims=True))
-    return dx
+def _wide(x: Array) -> Array:
+    return ops.widen(x) if is_half(x.dtype) else x
 
 
-class GroupNorm(HostLayer):
+def _back(y: Array, dtype: np.dtype[Any]) -> Array:
+    return y if y.dtype == dtype else ops.narrow(y, dtype)
+
+
+class GroupNorm(_Norm):
     """Channels in groups, each standardised over its channels and pixels, then gamma x + beta a channel.
 
     Wu, He 2018. weight, bias: (C,).
@@ -57,11 +98,6 @@ class GroupNorm(HostLayer):
             self.bias = Parameter(input_shape[:1], Filled(0))
         return self.output_shape(input_shape)
 
-    def parameters(self) -> dict[str, Parameter]:
-        """Gamma is called weight and beta bias, as in other layers."""
-        found = {"weight": self.weight, "bias": self.bias}
-        return {name: parameter for name, parameter in found.items() if parameter is not None}
-
     def groups_of(self, channels: int) -> int:
         """How many groups so many channels are divided into."""
         return self.groups
@@ -72,28 +108,16 @@ class GroupNorm(HostLayer):
             raise self.error(f"channels in a multiple of {self.groups}", f"shape {input_shape}")
         return input_shape
 
-    def _column(self, parameter: Parameter | None, x: Array) -> Array:
-        if parameter is None:
-            raise self.error("to be built before use", "a layer without parameters")
-        return wide(parameter.value).reshape(-1, *(1 for _ in x.shape[2:]))
-
-    def apply(self, x: Array) -> tuple[Array, Any]:
+    def forward(self, x: Array, context: Context = INFERENCE) -> Array:
         """Standardised, then gamma and beta."""
-        groups = self.groups_of(x.shape[1])
-        parts = x.reshape(x.shape[0], groups, -1)
-        x_hat, inverse = standardised(parts, (2,), self.epsilon)
-        x_hat = x_hat.reshape(x.shape)
-        return x_hat * self._column(self.weight, x) + self._column(self.bias, x), (x_hat, inverse)
+        self.check(x)
+        y = self.normalised(_images(x), context, ops.group_norm, self.groups_of(x.shape[1]), self.epsilon)
+        return y if x.ndim == 4 else y.reshape(x.shape)
 
-    def adjoint(self, dy: Array, kept: Any) -> Array:
+    def backward(self, dy: Array) -> Array:
         """The statistics depend on x too."""
-        x_hat, inverse = kept
-        axes = (0, *range(2, dy.ndim))
-        give_gradient(self.weight, (dy * x_hat).sum(axis=axes))
-        give_gradient(self.bias, dy.sum(axis=axes))
-        parts = (dy.shape[0], self.groups_of(dy.shape[1]), -1)
-        g = (dy * self._column(self.weight, dy)).reshape(parts)
-        return standardised_adjoint(g, x_hat.reshape(parts), inverse, (2,)).reshape(dy.shape)
+        dx = self.gradient(_images(dy), self.x, ops.group_norm_backward)
+        return dx if dy.ndim == 4 else dx.reshape(dy.shape)
 
     def describe(self) -> str:
         """The groups."""
@@ -122,7 +146,53 @@ class InstanceNorm2d(GroupNorm):
         return ""
 
 
-class LayerNorm(HostLayer):
+def _images(x: Array) -> Array:
+    """(N, C, ...) as images."""
+    return x if x.ndim == 4 else x.reshape(x.shape[0], x.shape[1], math.prod(x.shape[2:]), 1)
+
+
+class LayerNorm2d(_Norm):
+    """The channels of each pixel standardised, then gamma x + beta a channel (Liu et al. 2022, ConvNeXt).
+
+    weight, bias: (C,). Images (C, H, W), or feature vectors (C,); the output has the same shape.
+    Raises PellucidError for other channels.
+
+    >>> net = pl.Network(pl.nn.LayerNorm2d(), (2, 1, 2))
+    >>> net.forward(np.array([1, 10, 3, 50], np.float32).reshape(1, 2, 1, 2)).round(2).tolist()
+    [[[[-1.0, -1.0]], [[1.0, 1.0]]]]
+    """
+
+    def __init__(self, *, epsilon: float = 1e-5) -> None:
+        self.epsilon = float(epsilon)
+        self.weight: Parameter | None = None
+        self.bias: Parameter | None = None
+
+    def build(self, input_shape: Shape) -> Shape:
+        """One gamma and beta a channel."""
+        if self.weight is None:
+            self.weight = Parameter(input_shape[:1], Filled(1))
+            self.bias = Parameter(input_shape[:1], Filled(0))
+        return self.output_shape(input_shape)
+
+    def output_shape(self, input_shape: Shape) -> Shape:
+        """As the input."""
+        if len(input_shape) not in {1, 3}:
+            raise self.error("samples (C, H, W) or (C,)", f"shape {input_shape}")
+        if self.weight is not None and self.weight.shape != input_shape[:1]:
+            raise self.error(f"{self.weight.shape[0]} channels", input_shape[0])
+        return input_shape
+
+    def forward(self, x: Array, context: Context = INFERENCE) -> Array:
+        """Standardised, then gamma and beta."""
+        self.check(x)
+        return self.normalised(x, context, ops.layer_norm, self.epsilon)
+
+    def backward(self, dy: Array) -> Array:
+        """The statistics depend on x too."""
+        return self.gradient(dy, self.x, ops.layer_norm_backward)
+
+
+class LayerNorm(_Norm):
     """Each sample standardised over its last axes, then gamma x + beta (Ba, Kiros, Hinton 2016).
 
     shape: of gamma and beta, broadcast to the sample's last axes; over as many axes is standardised, or over `axes`
@@ -134,6 +204,7 @@ class LayerNorm(HostLayer):
     """
 
     by_parts = False  # mean and variance may be the whole image's
+    keeps = ("x", "mean", "inverse", "x_hat", "last")
 
     def __init__(
         self, shape: Sequence[int], *, axes: int | None = None, epsilon: float = 1e-5, bias: bool = True
@@ -150,11 +221,6 @@ class LayerNorm(HostLayer):
             self.bias = Parameter(self.shape, Filled(0)) if self.bias_wanted else None
         return self.output_shape(input_shape)
 
-    def parameters(self) -> dict[str, Parameter]:
-        """Gamma is called weight and beta bias, as in other layers."""
-        found = {"weight": self.weight, "bias": self.bias}
-        return {name: parameter for name, parameter in found.items() if parameter is not None}
-
     def output_shape(self, input_shape: Shape) -> Shape:
         """As the input."""
         last = input_shape[len(input_shape) - len(self.shape) :] if self.shape else ()
@@ -163,22 +229,57 @@ class LayerNorm(HostLayer):
             raise self.error(f"a sample to whose last axes {self.shape} can be broadcast", f"shape {input_shape}")
         return input_shape
 
-    def apply(self, x: Array) -> tuple[Array, Any]:
-        """Standardised, then gamma and beta."""
-        if self.weight is None:
-            raise self.error("to be built before use", "a layer without parameters")
-        x_hat, inverse = standardised(x, tuple(range(x.ndim - self.axes, x.ndim)), self.epsilon)
-        y = x_hat * wide(self.weight.value)
-        return (y if self.bias is None else y + wide(self.bias.value)), (x_hat, inverse)
+    @property
+    def wider(self) -> bool:
+        """Whether gamma and beta have axes over which isn't standardised: they come after it, then."""
+        return len(self.shape) > self.axes
 
-    def adjoint(self, dy: Array, kept: Any) -> Array:
-        """The statistics depend on x too."""
-        x_hat, inverse = kept
+    def forward(self, x: Array, context: Context = INFERENCE) -> Array:
+        """Standardised, then gamma and beta."""
+        self.check(x)
+        last = x.shape[x.ndim - self.axes :]
+        vectors = x.reshape(math.prod(x.shape[: x.ndim - self.axes]), math.prod(last))
+        self.last = last
+        y = self.normalised(vectors, context, ops.layer_norm, self.epsilon).reshape(x.shape)
+        if not self.wider:
+            return y
         assert self.weight is not None
-        give_gradient(self.weight, summed_to(dy * x_hat, self.shape))
-        give_gradient(self.bias, summed_to(dy, self.shape))
-        axes = tuple(range(dy.ndim - self.axes, dy.ndim))
-        return standardised_adjoint(dy * wide(self.weight.value), x_hat, inverse, axes)
+        x_hat = wide(y)
+        if context.keep:
+            self.x_hat = x_hat
+        scaled = x_hat * wide(self.weight.value)
+        return back(scaled if self.bias is None else scaled + wide(self.bias.value), x.dtype)
+
+    def backward(self, dy: Array) -> Array:
+        """The statistics depend on x too."""
+        assert self.weight is not None
+        g = dy
+        if self.wider:
+            gradient = wide(dy)
+            give_gradient(self.weight, summed_to(gradient * self.x_hat, self.shape))
+            give_gradient(self.bias, summed_to(gradient, self.shape))
+            g = back(gradient * wide(self.weight.value), dy.dtype)
+        return self.gradient(g.reshape(self.x.shape), self.x, ops.layer_norm_backward).reshape(dy.shape)
+
+    def _vector(self, parameter: Parameter | None) -> Array:
+        """Of each number over which is standardised; nothing where gamma and beta come after it."""
+        if parameter is None or self.wider:
+            filled = ops.zeros((math.prod(self.last),), self._kind())
+            filled[...] = float(parameter is self.weight)
+            return filled
+        if parameter.shape == self.last:
+            return _wide(parameter.value).reshape(-1)
+        return back(np.broadcast_to(wide(parameter.value), self.last).reshape(-1), self._kind())
+
+    def _kind(self) -> np.dtype[Any]:
+        """The type that is computed in."""
+        assert self.weight is not None
+        kind: np.dtype[Any] = self.weight.value.dtype
+        return np.dtype(np.float32) if is_half(kind) else kind
+
+    def _learn(self, parameter: Parameter, gradient: Array) -> None:
+        if not self.wider:
+            give_gradient(parameter, summed_to(wide(gradient).reshape(self.last), self.shape))
 
     def describe(self) -> str:
         """The shape."""

@@ -1,4 +1,4 @@
-"""More activation functions, element by element: each its value and its derivative."""
+"""More activation functions, element by element: each its value and its gradient."""
 
 from __future__ import annotations
 
@@ -7,51 +7,46 @@ from typing import Any
 
 import numpy as np
 
-from pellucid.layers.base import Parameter
+from pellucid import ops
+from pellucid.layers.base import Layer, Parameter
 from pellucid.layers.constants import summed_to
+from pellucid.layers.context import INFERENCE, Context
 from pellucid.layers.host import HostLayer, give_gradient, wide
 from pellucid.layers.initializers import Constant as Filled
 from pellucid.ops.arrays import Array, Shape
-from pellucid.ops.numpy_ops.activation import sigmoid
+from pellucid.ops.numpy_ops.smooth import erf
 
 SELU_ALPHA, SELU_SCALE = 1.6732632423543772, 1.0507009873554805
 """Klambauer et al. 2017, equation 14."""
 
 
-def softplus(x: Array) -> Array:
-    """log(1 + exp(x)), without overflow."""
-    y: Array = np.logaddexp(x, x.dtype.type(0))
-    return y
+class _Activation(Layer):
+    """A function of each element by itself, whose derivative follows from its input."""
 
-
-def erf(x: Array) -> Array:
-    """The error function, of Python's own accuracy."""
-    y: Array = np.asarray(_erf(x.astype(np.float64))).astype(x.dtype)
-    return y
-
-
-_erf = np.frompyfunc(math.erf, 1, 1)
-
-
-class _Activation(HostLayer):
-    """A function of each element by itself, with its derivative."""
+    keeps = ("x",)
 
     def value(self, x: Array) -> Array:
         """The function."""
         raise NotImplementedError
 
-    def slope_at(self, x: Array) -> Array:
-        """Its derivative."""
+    def gradient(self, dy: Array, x: Array) -> Array:
+        """dx = dy f'(x)."""
         raise NotImplementedError
 
-    def apply(self, x: Array) -> tuple[Array, Any]:
+    def forward(self, x: Array, context: Context = INFERENCE) -> Array:
         """The function's values."""
-        return self.value(x).astype(x.dtype, copy=False), x
+        if context.keep:
+            self.x = x
+        return self.value(x)
 
-    def adjoint(self, dy: Array, kept: Any) -> Array:
+    def backward(self, dy: Array) -> Array:
         """dx = dy f'(x)."""
-        dx: Array = dy * self.slope_at(kept).astype(dy.dtype, copy=False)
-        return dx
+        return self.gradient(dy, self.x)
+
+    def seen(self) -> Array:
+        """What was seen last, on the host."""
+        x: Array = ops.host(self.x)
+        return x
 
 
 class ELU(_Activation):
@@ -68,15 +63,15 @@ class ELU(_Activation):
 
     def value(self, x: Array) -> Array:
         """Smooth at 0 for alpha = 1."""
-        return np.where(x > 0, x, self.alpha * np.expm1(np.minimum(x, 0)))
+        return ops.elu(x, self.alpha)
 
-    def slope_at(self, x: Array) -> Array:
-        """1, or alpha exp(x)."""
-        return np.where(x > 0, 1.0, self.alpha * np.exp(np.minimum(x, 0)))
+    def gradient(self, dy: Array, x: Array) -> Array:
+        """dx = dy, or dy alpha exp(x)."""
+        return ops.elu_backward(dy, x, self.alpha)
 
     def pattern(self) -> Array | None:
         """Which elements passed."""
-        return np.asarray(self.kept > 0)
+        return np.asarray(self.seen() > 0)
 
     def describe(self) -> str:
         """The factor, where it isn't 1."""
@@ -97,15 +92,15 @@ class SELU(_Activation):
 
     def value(self, x: Array) -> Array:
         """ELU, scaled."""
-        return self.scale * np.where(x > 0, x, self.alpha * np.expm1(np.minimum(x, 0)))
+        return ops.elu(x, self.alpha, self.scale)
 
-    def slope_at(self, x: Array) -> Array:
+    def gradient(self, dy: Array, x: Array) -> Array:
         """ELU's, scaled."""
-        return self.scale * np.where(x > 0, 1.0, self.alpha * np.exp(np.minimum(x, 0)))
+        return ops.elu_backward(dy, x, self.alpha, self.scale)
 
     def pattern(self) -> Array | None:
         """Which elements passed."""
-        return np.asarray(self.kept > 0)
+        return np.asarray(self.seen() > 0)
 
 
 class Softplus(_Activation):
@@ -119,11 +114,11 @@ class Softplus(_Activation):
 
     def value(self, x: Array) -> Array:
         """A smooth ReLU."""
-        return softplus(x)
+        return ops.softplus(x)
 
-    def slope_at(self, x: Array) -> Array:
-        """The logistic function."""
-        return sigmoid(x)
+    def gradient(self, dy: Array, x: Array) -> Array:
+        """By the logistic function."""
+        return ops.softplus_backward(dy, x)
 
 
 class Mish(_Activation):
@@ -137,14 +132,11 @@ class Mish(_Activation):
 
     def value(self, x: Array) -> Array:
         """Smooth, and close to ReLU away from 0."""
-        y: Array = x * np.tanh(softplus(x))
-        return y
+        return ops.mish(x)
 
-    def slope_at(self, x: Array) -> Array:
-        """t + x (1 - t^2) s with t = tanh(softplus(x)), s = sigmoid(x)."""
-        t = np.tanh(softplus(x))
-        slope: Array = t + x * (1 - t * t) * sigmoid(x)
-        return slope
+    def gradient(self, dy: Array, x: Array) -> Array:
+        """dx = dy (t + x (1 - t^2) s) with t = tanh(softplus(x)), s = sigmoid(x)."""
+        return ops.mish_backward(dy, x)
 
 
 class GELU(_Activation):
@@ -161,32 +153,34 @@ class GELU(_Activation):
 
     def value(self, x: Array) -> Array:
         """The expected value of x kept by chance."""
-        y: Array = x * self._probability(x)
-        return y
+        return ops.gelu(x, self.tanh)
 
-    def slope_at(self, x: Array) -> Array:
-        """P + x p, with the density p."""
-        P = self._probability(x)
-        if self.tanh:
-            inner = math.sqrt(2 / math.pi) * (1 + 3 * 0.044715 * x * x)
-            density = 2 * P * (1 - P) * inner
-        else:
-            density = np.exp(-0.5 * x * x) / math.sqrt(2 * math.pi)
-        slope: Array = P + x * density
-        return slope
-
-    def _probability(self, x: Array) -> Array:
-        half = x.dtype.type(0.5)
-        if self.tanh:
-            P = half * (1 + np.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3)))
-        else:
-            P = half * (1 + erf(x / math.sqrt(2)))
-        probability: Array = P.astype(x.dtype, copy=False)
-        return probability
+    def gradient(self, dy: Array, x: Array) -> Array:
+        """dx = dy (P + x p), with the density p."""
+        return ops.gelu_backward(dy, x, self.tanh)
 
     def describe(self) -> str:
         """Which of the two."""
         return "tanh" if self.tanh else ""
+
+
+class Erf(HostLayer):
+    """y = erf(x), 2 / sqrt(pi) times the integral of exp(-t^2) from 0 to x.
+
+    Inputs of any shape; the output has the same.
+
+    >>> pl.nn.Erf().forward(np.array([[-1.0, 3.0]])).round(4).tolist()
+    [[-0.8427, 1.0]]
+    """
+
+    def apply(self, x: Array) -> tuple[Array, Any]:
+        """From the real line to (-1, 1)."""
+        return erf(x), x
+
+    def adjoint(self, dy: Array, kept: Any) -> Array:
+        """dx = dy 2 exp(-x^2) / sqrt(pi)."""
+        dx: Array = dy * (2 / math.sqrt(math.pi) * np.exp(-kept * kept))
+        return dx
 
 
 class HardSigmoid(_Activation):
@@ -203,16 +197,15 @@ class HardSigmoid(_Activation):
 
     def value(self, x: Array) -> Array:
         """Straight pieces."""
-        return np.clip(self.alpha * x + self.beta, 0, 1)
+        return ops.hard_sigmoid(x, self.alpha, self.beta)
 
-    def slope_at(self, x: Array) -> Array:
-        """Alpha between the bounds."""
-        line = self.alpha * x + self.beta
-        return self.alpha * ((line > 0) & (line < 1))
+    def gradient(self, dy: Array, x: Array) -> Array:
+        """dx = alpha dy between the bounds."""
+        return ops.hard_sigmoid_backward(dy, x, self.alpha, self.beta)
 
     def pattern(self) -> Array | None:
         """Which piece each element is on."""
-        line = self.alpha * self.kept + self.beta
+        line = self.alpha * self.seen() + self.beta
         piece: Array = (line > 0).astype(np.int8) + (line >= 1)
         return piece
 
@@ -232,16 +225,15 @@ class HardSwish(_Activation):
 
     def value(self, x: Array) -> Array:
         """SiLU with straight pieces for the sigmoid."""
-        y: Array = x * np.clip(x / 6 + 0.5, 0, 1)
-        return y
+        return ops.hard_swish(x)
 
-    def slope_at(self, x: Array) -> Array:
-        """0, x / 3 + 1/2, 1."""
-        return np.where(x <= -3, 0, np.where(x >= 3, 1, x / 3 + 0.5))
+    def gradient(self, dy: Array, x: Array) -> Array:
+        """dx = dy, times 0, x / 3 + 1/2 or 1."""
+        return ops.hard_swish_backward(dy, x)
 
     def pattern(self) -> Array | None:
         """Which piece each element is on."""
-        piece: Array = (self.kept > -3).astype(np.int8) + (self.kept >= 3)
+        piece: Array = (self.seen() > -3).astype(np.int8) + (self.seen() >= 3)
         return piece
 
 

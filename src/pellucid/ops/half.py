@@ -27,7 +27,7 @@ WIDTH = 2  # bytes
 PART_BYTES = 1 << 22  # of a tensor in float32 while it is computed with
 WEIGHTS = 2  # times the weights' bytes that a part has at least: each part reads them, or sums their gradients
 
-WRITTEN = ("dw", "db", "out")
+WRITTEN = ("dw", "db", "dgamma", "dbeta", "out")
 """Arguments that an op writes instead of returning; over the parts of a batch they are summed."""
 
 UPDATED: dict[str, Sequence[str]] = {
@@ -46,7 +46,9 @@ BY_SAMPLE = ("x", "y", "dy", "added", "keep", "winner")
 SUMS = ("channel_dot", "channel_moments", "channel_products", "channel_sum")
 """Ops that add up over images and pixels."""
 
-WHOLE = ("conv2d_weight_gradient", "mean_squared_error", "unbroadcast", *SUMS)
+SAMPLE_NORMS = ("group_norm", "group_norm_backward", "layer_norm", "layer_norm_backward")
+
+WHOLE = ("conv2d_weight_gradient", "mean_squared_error", "unbroadcast", *SAMPLE_NORMS, *SUMS)
 """Ops whose result belongs to the whole batch."""
 
 MOVING = ("concat", "split")

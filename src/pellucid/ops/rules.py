@@ -95,6 +95,24 @@ def line(call: Call, settings: Settings) -> None:
             call.expect(False, f"{one}, {other}", "both or neither", "one of them")
 
 
+def groups(call: Call, settings: Settings) -> None:
+    """The channels go into groups."""
+    count = settings["groups"]
+    call.expect(call.sizes["C"] % count == 0, "groups", f"a divisor of the {call.sizes['C']} channels", count)
+
+
+def of_groups(call: Call, settings: Settings) -> None:
+    """The statistics are of groups of channels."""
+    C, count = call.sizes["C"], call.sizes["G"]
+    call.expect(count > 0 and C % count == 0, "mean", f"groups that the {C} channels go into", count)
+
+
+def places(call: Call, settings: Settings) -> None:
+    """Vectors or images."""
+    shape = call.shapes["x"]
+    call.expect(len(shape) in {2, 4}, "x", "(N, C) or (N, C, H, W)", f"shape {shape}")
+
+
 def dropout(call: Call, settings: Settings) -> None:
     """The rate is a probability."""
     call.expect(0 <= settings["rate"] < 1, "rate", "a number from 0 to below 1", settings["rate"])

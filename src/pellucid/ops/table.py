@@ -42,6 +42,7 @@ _GRADIENTS = {"dw": "> K D R S", "db": "> ? K"}
 _WEIGHTS = {"x": "N C H W", "w": "K D R S", **_GRADIENTS}
 _LINEAR = {"x": "N F", "w": "G F"}
 _POOLED = {"dy": "N K p q", "y": "N K p q", "winner": "N K p q : place"}
+_NORMED = {"gamma": "C : either", "dgamma": "> C : either", "dbeta": "> C : either"}
 _CHANNELS = {"gamma": "C : either", "beta": "C : either"}
 _RUNNING = {"running_mean": "C : sums", "running_variance": "C : sums"}
 _WRITTEN_RUNNING = {name: f"> {text}" for name, text in _RUNNING.items()}
@@ -103,10 +104,22 @@ TABLE: dict[str, Row] = {
     "conv2d_weight_gradient": row(rules.weight_gradient, dy="N K P Q", x="N C H W", out="> ? K D R S"),
     "dropout": row(rules.dropout, x="...", keep="... : bool"),
     "dropout_keep": changing(rules.draws),
+    "elu": row(x="..."),
+    "elu_backward": row(**_INPUT),
     "empty": changing(),
     "empty_images": changing(rules.images),
+    "gelu": row(x="..."),
+    "gelu_backward": row(**_INPUT),
     "global_avg_pool2d": row(x="N C H W"),
     "global_avg_pool2d_backward": row(dy="N C"),
+    "group_norm": row(rules.groups, x="N C H W", **_CHANNELS),
+    "group_norm_backward": row(
+        rules.of_groups, dy="N C H W", x="N C H W", mean="N G : either", inverse="N G : either", **_NORMED
+    ),
+    "hard_sigmoid": row(x="..."),
+    "hard_sigmoid_backward": row(**_INPUT),
+    "hard_swish": row(x="..."),
+    "hard_swish_backward": row(**_INPUT),
     "host": changing(),
     "integer_add": row(rules.integer_sums, xs="* N C - - : uint8"),
     "integer_avg_pool2d": row(rules.pool, x="N C H W : uint8"),
@@ -118,6 +131,10 @@ TABLE: dict[str, Row] = {
     "integer_multiply": row(rules.integer_product, x="N C H W : uint8", by="N C - - : uint8"),
     "integer_sum": row(rules.integer_sums, xs="* N C - - : uint8"),
     "integer_transposed_logits": row(rules.integer_transposed, **_BYTES, **_SCALES),
+    "layer_norm": row(rules.places, x="N C ...", **_CHANNELS),
+    "layer_norm_backward": row(
+        rules.places, dy="N C ...", x="N C ...", mean="N ... : either", inverse="N ... : either", **_NORMED
+    ),
     "leaky_relu": row(x="..."),
     "leaky_relu_backward": row(**_INPUT),
     "linear": row(**_LINEAR, b="? G"),
@@ -127,12 +144,21 @@ TABLE: dict[str, Row] = {
     "max_pool2d": row(rules.pool, x="N C H W"),
     "max_pool2d_backward": row(rules.pool, dy="N C P Q", winner="N C P Q : place"),
     "mean_squared_error": row(rules.mean, y="...", target="..."),
+    "mish": row(x="..."),
+    "mish_backward": row(**_INPUT),
     "momentum_update": changing(w="> n", g="n", v="> n"),
     "multiply": row(rules.beside, x="free", y="free"),
     "narrow": row(rules.narrow, x="... : float32", out=">> ? ... : half"),
     "padded": row(x="N - - - : any"),
     "relu": row(x="..."),
     "relu_backward": row(**_OUTPUT),
+    "resample": row(
+        x="N C H W",
+        rows="P R : int32",
+        row_weights="P R : weight",
+        columns="Q S : int32",
+        column_weights="Q S : weight",
+    ),
     "rmsprop_update": changing(w="> n", g="n", s="> n"),
     "round_to_scale": row(rules.rounding, x="..."),
     "sgd_update": changing(w="> n", g="n"),
@@ -144,6 +170,8 @@ TABLE: dict[str, Row] = {
     "softmax_cross_entropy": row(
         rules.cross_entropy, logits="N K ...", labels="N ... : label", class_weights="? K : weight"
     ),
+    "softplus": row(x="..."),
+    "softplus_backward": row(**_INPUT),
     "split": row(rules.split, dy="N C ... : any"),
     "squared_norm": row(g="n"),
     "tanh": row(x="..."),

@@ -11,8 +11,9 @@ from pellucid import ops
 from pellucid.graph.fold import Folding, fold, norm_factors
 from pellucid.graph.node import Node
 from pellucid.graph.rewrite import rewrite
-from pellucid.layers import BatchNorm2d, Conv2d, Dropout, Identity, Linear
+from pellucid.layers import BatchNorm2d, Conv2d, Dropout, Identity, Linear, Scale, Shift
 from pellucid.layers.base import Parameter
+from pellucid.layers.initializers import Constant
 from pellucid.network import Network
 from pellucid.ops.arrays import Array, Shape
 from pellucid.ops.half import is_half
@@ -30,7 +31,8 @@ class Folded:
         self.form = network.dtype.name
         wide = network.astype(np.float32) if is_half(network.dtype) else network
         nodes = wide.nodes if value is None else wide.nodes.leading_to(value)
-        self.nodes = fold(rewrite(nodes, _answering), wide.dtype, later=True)
+        shapes = nodes.shapes(network.input_shape)
+        self.nodes = fold(rewrite(nodes, lambda node: _answering(node, shapes)), wide.dtype, later=True)
         self._packed: dict[tuple[str, Shape], Any] = {}
 
     def weights(self, node: Node, seen: Shape = ()) -> Any:
@@ -68,8 +70,26 @@ def _filters(weight: Parameter, seen: Shape) -> Array:
     return value.reshape(-1, *seen).transpose(0, 2, 3, 1).reshape(value.shape)
 
 
-def _answering(node: Node) -> list[Node]:
+def _answering(node: Node, shapes: dict[str, Shape]) -> list[Node]:
     """What stands for a node at inference."""
-    if type(node.layer) in {Identity, Dropout}:
+    layer = node.layer
+    if type(layer) in {Identity, Dropout}:
         return []
-    return [Node(node.layer.answering(), node.inputs, node.name)]
+    if isinstance(layer, Scale | Shift) and (norm := _as_norm(layer, shapes[node.name])) is not None:
+        return [Node(norm, node.inputs, node.name)]
+    return [Node(layer.answering(), node.inputs, node.name)]
+
+
+def _as_norm(layer: Scale | Shift, shape: Shape) -> BatchNorm2d | None:
+    """A factor or an offset a channel as the norm that is the same at inference; None where it differs by pixel."""
+    numbers = layer.values().astype(np.float64)
+    if len(shape) != 3 or numbers.size not in {1, shape[0]} or numbers.size != (numbers.shape or (1,) * 3)[-3:][0]:
+        return None
+    values = np.broadcast_to(numbers.reshape(-1), shape[:1])
+    one, none = np.ones(shape[:1]), np.zeros(shape[:1])
+    given = (values, none) if isinstance(layer, Scale) else (one, values)
+    norm = BatchNorm2d(epsilon=0)
+    norm.name = layer.name
+    norm.weight, norm.bias = (Parameter(shape[:1], Constant(0), value=v) for v in given)
+    norm.running_mean, norm.running_variance = (Parameter(shape[:1], Constant(0), value=v) for v in (none, one))
+    return norm

@@ -2,7 +2,7 @@
 
     Conv2d 1x1, depthwise Conv2d, Conv2d 1x1     one operation whose wide images never are in memory as a whole
 
-The first or the last may be missing. Each may have bounds, and the last may add a value.
+The first or the last may be missing. Each may have an activation, and the last may add a value.
 """
 
 from __future__ import annotations

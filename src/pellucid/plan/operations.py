@@ -16,6 +16,9 @@ from dataclasses import dataclass, replace
 
 from pellucid.graph.node import INPUT, Node, Nodes
 from pellucid.layers import (
+    ELU,
+    GELU,
+    SELU,
     Add,
     AvgPool2d,
     BatchNorm2d,
@@ -23,9 +26,22 @@ from pellucid.layers import (
     Conv2d,
     Flatten,
     GlobalAvgPool2d,
+    GroupNorm,
+    HardSigmoid,
+    HardSwish,
+    InstanceNorm2d,
+    LayerNorm2d,
+    LeakyReLU,
     Linear,
     MaxPool2d,
+    Mish,
+    Multiply,
     ReLU,
+    Resize,
+    Sigmoid,
+    SiLU,
+    Softplus,
+    Tanh,
 )
 from pellucid.layers.base import Layer
 from pellucid.layers.joins import Concat
@@ -35,19 +51,27 @@ from pellucid.ops.geometry import Geometry
 LOW, HIGH = -math.inf, math.inf
 POOL = Geometry(stride=(2, 2))
 
-BOUNDED = ("convolution", "product", "affine", "sum")
-"""Kinds of operations that bound what they give."""
+BOUNDED = ("convolution", "product", "affine", "norm", "sum")
+"""Kinds of operations that bound what they give, or take another activation in."""
+
+FUNCTIONS = (ELU, GELU, SELU, HardSigmoid, HardSwish, LeakyReLU, Mish, Sigmoid, SiLU, Softplus, Tanh)
+"""Activations that do more than to bound."""
+
+NORMS = (GroupNorm, InstanceNorm2d, LayerNorm2d)
+"""Norms of samples."""
 
 
 @dataclass(frozen=True)
 class Operation:
     """One step of a plan before it is prepared for a machine.
 
-    kind: "convolution", "product" (Linear), "affine" (a norm), "sum", "bounds", "pool", "concat", "layer", or "lines"
+    kind: "convolution", "product" (Linear), "affine" (a norm of batches), "norm" (one of samples), "sum", "gate" (two
+    values multiplied), "bounds", "function" (another activation), "pool", "resize", "concat", "layer", or "lines"
     for the convolutions `parts` in one.
     inputs: names of the values it sees, the one added to a convolution last. name: of the value it gives, that of the
     last of its nodes. nodes: those it stands for, first the one that gives `kind`. low, high: bounds of the result.
     added: whether the last input is added. pooled: whether the 2x2 max-pool is taken. parts: see `kind`.
+    function: the activation, none that only bounds, that each number of the result goes through.
     """
 
     kind: str
@@ -59,6 +83,7 @@ class Operation:
     added: bool = False
     pooled: bool = False
     parts: tuple[Operation, ...] = ()
+    function: Layer | None = None
 
     @property
     def layer(self) -> Layer:
@@ -68,7 +93,12 @@ class Operation:
     @property
     def open(self) -> bool:
         """Whether it may still take in a sum, and bounds."""
-        return (self.low, self.high) == (LOW, HIGH) and not self.added and not self.pooled
+        return self.unbounded and not self.added and not self.pooled
+
+    @property
+    def unbounded(self) -> bool:
+        """Whether no activation follows."""
+        return (self.low, self.high) == (LOW, HIGH) and self.function is None
 
     def followed(self, node: Node, **changes: object) -> Operation:
         """With one more node taken in."""
@@ -132,6 +162,14 @@ class _Making:
             return "product"
         if kind is BatchNorm2d:
             return "affine"
+        if kind in NORMS and len(seen[0]) == 3:
+            return "norm"
+        if isinstance(layer, Resize) and layer.inside:
+            return "resize"
+        if kind is Multiply and len(seen) == 2 and (seen[0] == seen[1] or _gates(seen)):
+            return "gate"
+        if kind in FUNCTIONS:
+            return "function"
         if kind is Add and len(seen) == 2 and seen[0] == seen[1]:
             return "sum"
         if isinstance(layer, MaxPool2d | AvgPool2d):
@@ -149,14 +187,17 @@ class _Making:
         return next((i for i, step in enumerate(self.made) if step.name == name), None)
 
     def _bound(self, node: Node) -> bool:
-        """Take bounds into the operation before them."""
+        """Take an activation into the operation before it."""
         bounds, place = _bounds(node.layer), self._sole(node.inputs[0])
-        if bounds is None or place is None:
+        if place is None or (bounds is None and type(node.layer) not in FUNCTIONS):
             return False
         before = self.made[place]
-        if before.kind not in BOUNDED or (before.low, before.high) != (LOW, HIGH) or before.pooled:
+        if before.kind not in BOUNDED or not before.unbounded or before.pooled:
             return False
-        self.made[place] = before.followed(node, low=bounds[0], high=bounds[1])
+        if bounds is None:
+            self.made[place] = before.followed(node, function=node.layer)
+        else:
+            self.made[place] = before.followed(node, low=bounds[0], high=bounds[1])
         return True
 
     def _sum(self, node: Node) -> bool:
@@ -193,7 +234,13 @@ class _Making:
         if place is None:
             return False
         before = self.made[place]
-        if before.kind != "convolution" or before.added or before.pooled or not self.pools_too(before):
+        if (
+            before.kind != "convolution"
+            or before.added
+            or before.pooled
+            or before.function is not None
+            or not self.pools_too(before)
+        ):
             return False
         self.made[place] = before.followed(node, pooled=True)
         return True
@@ -211,6 +258,11 @@ def _bounds(layer: Layer) -> tuple[float, float] | None:
     if type(layer) is ReLU:
         return 0.0, HIGH
     return (layer.low, layer.high) if isinstance(layer, Clip) else None
+
+
+def _gates(seen: list[Shape]) -> bool:
+    """Whether one of two values is one pixel of the other's channels."""
+    return any(len(a) == 3 and b == (a[0], 1, 1) for a, b in (seen, seen[::-1]))
 
 
 def _whole(layer: Layer) -> bool:

@@ -7,7 +7,27 @@ from collections.abc import Sequence
 from typing import Any
 
 from pellucid import ops
-from pellucid.layers import AvgPool2d, Conv2d, GlobalAvgPool2d, MaxPool2d
+from pellucid.layers import (
+    ELU,
+    GELU,
+    SELU,
+    AvgPool2d,
+    Conv2d,
+    GlobalAvgPool2d,
+    GroupNorm,
+    HardSigmoid,
+    HardSwish,
+    LayerNorm2d,
+    LeakyReLU,
+    MaxPool2d,
+    Mish,
+    Resize,
+    Sigmoid,
+    SiLU,
+    Softplus,
+    Tanh,
+)
+from pellucid.layers.base import Layer
 from pellucid.ops.arrays import Shape
 from pellucid.ops.geometry import PLAIN
 from pellucid.plan.folded import Folded
@@ -38,7 +58,10 @@ def prepare(step: Operation, seen: Sequence[Shape], given: Shape, number: int, f
 
     seen: shapes of the inputs, given: of the output, of one sample each.
     """
-    return _MAKERS.get(step.kind, _layer)(step, seen, given, number, folded)
+    made = _MAKERS.get(step.kind, _layer)(step, seen, given, number, folded)
+    if made is None or step.function is None:
+        return made
+    return ops.steps().followed(made, number * math.prod(given), _named(step.function))
 
 
 def _finish(step: Operation) -> Any:
@@ -66,7 +89,8 @@ def _line_parts(step: Operation, seen: Sequence[Shape], folded: Folded) -> list[
         layer = part.layer
         assert isinstance(layer, Conv2d)
         geometry = layer.geometry_for((shape[1], shape[2]))
-        found[1 + i - middle] = ops.steps().Part(folded.weights(part.nodes[0]), geometry, _finish(part))
+        function = None if part.function is None else _named(part.function)
+        found[1 + i - middle] = ops.steps().Part(folded.weights(part.nodes[0]), geometry, _finish(part), function)
         shape = layer.output_shape(shape)
     return found
 
@@ -101,6 +125,53 @@ def _concat(step: Operation, seen: Sequence[Shape], given: Shape, number: int, f
     return ops.steps().concat(number * math.prod(given[1:]), tuple(shape[0] for shape in seen))
 
 
+def _norm(step: Operation, seen: Sequence[Shape], given: Shape, number: int, folded: Folded) -> Any:
+    layer, (C, H, W) = step.layer, seen[0]
+    vectors = (parameter.value for parameter in layer.parameters().values())
+    if isinstance(layer, GroupNorm):
+        settings = layer.groups_of(C), layer.epsilon
+        return ops.steps().group_norm(number, H * W, *vectors, *settings, _finish(step))
+    assert isinstance(layer, LayerNorm2d)
+    return ops.steps().layer_norm(number * H * W, *vectors, layer.epsilon, _finish(step))
+
+
+def _gate(step: Operation, seen: Sequence[Shape], given: Shape, number: int, folded: Folded) -> Any:
+    single = seen[0] != seen[1]
+    made = ops.steps().multiply(number, math.prod(given[1:]), given[0], single=single)
+    return ops.steps().turned(made) if seen[0] != given else made
+
+
+def _resize(step: Operation, seen: Sequence[Shape], given: Shape, number: int, folded: Folded) -> Any:
+    layer, (C, H, W) = step.layer, seen[0]
+    assert isinstance(layer, Resize)
+    return ops.steps().resample((number, C, H, W), *layer.sums((H, W)))
+
+
+def _function(step: Operation, seen: Sequence[Shape], given: Shape, number: int, folded: Folded) -> Any:
+    return ops.steps().function(number * math.prod(given), _named(step.layer))
+
+
+def _named(layer: Layer) -> Any:
+    """An activation as steps know it."""
+    of = ops.steps().Function
+    if isinstance(layer, ELU):
+        return of("elu", layer.alpha, 1.0)
+    if isinstance(layer, SELU):
+        return of("elu", layer.alpha, layer.scale)
+    if isinstance(layer, GELU):
+        return of("gelu tanh" if layer.tanh else "gelu")
+    if isinstance(layer, HardSigmoid):
+        return of("hard sigmoid", layer.alpha, layer.beta)
+    if isinstance(layer, LeakyReLU):
+        return of("leaky relu", layer.slope)
+    return of(_PLAIN[type(layer)])
+
+
+_PLAIN: dict[type[Layer], str] = {
+    HardSwish: "hard swish", Mish: "mish", Sigmoid: "sigmoid", SiLU: "silu", Softplus: "softplus", Tanh: "tanh",
+}  # fmt: skip
+
+
 def _layer(step: Operation, seen: Sequence[Shape], given: Shape, number: int, folded: Folded) -> Any:
     return None
 
@@ -114,4 +185,8 @@ _MAKERS = {
     "bounds": _sum,
     "pool": _pool,
     "concat": _concat,
+    "function": _function,
+    "gate": _gate,
+    "norm": _norm,
+    "resize": _resize,
 }

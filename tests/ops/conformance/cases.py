@@ -16,6 +16,7 @@ import numpy as np
 
 from ops.conformance.arrays import Source
 from pellucid.ops.arrays import Array
+from pellucid.ops.numpy_ops import sample_norms
 
 EPSILON = 1e-5  # of batch normalisation
 BOUNDS = ((-math.inf, math.inf), (0.0, math.inf), (0.0, 0.5))  # of what is clipped
@@ -73,6 +74,11 @@ def elementwise(count: int, *scalars: Any, bound: Bound = of_results) -> Maker:
         return Case([*(s.normal(shape, 3) for _ in range(count)), *scalars], bound=bound)
 
     return make
+
+
+def gelu(count: int) -> Maker:
+    """Exact, or by tanh."""
+    return lambda s: elementwise(count, s.pick(False, True))(s)
 
 
 def dropout(s: Source) -> Case:
@@ -196,6 +202,50 @@ def _norm_backward_bound(op: Callable[..., Any], arguments: list[Any], written: 
     return [float(np.max(bound)) for bound in (dx, sums * x_hat, sums)]
 
 
+def group_norm(s: Source) -> Case:
+    shape = s.images()
+    groups = s.pick(*(g for g in range(1, shape[1] + 1) if shape[1] % g == 0))
+    vectors = s.vector(shape[1]), s.vector(shape[1])
+    return Case([s.normal(shape), *vectors, groups, EPSILON], bound=_sample_norm_bound)
+
+
+def layer_norm(s: Source) -> Case:
+    shape = s.pick(s.images(), (s.whole(1, 9), s.whole(1, 40)))
+    return Case([s.normal(shape), s.vector(shape[1]), s.vector(shape[1]), EPSILON], bound=_sample_norm_bound)
+
+
+def _sample_norm_bound(op: Callable[..., Any], arguments: list[Any], written: tuple[int, ...]) -> list[float]:
+    """As of batch_norm, of the group whose deviation is the smallest."""
+    x, gamma, beta = arguments[:3]
+    _, _, inverse = call(op, arguments, written)
+    largest, steepest = _largest(x), _largest(inverse)
+    spoiled = 1 + steepest * largest
+    return [_largest(gamma) * steepest * largest * 2 * spoiled + _largest(beta), largest, steepest * spoiled]
+
+
+def sample_norm_backward(maker: Maker, forward: Callable[..., Any]) -> Maker:
+    """Behind a forward pass, so that the statistics are those of x."""
+
+    def make(s: Source) -> Case:
+        x, gamma, beta, *settings = maker(s).arguments
+        _, mean, inverse = forward(*(np.array(a, np.float64) for a in (x, gamma, beta)), *settings)
+        statistics = [some.astype(x.dtype) for some in (mean, inverse)]
+        written = s.vector(len(gamma)), s.vector(len(gamma))
+        arguments = [s.normal(x.shape), x, gamma, *statistics, *written]
+        return Case(arguments, (5, 6), _sample_slopes_bound)
+
+    return make
+
+
+def _sample_slopes_bound(op: Callable[..., Any], arguments: list[Any], written: tuple[int, ...]) -> list[float]:
+    dy, x, gamma, mean, inverse = arguments[:5]
+    steepest = _largest(inverse)
+    x_hat = steepest * (_largest(x) + _largest(mean))
+    sums = dy.size / dy.shape[1] * _largest(dy)
+    dx = _largest(gamma) * steepest * _largest(dy) * (2 + x_hat**2)
+    return [dx, sums * x_hat, sums]
+
+
 def add_bias(s: Source) -> Case:
     shape = s.images()
     return Case([s.normal(shape), s.normal((shape[1],))], (0,))
@@ -289,6 +339,22 @@ ELEMENTWISE: dict[str, Maker] = {
     "tanh_backward": elementwise(2),
     "silu": elementwise(1),
     "silu_backward": elementwise(2),
+    "elu": elementwise(1, 0.7, 1.3),
+    "elu_backward": elementwise(2, 0.7, 1.3),
+    "gelu": gelu(1),
+    "gelu_backward": gelu(2),
+    "hard_sigmoid": elementwise(1, 0.2, 0.5),
+    "hard_sigmoid_backward": elementwise(2, 0.2, 0.5),
+    "hard_swish": elementwise(1),
+    "hard_swish_backward": elementwise(2),
+    "mish": elementwise(1),
+    "mish_backward": elementwise(2),
+    "softplus": elementwise(1),
+    "softplus_backward": elementwise(2),
+    "group_norm": group_norm,
+    "group_norm_backward": sample_norm_backward(group_norm, sample_norms.group_norm),
+    "layer_norm": layer_norm,
+    "layer_norm_backward": sample_norm_backward(layer_norm, sample_norms.layer_norm),
     "dropout": dropout,
     "add_bias": add_bias,
     "batch_norm": batch_norm,

@@ -149,6 +149,19 @@ def avg_pool2d_backward(s: Source) -> Case:
     return Case([dy, size, kernel, geometry, s.pick(True, False)])
 
 
+def resample(s: Source) -> Case:
+    shape = s.images()
+    taps = []
+    for side in shape[2:]:
+        out, count = s.whole(1, 9), s.whole(1, 4)
+        weights = s.rng.standard_normal((out, count)) * (s.rng.random((out, count)) < 0.8)
+        taps += [
+            s.shuffled(s.rng.integers(0, side, (out, count)).astype(np.int32)),
+            s.shuffled(weights.astype(s.dtype)),
+        ]
+    return Case([s.normal(shape), *taps])
+
+
 def global_avg_pool2d(s: Source) -> Case:
     return Case([s.normal(s.images())])
 
@@ -203,6 +216,7 @@ IMAGES: dict[str, Maker] = {
     "max_pool2d_backward": max_pool2d_backward,
     "avg_pool2d": avg_pool2d,
     "avg_pool2d_backward": avg_pool2d_backward,
+    "resample": resample,
     "global_avg_pool2d": global_avg_pool2d,
     "global_avg_pool2d_backward": global_avg_pool2d_backward,
 }

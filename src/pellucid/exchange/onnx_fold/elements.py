@@ -10,9 +10,10 @@ import numpy as np
 from pellucid.errors import PellucidError
 from pellucid.exchange.onnx_file import TYPES
 from pellucid.exchange.onnx_fold.call import Call, Folded, checked_axis, room_for, wide
-from pellucid.layers.smooth import GELU, SELU_ALPHA, SELU_SCALE, log_softmax, softmax, softplus
+from pellucid.layers.smooth import SELU_ALPHA, SELU_SCALE, log_softmax, softmax
 from pellucid.ops.arrays import Array
 from pellucid.ops.numpy_ops.activation import sigmoid
+from pellucid.ops.numpy_ops.smooth import elu, erf, gelu, hard_sigmoid, hard_swish, mish, softplus
 
 
 def _pointwise(function: Callable[[Array, Call], Any]) -> Callable[[Call], Array]:
@@ -72,6 +73,16 @@ def _softmax(function: Callable[[Array, Any], Array]) -> Callable[[Call], Array]
     return fold
 
 
+def _greater(call: Call) -> Array:
+    room_for(np.broadcast_shapes(call[0].shape, call[1].shape))
+    return np.asarray(wide(call[0]) > wide(call[1]))
+
+
+def _where(call: Call) -> Array:
+    room_for(np.broadcast_shapes(*(call[i].shape for i in range(3))))
+    return np.where(call[0], call[1], call[2])
+
+
 def _cast(call: Call) -> Array:
     dtype = TYPES.get(call.get("to"))
     if dtype is None:
@@ -80,41 +91,33 @@ def _cast(call: Call) -> Array:
         return call[0].astype(dtype)
 
 
-def _hard_sigmoid(x: Array, alpha: float, beta: float) -> Array:
-    y: Array = np.clip(x.dtype.type(alpha) * x + x.dtype.type(beta), 0, 1)
-    return y
-
-
-def _selu(x: Array, call: Call) -> Array:
-    alpha, gamma = call.get("alpha", SELU_ALPHA), call.get("gamma", SELU_SCALE)
-    y: Array = gamma * np.where(x > 0, x, alpha * np.expm1(np.minimum(x, 0)))
-    return y
-
-
 FOLDS: dict[str, Callable[[Call], Folded]] = {
     "Add": _wrapping(np.add),
     "Cast": _cast,
     "Clip": _clip,
     "Div": _wrapping(_divided),
-    "Elu": _pointwise(lambda x, c: np.where(x > 0, x, c.get("alpha", 1.0) * np.expm1(np.minimum(x, 0)))),
+    "Elu": _pointwise(lambda x, c: elu(x, c.get("alpha", 1.0))),
+    "Erf": _pointwise(lambda x, c: erf(x)),
     "Floor": _pointwise(lambda x, c: np.floor(x)),
-    "Gelu": _pointwise(lambda x, c: GELU(tanh=c.get("approximate", "none") == "tanh").value(x)),
-    "HardSigmoid": _pointwise(lambda x, c: _hard_sigmoid(x, c.get("alpha", 0.2), c.get("beta", 0.5))),
-    "HardSwish": _pointwise(lambda x, c: x * _hard_sigmoid(x, 1 / 6, 0.5)),
+    "Gelu": _pointwise(lambda x, c: gelu(x, c.get("approximate", "none") == "tanh")),
+    "Greater": _greater,
+    "HardSigmoid": _pointwise(lambda x, c: hard_sigmoid(x, c.get("alpha", 0.2), c.get("beta", 0.5))),
+    "HardSwish": _pointwise(lambda x, c: hard_swish(x)),
     "LeakyRelu": _pointwise(lambda x, c: np.where(x < 0, x * x.dtype.type(c.get("alpha", 0.01)), x)),
     "LogSoftmax": _softmax(log_softmax),
     "Max": _wrapping(np.maximum),
     "Min": _wrapping(np.minimum),
-    "Mish": _pointwise(lambda x, c: x * np.tanh(softplus(x))),
+    "Mish": _pointwise(lambda x, c: mish(x)),
     "Mul": _wrapping(np.multiply),
     "Neg": _pointwise(lambda x, c: -x),
     "PRelu": _prelu,
     "Relu": _pointwise(lambda x, c: np.maximum(x, 0)),
-    "Selu": _pointwise(_selu),
+    "Selu": _pointwise(lambda x, c: elu(x, c.get("alpha", SELU_ALPHA), c.get("gamma", SELU_SCALE))),
     "Sigmoid": _pointwise(lambda x, c: sigmoid(x)),
     "Softmax": _softmax(softmax),
     "Softplus": _pointwise(lambda x, c: softplus(x)),
     "Sub": _wrapping(np.subtract),
     "Sum": _wrapping(np.add),
     "Tanh": _pointwise(lambda x, c: np.tanh(x)),
+    "Where": _where,
 }

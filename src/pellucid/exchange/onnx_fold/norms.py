@@ -7,8 +7,9 @@ from collections.abc import Callable
 import numpy as np
 
 from pellucid.exchange.onnx_fold.call import Call, Folded, checked_axis, wide
-from pellucid.layers.sample_norms import LocalResponseNorm, standardised
+from pellucid.layers.sample_norms import LocalResponseNorm
 from pellucid.ops.arrays import Array
+from pellucid.ops.numpy_ops.sample_norms import standardised
 
 
 def _batch_norm(call: Call) -> list[Array]:
@@ -28,13 +29,13 @@ def _batch_norm(call: Call) -> list[Array]:
 def _instance_norm(call: Call) -> Array:
     x = wide(call[0])
     gamma, beta = (wide(call[i]).reshape(-1, *(1 for _ in x.shape[2:])) for i in (1, 2))
-    x_hat, _ = standardised(x, tuple(range(2, x.ndim)), call.get("epsilon", 1e-5))
+    x_hat, *_ = standardised(x, tuple(range(2, x.ndim)), call.get("epsilon", 1e-5))
     return (gamma * x_hat + beta).astype(call[0].dtype)
 
 
 def _group_norm(call: Call) -> Array:
     x, groups = wide(call[0]), call.get("num_groups", 1)
-    x_hat, _ = standardised(x.reshape(x.shape[0], groups, -1), (2,), call.get("epsilon", 1e-5))
+    x_hat, *_ = standardised(x.reshape(x.shape[0], groups, -1), (2,), call.get("epsilon", 1e-5))
     gamma, beta = (by_channel(wide(call[i]), x.shape[1]).reshape(-1, *(1 for _ in x.shape[2:])) for i in (1, 2))
     return (gamma * x_hat.reshape(x.shape) + beta).astype(call[0].dtype)
 
@@ -47,10 +48,10 @@ def by_channel(values: Array, channels: int) -> Array:
 def _layer_norm(call: Call) -> list[Array]:
     x, bias = wide(call[0]), call.maybe(2)
     axes = tuple(range(checked_axis(call.get("axis", -1), x.ndim), x.ndim))
-    x_hat, inverse = standardised(x, axes, call.get("epsilon", 1e-5))
+    x_hat, mean, inverse = standardised(x, axes, call.get("epsilon", 1e-5))
     y = x_hat * wide(call[1])
     y = y if bias is None else y + wide(bias)
-    return [y.astype(call[0].dtype), x.mean(axis=axes, keepdims=True), inverse]
+    return [y.astype(call[0].dtype), mean, inverse]
 
 
 def _lrn(call: Call) -> Array:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 
@@ -16,6 +17,7 @@ from pellucid.layers import (
     SELU,
     Clip,
     Dropout,
+    Erf,
     HardSigmoid,
     HardSwish,
     Identity,
@@ -32,6 +34,9 @@ from pellucid.layers import (
     Softplus,
     Tanh,
 )
+
+FAR = 20
+"""From where on softplus(x) is x."""
 
 
 def bounded(at: At, x: Unknown, low: float, high: float) -> None:
@@ -101,11 +106,31 @@ def _dropout(at: At) -> None:
     at.give(at.emit(Dropout(short(rate)), x))
 
 
+def _greater(at: At) -> None:
+    """Whether a value is above a number: only what `_where` may ask."""
+    bound = at.needed(1)
+    if bound.array.size != 1:
+        raise RefusedError("with more than one number")
+    at.give(replace(at.unknown(0), above=float(bound.array.reshape(()))))
+
+
+def _where(at: At) -> None:
+    """Softplus, where large numbers are taken as they are: they are, within 1e-8, from 20 on."""
+    asked, x, other = at.unknown(0), at.unknown(1), at.unknown(2)
+    node = at.reading.nodes.get(other.name)
+    soft = node is not None and type(node.layer) is Softplus and node.inputs == (x.name,)
+    if asked.above is None or asked.above < FAR or asked.name != x.name or not soft:
+        raise RefusedError("but for softplus(x), with x where it is above 20")
+    at.give(other)
+
+
 READERS: dict[str, Reader] = {
     "Clip": _clip,
     "Dropout": _dropout,
     "Elu": _simple(lambda at: ELU(short(at.get("alpha", 1.0)))),
+    "Erf": _simple(lambda at: Erf()),
     "Gelu": _simple(lambda at: GELU(tanh=at.get("approximate", "none") == "tanh")),
+    "Greater": _greater,
     "HardSigmoid": _simple(lambda at: HardSigmoid(short(at.get("alpha", 0.2)), short(at.get("beta", 0.5)))),
     "HardSwish": _simple(lambda at: HardSwish()),
     "Identity": _simple(lambda at: Identity()),
@@ -119,4 +144,5 @@ READERS: dict[str, Reader] = {
     "Softmax": _softmax(Softmax),
     "Softplus": _simple(lambda at: Softplus()),
     "Tanh": _simple(lambda at: Tanh()),
+    "Where": _where,
 }

@@ -9,6 +9,7 @@ import numpy as np
 
 from pellucid.exchange.onnx_readers.activations import bounded
 from pellucid.exchange.onnx_readers.broadcast import aligned, joined, learns
+from pellucid.exchange.onnx_readers.gates import as_gelu, gated
 from pellucid.exchange.onnx_readers.weights import Reader, floats, vector
 from pellucid.exchange.onnx_reading import At, Known, Unknown
 from pellucid.layers import (
@@ -17,16 +18,12 @@ from pellucid.layers import (
     ConvTranspose2d,
     Divide,
     Expand,
-    HardSigmoid,
-    HardSwish,
     Linear,
     Maximum,
     Minimum,
     Multiply,
     Scale,
     Shift,
-    Sigmoid,
-    SiLU,
     Subtract,
 )
 from pellucid.layers.joins import Join
@@ -49,6 +46,8 @@ def _add(at: At) -> None:
 def _absorbed(at: At, x: Unknown, offset: Known) -> bool:
     """Whether an addition is the bias of the layer before it, which has none."""
     layer = at.layer_of(x)
+    if _into_norm(at, x, offset, "bias"):
+        return True
     if not isinstance(layer, AFFINE) or layer.bias_wanted or not at.reading.only_reader(x):
         return False
     channels = x.shape[0]
@@ -58,6 +57,20 @@ def _absorbed(at: At, x: Unknown, offset: Known) -> bool:
     arguments, options = layer.made_with
     layer.bias_wanted, layer.made_with = True, (arguments, options | {"bias": True})
     at.weigh(f"{x.name}.bias", vector(offset, channels))
+    at.give(x)
+    return True
+
+
+def _into_norm(at: At, x: Unknown, numbers: Known, name: str) -> bool:
+    """Whether numbers become gamma or beta of the norm before them, which has none of its own so far."""
+    if x.name not in at.reading.bare:
+        return False
+    array = aligned(at, numbers, len(x.shape))
+    if array.shape != (x.shape[0], *(1 for _ in x.shape[1:])) or not at.reading.only_reader(x):
+        return False
+    if name == "bias":
+        at.reading.bare.discard(x.name)
+    at.weigh(f"{x.name}.{name}", vector(Known(array.reshape(-1), numbers.source, numbers.learnt), x.shape[0]))
     at.give(x)
     return True
 
@@ -101,27 +114,20 @@ def _mul(at: At) -> None:
     if len(known) == 1:
         x = at.unknown(1 - known[0])
         factor = at.needed(known[0])
+        if _into_norm(at, x, factor, "weight"):
+            return
+        if factor.array.size == 1 and (made := as_gelu(at, x, factor)) is not None:
+            at.give(made)
+            return
         at.give(_number_layer(at, Scale, x, factor, aligned(at, factor, len(x.shape))))
         return
     for place in (0, 1):
         gate, x = at.unknown(place), at.unknown(1 - place)
-        made = _gated(at, gate, x)
+        made = gated(at, gate, x)
         if made is not None:
             at.give(made)
             return
     joined(Multiply, pixelwise=True)(at)
-
-
-def _gated(at: At, gate: Unknown, x: Unknown) -> Unknown | None:
-    """SiLU or HardSwish, where the gate is x's own sigmoid, which nobody else sees."""
-    layer, node = at.layer_of(gate), at.reading.nodes.get(gate.name)
-    if node is None or node.inputs != (x.name,) or not at.reading.only_reader(gate):
-        return None
-    hard = isinstance(layer, HardSigmoid) and abs(layer.alpha - 1 / 6) < 1e-6 and layer.beta == 0.5
-    if not (type(layer) is Sigmoid or hard):
-        return None
-    at.reading.drop(gate)
-    return at.emit(HardSwish() if hard else SiLU(), x)
 
 
 def _div(at: At) -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 
 from pellucid.exchange.onnx_fold.layout import frame, parts_of, reshaped, slices
 from pellucid.exchange.onnx_readers.broadcast import aligned, expanded, learns
+from pellucid.exchange.onnx_readers.norms import grouped
 from pellucid.exchange.onnx_readers.weights import Reader, floats
 from pellucid.exchange.onnx_reading import At, Known, RefusedError, Unknown
 from pellucid.layers import (
@@ -64,8 +66,29 @@ def _reshape(at: At) -> None:
     )
     if wanted is None:
         raise RefusedError("to a shape that the network works out")
+    if x.rows:
+        at.give(_with_images(at, x, wanted))
+        return
     whole = reshaped(at.whole(x), wanted, keep_zeros=bool(at.get("allowzero", 0)))
-    _to_shape(at, x, at.sample(whole))
+    if len(x.shape) == 3 and whole == (at.batch * x.shape[0] * x.shape[1], x.shape[2]):
+        at.give(replace(x, rows=x.shape[:2]))
+        return
+    if whole == (math.prod(at.whole(x)),):
+        at.give(replace(x, flat=True))
+        return
+    shape = at.sample(whole)
+    groups = grouped(at, x, shape)
+    if groups is not None:
+        at.give(groups)
+        return
+    _to_shape(at, x, shape)
+
+
+def _with_images(at: At, x: Unknown, wanted: list[int]) -> Unknown:
+    """Pixels of all images as images again. Raises RefusedError for another shape."""
+    if tuple(wanted[1:]) != x.shape or wanted[0] not in {-1, at.batch}:
+        raise RefusedError(f"the pixels of all images to {wanted}, which would mix images")
+    return replace(x, rows=())
 
 
 def _flatten(at: At) -> None:
@@ -86,6 +109,11 @@ def _transpose(at: At) -> None:
     if order[0] != 0:
         raise RefusedError("the axis of the batch moved")
     axes = tuple(axis - 1 for axis in order[1:])
+    before = at.reading.nodes.get(x.name)
+    if before is not None and isinstance(before.layer, Transpose):  # two changes of the order are one, or none
+        axes = tuple(before.layer.axes[axis] for axis in axes)
+        source = before.inputs[0]
+        x = Unknown(source, at.input().shape if source == at.input().name else at.reading.shapes[source])
     at.give(x if axes == tuple(range(rank - 1)) else at.emit(Transpose(*axes), x))
 
 

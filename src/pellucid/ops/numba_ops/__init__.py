@@ -41,6 +41,26 @@ from pellucid.ops.numba_ops.elementwise.normalization import (
     batch_norm_inference,
 )
 from pellucid.ops.numba_ops.elementwise.rounding import round_to_scale
+from pellucid.ops.numba_ops.elementwise.sample_norms import (
+    group_norm,
+    group_norm_backward,
+    layer_norm,
+    layer_norm_backward,
+)
+from pellucid.ops.numba_ops.elementwise.smooth import (
+    elu,
+    elu_backward,
+    gelu,
+    gelu_backward,
+    hard_sigmoid,
+    hard_sigmoid_backward,
+    hard_swish,
+    hard_swish_backward,
+    mish,
+    mish_backward,
+    softplus,
+    softplus_backward,
+)
 from pellucid.ops.numba_ops.elementwise.update import (
     adagrad_update,
     adam_update,
@@ -75,6 +95,7 @@ from pellucid.ops.numba_ops.pooling import (
     max_pool2d,
     max_pool2d_backward,
 )
+from pellucid.ops.numba_ops.resampling import resample
 from pellucid.ops.numba_ops.used import instructions
 from pellucid.ops.numpy_ops.channels import add_bias
 from pellucid.ops.randomness import dropout_keep
@@ -111,10 +132,20 @@ __all__ = [
     "conv2d_weight_gradient",
     "dropout",
     "dropout_keep",
+    "elu",
+    "elu_backward",
     "empty",
     "empty_images",
+    "gelu",
+    "gelu_backward",
     "global_avg_pool2d",
     "global_avg_pool2d_backward",
+    "group_norm",
+    "group_norm_backward",
+    "hard_sigmoid",
+    "hard_sigmoid_backward",
+    "hard_swish",
+    "hard_swish_backward",
     "host",
     "integer_add",
     "integer_avg_pool2d",
@@ -126,6 +157,8 @@ __all__ = [
     "integer_multiply",
     "integer_sum",
     "integer_transposed_logits",
+    "layer_norm",
+    "layer_norm_backward",
     "leaky_relu",
     "leaky_relu_backward",
     "linear",
@@ -135,12 +168,15 @@ __all__ = [
     "max_pool2d",
     "max_pool2d_backward",
     "mean_squared_error",
+    "mish",
+    "mish_backward",
     "momentum_update",
     "multiply",
     "narrow",
     "padded",
     "relu",
     "relu_backward",
+    "resample",
     "rmsprop_update",
     "round_to_scale",
     "sgd_update",
@@ -150,6 +186,8 @@ __all__ = [
     "silu_backward",
     "softmax",
     "softmax_cross_entropy",
+    "softplus",
+    "softplus_backward",
     "split",
     "squared_norm",
     "tanh",

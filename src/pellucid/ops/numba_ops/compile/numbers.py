@@ -61,6 +61,16 @@ def rounded(context: Any, value: Any, like: Any) -> Any:
     return kind(types.float32, like), generate
 
 
+@intrinsic  # type: ignore[untyped-decorator]
+def like(context: Any, value: Any, x: Any) -> Any:
+    """A constant in the type of the float x: a Python float beside float32 would turn all into float64."""
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        return context.cast(builder, values[0], value, x)
+
+    return x(value, x), generate
+
+
 def _upper_half(build: Any, number: Any) -> Any:
     """Bits of the nearest bfloat16: half a last unit is added, less a hair where the even one is below."""
     bits = build.bitcast(number, _WORD)

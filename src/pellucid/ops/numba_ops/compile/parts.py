@@ -59,6 +59,28 @@ def read(context: Any, kind: Any, place: Any, skipped: Any) -> Any:
 
 
 @intrinsic  # type: ignore[untyped-decorator]
+def wholes(context: Any, place: Any) -> Any:
+    """The int64 that lie at an address, to be read by number."""
+    kind = types.CPointer(types.int64)
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        return builder.inttoptr(values[0], context.get_value_type(kind))
+
+    return kind(types.int64), generate
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def floats(context: Any, place: Any) -> Any:
+    """The float32 that lie at an address, to be read and written by number."""
+    kind = types.CPointer(types.float32)
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        return builder.inttoptr(values[0], context.get_value_type(kind))
+
+    return kind(types.int64), generate
+
+
+@intrinsic  # type: ignore[untyped-decorator]
 def _call(context: Any, function: Any, arguments: Any, stage: Any, part: Any) -> Any:
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
         kind = ir.FunctionType(ir.VoidType(), [_INDEX] * 3)

@@ -8,11 +8,14 @@ computed as such where the processor can, everything else as in float32.
 from pellucid.ops.geometry import Geometry
 from pellucid.ops.numba_ops.steps import depthwise, elementwise, few_channels, product, winograd
 from pellucid.ops.numba_ops.steps.elementwise import bounded_sum, concat
+from pellucid.ops.numba_ops.steps.functions import Function, followed, function, multiply, turned
 from pellucid.ops.numba_ops.steps.lines import Part
 from pellucid.ops.numba_ops.steps.lines import convolution as in_lines
 from pellucid.ops.numba_ops.steps.lines import suits as lines_suit
 from pellucid.ops.numba_ops.steps.pools import max_pool, mean_pool
 from pellucid.ops.numba_ops.steps.program import Program
+from pellucid.ops.numba_ops.steps.resampling import resample
+from pellucid.ops.numba_ops.steps.sample_norms import group_norm, layer_norm
 from pellucid.ops.numba_ops.steps.step import ALIGNED, Call, Finish, Step
 from pellucid.ops.numba_ops.steps.weights import Weights
 
@@ -20,6 +23,7 @@ __all__ = [
     "ALIGNED",
     "Call",
     "Finish",
+    "Function",
     "Part",
     "Program",
     "Step",
@@ -29,11 +33,18 @@ __all__ = [
     "channel_affine",
     "concat",
     "convolution",
+    "followed",
+    "function",
+    "group_norm",
     "in_lines",
+    "layer_norm",
     "lines_suit",
     "max_pool",
     "mean_pool",
+    "multiply",
     "pools_too",
+    "resample",
+    "turned",
 ]
 
 channel_affine, affine = elementwise.affine, product.affine

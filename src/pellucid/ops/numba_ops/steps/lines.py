@@ -9,12 +9,15 @@ second-level cache. Of the widened lines, those that the following lines see too
 
 from typing import NamedTuple
 
+import numpy as np
+
 from pellucid.ops.geometry import Geometry
 from pellucid.ops.numba_ops.compile.parts import inner, parted, places, read, share
-from pellucid.ops.numba_ops.compile.vectors import FLOAT, LANES
+from pellucid.ops.numba_ops.compile.vectors import FLOAT, LANES, address
 from pellucid.ops.numba_ops.steps.depthwise import Depthwise, convolve_line
 from pellucid.ops.numba_ops.steps.depthwise import lines as depthwise
 from pellucid.ops.numba_ops.steps.finish import copy
+from pellucid.ops.numba_ops.steps.functions import NAMES, NONE, Function, apply_to
 from pellucid.ops.numba_ops.steps.product import MOST, multiply_places, pointwise
 from pellucid.ops.numba_ops.steps.step import ALIGNED, Call, Finish, Step, parts_for
 from pellucid.ops.numba_ops.steps.weights import Weights
@@ -26,11 +29,12 @@ LARGE = 1 << 20  # bytes of wide images from which on it pays
 
 
 class Part(NamedTuple):
-    """A convolution with its filters, geometry and what follows it."""
+    """A convolution with its filters, geometry and what follows it: bounds, or another activation."""
 
     weights: Weights
     geometry: Geometry
     last: Finish
+    function: Function | None = None
 
 
 class _Lines(NamedTuple):
@@ -46,7 +50,18 @@ class _Lines(NamedTuple):
     parts: int
 
 
-_LINES, _WIDEN, _DEPTHWISE, _NARROW = places(_Lines, Product, Depthwise, Product)
+class _Then(NamedTuple):
+    """The activation behind each of the three, NONE for none, and the addresses of their settings."""
+
+    widen: int
+    depth: int
+    narrow: int
+    widen_settings: int
+    depth_settings: int
+    narrow_settings: int
+
+
+_LINES, _WIDEN, _DEPTHWISE, _NARROW, _THEN = places(_Lines, Product, Depthwise, Product, _Then)
 
 
 @inner
@@ -56,9 +71,10 @@ def _panels(work: Product) -> int:
 
 @parted(stages=1)
 def convolve_lines(arguments: int, stage: int, part: int) -> None:
-    """Some lines of the output. Jobs: _Lines, Product, Depthwise, Product."""
+    """Some lines of the output. Jobs: _Lines, Product, Depthwise, Product, _Then."""
     lines, widen = read(_Lines, arguments, _LINES), read(Product, arguments, _WIDEN)
     depth, narrow = read(Depthwise, arguments, _DEPTHWISE), read(Product, arguments, _NARROW)
+    then = read(_Then, arguments, _THEN)
     first, last = share(depth.number * depth.rows, part, lines.parts)
     wide = lines.scratch + part * lines.scratch_size
     deep = wide + lines.wide_size
@@ -92,16 +108,25 @@ def convolve_lines(arguments: int, stage: int, part: int) -> None:
                 _panels(widen),
                 totals,
             )
+            if then.widen != NONE:
+                at, new = images + (base + kept) * wide_line, (made - base - kept) * depth.width * depth.channels
+                apply_to(then.widen, at, then.widen_settings, new)
         output = depth.output
         if lines.narrows:
             output = deep - number * deep_line
         for line in range(number, number + count):
             convolve_line(depth, images, output, line)
+        if then.depth != NONE:
+            at = output + number * deep_line
+            apply_to(then.depth, at, then.depth_settings, count * depth.columns * depth.channels)
         if lines.narrows:
             multiply_places(
                 narrow, output, narrow.output, number * depth.columns, (number + count) * depth.columns, 0,
                 _panels(narrow), totals,
             )  # fmt: skip
+            if then.narrow != NONE:
+                at = narrow.output + number * depth.columns * narrow.filters * FLOAT
+                apply_to(then.narrow, at, then.narrow_settings, count * depth.columns * narrow.filters)
         number += count
 
 
@@ -140,6 +165,10 @@ def convolution(shape: tuple[int, ...], widen: Part | None, depth: Part, narrow:
     first, kept_first = (nothing, []) if widen is None else pointwise(N, (H, W), widen.weights, widen.last, MOST)
     inner_work, kept = depthwise((N, wide, H, W), depth.weights, depth.geometry, depth.last, parts)
     second, kept_second = (nothing, []) if narrow is None else pointwise(N, (P, Q), narrow.weights, narrow.last, MOST)
+    functions = [None if one is None else one.function for one in (widen, depth, narrow)]
+    settings = [np.zeros(2, np.float32) if one is None else one.settings() for one in functions]
+    numbers = [NONE if one is None else NAMES[one.name] for one in functions]
+    then = _Then(*numbers, *map(address, settings))
     size = wide_size + deep_size + max(first.scratch_size, second.scratch_size)
 
     def calls(inputs: list[int], output: int, scratch: int) -> list[Call]:
@@ -151,7 +180,8 @@ def convolution(shape: tuple[int, ...], widen: Part | None, depth: Part, narrow:
             first._replace(pixels=inputs[0]),
             inner_work._replace(images=inputs[0], output=output),
             second._replace(output=output, added=added),
+            then,
         )
         return [Call(convolve_lines, parts, jobs)]
 
-    return Step("lines", calls, parts * size, [*kept_first, *kept, *kept_second], work)
+    return Step("lines", calls, parts * size, [*kept_first, *kept, *kept_second, *settings], work)

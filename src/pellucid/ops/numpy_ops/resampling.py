@@ -1,0 +1,21 @@
+"""Images of another size, whose pixels are sums of a few of the image's."""
+
+from pellucid.ops.arrays import Array
+
+
+def resample(x: Array, rows: Array, row_weights: Array, columns: Array, column_weights: Array) -> Array:
+    """Rows of images (N, C, H, W) mixed, then columns: (N, C, P, Q).
+
+    Row i of the output is the sum of row_weights[i, k] times row rows[i, k]; both (P, R), columns (Q, S). The adjoint
+    is one too, of the matrices that they are, transposed.
+    """
+    y = _mixed(x, rows, row_weights)
+    return _mixed(y.swapaxes(2, 3), columns, column_weights).swapaxes(2, 3)
+
+
+def _mixed(x: Array, places: Array, weights: Array) -> Array:
+    factors = weights.astype(x.dtype)[..., None]
+    y: Array = x[:, :, places[:, 0]] * factors[:, 0]
+    for k in range(1, places.shape[1]):
+        y = y + x[:, :, places[:, k]] * factors[:, k]
+    return y
