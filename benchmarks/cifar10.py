@@ -22,6 +22,7 @@ from pellucid import ops, training
 from pellucid.data import Data
 from pellucid.network import Network
 from pellucid.ops.arrays import Array
+from pellucid.parameter_groups import group_of
 from pellucid.recipes import Recipe, build_data, build_loader, build_trainer, load_recipe
 from pellucid.recipes.settled import settled
 from pellucid.training import SCHEDULES
@@ -63,14 +64,13 @@ def theirs(recipe: Recipe, data: Data) -> tuple[float, float]:
     torch.set_num_threads(ops.threads())
     trainer = build_trainer(recipe, data)
     twin = torch_twin(_in_float32(trainer.network)).to(memory_format=torch.channels_last)
-    frozen = next(twin.parameters())
-    frozen.requires_grad_(False)
     settings, schedule = recipe.optimizer, trainer.schedule
     assert isinstance(schedule, SCHEDULES["one-cycle"])
-    learnt = [parameter for parameter in twin.parameters() if parameter.requires_grad]
     optimizer = torch.optim.SGD(
-        learnt, settings["rate"], settings["momentum"], nesterov=True, weight_decay=settings["weight_decay"]
-    )
+        _groups(trainer.network, twin, settings["rate"], settings["weight_decay"]),
+        settings["rate"], settings["momentum"], nesterov=True,
+    )  # fmt: skip
+    rates = [group["lr"] for group in optimizer.param_groups]
     average = torch.optim.swa_utils.AveragedModel(
         twin, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(recipe.training.ema), use_buffers=True
     )
@@ -85,8 +85,8 @@ def theirs(recipe: Recipe, data: Data) -> tuple[float, float]:
             if step == trainer.total_steps:
                 break
             x = (_changed(images[rows], generator).float() / 255 - mean) / std
-            for group in optimizer.param_groups:
-                group["lr"] = settings["rate"] * schedule(step)
+            for group, rate in zip(optimizer.param_groups, rates, strict=True):
+                group["lr"] = rate * schedule(step)
             with torch.autocast("cpu", torch.bfloat16):
                 outputs = twin(x.contiguous(memory_format=torch.channels_last))
             loss = torch.nn.functional.cross_entropy(outputs.float(), labels[rows], label_smoothing=smoothing)
@@ -103,6 +103,18 @@ def theirs(recipe: Recipe, data: Data) -> tuple[float, float]:
             x = ((test[rows].float() / 255 - mean) / std).contiguous(memory_format=torch.channels_last)
             right += int((average(x).argmax(1).numpy() == data.test.targets[rows.numpy()]).sum())
     return right / len(test), seconds
+
+
+def _groups(network: Network, twin: Any, rate: float, decay: float) -> list[dict[str, Any]]:
+    """PyTorch's parameters that learn, one a group, with the recipe's rates and decays of them."""
+    names = [name for name, parameter in network.parameters.items() if parameter.trained]
+    groups: list[dict[str, Any]] = []
+    for name, parameter in zip(names, twin.parameters(), strict=True):
+        group = group_of(name, network.groups)
+        parameter.requires_grad_(not group.frozen)
+        if not group.frozen:
+            groups.append({"params": [parameter], "lr": rate * group.rate, "weight_decay": decay * group.decay})
+    return groups
 
 
 def _in_float32(network: Network) -> Network:
