@@ -48,17 +48,18 @@ function drawPlaces(y) {
   if (found) legend.replaceChildren(...Object.entries(counts).sort((a, b) => b[1] - a[1]).map(([k, n]) => item(Number(k), `${model.classes[k]} ${((100 * n) / (H * W)).toFixed(1)} %`)));
   else {
     const boxes = findBoxes(y, outputShape, model.detection, [H, W]), sure = boxes.filter(({ score }) => score >= view.threshold);
-    context.lineWidth = 2; context.font = "14px sans-serif";
+    const tall = Math.round((12 * canvas.width) / 280); // shown in 280 pixels
+    context.lineWidth = Math.max(2, tall / 8); context.font = `${tall}px sans-serif`;
     for (const { box: [l, t, r, b], label, score, dropped } of [...sure].reverse()) {
-      const text = `${model.classes[label]} ${score.toFixed(2)}`, [red, green, blue] = colourOf(label), top = Math.max(16, t * scale);
+      const text = `${model.classes[label]} ${score.toFixed(2)}`, [red, green, blue] = colourOf(label), top = Math.max(tall + 4, t * scale);
       context.setLineDash(dropped ? [3, 4] : []);
       context.strokeStyle = context.fillStyle = `rgb(${colourOf(label)})`;
       context.strokeRect(l * scale, t * scale, (r - l) * scale, (b - t) * scale);
       if (dropped) continue;
       const left = Math.max(0, Math.min(l * scale, canvas.width - context.measureText(text).width - 6));
-      context.fillRect(left, top - 16, context.measureText(text).width + 6, 16);
+      context.fillRect(left, top - tall - 4, context.measureText(text).width + 6, tall + 4);
       context.fillStyle = 0.299 * red + 0.587 * green + 0.114 * blue < 128 ? "#fff" : "#000";
-      context.fillText(text, left + 3, top - 4);
+      context.fillText(text, left + 3, top - 5);
     }
     const kept = sure.filter(({ dropped }) => !dropped);
     legend.replaceChildren(...kept.map(({ label, score }) => item(label, `${model.classes[label]} ${score.toFixed(2)}`)), make("span", `${kept.length ? "; " : "-; "}${sure.length - kept.length} ${word("dropped")}`));
