@@ -33,7 +33,7 @@ def integer_network(name: str, shape: Shape, bits: int, **options: object) -> In
 def bench(network: IntegerNetwork, folder: Path, target: str, images: int, level: str = "-O2") -> dict[str, int]:
     """Compile and run in QEMU, assert that the logits are those in Python, and give what it printed, and sizes.
 
-    What `fit` says before must be so: RAM to the byte, flash within 2 %, instructions within 15 %.
+    What `fit` says before must be so: RAM to the byte, flash within 2 %, instructions within 5 %.
     """
     exported = export_c(network, folder, [str(i) for i in range(10)], target)
     q = np.random.default_rng(1).integers(0, 256, (images, *network.input_shape)).astype(np.uint8)
@@ -56,7 +56,7 @@ def bench(network: IntegerNetwork, folder: Path, target: str, images: int, level
     assert told.ram - told.stack == bss
     assert found["stack"] <= told.stack
     assert told.flash == pytest.approx(text + data, rel=0.02)
-    assert told.instructions == pytest.approx(found["ticks"] * INSTRUCTIONS_A_TICK, rel=0.15)
+    assert told.instructions == pytest.approx(found["ticks"] * INSTRUCTIONS_A_TICK, rel=0.05)
     return found | {"flash": text + data, "bss": bss, "ram": exported.ram, "constants": exported.constants}
 
 
@@ -68,28 +68,28 @@ def test_small_networks_on_both_cores(target: str, bits: int, tmp_path: Path) ->
     assert found["images"] == 20
     assert found["bss"] == found["ram"]  # to the byte
     assert 0 < found["stack"] < 512
-    assert found["constants"] < found["flash"] < found["constants"] + 4500
+    assert found["constants"] < found["flash"] < found["constants"] + 3000
 
 
 @needs_tools
-def test_resnet8_takes_two_instructions_a_multiply_add(tmp_path: Path) -> None:
+def test_resnet8_takes_few_instructions_a_multiply_add(tmp_path: Path) -> None:
     network = integer_network("resnet8", (3, 32, 32), 8)
     found = bench(network, tmp_path, "cortex-m4", 2)
-    assert found["ticks"] * INSTRUCTIONS_A_TICK / 12_501_632 < 2.0
-    assert found["bss"] == found["ram"] < 52_000
+    assert found["ticks"] * INSTRUCTIONS_A_TICK / 12_501_632 < 1.2
+    assert found["bss"] == found["ram"] < 40_000
 
 
 @needs_tools
 @pytest.mark.parametrize("bits", [8, 4])
 def test_code_for_size_has_the_same_bits(bits: int, tmp_path: Path) -> None:
     found = bench(integer_network("tiny-digits", (1, 28, 28), bits), tmp_path, "cortex-m4", 5, "-Os")
-    assert found["flash"] < found["constants"] + 1200
+    assert found["flash"] < found["constants"] + 1000
 
 
 @needs_tools
 def test_mobilenet_v1_in_its_memory(tmp_path: Path) -> None:
     found = bench(integer_network("mobilenet-v1", (3, 96, 96), 8, width=0.25), tmp_path, "cortex-m4", 2)
-    assert found["bss"] == found["ram"] < 56_320
+    assert found["bss"] == found["ram"] < 40_000
 
 
 def test_targets_have_names(tmp_path: Path) -> None:

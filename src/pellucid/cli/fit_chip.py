@@ -69,8 +69,7 @@ def _print(report: ChipReport) -> None:
         "tables": [f"{row.found.tables:,}" for row in report.rows],
         "code (estimate)": [f"{row.found.code:,}" for row in report.rows],
         f"flash, of {chip.flash:,}": [f"{row.found.flash:,}" for row in report.rows],
-        "images and logits": [f"{row.found.arena:,}" for row in report.rows],
-        "buffers": [f"{row.found.buffers:,}" for row in report.rows],
+        "images, columns, logits": [f"{row.found.arena:,}" for row in report.rows],
         "stack (at most)": [f"{row.found.stack:,}" for row in report.rows],
         f"RAM, of {chip.ram:,}": [f"{row.found.ram:,}" for row in report.rows],
         "multiply-adds": [f"{row.found.multiply_adds:,}" for row in report.rows],
@@ -93,7 +92,7 @@ def _print_json(report: ChipReport) -> None:
     rows = []
     for row in report.rows:
         found = row.found
-        names = ("weights", "tables", "code", "flash", "arena", "buffers", "stack", "ram", "multiply_adds")
+        names = ("weights", "tables", "code", "flash", "arena", "stack", "ram", "multiply_adds")
         values = {name: getattr(found, name) for name in (*names, "instructions", "cycles", "milliseconds", "fits")}
         rows.append({"bits": row.bits, "compiled": "-Os" if found.small else "-O2", **values, "measure": row.measure})
     print_json({"chip": report.rows[0].found.chip.name, "rows": rows, "advice": report.advice})

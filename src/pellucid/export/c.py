@@ -22,15 +22,16 @@ from pellucid.export.kernels import (
     ADD_TWO,
     AFFINE,
     POOLED,
-    Buffers,
     bit_widths,
-    buffers_of,
     column_length,
     kernel_of,
+    scratch_of,
     source,
     sources,
+    taps_of,
 )
 from pellucid.export.normalisation import input_tables
+from pellucid.export.offsets import AT, Offset
 from pellucid.files import check_own, write_whole
 from pellucid.graph import INPUT
 from pellucid.plan import IntegerNetwork
@@ -93,9 +94,10 @@ class Exported:
 class Program:
     """An integer network as it is laid out in C.
 
-    mean, std: of its images: see `input_tables`. kernels: name of each step's C function. plan: where each image
-    lies. buffers: what else there is in memory. tables: what pixels become, where they don't stay as they are.
-    Raises PellucidError, naming the layer, where a step has no kernel.
+    mean, std: of its images: see `input_tables`. kernels: name of each step's C function. plan, small_plan: where
+    each image lies, and the same where the code is small. offsets: by name. taps: pixels of the largest depthwise
+    window. tables: what pixels become, where they don't stay as they are. Raises PellucidError, naming the layer,
+    where a step has no kernel.
     """
 
     def __init__(
@@ -108,11 +110,16 @@ class Program:
         self.kernels = [kernel_of(step, seen) for step, seen in zip(self.steps, self.shapes, strict=True)]
         if not self.steps[-1].wide:
             raise PellucidError(f"export to C: expected logits of the last layer, got bytes of {self.steps[-1].name}")
-        self.plan = plan_memory(self.steps)
-        self.buffers: Buffers = buffers_of(self.steps, self.kernels)
+        self.plan, self.small_plan = self._planned(small=False), self._planned(small=True)
+        self.taps = taps_of(self.steps, self.kernels)
         names = [INPUT, *(step.name for step in self.steps)]
-        self.offsets = dict(zip(names, self.plan.offsets, strict=False))
+        places = zip(self.plan.offsets, self.small_plan.offsets, strict=True)
+        self.offsets = {name: Offset(*both) for name, both in zip(names, places, strict=False)}
         self.offsets[names[-1]] = self.arena
+
+    def _planned(self, *, small: bool) -> MemoryPlan:
+        both = zip(self.steps, self.kernels, strict=True)
+        return plan_memory(self.steps, [scratch_of(step, kernel, small=small) for step, kernel in both])
 
     @cached_property
     def affine(self) -> dict[int, IntegerAffine]:
@@ -130,24 +137,26 @@ class Program:
         return Descriptions([self.kernels[i] for i in self.affine], rows)
 
     @cached_property
-    def arena(self) -> int:
-        """Bytes of the images' block: whole words, and a column that is read in place may end behind its image."""
-        ends = [self.plan.size]
+    def arena(self) -> Offset:
+        """Bytes of the images' block and of what each step needs beside them: whole words, and a column that is read
+        in place may end behind its image."""
+        ends = [Offset(self.plan.size, self.small_plan.size)]
         for step, kernel in zip(self.steps, self.kernels, strict=True):
             if kernel == AFFINE:
                 assert isinstance(step, IntegerAffine)
                 ends.append(self.offsets[step.inputs[0]] + column_length(step))
-        return -(-max(ends) // 4) * 4
+        fast, small = max(end.fast for end in ends), max(end.small for end in ends)
+        return Offset(-(-fast // 4) * 4, -(-small // 4) * 4)
 
     @property
     def ram(self) -> int:
         """Bytes of static memory: images, columns, logits."""
-        return self.arena + self.buffers.size + 4 * prod(self.steps[-1].output_shape)
+        return self.arena.fast + 4 * self.taps + 4 * prod(self.steps[-1].output_shape)
 
     @property
     def small_ram(self) -> int:
         """As ram, where the code is compiled for size."""
-        return self.ram + self.buffers.small_size - self.buffers.size
+        return self.ram + self.arena.small - self.arena.fast
 
     @cached_property
     def constants(self) -> tuple[list[str], int]:
@@ -228,8 +237,8 @@ class Program:
         texts, constant_bytes = self.constants
         return {
             "CHANNELS": C, "HEIGHT": H, "WIDTH": W, "IMAGE_BYTES": C * H * W, "CLASSES": K, "PLACES": P * Q,
-            "LOGITS": K * P * Q, "STEP": repr(self.network.logit_step), "ARENA": self.arena,
-            "ARENA_WORDS": self.arena // 4, "BLOCK_WORDS": self.arena // 4 + K * P * Q, "RAM": self.ram,
+            "LOGITS": K * P * Q, "STEP": repr(self.network.logit_step),
+            "ARENA": self.arena.fast, "RAM": self.ram,
             "SMALL_RAM": self.small_ram, "CONSTANTS": constant_bytes,
             "MULTIPLY_ADDS": self.multiply_adds, "INPUT": self.offsets[INPUT], "DEFINES": self._defines(),
             "BUFFERS": self._buffers(), "KERNELS": self.descriptions.filled(sources(self.steps, self.kernels)),
@@ -239,26 +248,17 @@ class Program:
 
     def _defines(self) -> str:
         widths = bit_widths(self.steps, self.kernels)
-        shifts = [int(step.shift.min()) for step in self.steps if isinstance(step, IntegerAffine)]
-        shifts += [step.shift for step in self.steps if isinstance(step, IntegerMultiply)]
         lines = [f"#define BITS_{bits} {int(bits in widths)}" for bits in (8, 4, 2)]
         lines.append(f"#define POOLS {int(POOLED in self.kernels)}")
-        lines.append(f"#define SMALLEST_SHIFT {min(shifts, default=33)}")
+        if any(at.fast != at.small for at in self.offsets.values()):
+            lines.append(AT)
+        lines.append(f"#define ARENA_BYTES ((uint32_t){self.arena})")
         if self.affine:
             lines += [self.descriptions.declaration(), scales(self.affine.values())[0]]
         return "\n".join(lines)
 
     def _buffers(self) -> str:
-        words, taps, largest = self.buffers.column // 4, self.buffers.taps, self.buffers.largest
-        lines = []
-        if words:
-            lines.append(f"static uint32_t columns[NETWORK_SMALL ? 1 : 2][{words}]; /* what places see */")
-        if taps:
-            lines.append(f"static const uint8_t *taps[{taps}]; /* the pixels of a depthwise window */")
-        if largest:
-            sizes = f"NETWORK_SMALL ? {self.buffers.small_largest} : {largest}"
-            lines.append(f"static int32_t largest[{sizes}]; /* of a pool's square, each filter's */")
-        return "\n".join(lines)
+        return f"static const uint8_t *taps[{self.taps}]; /* the pixels of a depthwise window */" if self.taps else ""
 
 
 def export_c(

@@ -9,6 +9,7 @@ from math import prod
 import numpy as np
 
 from pellucid.export.kernels import ADD_TWO, COLUMNED, column_length
+from pellucid.export.offsets import Offset
 from pellucid.ops.arrays import Array
 from pellucid.plan.integer_affine import IntegerAffine
 from pellucid.plan.integer_steps import (
@@ -35,7 +36,7 @@ DESCRIPTION = {"pool": 28, "sum": 28, "operand": 12, "sum_of_two": 24, "product"
 class Seen:
     """What a step sees, one entry an input. offsets: in the arena. shapes: of one sample."""
 
-    offsets: Sequence[int]
+    offsets: Sequence[Offset]
     shapes: Sequence[Images]
 
     def spread(self, step: IntegerStep) -> list[bool]:
@@ -43,14 +44,16 @@ class Seen:
         return [shape != step.output_shape for shape in self.shapes]
 
 
-def constants(i: int, step: IntegerStep, kernel: str, seen: Seen, row: Sequence[int] = ()) -> tuple[str, int]:
+def constants(
+    i: int, step: IntegerStep, kernel: str, seen: Seen, row: Sequence[int | Offset] = ()
+) -> tuple[str, int]:
     """The arrays and the description of step i in C, and their bytes; each begins at a multiple of four."""
     body, size = _body(i, step, kernel, seen, row)
     title = f"/* {step.name or 'layer'}: {_shape(step.input_shape)} to {_shape(step.output_shape)} */\n"
     return (title + body if body else ""), size
 
 
-def _body(i: int, step: IntegerStep, kernel: str, seen: Seen, row: Sequence[int]) -> tuple[str, int]:
+def _body(i: int, step: IntegerStep, kernel: str, seen: Seen, row: Sequence[int | Offset]) -> tuple[str, int]:
     if isinstance(step, IntegerAffine):
         return _affine(i, step, kernel, row)
     if isinstance(step, IntegerTable):
@@ -75,7 +78,7 @@ def _body(i: int, step: IntegerStep, kernel: str, seen: Seen, row: Sequence[int]
     return "", 0
 
 
-def described(step: IntegerAffine, start: int, to: int, first: int) -> dict[str, int]:
+def described(step: IntegerAffine, start: Offset, to: Offset, first: int) -> dict[str, int | Offset]:
     """The fields of a layer with weights, by name: see export/descriptions.py."""
     (H, W, C), (K, P, Q) = image(step), step.output_shape
     (top, left), (down, right) = step.geometry.before, step.stride
@@ -105,7 +108,7 @@ def scales(steps: Iterable[IntegerAffine]) -> tuple[str, int]:
     return text, sum(_whole_words(size * len(bias)) for _, size, _, _ in arrays)
 
 
-def _affine(i: int, step: IntegerAffine, kernel: str, row: Sequence[int]) -> tuple[str, int]:
+def _affine(i: int, step: IntegerAffine, kernel: str, row: Sequence[int | Offset]) -> tuple[str, int]:
     weights = packed(step, kernel)
     text = array(f"weights_{i}", "uint8_t", weights)
     members = ", ".join([f"weights_{i}", *map(str, row)])
@@ -116,22 +119,21 @@ def _affine(i: int, step: IntegerAffine, kernel: str, row: Sequence[int]) -> tup
 def packed(step: IntegerAffine, kernel: str) -> Array:
     """The weights as the kernel reads them: bytes.
 
-    Filters that are multiplied by columns are each filled up to whole words; of fewer bits than 8, a word's lower
-    half has the columns' numbers 0, 1, 4, 5, 8, 9, ..., its upper half 2, 3, 6, 7, ... Other kernels read a byte a
+    Filters that are multiplied by columns lie in twos, w and v, those of a group without a partner beside zeros, and
+    are filled up to whole words. Numbers of a filter come in pairs too: a word's lower half has codes of w and v for
+    the first numbers of its pairs, in turn, its upper half those for the second numbers. Other kernels read a byte a
     weight, depthwise ones pixel by pixel of the window.
     """
     rows = step.weight.transpose(0, 2, 3, 1).reshape(len(step.weight), -1)
     if kernel not in COLUMNED:
         return pack(np.ascontiguousarray(rows.T if kernel == "convolve_depthwise" else rows), 8)
-    each, length = 32 // step.bits, column_length(step)
+    own, length = len(rows) // step.groups, column_length(step)
     filling = np.int8(0 if step.bits == 8 else 1 - (1 << step.bits))  # the code 0
-    full = np.full((len(rows), length), filling, np.int8)
-    full[:, : rows.shape[1]] = rows
-    if step.bits < 8:
-        place = np.arange(each)
-        half, within = np.divmod(place, each // 2)
-        full = full.reshape(len(rows), -1, each)[:, :, within // 2 * 4 + half * 2 + within % 2]
-    return pack(np.ascontiguousarray(full), step.bits)
+    full = np.full((step.groups, -(-own // 2) * 2, length), filling, np.int8)
+    full[:, :own, : rows.shape[1]] = rows.reshape(step.groups, own, -1)
+    pairs = 8 // step.bits  # in a word
+    words = full.reshape(-1, 2, length // (2 * pairs), pairs, 2)  # twos, filter, word, pair, number
+    return pack(np.ascontiguousarray(words.transpose(0, 2, 4, 3, 1)).reshape(-1), step.bits)
 
 
 def _sum(i: int, step: IntegerAdd, kernel: str, seen: Seen) -> tuple[str, int]:
@@ -167,8 +169,8 @@ def _shape(shape: Sequence[int]) -> str:
     return "x".join(map(str, shape))
 
 
-def _joined(numbers: Iterable[int]) -> str:
-    return ", ".join(_number(int(number)) for number in numbers)
+def _joined(numbers: Iterable[int | Offset]) -> str:
+    return ", ".join(str(number) if isinstance(number, Offset) else _number(int(number)) for number in numbers)
 
 
 def _number(value: int) -> str:

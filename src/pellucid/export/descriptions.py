@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from pellucid.export.kernels import AFFINE, COLUMNED, CONVOLVE, DEPTHWISE, POOLED, TRANSPOSED
+from pellucid.export.offsets import Offset
 
 ALL = (AFFINE, CONVOLVE, POOLED, DEPTHWISE, TRANSPOSED)
 WINDOWED = (CONVOLVE, POOLED, DEPTHWISE, TRANSPOSED)
@@ -65,31 +66,31 @@ class Descriptions:
     """Of all layers with weights. kernels: of each. values: of each, by field."""
 
     kernels: Sequence[str]
-    values: Sequence[dict[str, int]] = field(repr=False)
+    values: Sequence[dict[str, int | Offset]] = field(repr=False)
 
     def _reads(self, i: int, each: Field) -> bool:
         """Whether the kernel of layer i looks at a field."""
         return self.kernels[i] in each.readers and not (each.narrow and self.values[i]["wide"])
 
     @cached_property
-    def seen(self) -> dict[str, list[int]]:
+    def seen(self) -> dict[str, list[int | Offset]]:
         """The different values of each field that somebody reads, ascending."""
         rows = list(enumerate(self.values))
         found = {each.name: {row[each.name] for i, row in rows if self._reads(i, each)} for each in FIELDS}
         bounds = {
             each.name for each in FIELDS if each.narrow
         }  # which the code names, also where no layer gives bytes
-        return {name: sorted(values or {0}) for name, values in found.items() if values or name in bounds}
+        return {name: sorted(values or {0}, key=int) for name, values in found.items() if values or name in bounds}
 
     @cached_property
-    def constants(self) -> dict[str, int]:
+    def constants(self) -> dict[str, int | Offset]:
         """Fields of one value."""
         return {name: values[0] for name, values in self.seen.items() if len(values) == 1}
 
     @cached_property
     def members(self) -> list[tuple[int, Field]]:
         """Fields of several values, with the bytes of each: large ones first, so that nothing need be filled up."""
-        several = [(self.seen[each.name][-1], each) for each in FIELDS if len(self.seen.get(each.name, ())) > 1]
+        several = [(int(self.seen[each.name][-1]), each) for each in FIELDS if len(self.seen.get(each.name, ())) > 1]
         sized = [(1 if most < 1 << 8 else 2 if most < 1 << 16 else 4, each) for most, each in several]
         return sorted(sized, key=lambda member: -member[0])
 
@@ -98,7 +99,7 @@ class Descriptions:
         """Bytes of one layer's struct."""
         return -(-(POINTER + sum(size for size, _ in self.members)) // 4) * 4
 
-    def row(self, i: int) -> list[int]:
+    def row(self, i: int) -> list[int | Offset]:
         """The members of layer i, a number that nobody reads as 0."""
         return [self.values[i][each.name] if self._reads(i, each) else 0 for _, each in self.members]
 
@@ -109,7 +110,7 @@ class Descriptions:
             "/* What is the same in every layer is a constant here; what isn't, a layer's own. */",
             *(f"#define {name.upper()} {value} /* {meaning[name]} */" for name, value in self.constants.items()),
             "struct convolution {",
-            "    const uint8_t *weights; /* filter by filter, in it row by row, pixel by pixel, in whole words */",
+            "    const uint8_t *weights; /* two filters at a time, row by row, pixel by pixel, in whole words */",
             *(f"    uint{8 * size}_t {each.name}; /* {each.meaning} */" for size, each in self.members),
             "};\n",
         ]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import prod
 
 from pellucid.errors import PellucidError
 from pellucid.export.c import Program
@@ -22,7 +21,7 @@ class Fit:
     """One network on one chip, compiled for time (-O2) or for size (-Os).
 
     Bytes of flash: weights, tables (biases, factors, descriptions) and code, an estimate. Bytes of RAM: arena
-    (images and logits), buffers, stack (a bound). instructions, cycles, milliseconds of an image: estimates;
+    (images, columns of pixels, logits), stack (a bound). instructions, cycles, milliseconds of an image: estimates;
     milliseconds are None without a clock.
     """
 
@@ -32,7 +31,6 @@ class Fit:
     tables: int
     code: int
     arena: int
-    buffers: int
     stack: int
     multiply_adds: int
     instructions: int
@@ -45,7 +43,7 @@ class Fit:
     @property
     def ram(self) -> int:
         """Bytes."""
-        return self.arena + self.buffers + self.stack
+        return self.arena + self.stack
 
     @property
     def cycles(self) -> int:
@@ -78,15 +76,13 @@ def fit(
     program = Program(network, mean, std)
     way = SMALL if small else chip.core.way
     weights = sum(-(-len(packed(step, program.kernels[i])) // 4) * 4 for i, step in program.affine.items())
-    buffers = program.buffers.small_size if small else program.buffers.size
     return Fit(
         chip,
         small,
         weights,
         program.constants[1] - weights,
         code_bytes(program, way),
-        program.arena + 4 * prod(program.steps[-1].output_shape),
-        buffers,
+        program.small_ram if small else program.ram,
         STACK,
         program.multiply_adds,
         instructions(program, way),
@@ -99,10 +95,10 @@ def shares(found: Fit) -> tuple[float, float]:
     Weights grow with the square of the width, images with the width; images grow with the square of the side. 0
     where that alone doesn't help.
     """
-    chip, fixed = found.chip, found.stack + found.buffers
+    chip = found.chip
     if found.code > chip.flash or found.stack > chip.ram:
         raise PellucidError(f"{chip.name}: the code or its stack alone doesn't fit")
     of_flash = ((chip.flash - found.code) / (found.weights + found.tables)) ** 0.5
-    of_ram = (chip.ram - found.stack) / (found.arena + found.buffers)
-    side = (max(0, chip.ram - fixed) / found.arena) ** 0.5 if found.flash <= chip.flash else 0.0
+    of_ram = (chip.ram - found.stack) / found.arena
+    side = (max(0, chip.ram - found.stack) / found.arena) ** 0.5 if found.flash <= chip.flash else 0.0
     return min(1.0, of_flash, of_ram), min(1.0, side)

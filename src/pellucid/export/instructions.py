@@ -14,10 +14,22 @@ from functools import cache
 from importlib import resources
 from math import prod
 
+import numpy as np
+
 from pellucid.export.c import Program
-from pellucid.export.kernels import ADD, AFFINE, COLUMNED, CONVOLVE, DEPTHWISE, POOLED, TRANSPOSED, column_length
+from pellucid.export.kernels import (
+    ADD,
+    AFFINE,
+    COLUMNED,
+    CONVOLVE,
+    DEPTHWISE,
+    POOLED,
+    TRANSPOSED,
+    column_length,
+)
 from pellucid.plan.integer_affine import IntegerAffine
 from pellucid.plan.integer_steps import IntegerPool2d
+from pellucid.plan.memory import PLACES
 
 DSP, PLAIN, SMALL = "dsp", "plain", "small"
 """Ways to compile: for Armv7E-M and Armv8-M with DSP, for other cores, and any core with -Os."""
@@ -71,27 +83,59 @@ def _affine(step: IntegerAffine, kernel: str, *, small: bool) -> dict[str, float
     K, P, Q = step.output_shape
     outputs, taps = K * P * Q, prod(step.kernel)
     if kernel == DEPTHWISE:
-        return {"given": outputs, "tap": P * Q * taps, "tap of a channel": outputs * taps}
+        fours = 0 if small else K // 4 * 4
+        by_tap: dict[str, float] = {"given": outputs, "tap": P * Q * taps, "tap of four": P * Q * fours * taps}
+        return by_tap | {"tap of a channel": P * Q * (K - fours) * taps, **_slow(step, small=small)}
     if kernel == TRANSPOSED:
         total = outputs * step.pool**2 * taps
         products = step.weight.size * prod(step.input_shape[1:])
-        return {"given": outputs, "reach": total, "product that is reached": products}
-    length, columns = column_length(step), P * Q * step.pool**2
-    found: dict[str, float] = {"given": outputs}
-    if kernel != AFFINE:
-        found |= {"column": columns * step.groups, "row of a column": columns * step.groups * step.kernel[0]}
-        found["byte of a column"] = columns * step.groups * length
-    if step.bits < 8 and not small:
-        found["byte of a sum"] = columns * step.groups * length
-    own = K // step.groups
+        return {"given": outputs, "reach": total, "product that is reached": products, **_slow(step, small=small)}
+    length, columns, own = column_length(step), P * Q * step.pool**2, K // step.groups
+    found: dict[str, float] = _gathered(step, small=small) if kernel != AFFINE else {}
+    found |= _slow(step, small=small)
     if small:
-        found |= {"filter": columns * K, f"product of {step.bits} bits": columns * K * length}
-        return found
-    places = columns if kernel == AFFINE or (step.groups > 1 and kernel != POOLED) else -(-columns // 2)
-    blocks = places * step.groups * -(-own // 2)
-    found |= {"block": blocks, f"word of {step.bits} bits": blocks * length / 4}
-    if kernel == POOLED:
-        found["compared"] = columns * K
+        return found | {"given": outputs, "filter": columns * K, f"product of {step.bits} bits": columns * K * length}
+    twos = step.groups * -(-own // 2)
+    if kernel == AFFINE:
+        return found | {"two": twos, "given": outputs, f"word of {step.bits} bits in place": twos * length / 4}
+    blocks = P * Q * -(-(step.pool**2) // PLACES) if kernel == POOLED else -(-P * Q // PLACES)
+    found |= {"block": blocks, "two filters of a block": blocks * twos}
+    found[f"word of {step.bits} bits"] = blocks * twos * length / 4
+    found["compared" if kernel == POOLED else "filter of a block"] = blocks * K
+    found["given"] = outputs
+    if step.bits < 8:
+        found["number of a sum"] = blocks * step.groups * length
+    return found
+
+
+def _slow(step: IntegerAffine, *, small: bool) -> dict[str, float]:
+    """Outputs that aren't scaled by the upper word of a product alone."""
+    if small:
+        return {}
+    slow = len(step.shift) if step.wide else int((step.shift <= LARGEST_SMALL_SHIFT).sum())
+    return {"given slowly": slow * prod(step.output_shape[1:])}
+
+
+def _gathered(step: IntegerAffine, *, small: bool) -> dict[str, float]:
+    """What brings the pixels of all windows into columns."""
+    (C, H, W), (_, P, Q) = step.input_shape, step.output_shape
+    inside, depth, columns = [], C // step.groups, P * Q * step.pool**2 * step.groups
+    before, dilation = step.geometry.before, step.dilation
+    for side, places, i in ((H, P, 0), (W, Q, 1)):
+        first = np.arange(places * step.pool) * step.stride[i] - before[i]
+        taps = first[:, None] + np.arange(step.kernel[i]) * dilation[i]
+        inside.append(((taps >= 0) & (taps < side)).sum(axis=1))
+    rows, pixels = int(inside[0].sum()), int(inside[1].sum())
+    seen = rows * pixels * depth * step.groups
+    found: dict[str, float] = {"column": columns, "row of a column": columns * step.kernel[0]}
+    if small:
+        return found | {"byte of a column": columns * prod(step.kernel) * depth}
+    whole = int((inside[1] == step.kernel[1]).sum()) if step.groups == 1 and dilation[1] == 1 else 0
+    run, apart = step.kernel[1] * depth, pixels - whole * step.kernel[1]
+    runs = {run: rows * whole * step.groups, depth: rows * apart * step.groups}
+    found |= {"byte of a column": seen, "byte outside": columns * column_length(step) - seen}
+    found["odd byte"] = sum(length % 8 * count for length, count in runs.items())
+    found["run"] = sum(runs.values())
     return found
 
 
@@ -101,6 +145,8 @@ def pieces(program: Program) -> Counter[str]:
     found.update(dict.fromkeys(set(program.kernels), 1))
     if program.tables is not None:
         found["look_up"] = 1
+    found["several pools"] = int(program.kernels.count("pool_windows") > 1)  # one alone has its numbers compiled in
+    found["several tables"] = int(program.kernels.count("look_up") > 1)
     if program.affine:
         found.update(_of_layers(program))
     return found
@@ -110,17 +156,20 @@ def _of_layers(program: Program) -> dict[str, float]:
     """The code for layers with weights: what is a constant of the program drops out of it."""
     used, constants = set(program.kernels), program.descriptions.constants
     bits = {step.bits for i, step in program.affine.items() if program.kernels[i] in COLUMNED}
-    low = bool(bits & {4, 2})
+    low, windows = bool(bits & {4, 2}), bool(used & {CONVOLVE, POOLED})
     shifts = [int(step.shift.min()) for step in program.affine.values()]
-    windows = bool(used & {CONVOLVE, POOLED})
     return {
         "given": 1,
         "field": len(program.descriptions.members),
-        "columns": int(bool(bits)),
-        "8 bits": int(8 in bits),
+        "columns": int(windows),
+        "8 bits": int(8 in bits and windows),
+        "4 bits": int(4 in bits and windows),
+        "2 bits": int(2 in bits and windows),
         "low bits": int(low),
-        "low bits in pools": int(low and POOLED in used),
         "several windows": int(windows and "kernel_height" not in constants),
         "frame": int(windows and constants.get("pad_top") != 0),
         "small shift": int(min(shifts) <= LARGEST_SMALL_SHIFT),
+        "convolved and pooled": int({CONVOLVE, POOLED} <= used),
+        "low bits convolved and pooled": int(low and {CONVOLVE, POOLED} <= used),
+        "2 bits convolved and pooled": int(2 in bits and {CONVOLVE, POOLED} <= used),
     }

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from importlib import resources
 from math import prod
 
@@ -22,6 +21,7 @@ from pellucid.plan.integer_steps import (
     IntegerStep,
     IntegerTable,
 )
+from pellucid.plan.memory import PLACES
 
 AFFINE, CONVOLVE, POOLED = "multiply_matrix", "convolve", "convolve_pooled"
 DEPTHWISE, TRANSPOSED = "convolve_depthwise", "convolve_transposed"
@@ -82,39 +82,25 @@ def column_length(step: IntegerAffine) -> int:
     return -(-prod(map(int, step.weight.shape[1:])) // each) * each
 
 
-@dataclass(frozen=True)
-class Buffers:
-    """Static memory beside the images, in entries of each array.
-
-    column: bytes of one of two columns. taps: places of a depthwise window. largest: totals of a pooled layer.
-    small_largest: the same where the code is small, whose one column serves all layers with windows.
-    """
-
-    column: int
-    taps: int
-    largest: int
-    small_largest: int
-
-    @property
-    def size(self) -> int:
-        """In bytes, with pointers of four."""
-        return 2 * self.column + 4 * self.taps + 4 * self.largest
-
-    @property
-    def small_size(self) -> int:
-        """Where the code is small."""
-        return self.column + 4 * self.taps + 4 * self.small_largest
+def scratch_of(step: IntegerStep, kernel: str, *, small: bool) -> int:
+    """Bytes at the arena's end that a step needs while it runs: columns of pixels, what a pool has found until now, a
+    depthwise window's pixel outside of the image. small: where the code is."""
+    if not isinstance(step, IntegerAffine):
+        return 0
+    if kernel == DEPTHWISE:
+        return step.input_shape[0]
+    if kernel not in {CONVOLVE, POOLED}:
+        return 0
+    column = column_length(step) * (1 if small else 2 * PLACES)  # of one byte, or of 16 bits
+    found = kernel == POOLED if small else step.pool**2 > PLACES
+    return column + (4 * step.output_shape[0] if found else 0)
 
 
-def buffers_of(steps: Sequence[IntegerStep], kernels: Sequence[str]) -> Buffers:
-    """What these steps need, each with its kernel."""
-    affine = [(s, k) for s, k in zip(steps, kernels, strict=True) if isinstance(s, IntegerAffine)]
-    column = [column_length(step) for step, kernel in affine if kernel in {CONVOLVE, POOLED}]
-    frame = [-(-step.input_shape[0] // 8) * 4 for step, kernel in affine if kernel == DEPTHWISE]
-    taps = [prod(step.kernel) for step, kernel in affine if kernel == DEPTHWISE]
-    largest = [step.output_shape[0] for step, kernel in affine if kernel == POOLED]
-    small = [step.output_shape[0] for step, kernel in affine if largest and kernel in {CONVOLVE, POOLED}]
-    return Buffers(*(max(sizes, default=0) for sizes in (column + frame, taps, largest, small)))
+def taps_of(steps: Sequence[IntegerStep], kernels: Sequence[str]) -> int:
+    """Pixels of the largest depthwise window."""
+    both = zip(steps, kernels, strict=True)
+    taps = [prod(step.kernel) for step, kernel in both if isinstance(step, IntegerAffine) and kernel == DEPTHWISE]
+    return max(taps, default=0)
 
 
 def bit_widths(steps: Sequence[IntegerStep], kernels: Sequence[str]) -> set[int]:
@@ -146,11 +132,12 @@ def _small(used: set[str]) -> list[str]:
 
 def _fast(used: set[str], widths: set[int]) -> list[str]:
     """Files of the kernels of columns where time counts."""
-    parts = ["columns.c"]
-    parts += ["gather.c"] if used & {CONVOLVE, POOLED} else []
-    parts += ["products_8.c"] if 8 in widths else []
-    parts += ["products_low.c"] if {2, 4} & widths else []
-    parts += ["products.c"]
+    parts = ["columns.c", "gather.c"] if used & {CONVOLVE, POOLED} else []
+    if used & {CONVOLVE, POOLED}:
+        parts += ["two_by_four.c"]
+        parts += ["products_8.c"] if 8 in widths else []
+        parts += ["products_low.c", "sums.c"] if {2, 4} & widths else []
+        parts += ["products.c"]
     return parts + [FILES[kernel] for kernel in COLUMNED if kernel in used]
 
 

@@ -21,6 +21,8 @@ from pellucid.plan.integer_affine import IntegerConv2d
 from pellucid.plan.integer_steps import IntegerAdd, IntegerMultiply, IntegerPool2d, IntegerStep, IntegerTable
 
 ALIGNMENT = 4  # of numbers of 32 bits
+PLACES = 4
+"""How many places the exported C's convolutions compute at a time."""
 
 
 @dataclass(frozen=True)
@@ -47,16 +49,18 @@ class Buffer:
     alignment: int = 1
 
 
-def plan_memory(steps: Sequence[IntegerStep]) -> MemoryPlan:
+def plan_memory(steps: Sequence[IntegerStep], scratch: Sequence[int] = ()) -> MemoryPlan:
     """A small block in which the steps' buffers find places.
 
-    Of a chain, the smallest among those that a search looks at: a buffer goes to the block's start or end, or as
-    close before or behind its input as it may. Of a graph, each buffer in turn, the largest first, goes to the lowest
-    place that no other needs at the same time.
+    scratch: bytes at the block's end that each step needs while it runs. Of a chain, the smallest block among those
+    that a search looks at: a buffer goes to the block's start or end, or as close before or behind its input as it
+    may. Of a graph, each buffer in turn, the largest first, goes to the lowest place that no other needs at the same
+    time.
     """
     found = buffers(steps)
-    chain = all(buffer.into == i - 1 and buffer.last == i for i, buffer in enumerate(found) if i)
-    return _chain(found) if chain else _graph(found)
+    reserved = [max(scratch[max(0, buffer.first) : buffer.last + 1], default=0) for buffer in found]
+    chain = all(buffer.last == i and buffer.alignment == 1 for i, buffer in enumerate(found))
+    return _chain(found, reserved) if chain else _graph(found, reserved)
 
 
 def buffers(steps: Sequence[IntegerStep]) -> list[Buffer]:
@@ -82,50 +86,69 @@ def _grown(step: IntegerStep, found: Sequence[Buffer], dying: Sequence[int]) -> 
     return (dying[0], overlap_gap(step)) if dying and not step.wide else (None, 0)
 
 
-def _chain(found: Sequence[Buffer]) -> MemoryPlan:
-    """The smallest block by bisection."""
-    low, high = max(buffer.size for buffer in found), sum(buffer.size for buffer in found)
+def _chain(found: Sequence[Buffer], reserved: Sequence[int]) -> MemoryPlan:
+    """The smallest block by bisection. reserved: bytes at its end that each buffer must leave free."""
+    sizes = [buffer.size for buffer in found]
+    low, high = max(map(sum, zip(sizes, reserved, strict=True))), sum(sizes) + max(reserved)
     while low < high:
         middle = (low + high) // 2
-        if _place(found, middle) is None:
+        if _place(found, reserved, middle) is None:
             low = middle + 1
         else:
             high = middle
-    offsets = _place(found, low)
+    offsets = _place(found, reserved, low)
     assert offsets is not None
     return MemoryPlan(offsets, low)
 
 
-def _place(found: Sequence[Buffer], block: int) -> tuple[int, ...] | None:
+def _place(found: Sequence[Buffer], reserved: Sequence[int], block: int) -> tuple[int, ...] | None:
     """Offsets of all buffers of a chain in a block of that size; None where some find no place."""
-    reached: dict[int, tuple[int, ...]] = {start: (start,) for start in (0, block - found[0].size)}
-    for before, buffer in pairwise(found):
+    limits = [block - free - buffer.size for buffer, free in zip(found, reserved, strict=True)]
+    reached: dict[int, tuple[int, ...]] = {start: (start,) for start in (0, limits[0])}
+    for i, (before, buffer) in enumerate(pairwise(found)):
+        gap = buffer.size if buffer.into is None else buffer.gap
         now: dict[int, tuple[int, ...]] = {}
         for start, path in reached.items():
-            for offset in (0, start - buffer.gap, start + before.size, block - buffer.size):
-                apart = offset + buffer.gap <= start or offset >= start + before.size
-                if apart and 0 <= offset <= block - buffer.size:
+            for offset in (0, start - gap, start + before.size, limits[i + 1]):
+                apart = offset + gap <= start or offset >= start + before.size
+                if apart and 0 <= offset <= limits[i + 1]:
                     now.setdefault(offset, (*path, offset))
         reached = now
     return next(iter(reached.values()), None)
 
 
-def _graph(found: Sequence[Buffer]) -> MemoryPlan:
-    offsets = place_buffers(found)
-    return MemoryPlan(offsets, max(offsets[i] + buffer.size for i, buffer in enumerate(found)))
+def _graph(found: Sequence[Buffer], reserved: Sequence[int]) -> MemoryPlan:
+    """Greedily, and again with room before a buffer that another will grow into, wherever that makes less of all."""
+    rooms = [0] * len(found)
+    offsets, size = place_buffers(found), 0
+    while True:
+        tops = [at + buffer.size + free for at, buffer, free in zip(offsets, found, reserved, strict=True)]
+        size, highest = max(tops), tops.index(max(tops))
+        tried = []
+        for buffer in found:
+            host = buffer.into
+            if host is not None and not rooms[host] and together(found, host, highest):
+                others = [*rooms[:host], buffer.gap, *rooms[host + 1 :]]
+                places = place_buffers(found, others)
+                most = max(at + each.size + free for at, each, free in zip(places, found, reserved, strict=True))
+                tried.append((most, others, places))
+        best = min(tried, key=lambda each: each[0], default=None)
+        if best is None or best[0] >= size:
+            return MemoryPlan(offsets, size)
+        _, rooms, offsets = best
 
 
-def place_buffers(found: Sequence[Buffer]) -> tuple[int, ...]:
-    """Their offsets in one block, chosen greedily by size.
+def place_buffers(found: Sequence[Buffer], rooms: Sequence[int] | None = None) -> tuple[int, ...]:
+    """Their offsets in one block, chosen greedily by size. rooms: bytes to leave free before each.
 
     Pisarchyk, Lee 2020, "Efficient memory management for deep neural net inference".
     """
     offsets: dict[int, int] = {}
     for i in sorted(range(len(found)), key=lambda i: (-found[i].size, i)):
-        offset = 0
+        offset = room = rooms[i] if rooms else 0
         for start, end in sorted(forbidden(found, i, j, at) for j, at in offsets.items() if together(found, i, j)):
-            if start < offset < end:
-                offset = end + -end % found[i].alignment
+            if start < offset < end + room:
+                offset = end + room + -(end + room) % found[i].alignment
         offsets[i] = offset
     return tuple(offsets[i] for i in range(len(found)))
 
@@ -154,5 +177,7 @@ def overlap_gap(step: IntegerStep) -> int:
     )
     first_read = ((row[:, None] * W + column) * C).reshape(-1)
     still_needed = np.minimum.accumulate(first_read[::-1])[::-1]
+    if isinstance(step, IntegerConv2d) and side == 1 and 1 < step.groups < C:
+        still_needed = still_needed[np.arange(P * Q) // PLACES * PLACES]  # each group in its turn sees all of them
     written = (np.arange(P * Q) + 1) * K
     return max(0, int((written - still_needed).max()))

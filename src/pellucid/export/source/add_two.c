@@ -10,6 +10,14 @@ static void add_two(const struct sum_of_two *of, const uint8_t *x, const uint8_t
     const int32_t bias = of->bias, x_multiplier = of->x_multiplier, z_multiplier = of->z_multiplier;
     const int32_t zero = of->zero, low = of->low, high = of->high;
     const uint32_t shift = of->shift;
-    for (const uint8_t *const end = x + of->count; x < end; x++, y++, z++)
+    const uint8_t *const end = x + of->count;
+#if NETWORK_DSP
+    if (low == 0 && high == 255) { /* as below, with less to compare */
+        for (; x < end; x++, y++, z++)
+            *y = clipped(floored(bias + *x * x_multiplier + *z * z_multiplier, shift), zero, 0, 255);
+        return;
+    }
+#endif
+    for (; x < end; x++, y++, z++)
         *y = clipped(floored(bias + *x * x_multiplier + *z * z_multiplier, shift), zero, low, high);
 }

@@ -1,10 +1,21 @@
-/* w and v: two filters; a and b: two places. */
+/* Columns of four places lie side by side: for each number of a column four bytes, one a place; with products of two,
+   for each pair of numbers four words, one a place, and in a word the first number below and the second above. */
+#define PLACES 4u
+#if NETWORK_DSP
+#define COLUMN_BYTES 8u /* for each number of a column, at all places */
+#define COLUMN_STEP 4u  /* from place to place */
+#else
+#define COLUMN_BYTES 4u
+#define COLUMN_STEP 1u
+#endif
+
+/* Totals of two filters, w and v, at four places, a to d. */
 struct sums {
-    int32_t wa, wb, va, vb;
+    int32_t wa, wb, wc, wd, va, vb, vc, vd;
 };
 
-/* What two places see, with the sums of either, which weights of fewer bits than 8 need. */
-struct columns {
-    const uint8_t *a;
-    int32_t sum_a, sum_b;
-};
+/* Where columns of this length lie: at the arena's end. */
+static inline uint8_t *columns_of(uint32_t length)
+{
+    return arena + ARENA_BYTES - COLUMN_BYTES * length;
+}

@@ -3,7 +3,7 @@ static void convolve_depthwise(const struct convolution *c)
 {
     const uint8_t *const x = arena + c->from;
     const uint32_t channels = c->channels, count = (uint32_t)c->kernel_height * c->kernel_width;
-    uint8_t *const frame = (uint8_t *)columns[0]; /* a pixel outside of the image */
+    uint8_t *const frame = arena + ARENA_BYTES - channels; /* a pixel outside of the image */
     const uint32_t first = c->first;
     uint32_t here = (uint32_t)c->to - first;
     for (uint32_t k = 0; k < channels; k++)
@@ -22,21 +22,19 @@ static void convolve_depthwise(const struct convolution *c)
             uint32_t k = 0;
 #if NETWORK_DSP
             for (; k + 4u <= channels; k += 4u) {
-                int32_t sum_0 = 0, sum_1 = 0, sum_2 = 0, sum_3 = 0;
+                int32_t sums[4] = {0, 0, 0, 0};
                 const uint8_t *weights = c->weights + k;
                 for (uint32_t t = 0; t < count; t++, weights += channels) {
                     const uint32_t pixels = word(taps[t] + k), four = word(weights);
                     const int32_t xe = (int32_t)even(pixels), xo = (int32_t)odd(pixels);
                     const int32_t we = even_signed(four), wo = odd_signed(four);
-                    sum_0 = __smlabb(we, xe, sum_0);
-                    sum_1 = __smlabb(wo, xo, sum_1);
-                    sum_2 = __smlatt(we, xe, sum_2);
-                    sum_3 = __smlatt(wo, xo, sum_3);
+                    sums[0] = __smlabb(we, xe, sums[0]);
+                    sums[1] = __smlabb(wo, xo, sums[1]);
+                    sums[2] = __smlatt(we, xe, sums[2]);
+                    sums[3] = __smlatt(wo, xo, sums[3]);
                 }
-                give(c, first + k, here, sum_0);
-                give(c, first + k + 1u, here, sum_1);
-                give(c, first + k + 2u, here, sum_2);
-                give(c, first + k + 3u, here, sum_3);
+                for (uint32_t i = 0; i < 4u; i++)
+                    give(c, first + k + i, here, sums + i, 1);
             }
 #endif
             for (uint32_t rest = channels - k; rest > 0u; rest--, k++) {
@@ -44,7 +42,7 @@ static void convolve_depthwise(const struct convolution *c)
                 const uint8_t *weights = c->weights + k;
                 for (uint32_t t = 0; t < count; t++, weights += channels)
                     sum += (int8_t)*weights * taps[t][k];
-                give(c, first + k, here, sum);
+                give(c, first + k, here, &sum, 1);
             }
         }
     }

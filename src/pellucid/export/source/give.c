@@ -1,19 +1,50 @@
-/* The total of filter k, counted over all layers, as number `at + k` of the arena: a byte, or a word of a wide layer. */
-static inline void give(const struct convolution *c, uint32_t k, uint32_t at, int32_t total)
+#if !NETWORK_SMALL
+struct scaling {
+    int32_t bias, multiplier;
+    uint32_t shift;
+    int32_t zero, low, high;
+};
+
+/* A total as a byte, by a shift of more than 32: the half is a multiple of 2^32, so of the product its upper word is
+   enough. */
+static inline uint8_t scaled_byte(int32_t total, struct scaling by)
 {
-    (void)c; /* unused where all that is read of it is a constant */
-    total += biases[k];
-#if NETWORK_SMALL
-    const uint32_t by = shifts[k];
-    const int64_t scaled = floored_wide((int64_t)total * multipliers[k] + ((int64_t)1 << (by - 1u)), by);
-    const int64_t value = scaled + c->out_zero;
-    if (!c->wide)
-        arena[at + k] = (uint8_t)(value < c->low ? c->low : value > c->high ? c->high : value);
-#else
-    const int32_t scaled = rescaled(total, multipliers[k], shifts[k]);
-    if (!c->wide)
-        arena[at + k] = clipped(scaled, c->out_zero, c->low, c->high);
+    const int32_t upper = (int32_t)floored_wide((int64_t)(total + by.bias) * by.multiplier, 32u);
+    const int32_t half = (int32_t)((uint32_t)1 << (by.shift - 33u));
+    return clipped(floored(upper + half, by.shift - 32u), by.zero, by.low, by.high);
+}
 #endif
-    else
-        arena_words[at + k] = (uint32_t)scaled;
+
+/* Totals of filter k, counted over all layers, at some places one behind the other, as numbers of the arena: the first
+   is number `at + k`. Bytes, or words of a wide layer. */
+APART static void give(const struct convolution *c, uint32_t k, uint32_t at, const int32_t *totals, uint32_t places)
+{
+    const int32_t bias = biases[k], multiplier = multipliers[k], zero = c->out_zero, low = c->low, high = c->high;
+    const uint32_t shift = shifts[k], step = c->filters;
+    const int32_t *const end = totals + places;
+    (void)c; /* unused where all that is read of it is a constant */
+    at += k;
+#if !NETWORK_SMALL
+    if (shift > 32u && !c->wide) {
+        const struct scaling by = {bias, multiplier, shift, zero, low, high};
+        uint8_t *to = arena + at;
+        if (places == 4u) { /* most often */
+            *to = scaled_byte(totals[0], by), to += step;
+            *to = scaled_byte(totals[1], by), to += step;
+            *to = scaled_byte(totals[2], by), to += step;
+            *to = scaled_byte(totals[3], by);
+            return;
+        }
+        for (; totals < end; to += step)
+            *to = scaled_byte(*totals++, by);
+        return;
+    }
+#endif
+    for (; totals < end; at += step) {
+        const int64_t scaled = rescaled(*totals++ + bias, multiplier, shift), value = scaled + zero;
+        if (c->wide)
+            arena_words[at] = (uint32_t)saturated(scaled);
+        else
+            arena[at] = (uint8_t)(value < low ? low : value > high ? high : value);
+    }
 }

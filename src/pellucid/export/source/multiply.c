@@ -10,7 +10,7 @@ static void multiply(const struct product *of, const uint8_t *x, const uint8_t *
     for (uint32_t pixel = 0; pixel < of->pixels; pixel++) {
         for (uint32_t k = 0; k < of->channels; k++, n++) {
             const int32_t both = ((int32_t)x[n] - of->x_zero) * ((int32_t)by[of->spread ? k : n] - of->by_zero);
-            y[n] = clipped(rescaled(both, of->multiplier, of->shift), of->zero, of->low, of->high);
+            y[n] = clipped(saturated(rescaled(both, of->multiplier, of->shift)), of->zero, of->low, of->high);
         }
     }
 }

@@ -14,11 +14,17 @@
 #else
 #define NETWORK_DSP 0
 #endif
+#if defined(__GNUC__) && !NETWORK_SMALL
+#define APART __attribute__((noinline)) /* by itself, a loop finds registers enough */
+#else
+#define APART
+#endif
 @DEFINES@
-/* Every image in its turn: input and output of a layer overlap where they can; behind them the logits. */
-static uint32_t arena_words[@BLOCK_WORDS@];
+/* Every image in its turn: input and output of a layer overlap where they can; at the arena's end is what a layer
+   needs while it runs; behind it are the logits. */
+static uint32_t arena_words[ARENA_BYTES / 4u + NETWORK_LOGITS];
 static uint8_t *const arena = (uint8_t *)arena_words;
-static int32_t *const logits = (int32_t *)arena_words + @ARENA_WORDS@;
+static int32_t *const logits = (int32_t *)arena_words + ARENA_BYTES / 4u;
 @BUFFERS@
 @KERNELS@
 @CONSTANT_ARRAYS@

@@ -1,45 +1,52 @@
-static inline int32_t larger(int32_t a, int32_t b)
+static inline int32_t largest_of(const int32_t *totals, uint32_t count)
 {
-    return a > b ? a : b;
+    int32_t largest = totals[0];
+    for (uint32_t i = 1; i < count; i++)
+        largest = totals[i] > largest ? totals[i] : largest;
+    return largest;
 }
 
-/* As convolve, of squares of totals the largest. */
+/* As convolve, of squares of totals the largest. Those of a square of more than four lie before the columns. */
 static void convolve_pooled(const struct convolution *c)
 {
     const uint8_t *const x = arena + c->from;
+    uint8_t *const columns = columns_of(c->length);
+    int32_t *const until_now = (int32_t *)(void *)columns - c->filters;
     const uint32_t own = (uint32_t)c->filters / c->groups, depth = (uint32_t)c->channels / c->groups;
-    const uint32_t square = (uint32_t)c->pool * c->pool, bytes = (uint32_t)c->length * c->bits / 8u;
-    uint32_t here = c->to;
+    const uint32_t square = (uint32_t)c->pool * c->pool, bytes = (uint32_t)c->length * c->bits / 4u;
+    uint32_t here = (uint32_t)c->to - c->first;
     for (uint32_t place = 0; place < (uint32_t)c->out_height * c->out_width; place++, here += c->filters) {
         const uint32_t p = place / c->out_width * c->pool, q = place % c->out_width * c->pool;
-        for (uint32_t k = 0; k < c->filters; k++)
-            largest[k] = INT32_MIN;
         for (uint32_t g = 0; g < c->groups; g++) {
-            for (uint32_t n = 0; n < square; n += 2u) {
-                const uint32_t both = n + 1u < square;
-                uint8_t *const a = (uint8_t *)columns[0], *const b = (uint8_t *)columns[1];
-                struct columns at = {a, 0, 0};
-                for (uint32_t i = n; i <= n + both; i++) {
-                    const uint32_t row = (p + i / c->pool) * c->stride_down;
-                    const uint32_t column = (q + i % c->pool) * c->stride_right;
-                    gather(c, x, (int32_t)row - c->pad_top, (int32_t)column - c->pad_left, g * depth, i == n ? a : b);
+            for (uint32_t n = 0; n < square; n += PLACES) {
+                const uint32_t count = square - n < PLACES ? square - n : PLACES;
+                for (uint32_t i = 0; i < count; i++) {
+                    const uint32_t row = (p + (n + i) / c->pool) * c->stride_down;
+                    const uint32_t column = (q + (n + i) % c->pool) * c->stride_right;
+                    gather(c, x, (int32_t)row - c->pad_top, (int32_t)column - c->pad_left, g * depth,
+                           columns + i * COLUMN_STEP);
                 }
+                struct sums of_columns = {0, 0, 0, 0, 0, 0, 0, 0};
 #if BITS_4 || BITS_2
-                at.sum_a = sum_of(at.a, c->length);
-                at.sum_b = both ? sum_of(b, c->length) : 0;
+                if (c->bits < 8u)
+                    of_columns = sums_of(columns, c->length);
 #endif
+                const uint8_t *w = c->weights + g * ((own + 1u) / 2u) * bytes;
                 const uint32_t end = (g + 1u) * own;
-                const uint8_t *w = c->weights + g * own * bytes;
-                for (uint32_t k = g * own; k < end; k += 2u, w += 2u * bytes) {
-                    const uint32_t two = k + 1u < end;
-                    const struct sums sums = products(c, w, two ? w + bytes : w, &at, (uint32_t)sizeof columns[0]);
-                    largest[k] = larger(largest[k], both ? larger(sums.wa, sums.wb) : sums.wa);
-                    if (two)
-                        largest[k + 1u] = larger(largest[k + 1u], both ? larger(sums.va, sums.vb) : sums.va);
+                for (uint32_t k = g * own; k < end; k += 2u, w += bytes) {
+                    int32_t totals[2u * PLACES];
+                    products(c, w, columns, &of_columns, totals);
+                    for (uint32_t i = 0; i < 2u && k + i < end; i++) {
+                        int32_t largest = largest_of(totals + i * PLACES, count);
+                        if (n > 0u && until_now[k + i] > largest)
+                            largest = until_now[k + i];
+                        if (n + PLACES < square)
+                            until_now[k + i] = largest;
+                        else
+                            give(c, c->first + k + i, here, &largest, 1);
+                    }
                 }
             }
         }
-        for (uint32_t k = 0; k < c->filters; k++)
-            give(c, c->first + k, here - c->first, largest[k]);
     }
 }

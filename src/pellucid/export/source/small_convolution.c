@@ -3,7 +3,7 @@ static int32_t gather(const struct convolution *c, int32_t row, int32_t column, 
 {
     (void)c; /* unused where all that is read of it is a constant */
     const uint32_t depth = (uint32_t)c->channels / c->groups;
-    uint8_t *to = (uint8_t *)columns[0];
+    uint8_t *to = arena + ARENA_BYTES - c->length;
     int32_t sum = 0;
     for (int32_t r = 0; r < c->kernel_height; r++) {
         for (int32_t s = 0; s < c->kernel_width; s++) {
@@ -19,27 +19,34 @@ static int32_t gather(const struct convolution *c, int32_t row, int32_t column, 
     return sum;
 }
 
-/* One filter at one place at a time. */
+/* One filter at one place at a time. The column lies at the arena's end, before it what a pool has found until now. */
 static void convolve(const struct convolution *c)
 {
     const uint32_t own = (uint32_t)c->filters / c->groups, depth = (uint32_t)c->channels / c->groups;
-    const uint32_t bytes = (uint32_t)c->length * c->bits / 8u;
+    const uint32_t bytes = (uint32_t)c->length * c->bits / 4u;
+    const uint8_t *const seen = arena + ARENA_BYTES - c->length;
+#if POOLS
+    int32_t *const largest = (int32_t *)arena_words + (ARENA_BYTES - c->length) / 4u - c->filters;
+#endif
     uint32_t here = (uint32_t)c->to - c->first;
     for (int32_t p = 0; p < c->out_height; p++) {
         for (int32_t q = 0; q < c->out_width; q++, here += c->filters) {
             for (uint32_t g = 0; g < c->groups; g++) {
+                const uint8_t *const weights = c->weights + g * ((own + 1u) / 2u) * bytes;
                 for (int32_t n = 0; n < c->pool * c->pool; n++) {
                     const int32_t row = (p * c->pool + n / c->pool) * c->stride_down - c->pad_top;
                     const int32_t column = (q * c->pool + n % c->pool) * c->stride_right - c->pad_left;
                     const int32_t sum = gather(c, row, column, g * depth);
-                    for (uint32_t k = g * own; k < (g + 1u) * own; k++) {
-                        int32_t total = product(c, c->weights + k * bytes, (const uint8_t *)columns[0], sum);
+                    for (uint32_t j = 0; j < own; j++) {
+                        const uint32_t k = g * own + j;
+                        int32_t total = product(c, weights + j / 2u * bytes, j % 2u, seen, sum);
 #if POOLS
                         total = n > 0 && largest[k] > total ? largest[k] : total;
-                        largest[k] = total;
+                        if (n + 1 < c->pool * c->pool)
+                            largest[k] = total;
+                        else
 #endif
-                        if (n + 1 == c->pool * c->pool)
-                            give(c, c->first + k, here, total);
+                            give(c, c->first + k, here, &total, 1);
                     }
                 }
             }

@@ -35,7 +35,7 @@ static void convolve_transposed(const struct convolution *c)
                         total = sum > total ? sum : total;
                     }
                 }
-                give(c, c->first + k, here, total);
+                give(c, c->first + k, here, &total, 1);
             }
         }
     }
