@@ -69,6 +69,25 @@ def test_two_processes_compile_at_once_and_a_third_finds_both_results(package: P
     assert (words[0], words[2], announced) == ("0.5", "0.5", 0)
 
 
+KEPT = """
+import sys, numpy as np
+from pellucid.ops import numba_ops
+from pellucid.ops.geometry import Geometry
+x, w = np.ones((2, 6, 9, 9), np.float32), np.ones((7, 6, 5, 5), np.float32)
+print(numba_ops.conv2d(x, w, None, Geometry(stride=(2, 2))).sum(), "numba.np.linalg" in sys.modules)
+"""
+
+
+def test_what_is_kept_is_loaded_without_all_that_numba_can_compile(package: Path, tmp_path: Path) -> None:
+    """With arrays that the kernel makes, in both of its forms."""
+    env = environment(package, tmp_path / "home")
+    for expected in (["18900.0", "True"], ["18900.0", "False"]):
+        for threads in ("1", "2"):
+            output, _ = finish(start(KEPT, env | {"NUMBA_NUM_THREADS": threads}))
+            assert output[0] == expected[0]
+            assert output[1] == expected[1]
+
+
 def test_an_edit_in_a_file_that_a_kernel_calls_is_noticed(package: Path, tmp_path: Path) -> None:
     env = environment(package, tmp_path)
     assert finish(start(SIGMOID, env, "float32"))[0][0] == "0.5"

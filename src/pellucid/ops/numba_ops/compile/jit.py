@@ -14,13 +14,14 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from types import CodeType
 from typing import Any
 
 import numba
 from numba.core.caching import CompileResultCacheImpl, FunctionCache, _CacheLocator
+from numba.core.runtime import rtsys
 from numba.core.serialize import dumps
 
 from pellucid.ops.numba_ops.compile import threads
@@ -46,12 +47,24 @@ def jit(**options: Any) -> Callable[[Callable[..., Any]], Any]:
 
 
 class Kernel:
-    """A kernel whose `prange` loops run on several threads, or as plain loops where threads cannot be used."""
+    """A kernel whose `prange` loops run on several threads, or as plain loops where threads cannot be used.
+
+    What Numba needs to know of each form is only told when it is first called: most programs call few of all kernels.
+    """
 
     def __init__(self, function: Callable[..., Any], options: dict[str, Any]) -> None:
-        self.parallel = _compiled(function, options)
-        self.serial = _compiled(function, {**options, "parallel": False})
+        self._function, self._options = function, options
         self.__name__, self.__doc__ = function.__name__, function.__doc__
+
+    @cached_property
+    def parallel(self) -> Any:
+        """Its form for several threads."""
+        return _compiled(self._function, self._options)
+
+    @cached_property
+    def serial(self) -> Any:
+        """Its form for one."""
+        return _compiled(self._function, {**self._options, "parallel": False})
 
     def __call__(self, *arguments: Any) -> Any:
         """Run it: the first time compiled or loaded, in each of its two forms."""
@@ -140,7 +153,10 @@ class _KernelCache(FunctionCache):  # type: ignore[misc]
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         try:
-            found = super().load_overload(sig, target_context)
+            # Not Numba's own way, which first imports and registers all that it can compile: a quarter of a second of
+            # every start, where what is loaded needs no more than the runtime that counts references.
+            rtsys.initialize(target_context)
+            found = self._load_overload(sig, target_context)
         except Exception:  # a damaged file can raise anything
             found = None
         if found is None:

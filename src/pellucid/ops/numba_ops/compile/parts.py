@@ -133,8 +133,12 @@ class Parted:
     """A kernel that does one part of its work at a call, to be run for all parts."""
 
     def __init__(self, function: Callable[[int, int, int], None], stages: int) -> None:
-        self._kernel, self.stages = jit()(function), stages
+        self._function, self.stages = function, stages
         self.__name__, self.__doc__ = function.__name__, function.__doc__
+
+    @cached_property
+    def _kernel(self) -> Any:
+        return jit()(self._function)
 
     @cached_property
     def address(self) -> int:
