@@ -21,18 +21,24 @@ from pellucid.exchange.onnx_tables import function_of
 from pellucid.graph import INPUT, Sequential
 from pellucid.layers import (
     DIFFERENTIABLE,
+    ELU,
     GELU,
+    SELU,
     AvgPool2d,
     Clip,
     Conv2d,
     Flatten,
+    HardSigmoid,
+    HardSwish,
     Layer,
     LeakyReLU,
     Linear,
     MaxPool2d,
+    Mish,
     ReLU,
     Sigmoid,
     SiLU,
+    Softplus,
     Tanh,
 )
 from pellucid.layers.quantize import FakeQuantize
@@ -173,7 +179,9 @@ def test_integers_come_back(graph: Any) -> None:
     [
         (ReLU(), ("Relu", {})), (Sigmoid(), ("Sigmoid", {})), (Tanh(), ("Tanh", {})), (SiLU(), ("SiLU", {})),
         (Clip(-0.5, 0.3), ("Clip", {"low": -0.5, "high": 0.3})), (LeakyReLU(0.125), ("LeakyRelu", {"alpha": 0.125})),
-        (LeakyReLU(-0.31), ("LeakyRelu", {"alpha": -0.31})), (GELU(), None),
+        (LeakyReLU(-0.31), ("LeakyRelu", {"alpha": -0.31})), (GELU(), ("Gelu", {})),
+        (HardSwish(), ("HardSwish", {})), (HardSigmoid(), ("HardSigmoid", {"alpha": 1 / 6, "beta": 0.5})),
+        (Mish(), ("Mish", {})), (Softplus(), ("Softplus", {})), (ELU(), ("Elu", {"alpha": 1})), (SELU(), None),
     ],
     ids=repr,
 )  # fmt: skip

@@ -11,6 +11,7 @@ from pellucid import ops
 from pellucid.errors import PellucidError
 from pellucid.graph import Branches, Concat, Residual, Sequential
 from pellucid.layers import (
+    GELU,
     AvgPool2d,
     BatchNorm2d,
     Clip,
@@ -18,9 +19,12 @@ from pellucid.layers import (
     ConvTranspose2d,
     Flatten,
     GlobalAvgPool2d,
+    HardSigmoid,
+    HardSwish,
     Layer,
     Linear,
     MaxPool2d,
+    Mish,
     Multiply,
     ReLU,
     ReLU6,
@@ -78,6 +82,13 @@ def attention() -> Layer:
     return Sequential(Conv2d(6, 3), ReLU(), Branches(Sequential(), gate, join=Multiply()), Flatten(), Linear(5))
 
 
+def smooth() -> Layer:
+    """Activations as in MobileNetV3, and others that are tables."""
+    gate = Sequential(GlobalAvgPool2d(flatten=False), Conv2d(3, 1), ReLU(), Conv2d(6, 1), HardSigmoid())
+    head = Sequential(Conv2d(4, 3), GELU(), Conv2d(4, 1), Mish(), GlobalAvgPool2d(), Linear(5))
+    return Sequential(Conv2d(6, 3), HardSwish(), Branches(Sequential(), gate, join=Multiply()), head)
+
+
 def vectors() -> Layer:
     """Features of several pixels joined with others."""
     branches = Concat(Sequential(Flatten(), Linear(7), ReLU()), Sequential(MaxPool2d(2), Flatten()))
@@ -108,7 +119,7 @@ def fcn8() -> Layer:
 
 
 GRAPHS = [
-    residuals, normalised_first, mobile, attention, vectors, grown, pooled_last, detector, fcn_small, fcn8,
+    residuals, normalised_first, mobile, attention, smooth, vectors, grown, pooled_last, detector, fcn_small, fcn8,
 ]  # fmt: skip
 
 

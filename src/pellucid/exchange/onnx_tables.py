@@ -31,6 +31,12 @@ def _candidates(table: Array, x: Array, given: Scale) -> Iterator[tuple[str, dic
     yield "Sigmoid", {}, numpy_ops.sigmoid
     yield "Tanh", {}, np.tanh
     yield "SiLU", {}, lambda x: x * numpy_ops.sigmoid(x)
+    yield "HardSwish", {}, numpy_ops.hard_swish
+    yield "HardSigmoid", {"alpha": 1 / 6, "beta": 0.5}, lambda x: numpy_ops.hard_sigmoid(x, 1 / 6, 0.5)
+    yield "Gelu", {}, numpy_ops.gelu
+    yield "Mish", {}, numpy_ops.mish
+    yield "Softplus", {}, numpy_ops.softplus
+    yield "Elu", {"alpha": 1.0}, lambda x: numpy_ops.elu(x, 1.0)
     low, high = (float(number) for number in given.real(np.array([table.min(), table.max()])))
     yield "Clip", {"low": low, "high": high}, lambda x: np.clip(x, low, high)
     slope = _slope(table, x, given)

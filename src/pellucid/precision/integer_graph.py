@@ -22,6 +22,9 @@ from pellucid.graph import INPUT, Node, Nodes
 from pellucid.graph.fold import Affine
 from pellucid.graph.rewrite import rewrite
 from pellucid.layers import (
+    ELU,
+    GELU,
+    SELU,
     Add,
     AvgPool2d,
     BatchNorm2d,
@@ -31,16 +34,20 @@ from pellucid.layers import (
     Dropout,
     Flatten,
     GlobalAvgPool2d,
+    HardSigmoid,
+    HardSwish,
     Identity,
     Layer,
     LeakyReLU,
     Linear,
     MaxPool2d,
+    Mish,
     Multiply,
     ReLU,
     Reshape,
     Sigmoid,
     SiLU,
+    Softplus,
     Tanh,
 )
 from pellucid.layers.joins import Concat
@@ -51,7 +58,8 @@ from pellucid.plan.scale import Scale
 from pellucid.precision.rounding import RoundedWeights, Rounding
 
 CLIPS = (ReLU, Clip)
-ACTIVATIONS = (*CLIPS, LeakyReLU, Sigmoid, Tanh, SiLU)
+SMOOTH = (ELU, GELU, SELU, HardSigmoid, HardSwish, LeakyReLU, Mish, Sigmoid, SiLU, Softplus, Tanh)
+ACTIVATIONS = (*CLIPS, *SMOOTH)
 POOLS = (MaxPool2d, AvgPool2d, GlobalAvgPool2d)
 MOVES = (RepeatEdges, CropLike)
 SCALED = (Conv2d, ConvTranspose2d, Linear, BatchNorm2d, Add, Multiply)
