@@ -170,7 +170,7 @@ def _yolo(folder: Path) -> None:
             Image.fromarray(pixels).save(folder / f"images/{part}/{name}.png")
             lines = "0 0.5 0.5 0.25 0.5\n1 0.1 0.1 0.3 0.1 0.3 0.4 0.1 0.4\n"
             (folder / f"labels/{part}/{name}.txt").write_text(lines)
-    (folder / "data.yaml").write_text("train: images/train\nval: images/val\nnames:\n  0: 'cat'\n  1: dog # no cat\n")
+    (folder / "data.yaml").write_text("train: images/train\nnames:\n  0: 'cat'\n  1: dog # not cat\n")
 
 
 def _yolo_without_names(folder: Path) -> None:

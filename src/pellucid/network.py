@@ -13,10 +13,12 @@ import numpy as np
 import numpy.typing as npt
 
 from pellucid import ops
+from pellucid.arguments import check_arguments
 from pellucid.errors import InputError, PellucidError
 from pellucid.graph import Executor, Nodes, fuse, unroll
 from pellucid.layers import INFERENCE, Context, Layer, Parameter
 from pellucid.ops.arrays import Array, Shape
+from pellucid.ops.formats import checked_float
 from pellucid.ops.half import is_half
 from pellucid.parameter_groups import ParameterGroup, VectorPart, checked_groups, group_of, vector_parts
 
@@ -50,7 +52,9 @@ class Network:
         seed: int | None = 0,
         fuse: bool = True,
     ) -> None:
-        self.layer, self.input_shape, self.dtype, self.fused = layer, _checked(input_shape), np.dtype(dtype), fuse
+        check_arguments(Network, (), {"seed": seed, "fuse": fuse})
+        self.layer, self.input_shape, self.fused = layer, _checked(input_shape), fuse
+        self.dtype = checked_float(dtype)
         self.groups: tuple[ParameterGroup, ...] = ()
         self._unroll()
         for node in self.nodes:
@@ -111,6 +115,8 @@ class Network:
 
     def initialize(self, seed: int) -> None:
         """Draw the weights anew. One seed gives the same weights in every float type, up to rounding."""
+        if seed < 0:
+            raise InputError(f"seed: expected a whole number of at least 0, got {seed}")
         rng = np.random.default_rng([seed, _WEIGHTS])
         for parameter in self.parameters.values():
             parameter.value[...] = parameter.initializer(rng, parameter.shape).astype(parameter.value.dtype)

@@ -371,7 +371,7 @@ ODD_CALLS = {
     "class": (lambda: pl.Network(pl.nn.Linear, (3,)), "the class Linear itself"),  # type: ignore[arg-type]
     "list inside": (
         lambda: pl.Network(pl.nn.Sequential([pl.nn.ReLU()]), (3,)),  # type: ignore[arg-type]
-        "layer 0: expected a layer",
+        r"expected layers to be a Layer, got \[ReLU",
     ),
     "size of text": (lambda: pl.data.folder("x", "64"), "^size: expected"),  # type: ignore[arg-type]
     "one side": (lambda: pl.data.folder("x", (8,)), "^size: expected"),  # type: ignore[arg-type]
@@ -384,7 +384,7 @@ ODD_CALLS = {
     "share": (lambda: pl.data.arrays(np.eye(4), [0, 1, 0, 1], test="x"), "expected a fraction"),  # type: ignore[arg-type]
     "samples": (lambda: pl.data.arrays(3, [3]), "^X: expected at least one sample"),
     "name": (lambda: pl.zoo.create(3, 10), "^unknown network 3"),  # type: ignore[arg-type]
-    "warm-up": (lambda: pl.optim.Cosine(warmup="x"), "^schedule: warmup = 'x', expected a number"),  # type: ignore[arg-type]
+    "warm-up": (lambda: pl.optim.Cosine(warmup="x"), "warmup = 'x', expected a number"),  # type: ignore[arg-type]
     "no number": (lambda: pl.optim.Step(factor=float("nan")), "^schedule: factor = nan"),
 }
 

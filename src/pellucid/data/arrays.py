@@ -8,6 +8,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from pellucid.arguments import checked_but
 from pellucid.data.dataset import Dataset
 from pellucid.data.held_out import HeldOut
 from pellucid.data.sources import Data, with_validation
@@ -19,6 +20,7 @@ Layout = Literal["NCHW", "NHWC"]
 CHANNELS = (1, 3)  # what an axis of that length is taken for, where only one can be it
 
 
+@checked_but("X", "y", "test")
 def arrays(
     X: npt.ArrayLike,
     y: npt.ArrayLike,
@@ -114,7 +116,10 @@ def _layout(shape: tuple[int, ...], layout: Layout | None, name: str) -> Layout:
 
 def _targets(y: npt.ArrayLike) -> Array:
     """Labels, names, numbers or masks. Raises InputError for anything else."""
-    given: Array = np.asarray(y)
+    try:
+        given: Array = np.asarray(y)
+    except ValueError as error:
+        raise InputError("y: expected one target a sample, got rows that differ in shape") from error
     if given.dtype.kind == "O" and all(isinstance(value, str) for value in given.flat):
         given = given.astype(str)
     if given.dtype.kind == "U":

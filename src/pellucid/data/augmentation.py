@@ -4,13 +4,14 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
+from pellucid.arguments import Checked
 from pellucid.data.geometry import Affine, centred_affine
 from pellucid.errors import PellucidError
 from pellucid.ops.arrays import Array, Pair
 
 
 @dataclass(frozen=True)
-class Augmentation:
+class Augmentation(Checked):
     """How far an image may be moved; every amount is drawn anew for every image and epoch.
 
     shift: pixels, down or up and right or left, uniform in -shift .. shift (fractions of a pixel too).

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from pellucid.arguments import checked_but
 from pellucid.data.boxes import PLAIN, Boxes
 from pellucid.data.dataset import Dataset
 from pellucid.data.formats.box_files import Outside
@@ -25,6 +26,7 @@ from pellucid.files import path_of
 from pellucid.ops.arrays import Pair
 
 
+@checked_but("source")
 def load_boxed(
     source: str | Path = "mnist",
     scenes: Mapping[str, Any] | None = None,

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from pellucid.arguments import Checked
 from pellucid.data.randomness import generator
 from pellucid.errors import PellucidError
 from pellucid.ops import memory
@@ -17,7 +18,7 @@ _REACH = 3.0  # deviations of a Gaussian that a blur takes in
 
 
 @dataclass(frozen=True)
-class Colours:
+class Colours(Checked):
     """How far colours may change; every amount is drawn anew for every image and epoch.
 
     brightness, contrast, saturation: fractions; 0.2 draws a factor from 0.8 .. 1.2: of each pixel, of its distance

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from pellucid.arguments import Checked
 from pellucid.data.framing import Framing
 from pellucid.data.held_out import HeldOut
 from pellucid.errors import PellucidError
@@ -51,7 +52,7 @@ class Images(Rows, Protocol):
 
 
 @dataclass(frozen=True, eq=False)
-class Dataset:
+class Dataset(Checked):
     """Images with their targets; it never changes.
 
     inputs: images (N, C, H, W), or a table's rows (N, F); whole numbers (uint8) mean 0 .. largest of their

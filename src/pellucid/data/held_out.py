@@ -57,7 +57,7 @@ class HeldOut:
         Each class has its share, and at least one where there are as many. Raises PellucidError, naming the data,
         where no image would be left on either side.
         """
-        if isinstance(part, bool) or not isinstance(part, int | float | np.number):
+        if isinstance(part, bool) or not isinstance(part, int | float | np.number) or not abs(part) < np.inf:
             raise PellucidError(f"{name}: expected a fraction of the images or a number of them, got {part!r}")
         total = round(part * len(keys)) if part < 1 else int(part)
         if not 0 < total < len(keys):

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from pellucid.arguments import Checked
 from pellucid.data.ahead import ahead
 from pellucid.data.augmentation import Augmentation
 from pellucid.data.boxes import Boxes
@@ -19,6 +20,7 @@ from pellucid.data.randomness import generator, uniform_rows
 from pellucid.errors import PellucidError
 from pellucid.ops import memory
 from pellucid.ops.arrays import Array
+from pellucid.ops.formats import checked_float
 
 IGNORED = 255  # the class of a mask's pixel that came from outside the image: it counts for nothing
 
@@ -52,7 +54,7 @@ class Batch:
 
 
 @dataclass(frozen=True, eq=False)
-class Loader:
+class Loader(Checked):
     """Makes the batches of an epoch.
 
     What a batch holds depends on the settings, the epoch and the batch's number only: not on what was drawn
@@ -89,6 +91,13 @@ class Loader:
     def __post_init__(self) -> None:
         if self.batch_size < 1:
             raise PellucidError(f"batch size {self.batch_size}: expected at least 1")
+        checked_float(self.dtype)
+        C = self.dataset.shape[0]
+        for name, values in (("mean", self.mean), ("std", self.std)):
+            if values is not None and len(self.dataset.shape) == 3 and len(values) != C:
+                raise PellucidError(f"{name}: expected {C}, one a channel of {self.dataset.name}, got {len(values)}")
+        if self.std is not None and not min(self.std) > 0:
+            raise PellucidError(f"std: expected numbers above 0, got {list(self.std)}")
         if not 0 <= self.rank < self.ranks:
             raise PellucidError(f"rank {self.rank} of {self.ranks}: expected 0 <= rank < ranks")
         if self.batch_size < self.ranks:

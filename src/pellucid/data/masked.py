@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from pellucid.arguments import checked_but
 from pellucid.data.dataset import Dataset
 from pellucid.data.formats.mask_folders import is_mask_folders, read_mask_folders
 from pellucid.data.formats.voc import FOLDERS, is_voc, read_voc
@@ -21,6 +22,7 @@ MOST_SCENES = 10_000_000
 _COUNTS = {"train": 10_000, "validation": 1_000, "test": 1_000}
 
 
+@checked_but("source")
 def load_masked(
     source: str | Path = "mnist",
     scenes: Mapping[str, Any] | None = None,
@@ -61,6 +63,7 @@ SceneParts = tuple[Scenes, Scenes | None, Scenes]
 """Of training digits, of those kept apart for validation, and of test digits."""
 
 
+@checked_but("source")
 def load_scenes(
     source: str | Path = "mnist", scenes: Mapping[str, Any] | None = None, validation: float = 0, seed: int = 0
 ) -> SceneParts:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
+from pellucid.arguments import checked, checked_but
 from pellucid.data.boxed import load_boxed
 from pellucid.data.masked import load_masked
 from pellucid.data.sources import Data, load_data
@@ -13,6 +14,7 @@ from pellucid.files import path_of
 from pellucid.ops.arrays import Pair, pair
 
 
+@checked
 def mnist(*, validation: float = 0, seed: int = 0) -> Data:
     """The 70,000 handwritten digits that come along: images (1, 28, 28), 60,000 to learn from, 10,000 for the test.
 
@@ -25,6 +27,7 @@ def mnist(*, validation: float = 0, seed: int = 0) -> Data:
     return _of(load_data("mnist", None, validation, seed), source="mnist", validation=validation, seed=seed)
 
 
+@checked_but("path", "size")
 def folder(path: str | Path, size: Pair | int | None = None, *, validation: float = 0, seed: int = 0) -> Data:
     """A folder with a folder of PNG or JPEG images for each class, or IDX files named as MNIST's are.
 
@@ -38,11 +41,12 @@ def folder(path: str | Path, size: Pair | int | None = None, *, validation: floa
     ...     print(error)
     no data 'nowhere': expected mnist or a directory
     """
-    size = None if size is None else pair(size)
+    size = None if size is None else pair(size, "size")
     data = load_data(path, size, validation, seed)
     return _of(data, source=str(path_of(path, "path")), size=size, validation=validation, seed=seed)
 
 
+@checked_but("path", "size")
 def voc(
     path: str | Path,
     size: Pair | int | None = None,
@@ -63,12 +67,13 @@ def voc(
     ...     print(error)
     no data 'nowhere': expected mnist or a directory
     """
-    size = None if size is None else pair(size)
+    size = None if size is None else pair(size, "size")
     load = load_masked if targets == "masks" else load_boxed
     data = load(path, None, size, validation, seed)
     return _of(data, source=str(path_of(path, "path")), size=size, validation=validation, seed=seed)
 
 
+@checked_but("path", "size")
 def coco(path: str | Path, size: Pair | int | None = None, *, validation: float = 0, seed: int = 0) -> Data:
     """A folder in the layout of COCO: images with boxes, annotations/train.json and val.json.
 
@@ -82,11 +87,12 @@ def coco(path: str | Path, size: Pair | int | None = None, *, validation: float 
     ...     print(error)
     no data 'nowhere': expected mnist or a directory
     """
-    size = None if size is None else pair(size)
+    size = None if size is None else pair(size, "size")
     data = load_boxed(path, None, size, validation, seed)
     return _of(data, source=str(path_of(path, "path")), size=size, validation=validation, seed=seed)
 
 
+@checked_but("path", "size")
 def yolo(path: str | Path, size: Pair | int | None = None, *, validation: float = 0, seed: int = 0) -> Data:
     """A folder in YOLO's layout: images, a text file of boxes for each, and the classes' names.
 

@@ -7,9 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from pellucid.arguments import Checked
 from pellucid.data.focus import COLUMNS as OBJECT_COLUMNS
 from pellucid.data.focus import drawn_objects
 from pellucid.data.geometry import Affine, warp_images, warp_masks
+from pellucid.data.pictures import MOST_PIXELS
 from pellucid.errors import PellucidError
 from pellucid.ops.arrays import Array, Pair
 
@@ -17,7 +19,7 @@ COLUMNS = 4  # random numbers an image: magnification, mirroring, row and column
 
 
 @dataclass(frozen=True)
-class RandomCrop:
+class RandomCrop(Checked):
     """A window of every training image, drawn anew for every image and epoch.
 
     size: (height, width) of the window, pixels; None for the image's own, on a canvas as large as before.
@@ -46,8 +48,10 @@ class RandomCrop:
     mosaic: float = 0.0
 
     def __post_init__(self) -> None:
-        if self.size is not None and min(self.size) < 1:
-            raise PellucidError(f"crop size = {self.size}: expected (height, width) of at least 1")
+        if self.size is not None and (min(self.size) < 1 or self.size[0] * self.size[1] > MOST_PIXELS):
+            raise PellucidError(
+                f"crop size = {self.size}: expected (height, width), 1 to {MOST_PIXELS:,} pixels in all"
+            )
         if not 1e-3 <= self.scale[0] <= self.scale[1] <= 1e3:
             raise PellucidError(f"crop scale = {self.scale}: expected (least, most), from 0.001 to 1000")
         for name in ("flip", "upside_down", "objects", "mosaic"):
@@ -67,7 +71,7 @@ class RandomCrop:
     @property
     def columns(self) -> int:
         """Random numbers an image."""
-        return COLUMNS + (self.aspect > 1) + OBJECT_COLUMNS * (self.objects > 0)
+        return COLUMNS + int(self.aspect > 1) + OBJECT_COLUMNS * int(self.objects > 0)
 
     def around(self, uniform: Array, targets: Any, ignored: int) -> Array | None:
         """(n, 4) boxes of objects that windows are laid around, NaN for none; None where `objects` is 0."""

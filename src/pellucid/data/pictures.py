@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from pellucid.arguments import checked_but
 from pellucid.errors import PellucidError
 from pellucid.ops.arrays import Array, Pair
 
@@ -264,6 +265,7 @@ def _from_wide(picture: "Image", white: float) -> "Image":
     return flat
 
 
+@checked_but("path")
 def read_picture(path: str | Path, channels: int, size: Pair) -> Array:
     """The pixels of a file, (H, W, channels) uint8, brought to size (H, W) by area; its shape isn't kept.
 

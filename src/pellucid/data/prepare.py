@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from pellucid.arguments import checked_but
 from pellucid.data.components import main_parts
 from pellucid.data.pictures import flattened, open_picture
 from pellucid.errors import PellucidError
@@ -28,6 +29,7 @@ FAINTEST = 0.25  # of the darkest ink: what is fainter doesn't count for the ink
 THINNEST = 1.4  # pixels a stroke of MNIST is wide at least (its first percentile); thinner ones are widened
 
 
+@checked_but("path")
 def prepare_character(path: str | Path, side: int = SIDE) -> Array:
     """The character of a PNG or JPEG file as MNIST has it: (1, side, side) uint8, ink light on 0.
 

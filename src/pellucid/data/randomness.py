@@ -2,13 +2,17 @@
 
 import numpy as np
 
+from pellucid.errors import InputError
+
 
 def generator(seed: int, purpose: str, *numbers: int) -> np.random.Generator:
     """The generator that belongs to a purpose ("order", "augment") and its numbers (an epoch, say).
 
     Whoever asks with the same arguments gets the same numbers, in this run or the next, whatever else was
-    drawn meanwhile: the streams of different purposes never touch.
+    drawn meanwhile: the streams of different purposes never touch. Raises InputError for a seed below 0.
     """
+    if seed < 0:
+        raise InputError(f"seed: expected a whole number of at least 0, got {seed}")
     name = int.from_bytes(purpose.encode(), "little")
     return np.random.Generator(np.random.PCG64(np.random.SeedSequence((seed, name, *numbers))))
 

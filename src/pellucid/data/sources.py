@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from pellucid.arguments import Checked, checked_but
 from pellucid.data.dataset import Dataset
 from pellucid.data.formats.cifar import find_cifar, read_cifar
 from pellucid.data.formats.folders import draws_test, has_class_folders, holds_classes, read_folder
@@ -19,7 +20,7 @@ from pellucid.ops.arrays import Pair, Shape, pair
 
 
 @dataclass(frozen=True, eq=False)
-class Data:
+class Data(Checked):
     """What is learnt from (train), what choices are made by (validation, or None), what is reported (test).
 
     lists: the keys of the images that were held out of training, by part, of the parts that the data don't say.
@@ -47,6 +48,7 @@ class Data:
         return self.train.class_names
 
 
+@checked_but("source", "size")
 def load_data(
     source: str | Path = "mnist",
     size: Pair | int | None = None,
@@ -70,7 +72,7 @@ def load_data(
     >>> len(data.train), len(data.validation), len(data.test)
     (55000, 5000, 10000)
     """
-    draw, shape = held_out or HeldOut(seed), pair(size) if size is not None else None
+    draw, shape = held_out or HeldOut(seed), pair(size, "size") if size is not None else None
     source = source if isinstance(source, str) else path_of(source, "source")
     if has_label_files(Path(source)):
         return with_validation(Data(*read_labelled(Path(source), shape, draw, fit)), validation, draw)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import numpy as np
 
 from pellucid.analysis.gradient_check import TOLERANCE, check_gradients
+from pellucid.arguments import checked
 from pellucid.errors import PellucidError
 from pellucid.layers import Layer
 from pellucid.network import Network
 from pellucid.ops.arrays import Array, Shape
 
 
+@checked
 def check(layer: Layer, input_shape: Shape, *, samples: int = 4, seed: int = 0) -> dict[str, float]:
     """Compare every gradient of a layer, or container, with numerical derivatives, in float64.
 

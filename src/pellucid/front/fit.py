@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from pellucid.arguments import checked_but
 from pellucid.data import Augmentation, Boxes, Data, Dataset, RandomCrop
 from pellucid.errors import InputError, PellucidError
 from pellucid.files import path_of
@@ -35,6 +36,7 @@ from pellucid.training.schedules import Constant
 AnyCallback = Callback | Callable[[Trainer, Record], object]
 
 
+@checked_but("epochs", "batch_size", "seed", "mean", "std", "clip", "ema", "callbacks", "folder", "name")
 def fit(
     network: Network,
     data: Data,

@@ -11,6 +11,7 @@ import msgspec
 import numpy as np
 
 from pellucid import ops
+from pellucid.arguments import checked_but
 from pellucid.data import Data, Dataset
 from pellucid.data.arrays import Layout
 from pellucid.data.framing import Framed
@@ -196,6 +197,7 @@ class Model(TrainedModel):
         return self.network._repr_html_()
 
 
+@checked_but("path")
 def load(path: str | Path, *, best: bool = False, trust: bool = False) -> Model:
     """A model: of a weights file (.safetensors), an ONNX file, or of a run's folder (its last, or its best).
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, overload
 
+from pellucid.arguments import Checked
 from pellucid.errors import PellucidError
 from pellucid.layers.base import Layer, Parameter
 from pellucid.layers.joins import Join
@@ -22,7 +23,7 @@ INPUT = "input"
 
 
 @dataclass(frozen=True, eq=False)
-class Node:
+class Node(Checked):
     """A layer at its place.
 
     layer: what is computed; in a `Graph`, also a container. inputs: names of the values it sees; one may be given as

@@ -3,6 +3,7 @@
 import numpy as np
 
 from pellucid import ops
+from pellucid.arguments import Endless
 from pellucid.layers.base import Layer
 from pellucid.layers.context import INFERENCE, Context
 from pellucid.ops.arrays import Array
@@ -79,7 +80,7 @@ class Clip(Layer):
 
     keeps = ("y",)
 
-    def __init__(self, low: float, high: float) -> None:
+    def __init__(self, low: Endless, high: Endless) -> None:
         self.low, self.high = float(low), float(high)
         if not self.low < self.high:
             raise self.error("low below high", f"low {low:g}, high {high:g}")

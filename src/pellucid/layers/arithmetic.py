@@ -129,6 +129,8 @@ class MatMul(HostJoin):
 
     def output_shape(self, input_shapes: Sequence[Shape]) -> Shape:  # type: ignore[override]
         """(..., I, K)."""
+        if len(input_shapes) != 2:
+            raise self.error("two inputs", len(input_shapes))
         first, second = input_shapes
         fits = len(first) == len(second) >= 2 and first[:-2] == second[:-2] and first[-1] == second[-2]
         if not fits:

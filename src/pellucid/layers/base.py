@@ -9,6 +9,7 @@ from typing import Any, Self
 
 import numpy as np
 
+from pellucid.arguments import check_arguments
 from pellucid.errors import PellucidError
 from pellucid.layers.context import INFERENCE, Context
 from pellucid.layers.window import POINT, Window
@@ -93,9 +94,14 @@ class Layer:
 
     def __new__(cls, *arguments: Any, **options: Any) -> Self:
         """An empty layer that knows its arguments."""
-        made = super().__new__(cls)
+        made = object.__new__(cls)
+        check_arguments(cls, arguments, options, made.setting_error)
         made.made_with = (arguments, options)
         return made
+
+    def setting_error(self, setting: str, expected: str, came: str) -> PellucidError:
+        """The one-line error for a setting of another kind."""
+        return self.error(f"{setting} to be {expected}", came)
 
     def check(self, x: Array) -> None:
         """Raise PellucidError unless the layer takes a batch of this shape; asking again costs nothing."""

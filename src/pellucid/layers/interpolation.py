@@ -173,8 +173,9 @@ class Resize(Layer):
         region: tuple[float, float, float, float] = (0.0, 0.0, 1.0, 1.0),
         outside: float = 0.0,
     ) -> None:
-        self.size = None if size is None else pair(size)
-        self.scale = None if scale is None else scale if isinstance(scale, tuple) else (float(scale), float(scale))
+        self.size = None if size is None else pair(size, "size")
+        factors: Any = (scale, scale) if np.isscalar(scale) else scale
+        self.scale = None if scale is None else (float(factors[0]), float(factors[1]))
         self.region, self.outside = tuple(region), float(outside)
         if size is None and scale is None:
             raise self.error("a size or a scale", "neither")

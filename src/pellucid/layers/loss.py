@@ -6,12 +6,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from pellucid import ops
+from pellucid.arguments import Checked
 from pellucid.errors import PellucidError
 from pellucid.ops.arrays import Array
 
 
 @dataclass(frozen=True)
-class SoftmaxCrossEntropy:
+class SoftmaxCrossEntropy(Checked):
     """Cross-entropy of softmax(logits) with integer labels; per pixel too.
 
     label_smoothing: share of the target spread evenly over all classes. class_weights: what a place of each

@@ -326,8 +326,7 @@ def _neighbours(x: Array, size: int, before: int | None = None) -> Array:
     """Sum over `size` channels around each, (size - 1) // 2 of them before it unless given."""
     before = (size - 1) // 2 if before is None else before
     total, C = np.zeros_like(x), x.shape[1]
-    for offset in range(-before, size - before):
+    for offset in range(max(-before, 1 - C), min(size - before, C)):  # others lie beyond all channels
         low, high = max(0, -offset), min(C, C - offset)
-        if low < high:
-            total[:, low:high] += x[:, low + offset : high + offset]
+        total[:, low:high] += x[:, low + offset : high + offset]
     return total

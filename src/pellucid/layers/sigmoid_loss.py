@@ -8,12 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from pellucid import ops
+from pellucid.arguments import Checked
 from pellucid.errors import PellucidError
 from pellucid.ops.arrays import Array
 
 
 @dataclass(frozen=True)
-class SigmoidCrossEntropy:
+class SigmoidCrossEntropy(Checked):
     """Cross-entropy of sigmoid(logit) with 0 or 1, of each class by itself, summed over the classes.
 
     positive_weights: what a 1 of each class counts beside a 0 of it; where few images have a class, more than 1.

@@ -8,6 +8,8 @@ from pellucid.ops.geometry import Geometry, Sides, sides
 Padding = int | Pair | Sides | str
 """One number, (rows, columns), (top, bottom, left, right), "same" or "same-lower"."""
 
+MOST = 1 << 15  # of a window's settings: more than any image has
+
 SAME, SAME_LOWER = "same", "same-lower"
 
 
@@ -33,6 +35,9 @@ class Sliding(Layer):
         around = self._sides(padding)
         if min(around) < 0:
             raise self.error("padding of at least 0", padding)
+        most = max(*self.kernel, *found["stride"], *found["dilation"], *around)
+        if most > MOST:
+            raise self.error(f"kernel, stride, padding and dilation of at most {MOST:,}", f"{most:,}")
         self.geometry = Geometry(found["stride"], around, found["dilation"], groups)
         self.sized = bool(self.same) and any(s > 1 and r > 1 for s, r in zip(self.stride, self.kernel, strict=True))
         if self.same:

@@ -13,7 +13,7 @@ Shape = tuple[int, ...]
 Pair = tuple[int, int]
 
 
-def pair(value: int | Pair) -> Pair:
+def pair(value: int | Pair, setting: str) -> Pair:
     """(height, width) of a setting that may be given as one number for both. Raises InputError for anything else."""
     both: Any = (value, value) if np.isscalar(value) else value
     try:
@@ -21,5 +21,5 @@ def pair(value: int | Pair) -> Pair:
     except (TypeError, ValueError):
         height = width = 0
     if min(height, width) < 1 or isinstance(value, bool):
-        raise InputError(f"size: expected one whole number or (height, width), of at least 1, got {value!r}")
+        raise InputError(f"{setting}: expected one whole number or (height, width), of at least 1, got {value!r}")
     return height, width

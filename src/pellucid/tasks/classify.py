@@ -9,6 +9,7 @@ from typing import Literal
 import numpy as np
 
 from pellucid import ops
+from pellucid.arguments import Checked
 from pellucid.data.colours import Mixed
 from pellucid.errors import PellucidError
 from pellucid.layers import FocalCrossEntropy, SoftmaxCrossEntropy
@@ -28,7 +29,7 @@ class Guess:
 
 
 @dataclass(frozen=True)
-class Classify:
+class Classify(Checked):
     """Softmax cross-entropy, what is measured of a classifier, and what its outputs say.
 
     class_names: name of class 0, 1, ... label_smoothing, class_weights, ignore_label: see SoftmaxCrossEntropy;

@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 
 from pellucid import ops
+from pellucid.arguments import Checked
 from pellucid.data.boxes import Boxes
 from pellucid.errors import PellucidError
 from pellucid.ops.arrays import Array, Pair, Shape
@@ -21,7 +22,7 @@ from pellucid.tasks.detections import DecodeSettings, Detections, decode
 
 
 @dataclass(frozen=True)
-class Detect:
+class Detect(Checked):
     """Focal loss, a loss of the IoU's family, quality; decoding and class-aware NMS; COCO's measures.
 
     Outputs are (n, K + 5, h, w): K class scores, dx, dy, tw, th (see tasks.box_code) and quality of each place;

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pellucid import ops
+from pellucid.arguments import Checked
 from pellucid.errors import PellucidError
 from pellucid.layers.sigmoid_loss import SigmoidCrossEntropy
 from pellucid.ops.arrays import Array
@@ -29,7 +30,7 @@ class LabelScore:
 
 
 @dataclass(frozen=True)
-class Labels:
+class Labels(Checked):
     """Sigmoid cross-entropy, what is measured of labels, and what the outputs say.
 
     class_names: name of label 0, 1, ... positive_weights: see SigmoidCrossEntropy. Outputs are logits (N, K), targets

@@ -8,13 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from pellucid import ops
+from pellucid.arguments import Checked
 from pellucid.errors import PellucidError
 from pellucid.layers import MeanSquaredError
 from pellucid.ops.arrays import Array
 
 
 @dataclass(frozen=True)
-class Regress:
+class Regress(Checked):
     """Mean squared error, and what is measured of a regression.
 
     class_names: what each of the M numbers is called. Outputs are (N, M), targets (N,) or (N, M), floats.

@@ -9,6 +9,7 @@ from typing import Literal
 import numpy as np
 
 from pellucid import ops
+from pellucid.arguments import Checked
 from pellucid.errors import PellucidError
 from pellucid.layers import SoftmaxCrossEntropy
 from pellucid.ops.arrays import Array
@@ -19,7 +20,7 @@ _EVERY = 4  # in training, measures are taken on one pixel of 4 x 4
 
 
 @dataclass(frozen=True)
-class Segment:
+class Segment(Checked):
     """Softmax cross-entropy per pixel, and what is measured of a segmentation.
 
     class_names: name of class 0, 1, ... ignore_label: pixels so labelled count nowhere. class_weights: what a pixel

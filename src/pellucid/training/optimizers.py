@@ -12,12 +12,13 @@ from typing import Any
 import numpy as np
 
 from pellucid import ops
+from pellucid.arguments import Checked
 from pellucid.errors import PellucidError
 from pellucid.ops.arrays import Array
 from pellucid.parameter_groups import VectorPart
 
 
-class Optimizer:
+class Optimizer(Checked):
     """Moves a vector of weights against its gradient.
 
     rate: the learning rate, which a schedule scales at each step.

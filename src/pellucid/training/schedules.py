@@ -35,8 +35,10 @@ class Schedule:
             value = getattr(self, field.name)
             if isinstance(value, bool) or not isinstance(value, int | float | np.number) or not math.isfinite(value):
                 raise PellucidError(f"schedule: {field.name} = {value!r}, expected a number")
-        if self.warmup < 0:
-            raise PellucidError(f"schedule: warmup = {self.warmup}, expected 0 or more epochs")
+            if value < 0:
+                raise PellucidError(f"schedule: {field.name} = {value}, expected 0 or more")
+        if self.epoch_steps < 1:
+            raise PellucidError(f"schedule: epoch_steps = {self.epoch_steps}, expected 1 or more")
 
     def __call__(self, step: int) -> float:
         """Factor of the learning rate at a step, counted from 0."""
@@ -73,8 +75,10 @@ class Step(Schedule):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.every <= 0 or self.factor <= 0:
-            raise PellucidError(f"schedule step: every = {self.every}, factor = {self.factor}, expected above 0")
+        if self.every <= 0 or not 0 < self.factor <= 1:
+            raise PellucidError(
+                f"schedule step: every = {self.every}, factor = {self.factor}, expected above 0, and a factor up to 1"
+            )
 
     def after(self, step: int, steps: int) -> float:
         """factor^(times passed)."""

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from pellucid import ops
+from pellucid.arguments import Checked
 from pellucid.data import Batch, Loader
 from pellucid.data.randomness import generator
 from pellucid.errors import OutOfMemoryError, PellucidError
@@ -38,7 +39,7 @@ READ_SECONDS = 0.2
 """Between two looks at the losses of recorded steps."""
 
 
-class Callback:
+class Callback(Checked):
     """Called at four moments; by default does nothing. It may look at everything and change nothing.
 
     Where several processes train together, each has the same callbacks; only rank 0 writes and prints.
@@ -77,7 +78,7 @@ class Passed:
 
 
 @dataclass
-class Trainer:
+class Trainer(Checked):
     """Trains a network for a number of epochs, measures it after each, and can stop and go on at any step.
 
     network, task, optimizer, schedule: what is trained, for what, and how.

@@ -5,6 +5,7 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
+from pellucid.arguments import checked_but
 from pellucid.errors import PellucidError
 from pellucid.layers import Layer
 from pellucid.zoo.cifar_net import cifar_net
@@ -88,9 +89,10 @@ __all__ = [
 ]
 
 
+@checked_but("name")
 def create(name: str, classes: int, **options: Any) -> Layer:
     """The layers of the named network for that many classes. Raises PellucidError for a name or option unknown."""
-    if name not in NETWORKS:
+    if not isinstance(name, str) or name not in NETWORKS:
         near = difflib.get_close_matches(str(name), NETWORKS, 1)
         hint = f" (nearest: {near[0]})" if near else ""
         raise PellucidError(f"unknown network {name!r}{hint}: expected one of {', '.join(NETWORKS)}")

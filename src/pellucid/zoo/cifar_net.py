@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from pellucid.arguments import checked
 from pellucid.errors import PellucidError
 from pellucid.graph import Sequential
 from pellucid.layers import Conv2d, Flatten, Layer, Linear, MaxPool2d, ReLU
@@ -13,6 +14,7 @@ WHITENING = 2
 """Side of the first convolution's patches."""
 
 
+@checked
 def cifar_net(classes: int, *, widths: Sequence[int] = (64, 256, 256), channels: int = 3) -> Sequential:
     """For images (channels, 32, 32).
 

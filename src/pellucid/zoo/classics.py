@@ -1,9 +1,11 @@
 """Three networks that taught the field, in the form in which their costs are quoted today."""
 
+from pellucid.arguments import checked
 from pellucid.graph import Sequential
 from pellucid.layers import AvgPool2d, Conv2d, Dropout, Flatten, Layer, Linear, MaxPool2d, ReLU, Tanh
 
 
+@checked
 def lenet5(classes: int = 10) -> Sequential:
     """Two 5x5 convolutions, each followed by averaging, and three affine layers: 61,706 parameters on 1x28x28.
 
@@ -18,6 +20,7 @@ def lenet5(classes: int = 10) -> Sequential:
     )  # fmt: skip
 
 
+@checked
 def alexnet(classes: int = 1000, *, width: float = 1.0, dropout: float = 0.5) -> Sequential:
     """Five convolutions and three affine layers, without normalisation: 61.1 M parameters on 3x224x224.
 
@@ -33,6 +36,7 @@ def alexnet(classes: int = 1000, *, width: float = 1.0, dropout: float = 0.5) ->
     return Sequential(*layers, Linear(classes))
 
 
+@checked
 def vgg16(classes: int = 1000, *, width: float = 1.0, dropout: float = 0.5) -> Sequential:
     """Thirteen 3x3 convolutions in five stages and three affine layers: 138.4 M parameters on 3x224x224.
 

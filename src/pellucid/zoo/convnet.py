@@ -2,12 +2,14 @@
 
 from collections.abc import Sequence
 
+from pellucid.arguments import checked
 from pellucid.errors import PellucidError
 from pellucid.graph import Sequential
 from pellucid.layers import GlobalAvgPool2d, Layer, Linear, MaxPool2d, ReLU
 from pellucid.zoo.normalized import normalized
 
 
+@checked
 def convnet(classes: int, *, widths: Sequence[int] = (32, 64, 64, 64)) -> Sequential:
     """Blocks of a 3x3 convolution, normalised, and a 2x2 pool; then the mean of each channel, and one affine layer.
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import copy
 
+from pellucid.arguments import checked
 from pellucid.errors import PellucidError
 from pellucid.graph import INPUT, Node, Nodes
 from pellucid.graph.rewrite import Rewritten, rewrite
@@ -20,6 +21,7 @@ from pellucid.network import Network
 from pellucid.ops.arrays import Pair, Shape
 
 
+@checked
 def convolutionalize(network: Network) -> Network:
     """A new network with the same weights, under the same names, that gives logits (classes, P, Q) instead of
     (classes,): P = Q = 1 for images of the classifier's own size, more for larger ones.

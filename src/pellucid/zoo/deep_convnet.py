@@ -1,9 +1,11 @@
 """DeepConvNet: the network from which everything here starts."""
 
+from pellucid.arguments import checked
 from pellucid.graph import Sequential
 from pellucid.layers import Conv2d, Dropout, Flatten, Layer, Linear, MaxPool2d, ReLU
 
 
+@checked
 def deep_convnet(classes: int = 10, *, dropout: float = 0.5, last_dropout: bool = True) -> Sequential:
     """Six 3x3 convolutions in three pairs, a 2x2 pool after each, two affine layers: 123,552 parameters on 1x28x28.
 

@@ -1,5 +1,6 @@
 """DenseNet: every layer sees what all layers before it found."""
 
+from pellucid.arguments import checked
 from pellucid.graph import Concat, Sequential
 from pellucid.layers import AvgPool2d, BatchNorm2d, Conv2d, GlobalAvgPool2d, Layer, Linear, MaxPool2d, ReLU
 from pellucid.zoo.normalized import normalized
@@ -7,6 +8,7 @@ from pellucid.zoo.normalized import normalized
 BLOCKS = (6, 12, 24, 16)
 
 
+@checked
 def densenet121(classes: int = 1000, *, growth: int = 32) -> Sequential:
     """A 7x7 convolution, four blocks of 6, 12, 24 and 16 dense layers, an affine layer: 7,978,856 parameters.
 

@@ -20,6 +20,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from pellucid.arguments import checked
 from pellucid.errors import PellucidError
 from pellucid.graph import Residual, Sequential, Sum
 from pellucid.layers import BatchNorm2d, Conv2d, ConvTranspose2d, Layer, MaxPool2d, ReLU
@@ -51,6 +52,7 @@ class PriorConv2d(Conv2d):
         return bias
 
 
+@checked
 def detector_small(
     classes: int,
     *,

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable
 from functools import partial
 
+from pellucid.arguments import checked
 from pellucid.graph import Sequential
 from pellucid.layers import BatchNorm2d, Conv2d, Dropout, GlobalAvgPool2d, Layer, Linear, ReLU6
 from pellucid.zoo.mobilenet import divisible, inverted_residual
@@ -21,6 +22,7 @@ STAGES = (
 SHRINKING = (0, 4, 6, 8, 14)  # numbers of the layers, convolution or block, that halve the map
 
 
+@checked
 def efficientnet_lite0(
     classes: int = 1000, *, width: float = 1.0, dropout: float = 0.2, momentum: float = 0.01
 ) -> Sequential:

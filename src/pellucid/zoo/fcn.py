@@ -16,6 +16,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from pellucid.arguments import checked
 from pellucid.errors import PellucidError
 from pellucid.graph import Sequential, Sum, Upsampled, grid, unroll
 from pellucid.graph.parts import parts
@@ -27,6 +28,7 @@ from pellucid.zoo.convolutionalize import convolutional
 _NEW = ("score", "up")  # parts that no classifier has
 
 
+@checked
 def fcn32(classes: int, *, backbone: str = "deep-convnet", backbone_size: int = 28) -> Layer:
     """A backbone's scores grown back in one step, without skips.
 
@@ -37,22 +39,27 @@ def fcn32(classes: int, *, backbone: str = "deep-convnet", backbone_size: int = 
     return _fcn(classes, backbone, backbone_size, skips=0)
 
 
+@checked
 def fcn16(classes: int, *, backbone: str = "deep-convnet", backbone_size: int = 28) -> Layer:
     """As fcn32, with the scores of the last pool but one added at its own, twice finer places."""
     return _fcn(classes, backbone, backbone_size, skips=1)
 
 
+@checked
 def fcn8(classes: int, *, backbone: str = "deep-convnet", backbone_size: int = 28) -> Layer:
     """As fcn16, with those of the pool before that too, finer by two again."""
     return _fcn(classes, backbone, backbone_size, skips=2)
 
 
+@checked
 def fcn_small(classes: int, *, widths: Sequence[int] = (16, 32, 64, 96)) -> Layer:
     """For images of 28 to 128 pixels: skips at every level, the image's own included; all convolutions 3x3, stride 1.
 
     widths: channels at full size, after the first 2x2 pool, after the second, and so on. The first level has one
     convolution, the others two.
     """
+    if not widths or min(widths) < 1:
+        raise PellucidError(f"fcn-small: expected widths of at least 1, one a level, got {list(widths)}")
     stages = [_stage(width, first=level == 0) for level, width in enumerate(widths)]
     scores: Layer = Sequential(stages[-1], Conv2d(classes, 1, initial="xavier"), names=("stage", "score"))
     for stage in reversed(stages[:-1]):

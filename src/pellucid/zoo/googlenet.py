@@ -1,5 +1,6 @@
 """GoogLeNet, or Inception v1: filters of several sizes look at the same map side by side."""
 
+from pellucid.arguments import checked
 from pellucid.graph import Concat, Sequential
 from pellucid.layers import Dropout, GlobalAvgPool2d, Layer, Linear, MaxPool2d, ReLU
 from pellucid.zoo.normalized import normalized
@@ -18,6 +19,7 @@ MODULES = (
 )
 
 
+@checked
 def googlenet(classes: int = 1000, *, width: float = 1.0, dropout: float = 0.2) -> Sequential:
     """Three convolutions, nine modules of four branches, one affine layer: 6,624,904 parameters on 3x224x224.
 

@@ -7,6 +7,7 @@ x ---- 1x1, wider ---- ReLU6 ---- 3x3, depthwise ---- ReLU6 ---- 1x1, thin ---- 
 
 from collections.abc import Callable, Iterable
 
+from pellucid.arguments import checked
 from pellucid.errors import PellucidError
 from pellucid.graph import Residual, Sequential
 from pellucid.layers import Dropout, GlobalAvgPool2d, Layer, Linear, ReLU6
@@ -24,6 +25,7 @@ STAGES = (
 )
 
 
+@checked
 def mobilenet_v2(classes: int = 1000, *, width: float = 1.0, dropout: float = 0.2) -> Sequential:
     """A 3x3 convolution, seventeen blocks, a 1x1 convolution, one affine layer: 3.5 M parameters on 3x224x224.
 

@@ -2,11 +2,13 @@
 
 from collections.abc import Sequence
 
+from pellucid.arguments import checked
 from pellucid.errors import PellucidError
 from pellucid.graph import Sequential
 from pellucid.layers import Conv2d, Flatten, Layer, Linear, MaxPool2d, ReLU
 
 
+@checked
 def plain_convnet(
     classes: int, *, widths: Sequence[int] = (16, 32, 64), kernels: Sequence[int] = (3, 3)
 ) -> Sequential:

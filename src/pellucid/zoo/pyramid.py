@@ -19,6 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from pellucid.arguments import checked
 from pellucid.errors import PellucidError
 from pellucid.graph import Residual, Sequential, Sum, Upsampled
 from pellucid.graph.containers import ConcatBranches
@@ -27,9 +28,11 @@ from pellucid.zoo.backbone import stages
 from pellucid.zoo.detector import PriorConv2d
 from pellucid.zoo.normalized import normalized
 
+MOST_TOP = 1000
 _STRIDES = (2, 4, 8, 16, 32)
 
 
+@checked
 def detector_pyramid(
     classes: int,
     *,
@@ -48,10 +51,10 @@ def detector_pyramid(
     maps that are added, and of the `top` 3x3 convolutions behind them. prior: probability that a class is somewhere,
     to begin with. momentum: of the norms' running statistics; 0.1 suits trainings of few steps.
     """
-    if stride not in _STRIDES[1:-1] or width < 1 or top < 0 or not 0 < prior < 1:
+    if stride not in _STRIDES[1:-1] or width < 1 or not 0 <= top <= MOST_TOP or not 0 < prior < 1:
         raise PellucidError(
-            "detector-pyramid: expected a stride of 4, 8 or 16, width of at least 1, top of at least 0, and a prior "
-            f"between 0 and 1; got stride {stride}, width {width}, top {top}, prior {prior:g}"
+            f"detector-pyramid: expected a stride of 4, 8 or 16, width of at least 1, top of 0 to {MOST_TOP}, and a "
+            f"prior between 0 and 1; got stride {stride}, width {width}, top {top}, prior {prior:g}"
         )
     found = stages(backbone, backbone_width, momentum)
     fine = _STRIDES.index(stride)
@@ -82,6 +85,7 @@ def _convolution(width: int) -> list[Layer]:
     return [*normalized(width), ReLU()]
 
 
+@checked
 def unet_pyramid(
     classes: int,
     *,

@@ -6,6 +6,7 @@ option B). Images of any size. width: channels of the first stage; each later st
 
 from collections.abc import Callable, Sequence
 
+from pellucid.arguments import checked
 from pellucid.graph import Residual, Sequential
 from pellucid.layers import GlobalAvgPool2d, Layer, Linear, MaxPool2d, ReLU
 from pellucid.zoo.normalized import normalized
@@ -14,16 +15,19 @@ Body = Callable[[int, int], Sequential]
 """What a block does beside its shortcut, for its channels and stride."""
 
 
+@checked
 def resnet18(classes: int = 1000, *, width: int = 64) -> Sequential:
     """A 7x7 convolution, eight blocks of two 3x3 convolutions, one affine layer: 11.7 M parameters on 3x224x224."""
     return _resnet(classes, _basic, (2, 2, 2, 2), width)
 
 
+@checked
 def resnet34(classes: int = 1000, *, width: int = 64) -> Sequential:
     """As resnet18, with sixteen blocks: 21.8 M parameters on 3x224x224."""
     return _resnet(classes, _basic, (3, 4, 6, 3), width)
 
 
+@checked
 def resnet50(classes: int = 1000, *, width: int = 64) -> Sequential:
     """Sixteen blocks of a 3x3 convolution between two of 1x1, four times as wide outside: 25.6 M parameters.
 

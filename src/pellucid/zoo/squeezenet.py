@@ -1,9 +1,11 @@
 """SqueezeNet: few parameters, because 3x3 filters are given few channels to look at."""
 
+from pellucid.arguments import checked
 from pellucid.graph import Concat, Sequential
 from pellucid.layers import Conv2d, Dropout, GlobalAvgPool2d, Layer, MaxPool2d, ReLU
 
 
+@checked
 def squeezenet(classes: int = 1000, *, width: int = 16, dropout: float = 0.5) -> Sequential:
     """Eight fire modules between two convolutions, no affine layer: 1,235,496 parameters on 3x224x224.
 

@@ -9,12 +9,14 @@
 
 from collections.abc import Sequence
 
+from pellucid.arguments import checked
 from pellucid.errors import PellucidError
 from pellucid.graph import Concat, Graph, Node, Sequential
 from pellucid.layers import Conv2d, ConvTranspose2d, Layer, MaxPool2d, ReLU
 from pellucid.zoo.normalized import normalized
 
 
+@checked
 def unet(classes: int, *, widths: Sequence[int] = (64, 128, 256, 512, 1024), norm: bool = True) -> Graph:
     """A score a class for every pixel, (classes, H, W), of images whose sides are multiples of 16.
 

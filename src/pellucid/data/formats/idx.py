@@ -14,6 +14,7 @@ from typing import BinaryIO
 
 import numpy as np
 
+from pellucid.arguments import checked_but
 from pellucid.errors import PellucidError
 from pellucid.files import path_of
 from pellucid.ops.arrays import Array, Shape
@@ -26,6 +27,7 @@ _CHUNK = 1 << 20
 _MOST_AXES, _MOST_ELEMENTS = 8, 1 << 48  # with axes of 0, sizes say more than NumPy can hold
 
 
+@checked_but("path")
 def read_idx(path: str | Path) -> Array:
     """The array of an IDX file, gzipped or not (its contents tell), in the machine's byte order.
 
@@ -125,6 +127,7 @@ def _described(dtype: np.dtype[np.generic], shape: Shape) -> str:
     return f"{dtype.name} of shape {'x'.join(map(str, shape)) or 'one number'}"
 
 
+@checked_but("path")
 def write_idx(path: str | Path, array: Array) -> None:
     """Write an array as an IDX file, gzipped where the name ends in .gz.
 

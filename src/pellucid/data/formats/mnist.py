@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
+from pellucid.arguments import checked
 from pellucid.data.dataset import Dataset
 from pellucid.data.formats.idx_sets import read_idx_pair
 from pellucid.data.loader import normalized
@@ -16,6 +17,7 @@ CLASS_NAMES = tuple("0123456789")
 Rows = tuple[Array, Array]  # x and t
 
 
+@checked
 def mnist_dataset(train: bool) -> Dataset:
     """The 60,000 training or the 10,000 test images: inputs (N, 1, 28, 28) uint8, targets (N,) int64.
 
@@ -27,6 +29,7 @@ def mnist_dataset(train: bool) -> Dataset:
     return read_idx_pair(images, labels, CLASS_NAMES, f"mnist {'train' if train else 'test'}")
 
 
+@checked
 def load_mnist(
     normalize: bool = True, flatten: bool = True, one_hot_label: bool = False, shuffle: bool | int = False
 ) -> tuple[Rows, Rows]:

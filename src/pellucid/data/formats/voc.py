@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 
+from pellucid.arguments import checked
 from pellucid.data.dataset import Dataset
 from pellucid.data.formats.image_files import ImageFiles, keeping
 from pellucid.data.framing import Framing, resized
@@ -52,6 +53,7 @@ class VocPair:
     values: frozenset[int]
 
 
+@checked
 def read_voc(
     folder: Path,
     size: Pair | None = None,

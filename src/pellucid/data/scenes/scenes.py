@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pellucid.arguments import checked
 from pellucid.data.dataset import Dataset
 from pellucid.data.framing import Framing
 from pellucid.data.randomness import generator
@@ -72,6 +73,7 @@ def scene_framing(images: Array) -> Framing:
     return Framing("own", C, (H, W))
 
 
+@checked
 def make_scenes(settings: SceneSettings, source: Dataset, count: int, seed: int, name: str = "scenes") -> Scenes:
     """`count` scenes of what `source` shows: grey images (N, 1, h, w) uint8 with a class each, light on dark.
 

@@ -8,6 +8,7 @@ from typing import Any, get_type_hints
 
 import msgspec
 
+from pellucid.arguments import checked
 from pellucid.errors import PellucidError
 from pellucid.ops.arrays import Pair
 
@@ -63,6 +64,7 @@ PRESETS = {
 }
 
 
+@checked
 def scene_settings(preset: str = "m2nist", **changes: Any) -> SceneSettings:
     """A preset with some settings changed.
 
