@@ -71,9 +71,6 @@ def theirs(recipe: Recipe, data: Data) -> tuple[float, float]:
         settings["rate"], settings["momentum"], nesterov=True,
     )  # fmt: skip
     rates = [group["lr"] for group in optimizer.param_groups]
-    average = torch.optim.swa_utils.AveragedModel(
-        twin, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(recipe.training.ema), use_buffers=True
-    )
     mean, std = (torch.tensor(values)[:, None, None] for values in (recipe.data.mean, recipe.data.std))
     images, labels = torch.from_numpy(_contiguous(data.train.inputs)), torch.from_numpy(data.train.targets)
     size, generator = recipe.training.batch_size, torch.Generator().manual_seed(recipe.training.seed)
@@ -93,15 +90,14 @@ def theirs(recipe: Recipe, data: Data) -> tuple[float, float]:
             optimizer.zero_grad(set_to_none=True)
             loss.backward()
             optimizer.step()
-            average.update_parameters(twin)
             step += 1
     seconds = time.perf_counter() - start
-    average.eval()
+    twin.eval()
     right, test = 0, torch.from_numpy(_contiguous(data.test.inputs))
     with torch.inference_mode():
         for rows in torch.arange(len(test)).split(1000):
             x = ((test[rows].float() / 255 - mean) / std).contiguous(memory_format=torch.channels_last)
-            right += int((average(x).argmax(1).numpy() == data.test.targets[rows.numpy()]).sum())
+            right += int((twin(x).argmax(1).numpy() == data.test.targets[rows.numpy()]).sum())
     return right / len(test), seconds
 
 
