@@ -62,9 +62,7 @@ def check_own(path: Path, mark: bytes, command: str) -> None:
     except OSError:
         own = False
     if not own:
-        raise PellucidError(
-            f"{path}: there is something that {command} didn't make; expected another folder, or none"
-        )
+        raise PellucidError(f"{path}: there is something that {command} didn't make; expected another place, or none")
 
 
 def is_file(path: Path) -> bool:

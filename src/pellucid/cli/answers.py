@@ -48,6 +48,16 @@ class Target:
         """Where pictures go."""
         return usual if self.out is None or (self.is_text and self.out.suffix) else self.out
 
+    def check(self, images: Sequence[Path]) -> None:
+        """Raise PellucidError where what is to be written would replace an image, or what predict didn't make."""
+        from pellucid.files import check_own
+
+        if self.out is None or not self.out.suffix or not self.is_text:
+            return
+        if self.out.resolve() in {image.resolve() for image in images}:
+            raise PellucidError(f"{self.out}: is one of the images; expected another --out")
+        check_own(self.out, b"image," if self.form == "csv" else b'"image', "predict")
+
     def write(self, columns: Sequence[str], rows: Sequence[Sequence[object]], objects: Any) -> None:
         """Rows under the columns' names as CSV, or the objects as JSON."""
         from pellucid.files import write_whole
@@ -82,6 +92,8 @@ def answer_folder(model: AnyModel, images: Sequence[Path], roots: Sequence[Path]
 
     if target.form == "images" and target.out is None:
         raise PellucidError("--format images: expected --out, the folder that they are written to")
+    if target.form == "images" and target.out is not None:
+        check_pictures(images, [target.out / _place(image, roots) for image in images])
     answers: list[Answer] = []
     unread: list[Answer] = []
     with progress(len(images)) as advance:
@@ -168,14 +180,27 @@ def _cells(guesses: Sequence[Guess]) -> list[str]:
     return [cell for guess in guesses for cell in (guess.name, f"{100 * guess.probability:.2f}")]
 
 
+def check_pictures(images: Sequence[Path], targets: Sequence[Path]) -> None:
+    """Raise PellucidError where a captioned picture would replace an image, or what predict didn't make."""
+    from pellucid.files import check_own
+    from pellucid.tasks.mask_pictures import MAKER
+
+    taken = {image.resolve() for image in images}
+    for target in targets:
+        if target.resolve() in taken:
+            raise PellucidError(f"{target}: is one of the images; expected another --out")
+        check_own(target, MAKER.encode(), "predict")
+
+
 def _write_picture(model: AnyModel, answer: Answer, path: Path) -> None:
     """The picture with what is said of it below."""
     from pellucid.files import write_whole
     from pellucid.tasks.captioned import captioned
+    from pellucid.tasks.mask_pictures import MAKER
 
     lines = [f"{guess.name}: {100 * guess.probability:.1f} %" for guess in answer.guesses]
     file = io.BytesIO()
-    captioned(model.framing.open(answer.image), lines).save(file, "JPEG", quality=90)
+    captioned(model.framing.open(answer.image), lines).save(file, "JPEG", quality=90, comment=MAKER)
     write_whole(path, file.getvalue())
 
 

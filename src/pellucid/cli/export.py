@@ -57,6 +57,7 @@ def export(
 
 def _to_onnx(run: Path, out: Path | None, bits: int | None, *, pixels: bool, best: bool) -> None:
     from pellucid.exchange.onnx_export import save_onnx
+    from pellucid.files import check_own
     from pellucid.plan import IntegerNetwork
     from pellucid.recipes.model import framing_note
     from pellucid.recipes.shrink import open_any, open_shrunk
@@ -67,6 +68,7 @@ def _to_onnx(run: Path, out: Path | None, bits: int | None, *, pixels: bool, bes
     data = model.recipe.data
     name = run.resolve().stem if bits is None else f"{run.resolve().stem}-int{bits}"
     file = Path(f"{name}.onnx") if out is None else out
+    check_own(file, b"pellucid", "export")
     save_onnx(
         file, model.network, class_names=model.class_names, mean=data.mean, std=data.std, pixels=pixels,
         metadata={"framing": framing_note(model.framing)},

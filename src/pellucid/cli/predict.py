@@ -74,13 +74,17 @@ def predict(
     draw = {"segment": draw_masks, "detect": draw_detections}.get(model.recipe.task["name"])
     if draw is not None:
         target = Target(format_ or ("json" if json else "table"), Path(out) if out else None)
+        target.check(images)
         images, unread = readable(images) if format_ or roots else (images, [])
         draw(model, images, target)
         list_unread(unread)
         return
     most = top or (FIRST_OF_MANY if len(model.class_names) > MANY else FIRST)
     target = Target(format_ or ("json" if json else "table"), Path(out) if out else None)
-    if format_ or roots:
+    target.check(images)
+    if target.form == "table" and out:
+        raise PellucidError("--out: a classifier's answers are printed; to write them, --format csv, json or images")
+    if format_ or roots or (json and out):
         answer_folder(model, images, roots, most, target)
         return
     found = guess(model, images, most)

@@ -125,8 +125,9 @@ def write_page(
     model: AnyModel, out: Path, *, bits: int | None = None, images: int = 40, data: Data | None = None
 ) -> int:
     """Write the page into a file; its size in bytes."""
-    from pellucid.files import write_whole
+    from pellucid.files import check_own, write_whole
 
+    check_own(out, b"data-word", "page")
     content = model_page(model, bits=bits, images=images, data=data)
     write_whole(out, content)
     return len(content)
