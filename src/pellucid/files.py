@@ -6,6 +6,7 @@ from pathlib import Path
 
 from pellucid.errors import InputError, PellucidError
 
+_PNG = b"\x89PNG\r\n"
 _BEGINNING = 4096  # bytes, in which a mark stands
 
 
@@ -63,6 +64,12 @@ def check_own(path: Path, mark: bytes, command: str) -> None:
         own = False
     if not own:
         raise PellucidError(f"{path}: there is something that {command} didn't make; expected another place, or none")
+
+
+def write_picture(path: Path, content: bytes, command: str) -> None:
+    """Write a PNG, where there is nothing or another picture of that kind. Raises PellucidError elsewhere."""
+    check_own(path, _PNG, command)
+    write_whole(path, content)
 
 
 def is_file(path: Path) -> bool:

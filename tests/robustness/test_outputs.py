@@ -39,13 +39,14 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("predict run pictures/a.png --json --out pictures/a.png", "is one of the images; expected another --out"),
         ("predict run pictures --format images --out pictures", "a.png.jpg: is one of the images"),
         ("predict run pictures/a.png --out pictures/a.png", "--out: a classifier's answers are printed"),
+        ("summary run --picture run/recipe.toml", "something that summary didn't make"),
         ("page run -o run/recipe.toml", "something that page didn't make"),
         ("export run --to onnx --out run/recipe.toml", "something that export didn't make"),
     ],
 )
 def test_nothing_of_others_is_replaced(run: Path, capsys: pytest.CaptureFixture[str], line: str, said: str) -> None:
     before = {path: path.read_bytes() for root in (run, Path("pictures")) for path in root.iterdir()}
-    machine = [] if line.startswith("export") else ["--backend", "numpy"]
+    machine = [] if line.startswith(("export", "summary")) else ["--backend", "numpy"]
     assert main([*line.split(), *machine]) == 2
     assert said in capsys.readouterr().err
     assert {path: path.read_bytes() for root in (run, Path("pictures")) for path in root.iterdir()} == before

@@ -33,7 +33,7 @@ def find_rate(
     one-cycle does; a constant rate should be a third of it.
     """
     from pellucid.analysis.rate_curve import rate_curve
-    from pellucid.files import write_whole
+    from pellucid.files import write_picture
     from pellucid.recipes import build_trainer
     from pellucid.training.find_rate import find_rate as find
 
@@ -41,7 +41,7 @@ def find_rate(
     found, _ = chosen_recipe(recipe, overrides)
     with working("training on rising rates"):
         rates = find(build_trainer(found), steps, lowest, highest)
-    write_whole(out, rate_curve(rates.rates, rates.losses, rates.smoothed, rates.suggestion))
+    write_picture(out, rate_curve(rates.rates, rates.losses, rates.smoothed, rates.suggestion), "find-rate")
     print_note(
         f"suggested: --rate {rates.suggestion:.2g} (where the loss has fallen half way; it is least at "
         f"{rates.least:.2g}); the recipe {found.name} has {found.optimizer.get('rate', 0):g}"

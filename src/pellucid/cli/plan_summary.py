@@ -18,14 +18,14 @@ less. A step that is done by "layer" is no compiled step: the layer's forward pa
 def plan_summary(network: Network, title: str, picture: Path | None, json: bool) -> None:
     """Print the steps of the network's plan for one image; draw its block of memory to a PNG."""
     from pellucid.analysis.plan_report import draw_block, plan_report
-    from pellucid.files import write_whole
+    from pellucid.files import write_picture
     from pellucid.plan import Plan
 
     with working("measuring the steps of the plan"):
         plan = Plan(network, (1, *network.input_shape))
         report = plan_report(network, plan)
     if picture is not None:
-        write_whole(picture, draw_block(plan, title))
+        write_picture(picture, draw_block(plan, title), "summary")
     if json:
         print_json(asdict(report) | {"seconds": report.seconds})
         return

@@ -70,7 +70,7 @@ def precision(
 
 
 def _layers(run: Path, picture: Path, *, json: bool) -> None:
-    from pellucid.files import write_whole
+    from pellucid.files import write_picture
     from pellucid.recipes.layer_errors import draw_layer_errors, run_layer_errors
 
     with working("each layer ..."):
@@ -78,7 +78,7 @@ def _layers(run: Path, picture: Path, *, json: bool) -> None:
     drawn = draw_layer_errors(found, f"{run}: rounding error by layer")
     if json:
         print_json({"run": str(run), "bits": {bits: [asdict(row) for row in rows] for bits, rows in found.items()}})
-        write_whole(picture, drawn)
+        write_picture(picture, drawn, "precision")
         return
     columns = ("layer", "lowest", "highest", *(f"error, {bits} bits" for bits in found))
     rows = [
@@ -86,16 +86,16 @@ def _layers(run: Path, picture: Path, *, json: bool) -> None:
         for same in zip(*found.values(), strict=True)
     ]
     print_table(columns, rows, title="error: of the values' standard deviation", right=columns[1:])
-    write_whole(picture, drawn)
+    write_picture(picture, drawn, "precision")
     print_note(f"picture: {picture}")
 
 
 def _draw(found: Comparison, picture: Path) -> None:
     """Behind the table, which no full disk takes away."""
-    from pellucid.files import write_whole
+    from pellucid.files import write_picture
     from pellucid.recipes.format_picture import draw_formats
 
-    write_whole(picture, draw_formats(found.rows, found.measure, found.title))
+    write_picture(picture, draw_formats(found.rows, found.measure, found.title), "precision")
 
 
 def _shown(row: FormatRow) -> tuple[str, ...]:

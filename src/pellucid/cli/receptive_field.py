@@ -28,7 +28,7 @@ def receptive_field(
     gradient is more than 4.55 % of the largest (Luo et al. 2016)."""
     from pellucid.analysis.effective_field import draw_field, effective_field
     from pellucid.analysis.receptive_field import find_view
-    from pellucid.files import write_whole
+    from pellucid.files import write_picture
     from pellucid.recipes import build_loader, open_model
     from pellucid.recipes.predict import inputs, read_at_size
 
@@ -41,7 +41,7 @@ def receptive_field(
     batches = [batch.inputs for batch in loader.epoch(0)]
     found = effective_field(model.network, layer, batches)
     path = out or model.path.parent / f"receptive-field-{layer}.png"
-    write_whole(path, draw_field(found, batches[0][0] if given is None else given[0]))
+    write_picture(path, draw_field(found, batches[0][0] if given is None else given[0]), "receptive-field")
     areas = {
         "theoretical_area": found.theoretical_area,
         "effective_area": found.effective_area,

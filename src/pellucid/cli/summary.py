@@ -39,7 +39,7 @@ def summary(
     from pellucid.analysis.cost import network_cost
     from pellucid.analysis.graph_picture import draw_graph
     from pellucid.analysis.receptive_field import views
-    from pellucid.files import write_whole
+    from pellucid.files import write_picture
 
     subject = open_subject(name, input_, classes, weights=False)
     network = subject.network
@@ -51,7 +51,7 @@ def summary(
     seen = views(network.nodes, network.input_shape) if images else {}
     fields = {part: view.field() for part, view in seen.items()}
     if picture is not None:
-        write_whole(picture, draw_graph(network.nodes, network.input_shape, subject.title))
+        write_picture(picture, draw_graph(network.nodes, network.input_shape, subject.title), "summary")
     if json:
         print_json(as_json(cost, fields))
     else:
