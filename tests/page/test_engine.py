@@ -152,6 +152,39 @@ def test_every_kind_of_layer_gives_the_definitions_numbers_in_every_width(bits: 
 
 
 @needs_node
+def test_the_gradients_of_all_weights_are_the_networks() -> None:
+    shape = (3, 13, 12)
+    network, wide = with_statistics(every_layer, shape)
+    wide.load_state({name: np.asarray(value, np.float64) for name, value in carried_state(network, 32).items()})
+    image = np.random.default_rng(4).random(shape, dtype=np.float32)
+    output = wide.forward(image[None].astype(np.float64), DIFFERENTIABLE)
+    seed = np.random.default_rng(1).standard_normal((output.shape[1],))
+    wide.backward(seed[None])
+    packed = Packed(32)
+    rows = rows_of(network.nodes, shape, packed)
+    model = {"input": shape, "nodes": rows, "outputs": network.nodes.outputs, "arrays": packed.rows}
+    script = """
+    const { model, text, image, seed } = JSON.parse(require("fs").readFileSync(0, "utf8"));
+    const network = new Network(model, unpackArrays(model.arrays, text));
+    const values = network.forward(Float32Array.from(image));
+    const sums = network.arrays.map(({ data }) => new Float64Array(data.length));
+    network.learn(values, network.backward(values, model.outputs[0], Float32Array.from(seed)), sums);
+    console.log(JSON.stringify(sums.map((sum) => Array.from(sum))));
+    """
+    given = {"model": model, "text": packed.text(), "image": image.ravel().tolist(), "seed": seed.tolist()}
+    sums, compared = run_node(script, given), 0
+    for node, row in zip(wide.nodes, rows, strict=True):
+        for name in ("weight", "bias"):
+            if name not in row or row["op"] == "norm":  # a norm's two numbers are others than the page's
+                continue
+            expected = np.asarray(getattr(node.layer, "built_weight" if name == "weight" else name).gradient)
+            found = np.array(sums[row[name]]).reshape(expected.shape)
+            np.testing.assert_allclose(found, expected, rtol=0, atol=1e-4 * max(1.0, float(np.abs(expected).max())))
+            compared += 1
+    assert compared >= 16
+
+
+@needs_node
 def test_a_map_that_grows_back_to_its_image_covers_it_as_the_network_has_it() -> None:
     check(lambda: Upsampled(Sequential(Conv2d(3, 3, stride=2), ReLU(), Conv2d(2, 2, stride=2)), 2), (1, 17, 14))
 

@@ -324,6 +324,23 @@ def test_a_page_of_integers_shows_whole_numbers_that_add_up(browser: Any, tmp_pa
     assert opened.said == []
 
 
+def test_all_layers_learn_in_the_page_and_filters_change(browser: Any, tmp_path: Path) -> None:
+    layer = Sequential(Conv2d(4, 5, stride=2), ReLU(), MaxPool2d(2), Flatten(), Linear(10))
+    opened = Opened(browser, tmp_path, page_html(subject(layer)), bypass_csp=True)
+    opened.page.click('.node[data-name="0"]')
+    before = opened.page.locator("#filter td").all_text_contents()
+    opened.page.click("#tab-train")
+    opened.page.click("#train-all")
+    losses = "document.querySelector('#trained').dataset.losses"
+    opened.page.wait_for_function(
+        f"{losses} && Number({losses}.split(' ')[1]) < 0.7 * Number({losses}.split(' ')[0])"
+    )
+    opened.page.click("#tab-network")
+    opened.draw((140, 40), (140, 240))
+    assert opened.page.locator("#filter td").all_text_contents() != before
+    assert opened.said == []
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_nothing_to_complain_of(browser: Any, tmp_path: Path, scheme: str) -> None:
     found = importlib.util.find_spec("axe_playwright_python")

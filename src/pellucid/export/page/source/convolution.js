@@ -122,3 +122,16 @@ function convolveBack(dy, [K, P, Q], w, [C, H, W], g, Numbers = Float32Array) {
   });
   return Numbers.from(dx);
 }
+
+/** Adds to dw the gradient for the filters of y = x * w. */
+function filterGradient(x, [C, H, W], dy, [K, P, Q], g, dw) {
+  const [down, across] = g.stride;
+  eachTap([C, H, W], [K, P, Q], g, (k, c, i, p0, p1, q0, q1, oy, ox) => {
+    let sum = 0;
+    for (let p = p0; p < p1; p++) {
+      const from = (c * H + p * down + oy) * W + ox, at = (k * P + p) * Q;
+      for (let q = q0; q < q1; q++) sum += x[from + q * across] * dy[at + q];
+    }
+    dw[i] += sum;
+  });
+}

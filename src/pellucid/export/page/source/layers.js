@@ -1,5 +1,6 @@
 // What each kind of layer does to one image: forward, and back to the gradients of its inputs.
-// forward(xs, node, shapes, arrays) gives the output; back(dy, xs, y, node, shapes, arrays) a gradient for each input.
+// forward(xs, node, shapes, arrays) gives the output; back(dy, xs, y, node, shapes, arrays) a gradient for each input;
+// learn(dy, xs, node, shapes, sums) adds to the sums of its arrays' gradients.
 
 const sigmoid = (v) => 1 / (1 + Math.exp(-v));
 
@@ -42,6 +43,7 @@ const LAYERS = {
   conv: {
     forward: ([x], node, [shape], a) => convolve(x, shape, a[node.weight].data, biasOf(node, a), node.shape, node, node.cache),
     back: (dy, xs, y, node, [shape], a) => [convolveBack(dy, node.shape, a[node.weight].data, shape, node)],
+    learn(dy, [x], node, [shape], sums) { filterGradient(x, shape, dy, node.shape, node, sums[node.weight]); addByChannel(dy, node, sums[node.bias]); },
   },
   spread: {
     forward([x], node, [shape], a) {
@@ -50,6 +52,7 @@ const LAYERS = {
       return y;
     },
     back: (dy, xs, y, node, [shape], a) => [convolve(dy, node.shape, a[node.weight].data, null, shape, node, node.cache)],
+    learn(dy, [x], node, [shape], sums) { filterGradient(dy, node.shape, x, shape, node, sums[node.weight]); addByChannel(dy, node, sums[node.bias]); },
   },
   linear: {
     forward([x], node, shapes, a) {
@@ -66,6 +69,11 @@ const LAYERS = {
       for (let k = 0; k < dy.length; k++) if (dy[k]) for (let i = 0, at = k * n; i < n; i++) dx[i] += dy[k] * w[at + i];
       return [Float32Array.from(dx)];
     },
+    learn(dy, [x], node, shapes, sums) {
+      const dw = sums[node.weight];
+      for (let k = 0; k < dy.length; k++) if (dy[k]) for (let i = 0, at = k * x.length; i < x.length; i++) dw[at + i] += dy[k] * x[i];
+      addByChannel(dy, node, sums[node.bias]);
+    },
   },
   norm: {
     forward([x], node, [shape], a) {
@@ -74,6 +82,7 @@ const LAYERS = {
       return y;
     },
     back: (dy, xs, y, node, [shape], a) => [dy.map((d, i) => d * a[node.weight].data[Math.floor(i / (shape[1] * shape[2]))])],
+    learn(dy, [x], node, shapes, sums) { addByChannel(dy.map((d, i) => d * x[i]), node, sums[node.weight]); addByChannel(dy, node, sums[node.bias]); },
   },
   max: {
     forward([x], node, [shape]) {
@@ -162,6 +171,11 @@ const LAYERS = {
 };
 
 const biasOf = (node, arrays) => (node.bias === undefined ? null : arrays[node.bias].data);
+
+/** Adds to each channel's number the sum of its part of dy; where there is one. */
+function addByChannel(dy, node, sums) {
+  for (let i = 0, n = dy.length / node.shape[0]; sums && i < dy.length; i++) sums[Math.floor(i / n)] += dy[i];
+}
 
 function gathered(dy, length, factor) {
   const dx = new Float64Array(length);

@@ -54,6 +54,14 @@ class Network {
     return gradients;
   }
 
+  /** Adds to sums, one for each array, what gradients of all values make of the weights. */
+  learn(values, gradients, sums) {
+    for (const node of this.model.nodes) {
+      const dy = gradients[node.name], { learn } = this.layers[node.op];
+      if (dy && learn) learn(dy, node.inputs.map((input) => values[input]), node, node.inputs.map((input) => this.shapes[input]), sums);
+    }
+  }
+
   /** What the filters were has changed. */
   forget() {
     for (const node of this.model.nodes) node.cache = {};

@@ -1,4 +1,7 @@
-// The last layer learns in the page.
+// The last layer, or all of a small network, learns in the page.
+
+const MOST_TRAINED = 400_000; // weights that are all trained in a browser
+const BATCH = 16, RATE = 0.001, STEPS = 60; // of training all
 
 function drawTrain() {
   const box = element("panel-train"), last = lastLayer();
@@ -8,8 +11,10 @@ function drawTrain() {
   const curve = make("canvas", null, { width: 300, height: 100, role: "img", "aria-label": word("loss"), hidden: "" });
   const add = make("button", word("add"), { onclick: () => { if (state.pixels) state.examples.push({ pixels: state.pixels.slice(), truth: Number(label.value) }); told.textContent = `${state.examples.length} ${word("examples")}`; } });
   const start = make("button", word("start"), { id: "start-training", onclick: () => trainLast(last, told, curve) });
+  const whole = make("button", word("startAll"), { id: "train-all", onclick: () => trainAll(told, curve) });
+  whole.hidden = original.reduce((sum, { length }) => sum + length, 0) > MOST_TRAINED;
   const undo = make("button", word("back"), { onclick: () => { setBits(16); run(); told.textContent = ""; } });
-  box.replaceChildren(make("section", null, { class: "card" }, make("h2", word("train")), make("p", word("trainHelp")), make("p", null, { class: "row" }, make("label", null, {}, make("span", `${word("isA")} `), label), add, start, undo), told, curve));
+  box.replaceChildren(make("section", null, { class: "card" }, make("h2", word("train")), make("p", word("trainHelp")), make("p", null, { class: "row" }, make("label", null, {}, make("span", `${word("isA")} `), label), add, start, whole, undo), told, curve));
 }
 
 /** The layer that gives the logits; what does nothing at work may stand behind it. */
@@ -19,14 +24,29 @@ function lastLayer() {
   return node;
 }
 
+/** What there is to learn from: one's own examples, and images that came along. */
+async function examplesOf() {
+  for (const sample of model.images) sample.pixels ??= await pixelsOf(sample.src);
+  return [...state.examples, ...model.images.filter(({ truth }) => truth !== null)];
+}
+
+/** Loss by step: as a line, and in words. */
+function showLosses(losses, told, curve) {
+  curve.hidden = false;
+  const context = curve.getContext("2d"), most = Math.max(...losses);
+  context.clearRect(0, 0, 300, 100); context.strokeStyle = "#d55e00"; context.lineWidth = 2; context.beginPath();
+  losses.forEach((v, i) => context.lineTo(i * 5, 98 - (v / most) * 94)); context.stroke();
+  told.textContent = `${word("loss")} ${losses[0].toFixed(4)} → ${losses.at(-1).toFixed(4)}`;
+  told.dataset.losses = `${losses[0]} ${losses.at(-1)}`;
+}
+
 /** Gradient descent on cross-entropy for the last layer's weights; what it sees of each image is worked out once. */
 async function trainLast(last, told, curve) {
-  for (const sample of model.images) sample.pixels ??= await pixelsOf(sample.src);
-  const all = [...state.examples, ...model.images.filter(({ truth }) => truth !== null)];
+  const all = await examplesOf();
   if (!all.length) return;
   const seen = all.map(({ pixels }) => network.forward(network.enter(pixels))[last.inputs[0]]), w = network.arrays[last.weight].data, b = biasOf(last, network.arrays), n = seen[0].length, K = last.shape[0], losses = [];
   const power = seen.reduce((sum, x) => sum + x.reduce((s, v) => s + v * v, 1), 0) / seen.length, rate = 1 / power;
-  for (let step = 0; step < 60; step++) {
+  for (let step = 0; step < STEPS; step++) {
     const dw = new Float64Array(w.length), db = new Float64Array(K);
     let loss = 0;
     seen.forEach((x, i) => {
@@ -37,13 +57,36 @@ async function trainLast(last, told, curve) {
     for (let i = 0; i < w.length; i++) w[i] -= rate * dw[i];
     if (b) for (let k = 0; k < K; k++) b[k] -= rate * db[k];
     losses.push(loss);
-    curve.hidden = false;
-    const context = curve.getContext("2d");
-    context.clearRect(0, 0, 300, 100); context.strokeStyle = "#d55e00"; context.lineWidth = 2; context.beginPath();
-    losses.forEach((v, i) => context.lineTo(i * 5, 98 - (v / losses[0]) * 94)); context.stroke();
-    told.textContent = `${word("loss")} ${losses[0].toFixed(4)} → ${loss.toFixed(4)}`;
-    told.dataset.losses = `${losses[0]} ${loss}`;
+    showLosses(losses, told, curve);
     if (step % 5 === 0) await new Promise((done) => setTimeout(done));
   }
   run();
+}
+
+/** Adam (Kingma and Ba 2015) on cross-entropy for all weights, on some examples a step, drawn in turn: one's own first. */
+async function trainAll(told, curve) {
+  const all = await examplesOf(), losses = [], zeros = () => original.map(({ length }) => new Float64Array(length)), first = zeros(), second = zeros();
+  if (!all.length) return;
+  for (let step = 1; step <= STEPS; step++) {
+    const sums = zeros(), some = Array.from({ length: Math.min(BATCH, all.length) }, (_, i) => all[((step - 1) * BATCH + i) % all.length]);
+    let loss = 0;
+    for (const { pixels, truth } of some) {
+      const values = network.forward(network.enter(pixels)), shares = softmax(values[output]);
+      loss -= Math.log(Math.max(1e-12, shares[truth])) / some.length;
+      network.learn(values, network.backward(values, output, Float32Array.from(shares, (v, k) => (v - (k === truth)) / some.length)), sums);
+    }
+    network.arrays.forEach(({ data }, a) => {
+      for (let i = 0; i < data.length; i++) {
+        first[a][i] += 0.1 * (sums[a][i] - first[a][i]);
+        second[a][i] += 0.001 * (sums[a][i] ** 2 - second[a][i]);
+        data[i] -= (RATE * first[a][i]) / (1 - 0.9 ** step) / (Math.sqrt(second[a][i] / (1 - 0.999 ** step)) + 1e-8);
+      }
+    });
+    network.forget();
+    losses.push(loss);
+    showLosses(losses, told, curve);
+    await new Promise((done) => setTimeout(done));
+  }
+  run();
+  await guessAll();
 }
