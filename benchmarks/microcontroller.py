@@ -99,12 +99,21 @@ def samples() -> Iterator[IntegerNetwork]:
         yield integers(between(Branches(*(Conv2d(channels, 1) for _ in range(3)))), shape, 8)
 
 
-def measure(network: IntegerNetwork, way: str) -> tuple[int, int]:
-    """Instructions of an image, and bytes of code and constants, compiled one of three ways."""
+def samples_of_rows() -> Iterator[IntegerNetwork]:
+    """Some whose images come row by row."""
+    for bits in (8, 4):
+        yield integers(create("tiny-digits", 10), (1, 28, 28), bits)
+        yield integers(create("resnet8", 10, widths=(8, 12, 16)), (3, 16, 16), bits)
+    yield integers(create("lenet5", 10), (1, 28, 28), 8)
+    yield integers(create("mobilenet-v1", 10, width=0.25), (3, 64, 64), 8)
+
+
+def measure(network: IntegerNetwork, way: str, *, rows: bool = False) -> tuple[int, int]:
+    """Instructions of an image, and bytes of code and constants, compiled one of three ways. rows: images come so."""
     core, level = WAYS[way]
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        export_c(network, folder, [], core)
+        export_c(network, folder, [], core, rows=rows)
         q = np.random.default_rng(1).integers(0, 256, (2, *network.input_shape)).astype(np.uint8)
         (folder / "images.bin").write_bytes(q.transpose(0, 2, 3, 1).tobytes())
         ran = subprocess.run(
@@ -139,12 +148,13 @@ def solved(rows: list[dict[str, float]], results: list[float], by: list[float]) 
 
 
 def calibrate() -> None:
-    networks = list(samples())
-    programs = [Program(network) for network in networks]
+    networks = [(network, False) for network in samples()]
+    networks += [(network, True) for network in samples_of_rows()]
+    programs = [Program(network, rows=rows) for network, rows in networks]
     found: dict[str, dict[str, dict[str, float]]] = {"turns": {}, "bytes": {}}
     for way in WAYS:
         with ThreadPoolExecutor(2) as workers:
-            measured = list(workers.map(lambda network, way=way: measure(network, way), networks))
+            measured = list(workers.map(lambda each, way=way: measure(each[0], way, rows=each[1]), networks))
         times = [float(ticks) for ticks, _ in measured]
         rows: list[dict[str, float]] = [dict(turns(program, small=way == SMALL)) for program in programs]
         found["turns"][way], errors = solved(rows, times, times)

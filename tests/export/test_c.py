@@ -104,13 +104,13 @@ def test_the_program_computes_the_same_integers(
 
 
 @needs_compiler
-@pytest.mark.parametrize("small", [False, True])
+@pytest.mark.parametrize(("small", "by_rows"), [(False, False), (True, False), (False, True)])
 @pytest.mark.parametrize(
     ("mean", "std"),
     [((0.4914, 0.4822, 0.4465), (0.247, 0.2435, 0.2616)), ((), (0.5, 2.0, 0.01)), ((0.9, 0.0, 0.1), ()), ((), ())],
 )
 def test_plain_pixels_are_normalised_as_in_python(
-    mean: tuple[float, ...], std: tuple[float, ...], small: bool, tmp_path: Path
+    mean: tuple[float, ...], std: tuple[float, ...], small: bool, by_rows: bool, tmp_path: Path
 ) -> None:
     """All 256 values of each channel, at the edge and inside; a frame of zeros is the mean's grey, not black."""
     rng = np.random.default_rng(0)
@@ -119,7 +119,7 @@ def test_plain_pixels_are_normalised_as_in_python(
     seen = normalized(pixels, np.float32, 255, mean or None, std or None)
     layers = Sequential(Conv2d(4, 3, padding=1), ReLU(), MaxPool2d(2), Flatten(), Linear(5))
     network = quantize(Network(layers, (3, 15, 17)), seen, 8)
-    exported = export_c(network, tmp_path, NAMES, mean=mean, std=std)
+    exported = export_c(network, tmp_path, NAMES, mean=mean, std=std, rows=by_rows)
     made = subprocess.run(
         ["make", "-C", tmp_path, "checked", f"DEFINES=-DNETWORK_SMALL={int(small)}"], capture_output=True, check=False
     )
@@ -129,7 +129,7 @@ def test_plain_pixels_are_normalised_as_in_python(
     expected = network.integer_logits(network.input_scale.quantize(seen[:12]))
     np.testing.assert_array_equal([list(map(int, row.split())) for row in rows], expected)
     assert ("input_tables[768]" in (tmp_path / "network.c").read_text()) == bool(mean or std)
-    assert exported.constants == Program(network, mean, std).constants[1]
+    assert exported.constants == Program(network, mean, std, rows=by_rows).constants[1]
 
 
 @needs_compiler

@@ -31,6 +31,10 @@ def export(
         Literal["make", "cmake", "arduino"] | None,
         Parameter(help="For C: with a Makefile (the default), for CMake and Zephyr, or as an Arduino library."),
     ] = None,
+    rows: Annotated[
+        bool,
+        switch("For C, let images come row by row: for those larger than RAM."),
+    ] = False,
     bits: Annotated[
         int | None,
         Parameter(help="Which of the run's integer networks; for C by default the one last made, for ONNX none."),
@@ -46,13 +50,13 @@ def export(
     names of its classes and the normalisation of its input as metadata.
     """
     if to == "onnx":
-        if target is not None or form is not None:
-            raise PellucidError("--target and --form are for --to c")
+        if target is not None or form is not None or rows:
+            raise PellucidError("--target, --form and --rows are for --to c")
         _to_onnx(trained(run), out, bits, pixels=pixels, best=best)
         return
     if pixels or best:
         raise PellucidError("--pixels and --best are for --to onnx")
-    _to_c(trained(run), Path("c") if out is None else out, bits, target, form or "make")
+    _to_c(trained(run), Path("c") if out is None else out, bits, target, form or "make", rows=rows)
 
 
 def _to_onnx(run: Path, out: Path | None, bits: int | None, *, pixels: bool, best: bool) -> None:
@@ -80,16 +84,17 @@ def _to_onnx(run: Path, out: Path | None, bits: int | None, *, pixels: bool, bes
     print_note(f"{model.path}{title} to {file}: takes {takes}, any number of images at a time")
 
 
-def _to_c(run: Path, out: Path, bits: int | None, target: str | None, form: str) -> None:
+def _to_c(run: Path, out: Path, bits: int | None, target: str | None, form: str, *, rows: bool) -> None:
     from pellucid.export import export_c
     from pellucid.recipes.shrink import open_shrunk
 
     shrunk = open_shrunk(run, bits)
-    done = export_c(shrunk.network, out, shrunk.class_names, target, form, shrunk.mean, shrunk.std)
+    done = export_c(shrunk.network, out, shrunk.class_names, target, form, shrunk.mean, shrunk.std, rows=rows)
     print_note(f"{shrunk.path} ({shrunk.title}) to {', '.join(str(file) for file in done.files)}")
     if shrunk.mean or shrunk.std:
         print_note("it takes plain pixels, and normalises them as in training")
-    print_note(f"RAM: {done.ram:,} bytes, static, input and logits included")
+    told = "rows that are there" if rows else "input"
+    print_note(f"RAM: {done.ram:,} bytes, static, {told} and logits included")
     code = f" (make -C {out} size)" if form == "make" else ""
     print_note(f"flash: {done.constants:,} bytes of constants, and the code{code}")
     if target:

@@ -30,6 +30,7 @@ from pellucid.export.kernels import (
     sources,
     taps_of,
 )
+from pellucid.export.lines import KEPT, Line, line_cases, line_rows, lines_of
 from pellucid.export.normalisation import input_tables
 from pellucid.export.offsets import AT, Offset
 from pellucid.files import check_own, write_whole
@@ -94,14 +95,22 @@ class Exported:
 class Program:
     """An integer network as it is laid out in C.
 
-    mean, std: of its images: see `input_tables`. kernels: name of each step's C function. plan, small_plan: where
-    each image lies, and the same where the code is small. offsets: by name. taps: pixels of the largest depthwise
-    window. tables: what pixels become, where they don't stay as they are. Raises PellucidError, naming the layer,
-    where a step has no kernel.
+    mean, std: of its images: see `input_tables`. rows: whether images come row by row, the first layers (lines)
+    working line by line: as many of them as make RAM least.
+
+    kernels: name of each step's C function. plan, small_plan: where each image lies, and the same where the code is
+    small. offsets: by name. taps: pixels of the largest depthwise window. tables: what pixels become, where they
+    don't stay as they are. Raises PellucidError, naming the layer, where a step has no kernel, and of rows where the
+    first layer can't work line by line.
     """
 
     def __init__(
-        self, network: IntegerNetwork, mean: Sequence[float] | None = None, std: Sequence[float] | None = None
+        self,
+        network: IntegerNetwork,
+        mean: Sequence[float] | None = None,
+        std: Sequence[float] | None = None,
+        *,
+        rows: bool = False,
     ) -> None:
         self.network, self.steps = network, network.steps
         self.tables = input_tables(network, mean, std)
@@ -110,16 +119,27 @@ class Program:
         self.kernels = [kernel_of(step, seen) for step, seen in zip(self.steps, self.shapes, strict=True)]
         if not self.steps[-1].wide:
             raise PellucidError(f"export to C: expected logits of the last layer, got bytes of {self.steps[-1].name}")
-        self.plan, self.small_plan = self._planned(small=False), self._planned(small=True)
+        self.lines = self._best_lines() if rows else []
+        self.plan, self.small_plan = (self._planned(self.lines, small=small) for small in (False, True))
         self.taps = taps_of(self.steps, self.kernels)
         names = [INPUT, *(step.name for step in self.steps)]
         places = zip(self.plan.offsets, self.small_plan.offsets, strict=True)
         self.offsets = {name: Offset(*both) for name, both in zip(names, places, strict=False)}
         self.offsets[names[-1]] = self.arena
 
-    def _planned(self, *, small: bool) -> MemoryPlan:
+    def _planned(self, lines: Sequence[Line], *, small: bool) -> MemoryPlan:
         both = zip(self.steps, self.kernels, strict=True)
-        return plan_memory(self.steps, [scratch_of(step, kernel, small=small) for step, kernel in both])
+        scratch = [scratch_of(step, kernel, small=small) for step, kernel in both]
+        return plan_memory(self.steps, scratch, [line.size for line in lines])
+
+    def _best_lines(self) -> list[Line]:
+        lines = lines_of(self.steps, self.kernels)
+        if not lines:
+            raise PellucidError(
+                f"export to C: layer {self.steps[0].name} can't work line by line, or is the last: images come whole"
+            )
+        tried = [lines[:n] for n in range(1, len(lines) + 1)]
+        return min(tried, key=lambda some: self._planned(some, small=False).size)
 
     @cached_property
     def affine(self) -> dict[int, IntegerAffine]:
@@ -134,7 +154,8 @@ class Program:
             to = self.offsets[step.name] // (4 if step.wide else 1)
             rows.append(described(step, self.offsets[step.inputs[0]], to, first))
             first += step.output_shape[0]
-        return Descriptions([self.kernels[i] for i in self.affine], rows)
+        kept = KEPT if any(line.step_number in self.affine for line in self.lines) else {}
+        return Descriptions([self.kernels[i] for i in self.affine], rows, kept)
 
     @cached_property
     def arena(self) -> Offset:
@@ -151,7 +172,12 @@ class Program:
     @property
     def ram(self) -> int:
         """Bytes of static memory: images, columns, logits."""
-        return self.arena.fast + 4 * self.taps + 4 * prod(self.steps[-1].output_shape)
+        return self.arena.fast + 4 * self.taps + 4 * prod(self.steps[-1].output_shape) + self._counters
+
+    @property
+    def _counters(self) -> int:
+        """Bytes that tell which rows are there: three numbers of 16 bits a line."""
+        return 6 * len(self.lines)
 
     @property
     def small_ram(self) -> int:
@@ -182,10 +208,11 @@ class Program:
 
     def calls(self) -> Iterable[str]:
         """The statement or statements of each step, and first the one that normalises, if any."""
-        if self.tables is not None:
-            yield f"    normalise(arena + {self.offsets[INPUT]});"
+        if self.tables is not None and not self.lines:
+            yield f"    normalise(arena + {self.offsets[INPUT]}, NETWORK_IMAGE_BYTES);"
         for i, step in enumerate(self.steps):
-            yield from (f"    {call};" for call in self._calls(i, step))
+            if i >= len(self.lines):
+                yield from (f"    {call};" for call in self._calls(i, step))
 
     def _calls(self, i: int, step: IntegerStep) -> Iterable[str]:
         kernel = self.kernels[i]
@@ -243,6 +270,7 @@ class Program:
             "MULTIPLY_ADDS": self.multiply_adds, "INPUT": self.offsets[INPUT], "DEFINES": self._defines(),
             "BUFFERS": self._buffers(), "KERNELS": self.descriptions.filled(sources(self.steps, self.kernels)),
             "CONSTANT_ARRAYS": "\n".join(text for text in texts if text), "CALLS": "\n".join(self.calls()),
+            "ROWS": int(bool(self.lines)), "ROW_BYTES": C * W, "LINES": len(self.lines), "RUNNING": self._running(),
             "NAMES": ", ".join(map(_quoted, class_names)), "NAME_COUNT": len(class_names),
         }  # fmt: skip
 
@@ -257,6 +285,22 @@ class Program:
             lines += [self.descriptions.declaration(), scales(self.affine.values())[0]]
         return "\n".join(lines)
 
+    def _running(self) -> str:
+        """How an image comes in and is run: whole or by rows, in C with marks of its own."""
+        if not self.lines:
+            return source("whole.c")
+        windows = [self.offsets[name] for name in self._line_inputs()]
+        to = self.offsets[self.steps[len(self.lines) - 1].name]
+        text = _filled(source("rows.c"), {
+            "LINES": len(self.lines), "LINE_ROWS": line_rows(self.lines, windows, to),
+            "LINE_CASES": line_cases(self.lines, self.kernels, self.descriptions),
+            "NORMALISED": "" if self.tables is None else "\n    normalise(to, NETWORK_ROW_BYTES);",
+        })  # fmt: skip
+        return text + source("finish.c")
+
+    def _line_inputs(self) -> list[str]:
+        return [self.steps[line.step_number].inputs[0] for line in self.lines]
+
     def _buffers(self) -> str:
         return f"static const uint8_t *taps[{self.taps}]; /* the pixels of a depthwise window */" if self.taps else ""
 
@@ -269,14 +313,17 @@ def export_c(
     form: str = "make",
     mean: Sequence[float] | None = None,
     std: Sequence[float] | None = None,
+    *,
+    rows: bool = False,
 ) -> Exported:
     """Write the network as C into a folder, which is made where there is none.
 
     class_names: what the demo prints. target: a core of TARGETS, for which a program to measure is added. form: one
     of FORMS. mean, std: of each channel of the images that it was trained on, in units where white is 1, empty for
-    none: the C takes plain pixels and makes of them the bytes that Python makes. Raises PellucidError for a network
-    of other numbers whose mean and std aren't given, for a step that the C kernels don't know, for files that
-    somebody else made, and where nothing can be written.
+    none: the C takes plain pixels and makes of them the bytes that Python makes. rows: whether images come row by
+    row, for those larger than RAM. Raises PellucidError for a network of other numbers whose mean and std aren't
+    given, for a step that the C kernels don't know, for files that somebody else made, and where nothing can be
+    written.
     """
     if target is not None and target not in TARGETS:
         raise PellucidError(f"export to C: unknown target {target!r}, expected one of {', '.join(TARGETS)}")
@@ -284,14 +331,14 @@ def export_c(
         raise PellucidError(f"export to C: unknown form {form!r}, expected one of {', '.join(FORMS)}")
     if target is not None and form != "make":
         raise PellucidError(f"export to C: a target goes with the form make, not with {form}")
-    program = Program(network, mean, std)
+    program = Program(network, mean, std, rows=rows)
     files = FORMS[form] | ({name: name for name in BENCH_MARKS} if target else {})
     for name, template in files.items():
         check_own(folder / name, (MARKS | BENCH_MARKS)[template], "export")
     core = target or next(iter(TARGETS))
     values = program.values(class_names) | {"CORE": core, "BOARD": TARGETS[core]}
     for name, template in files.items():
-        write_whole(folder / name, _filled(source(template), values).encode())
+        write_whole(folder / name, _filled(_filled(source(template), values), values).encode())
     paths = tuple(folder / name for name in files)
     return Exported(paths, program.plan, program.ram, program.small_ram, program.constants[1])
 

@@ -8,7 +8,7 @@ them.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -63,10 +63,12 @@ FIELDS = (
 
 @dataclass(frozen=True)
 class Descriptions:
-    """Of all layers with weights. kernels: of each. values: of each, by field."""
+    """Of all layers with weights. kernels: of each. values: of each, by field. kept: bytes of fields that are written
+    at run time, which therefore are no constants."""
 
     kernels: Sequence[str]
     values: Sequence[dict[str, int | Offset]] = field(repr=False)
+    kept: Mapping[str, int] = field(default_factory=dict)
 
     def _reads(self, i: int, each: Field) -> bool:
         """Whether the kernel of layer i looks at a field."""
@@ -85,13 +87,15 @@ class Descriptions:
     @cached_property
     def constants(self) -> dict[str, int | Offset]:
         """Fields of one value."""
-        return {name: values[0] for name, values in self.seen.items() if len(values) == 1}
+        return {name: values[0] for name, values in self.seen.items() if len(values) == 1 and name not in self.kept}
 
     @cached_property
     def members(self) -> list[tuple[int, Field]]:
         """Fields of several values, with the bytes of each: large ones first, so that nothing need be filled up."""
         several = [(int(self.seen[each.name][-1]), each) for each in FIELDS if len(self.seen.get(each.name, ())) > 1]
         sized = [(1 if most < 1 << 8 else 2 if most < 1 << 16 else 4, each) for most, each in several]
+        sized = [(size, each) for size, each in sized if each.name not in self.kept]
+        sized += [(self.kept[each.name], each) for each in FIELDS if each.name in self.kept]
         return sorted(sized, key=lambda member: -member[0])
 
     @property

@@ -68,12 +68,15 @@ def fit(
     small: bool = False,
     mean: Sequence[float] | None = None,
     std: Sequence[float] | None = None,
+    rows: bool = False,
 ) -> Fit:
-    """The network on the chip. small: compiled for size. mean, std: of its images, as for `export_c`.
+    """The network on the chip.
+
+    small: compiled for size. mean, std: of its images, as for `export_c`. rows: images come row by row.
 
     Raises PellucidError, naming the layer, for what has no form in C.
     """
-    program = Program(network, mean, std)
+    program = Program(network, mean, std, rows=rows)
     way = SMALL if small else chip.core.way
     weights = sum(-(-len(packed(step, program.kernels[i])) // 4) * 4 for i, step in program.affine.items())
     return Fit(

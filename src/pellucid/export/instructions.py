@@ -65,9 +65,9 @@ def turns(program: Program, *, small: bool) -> Counter[str]:
     found: Counter[str] = Counter()
     if program.tables is not None:
         found["look_up"] = prod(program.network.input_shape)
-    for step, kernel in zip(program.steps, program.kernels, strict=True):
+    for i, (step, kernel) in enumerate(zip(program.steps, program.kernels, strict=True)):
         if isinstance(step, IntegerAffine):
-            found.update(_affine(step, kernel, small=small))
+            found.update(_affine(step, kernel, small=small, by_line=i < len(program.lines)))
         elif isinstance(step, IntegerPool2d):
             found.update(
                 {"pool output": prod(step.output_shape), "pool pixel": prod((*step.output_shape, *step.kernel))}
@@ -76,10 +76,14 @@ def turns(program: Program, *, small: bool) -> Counter[str]:
             found.update({"sum operand": prod(step.output_shape) * len(step.inputs)})
         else:
             found.update({kernel: step.output_bytes})
+    for line in program.lines:
+        found["byte of a row"] += line.height * line.row_bytes
+        found["byte that moves up"] += max(0, line.rows - line.step) * line.row_bytes * line.out_height
+        found["line"] += line.out_height
     return found
 
 
-def _affine(step: IntegerAffine, kernel: str, *, small: bool) -> dict[str, float]:
+def _affine(step: IntegerAffine, kernel: str, *, small: bool, by_line: bool) -> dict[str, float]:
     K, P, Q = step.output_shape
     outputs, taps = K * P * Q, prod(step.kernel)
     if kernel == DEPTHWISE:
@@ -98,7 +102,8 @@ def _affine(step: IntegerAffine, kernel: str, *, small: bool) -> dict[str, float
     twos = step.groups * -(-own // 2)
     if kernel == AFFINE:
         return found | {"two": twos, "given": outputs, f"word of {step.bits} bits in place": twos * length / 4}
-    blocks = P * Q * -(-(step.pool**2) // PLACES) if kernel == POOLED else -(-P * Q // PLACES)
+    runs = (P, Q) if by_line else (1, P * Q)  # places that are computed in one go
+    blocks = P * Q * -(-(step.pool**2) // PLACES) if kernel == POOLED else runs[0] * -(-runs[1] // PLACES)
     found |= {"block": blocks, "two filters of a block": blocks * twos}
     found[f"word of {step.bits} bits"] = blocks * twos * length / 4
     found["compared" if kernel == POOLED else "filter of a block"] = blocks * K
@@ -145,6 +150,8 @@ def pieces(program: Program) -> Counter[str]:
     found.update(dict.fromkeys(set(program.kernels), 1))
     if program.tables is not None:
         found["look_up"] = 1
+    if program.lines:
+        found |= {"lines": 1, "kind of a line": len(program.lines)}
     found["several pools"] = int(program.kernels.count("pool_windows") > 1)  # one alone has its numbers compiled in
     found["several tables"] = int(program.kernels.count("look_up") > 1)
     if program.affine:

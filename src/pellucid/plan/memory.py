@@ -9,8 +9,8 @@ read.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from itertools import pairwise
+from dataclasses import dataclass, replace
+from itertools import accumulate, pairwise
 from math import prod
 
 import numpy as np
@@ -49,18 +49,25 @@ class Buffer:
     alignment: int = 1
 
 
-def plan_memory(steps: Sequence[IntegerStep], scratch: Sequence[int] = ()) -> MemoryPlan:
+def plan_memory(steps: Sequence[IntegerStep], scratch: Sequence[int] = (), windows: Sequence[int] = ()) -> MemoryPlan:
     """A small block in which the steps' buffers find places.
 
-    scratch: bytes at the block's end that each step needs while it runs. Of a chain, the smallest block among those
-    that a search looks at: a buffer goes to the block's start or end, or as close before or behind its input as it
-    may. Of a graph, each buffer in turn, the largest first, goes to the lowest place that no other needs at the same
-    time.
+    scratch: bytes at the block's end that each step needs while it runs. windows: bytes that the first steps keep of
+    what each sees, if they work line by line: these buffers, all there at once, stand for the steps' inputs.
+
+    Of a chain, the smallest block among those that a search looks at: a buffer goes to the block's start or end, or
+    as close before or behind its input as it may. Of a graph, each buffer in turn, the largest first, goes to the
+    lowest place that no other needs at the same time.
     """
-    found = buffers(steps)
+    found = buffers(steps) if not windows else _with_windows(buffers(steps), windows)
     reserved = [max(scratch[max(0, buffer.first) : buffer.last + 1], default=0) for buffer in found]
-    chain = all(buffer.last == i and buffer.alignment == 1 for i, buffer in enumerate(found))
-    return _chain(found, reserved) if chain else _graph(found, reserved)
+    skipped = max(0, len(windows) - 1)
+    chain = all(buffer.last == i + skipped and buffer.alignment == 1 for i, buffer in enumerate(found))
+    plan = _chain(found, reserved) if chain else _graph(found, reserved)
+    if not windows:
+        return plan
+    starts = accumulate(windows[:-1], initial=plan.offsets[0])
+    return MemoryPlan((*starts, *plan.offsets[1:]), plan.size)
 
 
 def buffers(steps: Sequence[IntegerStep]) -> list[Buffer]:
@@ -75,6 +82,14 @@ def buffers(steps: Sequence[IntegerStep]) -> list[Buffer]:
         aligned = ALIGNMENT if step.wide else 1
         found.append(Buffer(step.output_bytes, i, ends[step.name][1], into, gap, aligned))
     return found
+
+
+def _with_windows(found: Sequence[Buffer], windows: Sequence[int]) -> list[Buffer]:
+    """The windows as one buffer, and what the last step that works line by line gives, from the start on."""
+    count = len(windows)
+    given = replace(found[count], first=-1, into=None, gap=0)
+    later = [each if each.into is None else replace(each, into=each.into - count + 1) for each in found[count + 1 :]]
+    return [Buffer(sum(windows), -1, count - 1), given, *later]
 
 
 def _grown(step: IntegerStep, found: Sequence[Buffer], dying: Sequence[int]) -> tuple[int | None, int]:

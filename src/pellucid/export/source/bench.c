@@ -20,6 +20,23 @@
 
 extern uint32_t stack_limit[], data_start[], data_end[], data_source[], bss_start[], bss_end[];
 
+#if NETWORK_ROWS
+static uint8_t image[NETWORK_IMAGE_BYTES]; /* of the program that measures, not of the network */
+
+static uint8_t *network_input(void)
+{
+    return image;
+}
+
+static const int32_t *network_run(void)
+{
+    network_begin();
+    for (uint32_t i = 0; i < NETWORK_IMAGE_BYTES; i += NETWORK_ROW_BYTES)
+        network_row(image + i);
+    return network_finish();
+}
+#endif
+
 int main(void);
 void reset(void);
 void fault(void);

@@ -35,14 +35,26 @@ static const char *read_image(FILE *file)
         return "expected an image of @WIDTH@ x @HEIGHT@ pixels";
     if (white < 1 || white > 255)
         return "expected one byte a sample";
+#if NETWORK_ROWS
+    static uint8_t row[NETWORK_ROW_BYTES];
+    network_begin();
+#else
     uint8_t *image = network_input();
+#endif
     for (long i = 0; i < (long)NETWORK_HEIGHT * NETWORK_WIDTH * NETWORK_CHANNELS; i++) {
         const int sample = fgetc(file);
         if (sample == EOF)
             return "the file ends too early";
         if (sample > white)
             return "a sample is brighter than white";
-        image[i] = (uint8_t)((2 * 255 * sample + white) / (2 * white));
+        const uint8_t byte = (uint8_t)((2 * 255 * sample + white) / (2 * white));
+#if NETWORK_ROWS
+        row[i % (long)NETWORK_ROW_BYTES] = byte;
+        if ((i + 1) % (long)NETWORK_ROW_BYTES == 0)
+            network_row(row);
+#else
+        image[i] = byte;
+#endif
     }
     return 0;
 }
@@ -62,7 +74,11 @@ int main(int count, char **paths)
             fprintf(stderr, "%s: %s\n", paths[n], error);
             return 2;
         }
+#if NETWORK_ROWS
+        const int32_t *logits = network_finish();
+#else
         const int32_t *logits = network_run();
+#endif
         printf("%s: ", paths[n]);
         if (NETWORK_PLACES == 1 && NETWORK_CLASSES == CLASS_NAMES)
             printf("%s  ", class_names[network_class(0)]);

@@ -28,17 +28,7 @@ static int32_t *const logits = (int32_t *)arena_words + ARENA_BYTES / 4u;
 @BUFFERS@
 @KERNELS@
 @CONSTANT_ARRAYS@
-uint8_t *network_input(void)
-{
-    return arena + @INPUT@;
-}
-
-const int32_t *network_run(void)
-{
-@CALLS@
-    return logits;
-}
-
+@RUNNING@
 int32_t network_class(int32_t place)
 {
     const int32_t *const of_place = logits + place * NETWORK_CLASSES;
@@ -46,13 +36,4 @@ int32_t network_class(int32_t place)
     for (int32_t k = 1; k < NETWORK_CLASSES; k++)
         best = of_place[k] > of_place[best] ? k : best;
     return best;
-}
-
-int32_t network_predict(const uint8_t *image)
-{
-    uint8_t *const input = network_input();
-    for (uint32_t i = 0; i < NETWORK_IMAGE_BYTES; i++)
-        input[i] = image[i];
-    (void)network_run();
-    return network_class(0);
 }

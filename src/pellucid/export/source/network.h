@@ -21,16 +21,30 @@ extern "C" {
 #define NETWORK_CONSTANTS @CONSTANTS@u /* bytes of weights, tables and descriptions of layers */
 #define NETWORK_MULTIPLY_ADDS @MULTIPLY_ADDS@u
 
+#define NETWORK_ROW_BYTES @ROW_BYTES@u
+#define NETWORK_ROWS @ROWS@ /* whether images come row by row, and are never whole in memory */
+
+#if NETWORK_ROWS
+/* An image: begin, give each row in its turn from the top, finish. Rows: bytes, black 0 to white 255, the channels of a
+   pixel side by side. A row may be overwritten as soon as it was given. */
+void network_begin(void);
+void network_row(const uint8_t *row);
+
+/* Its logits. They stay until the next call. */
+const int32_t *network_finish(void);
+#else
 /* Where the next image belongs: bytes, black 0 to white 255, row by row, the channels of a pixel side by side. */
 uint8_t *network_input(void);
 
 /* Compute the logits of that image, which is overwritten. They stay until the next call. */
 const int32_t *network_run(void);
 
+#endif
+
 /* The class with the largest logit at a place, counted row by row, of the image that was last run. */
 int32_t network_class(int32_t place);
 
-/* Copy an image of NETWORK_IMAGE_BYTES, run, and return its class; of a map, that of the first place. */
+/* Run an image of NETWORK_IMAGE_BYTES and return its class; of a map, that of the first place. */
 int32_t network_predict(const uint8_t *image);
 
 #ifdef __cplusplus
