@@ -67,6 +67,7 @@ sys.path.insert(0, {root!r})
 from pellucid.ops.numba_ops.compile.instructions import INSTRUCTIONS
 from pellucid.ops.numba_ops.integer.products import BYTES_IN_WORDS
 from ops import test_half_kernels, test_instructions, test_integer
+from plan import test_half_plan
 assert INSTRUCTIONS == {name!r}
 assert BYTES_IN_WORDS == (INSTRUCTIONS in ("vnni", "bf16"))
 test_instructions.test_float16_is_converted_as_numpy_does()
@@ -74,6 +75,7 @@ test_half_kernels.test_rounding_is_to_nearest_even_and_keeps_nan()
 behind_pool = True, 16, 48, 6, 15, (0, 2, 1, 0)
 test_half_kernels.test_gradients_behind_relu_and_pool_are_the_bits_of_those_by_way_of_32("bfloat16", *behind_pool)
 test_half_kernels.test_max_pools_are_the_bits_of_those_by_way_of_32("float16", (3, 3), (2, 2), (1, 1, 1, 1), False)
+test_half_plan.test_float16_is_computed_as_float32_and_rounded_once("deep-convnet")
 test_integer.test_window_of_the_whole_image((5, 3, 4, 2))
 test_integer.test_convolution_is_exact_on_every_path()
 """

@@ -117,17 +117,13 @@ class Code:
         if form == FLOAT32:
             self.store(address, vector)
             return
-        if form == FLOAT16:
-            value = float16.narrowed(self.builder, vector.value)
-        elif bfloat16.PRODUCTS:
-            value = bfloat16.rounded_bits(vector)
-        else:
-            value = self.builder.trunc(self._upper_half(vector), _HALF_WORDS_TYPE)
+        half = form == FLOAT16
+        value = float16.narrowed(self.builder, vector.value) if half else self._bfloat16_bits(vector)
         self.builder.store(value, self._pointer(address, _HALF_WORDS_TYPE)).align = 2
 
     def store_bfloat16(self, address: Integer, vector: Vector, count: Integer | None = None) -> None:
-        """All lanes, or the first `count`, rounded by the processor's instruction: see `bfloat16`."""
-        value = bfloat16.rounded_bits(vector)
+        """All lanes, or the first `count`, rounded to the nearest: see `bfloat16`."""
+        value = self._bfloat16_bits(vector)
         if count is None:
             self.builder.store(value, self._pointer(address, _HALF_WORDS_TYPE)).align = 2
         else:
@@ -161,6 +157,12 @@ class Code:
             value = self.builder.load(self._pointer(address, _HALF_WORDS_TYPE), typ=_HALF_WORDS_TYPE)
             value.align = 2
         return self.builder.zext(value, _WORDS_TYPE)
+
+    def _bfloat16_bits(self, vector: Vector) -> Any:
+        """By the processor's instruction; where it has none, LLVM would call a function that isn't there."""
+        if bfloat16.PRODUCTS:
+            return bfloat16.rounded_bits(vector)
+        return self.builder.trunc(self._upper_half(vector), _HALF_WORDS_TYPE)
 
     def _upper_half(self, vector: Vector) -> Any:
         """Bits of the nearest bfloat16, to even where two are as near; NaN stays NaN."""
