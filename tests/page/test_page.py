@@ -216,7 +216,8 @@ def test_a_large_photograph_stands_upright_by_its_own_note(browser: Any, tmp_pat
         before = opened.logits()
         opened.page.set_input_files("#file", str(tmp_path / f"{name}.jpg"))
         opened.page.wait_for_function(
-            "before => document.querySelector('#bars .bar').title.split(' ')[1] !== before", arg=f"{before[0]:.4f}"
+            "before => Math.abs(Number(document.querySelector('#bars .bar').title.split(' ')[1]) - before) > 1e-3",
+            arg=before[0],
         )
         found.append(opened.logits())
     np.testing.assert_allclose(found[0], found[1], atol=0.02)
