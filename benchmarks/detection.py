@@ -17,6 +17,7 @@ from PIL import Image
 
 from pellucid import ops, training
 from pellucid.data import Boxes, Dataset
+from pellucid.data.framing import Framed
 from pellucid.ops.arrays import Array
 from pellucid.recipes import build_data, build_loader, open_model
 from pellucid.recipes.predict_boxes import Detector
@@ -28,13 +29,19 @@ CROWDED = 7  # digits of a scene that is worth showing where all went well
 SHOWN = 3
 
 
+def framed(image: Array) -> Framed:
+    """A scene (C, H, W), which fills the network's canvas."""
+    size = image.shape[1:]
+    return Framed(image, size, size)
+
+
 def images_per_second(detector: Detector, images: Array) -> tuple[float, float]:
     """One image at a time: the rate over all, and the rate of the network alone."""
     for image in images[:20]:
-        detector([image])
+        detector([framed(image)])
     start = time.perf_counter()
     for image in images:
-        detector([image])
+        detector([framed(image)])
     whole = time.perf_counter() - start
     x = images[:1].astype(detector.network.dtype) / 255
     start = time.perf_counter()
@@ -56,7 +63,7 @@ def draw(detector: Detector, test: Dataset, folder: Path, least: float) -> None:
     """Write detection-best.png and detection-worst.png."""
     images, targets = np.asarray(test.inputs), test.targets
     assert isinstance(targets, Boxes)
-    found = [detector([image])[0].above(least) for image in images]
+    found = [detector([framed(image)])[0].above(least) for image in images]
     merits = np.array([merit(found[i], *targets.of(i)[:2]) for i in range(len(images))])
     crowded = np.diff(targets.starts) >= CROWDED
     order = np.argsort(merits, kind="stable")

@@ -15,6 +15,7 @@ from pellucid.graph import Sequential
 from pellucid.layers import BatchNorm2d, Conv2d, Flatten, Layer, ReLU
 from pellucid.network import Network
 from pellucid.plan import Plan
+from pellucid.precision import fold_batch_norm
 from plan.networks import ZOO, drawn, every_function, every_step, images, outputs, worst, zoo_network
 
 BOUND = 1e-5
@@ -79,6 +80,17 @@ def test_folded_weights_are_kept_only_as_kernels_read_them() -> None:
     assert "value" not in vars(folded.built_weight)
     small, large = 8 * 304 * 36 * 4, 300 * 310 * 9 * 4  # transformed; as it is, to be transformed at each call
     assert small + large < plan.folded.weight_bytes < 1.1 * (small + large)
+
+
+def test_a_folded_network_stays_what_it_is_when_plans_have_read_it() -> None:
+    """Its layers are copies that keep their weights: for plans of other shapes, and to be run themselves."""
+    network = drawn(Network(Sequential(Conv2d(8, 3, padding=1), BatchNorm2d(), ReLU()), (3, 40, 40)))
+    folded = fold_batch_norm(network)
+    x = images(network, 2)
+    for size in (40, 5, 16):
+        seen = np.ascontiguousarray(x[:, :, :size, :size])
+        assert worst(Plan(folded, seen.shape)(seen), exact(network, seen)) < BOUND
+        assert worst(folded.forward(seen), exact(network, seen)) < BOUND
 
 
 WIDTHS = """

@@ -85,8 +85,9 @@ class Folding(Parameter):
         return {name: value for name, value in super().__getstate__().items() if name != "_make"}
 
     def forget(self) -> None:
-        """Let its value go, until it is asked for again."""
-        self.__dict__.pop("value", None)
+        """Let its value go, until it is asked for again; a copy keeps it."""
+        if "_make" in self.__dict__:
+            self.__dict__.pop("value", None)
 
 
 def fold(nodes: Nodes, dtype: npt.DTypeLike = np.float64, *, later: bool = False) -> Nodes:
