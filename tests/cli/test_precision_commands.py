@@ -11,11 +11,12 @@ import pytest
 
 from pellucid import ops
 from pellucid.cli import main
-from pellucid.data import mnist_dataset
+from pellucid.data import Data, mnist_dataset
+from pellucid.errors import PellucidError
 from pellucid.graph import Sequential
 from pellucid.layers import AvgPool2d, Flatten, Linear, ReLU
 from pellucid.network import Network
-from pellucid.recipes import load_recipe, open_model, start_run
+from pellucid.recipes import Recipe, load_recipe, open_model, start_run
 from pellucid.recipes.format_comparison import compare_run
 from pellucid.recipes.shrink import open_shrunk
 from small_runs import digits, one_thread_of_numpy
@@ -151,10 +152,33 @@ def test_fit_chip(
     assert (row["bits"], row["compiled"], row["fits"], row["milliseconds"]) == (4, "-Os", False, None)
     assert 0 <= row["measure"] <= 1
     assert "images 0." in told["advice"][1]
+    assert re.fullmatch(r"with --rows, images row by row, 2,\d+ bytes of RAM would do", told["advice"][2])
+    assert main(["fit-chip", str(run), "--chip", "3k,64k,cortex-m3", "--rows"]) == 0
+    assert re.search(r"fits +yes\n|fits +no +yes\n|fits +yes +yes\n", capsys.readouterr().out)
     assert main(["fit-chip"]) == 0
     assert "rp2040" in capsys.readouterr().out
     assert "did you mean rp2040" in complaint(capsys, "fit-chip", run, "--chip", "rp204")
     assert "trained with rounding to 4 bits" in complaint(capsys, "fit-chip", run, "--chip", "rp2040", "--bits", 8)
+
+
+def test_what_is_smaller_is_trained_where_a_network_does_not_fit(
+    run: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def only_as_they_are(recipe: Recipe, held_out: object = None) -> Data:
+        if recipe.data.size is not None:
+            raise PellucidError(f"images of {recipe.data.size}")
+        return digits()
+
+    monkeypatch.setattr("pellucid.recipes.fit_chip.build_data", only_as_they_are)
+    with one_thread_of_numpy():
+        assert main(["fit-chip", str(run), "--chip", "3k,64k,cortex-m3", "--train", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    whole, narrow, *_ = told["rows"]
+    assert (whole["change"], whole["fits"]) == ("", False)
+    assert re.fullmatch(r"layers x 0\.\d\d", narrow["change"])
+    assert narrow["fits"] and narrow["ram"] <= 3072 and 0 <= narrow["measure"] <= 1
+    assert narrow["multiply_adds"] < whole["multiply_adds"]
+    assert any(re.fullmatch(r"images were not made smaller: images of \(\d+, \d+\)", line) for line in told["advice"])
 
 
 def test_fewer_bits_are_tried_where_a_network_does_not_fit(
@@ -170,7 +194,7 @@ def test_fewer_bits_are_tried_where_a_network_does_not_fit(
     told = json.loads(capsys.readouterr().out)
     assert [(row["bits"], row["fits"]) for row in told["rows"]] == [(8, False), (4, True), (2, True)]
     assert all(row["measure"] is not None for row in told["rows"])
-    assert told["advice"] == ["weights of 2 bits fit: pellucid shrink --bits 2 --epochs 1 learns them with rounding"]
+    assert told["advice"] == ["weights of 4 bits fit: pellucid shrink --bits 4 --epochs 1 learns them with rounding"]
 
 
 def test_mistakes_are_one_line(run: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -27,6 +28,14 @@ def fit_chip(
     ] = None,
     bits: Annotated[int | None, Parameter(help="Of a weight; by default as last shrunk, else 8.")] = None,
     chips: Annotated[list[Path] | None, Parameter(help="Files with more chips, in the form of chips.toml.")] = None,
+    rows: Annotated[bool, Parameter(negative="", help="Images come row by row, as for export --rows.")] = False,
+    train: Annotated[
+        bool,
+        Parameter(
+            negative="",
+            help="Where it doesn't fit, train narrower layers and smaller images by the run's recipe.",
+        ),
+    ] = False,
     json: Annotated[bool, Parameter(negative="", help="Print JSON.")] = False,
 ) -> int:
     """Say what flash, RAM and time a network takes on a chip, and whether it fits; the exit code is 1 if not.
@@ -36,14 +45,16 @@ def fit_chip(
     """
     from pellucid.export.chips import find_chip, read_chips
     from pellucid.recipes.fit_chip import fit_run
+    from pellucid.training.callbacks.progress import Progress
 
     catalogue = read_chips(chips or [])
     if chip is None:
         _list(catalogue)
         return 0
     found = find_chip(chip, catalogue)
-    with working("counting ..."):
-        report = fit_run(trained(run), found, bits)
+    told = train and not json
+    with nullcontext() if told else working("counting ..."):
+        report = fit_run(trained(run), found, bits, rows=rows, train=train, callbacks=[Progress(1)] if told else [])
     if json:
         _print_json(report)
     else:
@@ -63,7 +74,7 @@ def _list(catalogue: Catalogue) -> None:
 def _print(report: ChipReport) -> None:
     first = report.rows[0].found
     chip = first.chip
-    columns = ["", *(f"int{row.bits}, {'-Os' if row.found.small else '-O2'}" for row in report.rows)]
+    columns = ["", *(f"int{row.bits}, {row.change or ('-Os' if row.found.small else '-O2')}" for row in report.rows)]
     lines = {
         "weights": [f"{row.found.weights:,}" for row in report.rows],
         "tables": [f"{row.found.tables:,}" for row in report.rows],
@@ -94,5 +105,6 @@ def _print_json(report: ChipReport) -> None:
         found = row.found
         names = ("weights", "tables", "code", "flash", "arena", "stack", "ram", "multiply_adds")
         values = {name: getattr(found, name) for name in (*names, "instructions", "cycles", "milliseconds", "fits")}
-        rows.append({"bits": row.bits, "compiled": "-Os" if found.small else "-O2", **values, "measure": row.measure})
+        about = {"bits": row.bits, "compiled": "-Os" if found.small else "-O2", "change": row.change}
+        rows.append({**about, **values, "measure": row.measure})
     print_json({"chip": report.rows[0].found.chip.name, "rows": rows, "advice": report.advice})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,23 +16,36 @@ from pellucid.plan.weight_levels import WIDTHS, checked_bits
 from pellucid.precision import quantize
 from pellucid.recipes.data import build_data, build_loader
 from pellucid.recipes.model import Model
+from pellucid.recipes.network import build_network, build_task
 from pellucid.recipes.opened import open_model
+from pellucid.recipes.schema import Recipe
 from pellucid.recipes.shrink import calibration_images, open_shrunk
+from pellucid.recipes.smaller import narrower, on_smaller_images
+from pellucid.recipes.trainer import build_trainer
+from pellucid.training import Callback
+
+LEAST_SHARE = 0.1
+"""Of the width of layers or the side of images that is tried."""
+
+SMALLER = 0.93
+"""Share that is tried next where one doesn't fit."""
 
 
 @dataclass(frozen=True)
 class ChipRow:
     """One network of a run on a chip. small: compiled for size. measure: of the task, over the test set; None unless
-    it was asked for."""
+    it was asked for. change: what was made smaller, and trained anew; empty for the run's own network."""
 
     bits: int
     found: Fit
     measure: float | None
+    change: str = ""
 
 
 @dataclass(frozen=True)
 class ChipReport:
-    """rows: as the run is, for time and for size; then fewer bits, quantised and measured, where it doesn't fit.
+    """rows: as the run is, for time and for size; then, where it doesn't fit, fewer bits, quantised and measured, and
+    what was made smaller, trained and measured.
 
     measure: its name. advice: what else would help.
     """
@@ -41,12 +55,23 @@ class ChipReport:
     advice: list[str]
 
 
-def fit_run(run: Path, chip: Chip, bits: int | None = None, *, data: Data | None = None) -> ChipReport:
+def fit_run(
+    run: Path,
+    chip: Chip,
+    bits: int | None = None,
+    *,
+    data: Data | None = None,
+    rows: bool = False,
+    train: bool = False,
+    callbacks: Sequence[Callback] = (),
+) -> ChipReport:
     """A run's integer network on a chip.
 
-    bits: which one; by default the one last shrunk, else made now, of the bits it was trained for or 8. Where neither
-    way to compile fits, fewer bits are tried and measured on the test set. Raises PellucidError for a network without
-    integer form or without form in C, naming the layer.
+    bits: which one; by default the one last shrunk, else made now, of the bits it was trained for or 8. rows: images
+    come row by row. Where neither way to compile fits, fewer bits are tried and measured on the test set. train:
+    where these don't fit either, narrower layers and smaller images are trained by the run's recipe, and measured.
+    callbacks: of these trainings. Raises PellucidError for a network without integer form or without form in C,
+    naming the layer.
     """
     model = open_model(run)
     trained_for = model.recipe.training.weight_bits
@@ -54,19 +79,71 @@ def fit_run(run: Path, chip: Chip, bits: int | None = None, *, data: Data | None
         raise PellucidError(f"{model.path}: trained with rounding to {trained_for} bits, not {bits}")
     network = _present(run, model, bits, data)
     mean, std = model.recipe.data.mean, model.recipe.data.std
-    fits = [fit(network, chip, small=small, mean=mean, std=std) for small in (False, True)]
-    rows = [ChipRow(network.bits, found, None) for found in fits]
+    fits = [fit(network, chip, small=small, mean=mean, std=std, rows=rows) for small in (False, True)]
+    found_rows = [ChipRow(network.bits, found, None) for found in fits]
     if any(found.fits for found in fits):
-        return ChipReport(rows, model.task.primary, [])
+        return ChipReport(found_rows, model.task.primary, [])
     data = data or build_data(model.recipe, model.held_out)
-    rows = [ChipRow(network.bits, fits[1], _measured(network, model, data))]
     images = calibration_images(model.recipe, data)
-    for fewer in WIDTHS if not trained_for else ():
-        if fewer < network.bits:
-            other = quantize(model.network, images, fewer)
-            found = fit(other, chip, small=True, mean=mean, std=std)
-            rows.append(ChipRow(fewer, found, _measured(other, model, data)))
-    return ChipReport(rows, model.task.primary, _advice(rows[-1].found, rows[-1].bits))
+    fewer = [bits for bits in WIDTHS if bits < network.bits] if not trained_for else []
+    networks = [network, *(quantize(model.network, images, bits) for bits in fewer)]
+    found_rows = []
+    for one in networks:
+        found = fit(one, chip, small=True, mean=mean, std=std, rows=rows)
+        found_rows.append(ChipRow(one.bits, found, _measured(one, model.recipe, data)))
+    best = _best(found_rows)
+    advice = _advice(best.found, best.bits)
+    if not (rows or best.found.fits) and (text := _by_rows(networks[found_rows.index(best)], chip, model)):
+        advice.append(text)
+    if train and not best.found.fits:
+        for what, share in zip(("layers", "images"), shares(best.found), strict=True):
+            try:
+                found_rows.append(_trained(model, best, what, share, callbacks, rows=rows))
+            except PellucidError as error:
+                advice.append(f"{what} were not made smaller: {error}")
+    return ChipReport(found_rows, model.task.primary, advice)
+
+
+def _best(rows: Sequence[ChipRow]) -> ChipRow:
+    """The most bits that fit; else those that flash has room for, since fewer don't help RAM; else the fewest."""
+    of_flash = [row for row in rows if row.found.flash <= row.found.chip.flash]
+    return next((row for row in rows if row.found.fits), (of_flash or rows[-1:])[0])
+
+
+def _by_rows(network: IntegerNetwork, chip: Chip, model: Model) -> str:
+    """What images that come row by row would save, where it is enough; empty where it isn't."""
+    mean, std = model.recipe.data.mean, model.recipe.data.std
+    try:
+        found = fit(network, chip, small=True, mean=mean, std=std, rows=True)
+    except PellucidError:  # of a first layer that needs the whole image
+        return ""
+    return f"with --rows, images row by row, {found.ram:,} bytes of RAM would do" if found.fits else ""
+
+
+def _trained(
+    model: Model, row: ChipRow, what: str, share: float, callbacks: Sequence[Callback], *, rows: bool
+) -> ChipRow:
+    """The run's recipe with "layers" or "images" so much smaller that it fits, trained, shrunk and measured.
+
+    share: by cost; a little less of it where that doesn't fit yet. Raises PellucidError where no share would do, or
+    the recipe says nothing of it.
+    """
+    chip, size = row.found.chip, (model.image_shape[1], model.image_shape[2])
+    while share >= LEAST_SHARE:
+        recipe = narrower(model.recipe, share) if what == "layers" else on_smaller_images(model.recipe, size, share)
+        data = build_data(recipe, model.held_out)
+        images = calibration_images(recipe, data)
+        mean, std = recipe.data.mean, recipe.data.std
+        plain = quantize(build_network(recipe, data.train.shape, data.train.classes), images, row.bits)
+        found = fit(plain, chip, small=True, mean=mean, std=std, rows=rows)
+        if found.fits:
+            trainer = build_trainer(recipe, data, callbacks)
+            trainer.fit()
+            with trainer.final_weights() as network:
+                shrunk = quantize(network, images, row.bits)
+            return ChipRow(row.bits, found, _measured(shrunk, recipe, data), f"{what} x {share:.2f}")
+        share *= SMALLER
+    raise PellucidError(f"no share of {LEAST_SHARE} or more would fit")
 
 
 def _present(run: Path, model: Model, bits: int | None, data: Data | None) -> IntegerNetwork:
@@ -79,12 +156,13 @@ def _present(run: Path, model: Model, bits: int | None, data: Data | None) -> In
     return quantize(model.network, images, bits or model.recipe.training.weight_bits or 8)
 
 
-def _measured(network: IntegerNetwork, model: Model, data: Data) -> float:
+def _measured(network: IntegerNetwork, recipe: Recipe, data: Data) -> float:
     """The task's primary measure over the test set."""
-    metrics = model.task.metrics()
-    for batch in build_loader(model.recipe, data.test, training=False).epoch(0):
+    task = build_task(recipe, data.train.class_names)
+    metrics = task.metrics()
+    for batch in build_loader(recipe, data.test, training=False).epoch(0):
         metrics.update(network.forward(batch.inputs.astype(network.dtype), INFERENCE), batch.targets)
-    return float(metrics.result()[model.task.primary])
+    return float(metrics.result()[task.primary])
 
 
 def _advice(found: Fit, bits: int) -> list[str]:
