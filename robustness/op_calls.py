@@ -116,6 +116,8 @@ def _drawn(name: str, draw: Random) -> list[Any]:
     C = draw.randint(1, 5) if pooling else size["D"] * groups
     size |= {"C": C, "R": R, "S": S, "H": H, "W": W, "P": P, "Q": Q, "p": P // 2, "q": Q // 2}
     size |= {"E": geometry.groups}
+    if name.startswith("group_norm"):
+        size["G"] = draw.choice([n for n in range(1, C + 1) if C % n == 0])
     rest = tuple(draw.randint(1, 5) for _ in range(draw.randint(0, 2)))
     if name == "softmax_cross_entropy" and len(rest) == 1:
         rest = ()
@@ -134,7 +136,8 @@ def _drawn(name: str, draw: Random) -> list[Any]:
         "multipliers": tuple(draw.randint(-99, 99) for _ in range(many)), "multiplier": draw.randint(0, 1 << 20),
         "shift": draw.randint(1, 30), "dtype": np.dtype(np.float16), "value": 0.5, "decay": 0.9, "beta1": 0.9,
         "padding": draw.choice([0, 1, (1, 2), (0, 1, 2, 3)]), "beta2": 0.999, "weight_decay": 0.01,
-        "decoupled": draw.random() < 0.5, "nesterov": draw.random() < 0.5,
+        "decoupled": draw.random() < 0.5, "nesterov": draw.random() < 0.5, "alpha": 0.7, "beta": 0.4, "scale": 1.1,
+        "tanh": draw.random() < 0.5, "groups": draw.choice([n for n in range(1, C + 1) if C % n == 0]),
     }  # fmt: skip
     free = tuple(draw.randint(1, 5) for _ in range(draw.choice([2, 4])))
     pixel = (*free[:2], 1, 1) if len(free) == 4 and draw.random() < 0.5 else free
@@ -203,6 +206,8 @@ def _array(shape: tuple[int, ...], form: Form, key: str, kind: str, size: dict[s
         made = source.integers(30, 40, shape).astype(np.int32)
     elif key == "multiplier":
         made = source.integers(0, 1 << 30, shape).astype(np.int32)
+    elif key in {"rows", "columns"}:  # that the images have
+        made = source.integers(0, size["H" if key == "rows" else "W"], shape).astype(np.int32)
     elif form.kind in {"int8", "uint8", "int32", "bool"}:
         made = source.integers(0, 2 if form.kind == "bool" else 100, shape).astype(TYPES[form.kind])
     else:

@@ -207,7 +207,10 @@ def test_mistakes_are_one_line(run: Path, tmp_path: Path, capsys: pytest.Capture
         (["predict", str(run), str(tmp_path / "none.png")], "none.png"),
         (["predict", str(run), str(tmp_path / "none.png"), "--score", "2"], "expected a number from 0 to 1, got 2"),
         (["train", "detector-scenes", "--set", "task.box_loss=ciou"], "task.box_loss = 'ciou'"),
-        (["train", "detector-scenes", "--set", "task.nms=0.5"], "unknown key task.nms for detect"),
+        (
+            ["train", "detector-scenes", "--set", "task.nms=0.5"],
+            "'task.nms' for detect: did you mean task.nms_iou?",
+        ),
         (["train", "detector-scenes", "--set", "data.boxes=drop"], "data.boxes: invalid enum value 'drop'"),
         ([*few, "--set", "task.stride=8"], "stride = 8, images of 128x128 pixels: expected maps of 16x16 places"),
         (

@@ -234,7 +234,7 @@ def test_images_of_any_size_share_a_batch(dtype: type) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"box_loss": "ciou"}, "task.box_loss = 'ciou': expected one of iou, giou, diou"),
+        ({"box_loss": "ciou"}, "Detect: box_loss = 'ciou', expected one of iou, giou, diou"),
         ({"alpha": 2.0}, "task.alpha = 2.0: expected 0 .. 1"),
         ({"candidates": 0}, "task.candidates = 0: expected 1 .. 100000"),
     ],

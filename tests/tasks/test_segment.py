@@ -138,7 +138,7 @@ def test_spans_want_each_pixel_once(size: int, tile: int) -> None:
     ("layer", "image", "tile", "message"),
     [
         (create("fcn-small", 3), (1, 7, 40), 500, "7x40 pixels: expected a side of at least 8, the network's stride"),
-        (create("fcn-small", 3), (1, 99, 99), 60, "tile = 60: expected at least 104, by what the network sees"),
+        (create("fcn-small", 3), (1, 99, 99), 60, "tile = 60: expected at least 120, by what the network sees"),
         (Sequential(Flatten(), Linear(3)), (1, 8, 8), 60, "expected one that classifies each pixel"),
         (Conv2d(3, 3), (1, 8, 8), 60, "expected one that classifies each pixel"),
     ],

@@ -44,6 +44,8 @@ WORDS = {
     "augmentation.rotate": ("rotation", "degrees", "angle", "turn"),
     "colours.mixup": ("mix_up",),
     "crop.mosaic": ("mosaics",),
+    "task.nms_iou": ("nms", "nms_threshold", "iou", "iou_threshold", "nms_thresh"),
+    "task.shown_score": ("conf", "confidence", "score", "threshold", "score_threshold"),
 }  # fmt: skip
 """Keys, and what others call them."""
 

@@ -5,12 +5,12 @@ from typing import Any
 import numpy as np
 from numba import prange
 
-from pellucid.errors import InputError
 from pellucid.ops.arrays import Array
 from pellucid.ops.memory import empty
 from pellucid.ops.numba_ops.compile.jit import jit
 from pellucid.ops.numba_ops.layout import images
 from pellucid.ops.numba_ops.layout import rows as by_row
+from pellucid.ops.numpy_ops.resampling import check_places
 
 
 def resample(x: Array, rows: Array, row_weights: Array, columns: Array, column_weights: Array) -> Array:
@@ -19,10 +19,8 @@ def resample(x: Array, rows: Array, row_weights: Array, columns: Array, column_w
     Row i of the output is the sum of row_weights[i, k] times row rows[i, k]; both (P, R), columns (Q, S). The adjoint
     is one too, of the matrices that they are, transposed. Raises InputError for rows and columns that aren't there.
     """
-    N, C, H, W = x.shape
-    for name, places, side in (("rows", rows, H), ("columns", columns, W)):
-        if places.size and not 0 <= places.min() <= places.max() < side:
-            raise InputError(f"resample: {name}: expected numbers from 0 to {side - 1}, got others")
+    N, C = x.shape[:2]
+    check_places(x, rows, columns)
     y = empty((N, len(rows), len(columns), C), x.dtype)
     weights = (w.astype(x.dtype, copy=False) for w in (row_weights, column_weights))
     by_rows, by_columns = map(np.ascontiguousarray, weights)
