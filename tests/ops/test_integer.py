@@ -291,3 +291,19 @@ def test_weights_that_were_changed_in_place_are_seen() -> None:
         own.flags.writeable = writable
         found = ops.integer_logits(x, own, b, *factors)
         np.testing.assert_array_equal(found, numpy_ops.integer_logits(x, own, b, *factors))
+
+
+@pytest.mark.parametrize("turned", [0, 1, 2])
+def test_scales_in_any_memory_order(turned: int) -> None:
+    """Bias, multiplier or shift with gaps, from back to front."""
+    rng = np.random.default_rng(turned)
+    x = rng.integers(0, 256, (2, 16, 6, 9)).astype(np.uint8)
+    w = rng.integers(-128, 128, (33, 16, 2, 3)).astype(np.int8)
+    drawn = [rng.integers(low, high, 66).astype(np.int32) for low, high in ((-999, 999), (1, 1 << 30), (30, 40))]
+    b, multiplier, shift = [values[::-2] if i == turned else values[:33].copy() for i, values in enumerate(drawn)]
+    geometry = Geometry((3, 2), (1, 1, 1, 1))
+    with ops.use_backend("numba"):
+        found = ops.integer_conv2d(x, w, b, multiplier, shift, (82, 17), 0, geometry)
+    with ops.use_backend("numpy"):
+        wanted = ops.integer_conv2d(x, w, b, multiplier, shift, (82, 17), 0, geometry)
+    np.testing.assert_array_equal(found, wanted)

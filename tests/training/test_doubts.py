@@ -117,3 +117,16 @@ def test_a_recipe_edited_before_resume_is_refused(tmp_path: Path, change: str) -
     run.recipe.write_text(re.sub(rf"^{re.escape(old)}(\.0)?$", new, text, flags=re.MULTILINE))
     with pytest.raises(PellucidError, match="the recipe now asks for"):
         resume_run(run.path, data=_data())
+
+
+def test_gradients_that_are_none_are_refused() -> None:
+    """Of other things than numbers, and where they can't be written."""
+    network = Network(pl.nn.Sequential(Conv2d(2, 3), pl.nn.ConvTranspose2d(3, 3), Flatten()), (1, 6, 6))
+    x = np.ones((2, 1, 6, 6), np.float32)
+    y = network.forward(x, DIFFERENTIABLE)
+    for kind in (object, np.int64):
+        with pytest.raises(PellucidError, match=r"backward: expected a gradient of floating-point numbers, got"):
+            network.backward(np.ones_like(y).astype(kind))
+    network.parameters["1.bias"].gradient.flags.writeable = False
+    with pytest.raises(PellucidError, match=r"gradient: expected room for shape \(3,\), got \(3,\), read-only"):
+        network.backward(np.ones_like(y))

@@ -16,6 +16,7 @@ from pellucid.graph.node import INPUT, Nodes
 from pellucid.layers.base import Layer, Parameter
 from pellucid.layers.context import INFERENCE, Context
 from pellucid.ops.arrays import Array
+from pellucid.ops.half import is_float
 
 
 @dataclass(slots=True)
@@ -148,7 +149,7 @@ class Executor:
                 part = parts = None
             layer.forget()
             for parameter in step.frozen:
-                parameter.gradient[...] = 0
+                parameter.set_gradient(0)
             for parameter in step.summed:
                 before = sums.get(id(parameter))
                 now = parameter.gradient
@@ -177,13 +178,16 @@ class Executor:
                 raise PellucidError(
                     f"backward: expected a gradient of the output {name}'s shape {wanted}, got {shape}"
                 )
+        for part in given:
+            if part is not None and not is_float(part.dtype):
+                raise PellucidError(f"backward: expected a gradient of floating-point numbers, got {part.dtype}")
         return given
 
     def _share(self, sums: dict[int, Array]) -> None:
         """A parameter of several layers gets the sum of their gradients."""
         for step in self._steps:
             for parameter in step.summed:
-                parameter.gradient[...] = sums[id(parameter)]
+                parameter.set_gradient(sums[id(parameter)])
 
 
 def _run(step: _Step, values: list[Any], context: Context, free: bool = True) -> Any:
@@ -207,4 +211,4 @@ def _zero_gradients(layer: Layer) -> None:
     """Of a layer from which no way leads to what the gradient is asked for."""
     for parameter in layer.parameters().values():
         if parameter.trained:
-            parameter.gradient[...] = 0
+            parameter.set_gradient(0)

@@ -47,6 +47,14 @@ class Parameter:
         """Number of elements."""
         return int(np.prod(self.shape, dtype=np.int64))
 
+    def set_gradient(self, values: Array | float) -> None:
+        """Write the gradient. Raises PellucidError where there is no room for it that can be written."""
+        room = self.gradient
+        if room.shape != self.shape or not room.flags.writeable:
+            came = f"{room.shape}{'' if room.flags.writeable else ', read-only'}"
+            raise PellucidError(f"gradient: expected room for shape {self.shape}, got {came}")
+        room[...] = values
+
     def __getstate__(self) -> dict[str, Any]:
         """A copy has its own value, in memory of its own; the gradient belongs to the network."""
         return {**self.__dict__, "value": np.array(self.value), "gradient": np.empty(0)}

@@ -231,10 +231,7 @@ class ConvTranspose2d(Convolution):
             if weight.trained:
                 ops.conv2d_weight_gradient(self.x, dy, self.kernel, self.geometry, out=weight.gradient)
             if self.bias is not None:
-                db = self.bias.gradient
-                if db.shape != (self.channels,):
-                    raise self.error(f"room for a gradient of shape {(self.channels,)}", db.shape)
-                db[...] = ops.channel_sum(dy)
+                self.bias.set_gradient(ops.channel_sum(dy))
         return ops.conv2d(dy, self._weights_for(dy), None, self.geometry)
 
     def _weights_for(self, images: Array) -> Array:

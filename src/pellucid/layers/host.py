@@ -33,7 +33,7 @@ def back(y: Array, dtype: np.dtype[Any]) -> Array:
 def give_gradient(parameter: Parameter | None, gradient: Array) -> None:
     """Write a parameter's gradient where it has one."""
     if parameter is not None and parameter.trained:
-        parameter.gradient[...] = back(gradient.reshape(parameter.shape), parameter.gradient.dtype)
+        parameter.set_gradient(back(gradient.reshape(parameter.shape), parameter.gradient.dtype))
 
 
 class HostLayer(Layer):

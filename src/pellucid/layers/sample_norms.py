@@ -58,7 +58,7 @@ class _Norm(Layer):
 
     def _learn(self, parameter: Parameter, gradient: Array) -> None:
         """Write a parameter's gradient."""
-        parameter.gradient[...] = _back(gradient, parameter.gradient.dtype)
+        parameter.set_gradient(_back(gradient, parameter.gradient.dtype))
 
 
 def _wide(x: Array) -> Array:

@@ -70,6 +70,11 @@ def is_half(dtype: np.dtype[Any]) -> bool:
     return dtype.itemsize == WIDTH and dtype.name in {"float16", "bfloat16"}
 
 
+def is_float(dtype: np.dtype[Any]) -> bool:
+    """Whether numbers of the type are floating-point ones."""
+    return dtype.kind == "f" or is_half(dtype)
+
+
 @functools.cache
 def taking_halves(backend: ModuleType, name: str) -> Callable[..., Any]:
     """The backend's op, taking 16-bit floats too. Any other type goes straight through."""

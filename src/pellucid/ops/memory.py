@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from pellucid.errors import PellucidError
 from pellucid.ops.arrays import Array, Pair, Shape
 from pellucid.ops.geometry import Sides, sides
 
@@ -94,6 +95,8 @@ def _give_back() -> None:
 def empty(shape: Shape, dtype: npt.DTypeLike) -> Array:
     """Array of undefined contents, C-contiguous, aligned to a cache line, from the pool."""
     kind = np.dtype(dtype)
+    if kind.hasobject:  # whose undefined contents would be followed
+        raise PellucidError(f"array: expected numbers, got {kind}")
     size = kind.itemsize
     for length in shape:
         size *= length

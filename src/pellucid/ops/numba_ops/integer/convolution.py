@@ -71,7 +71,7 @@ def integer_conv2d(
     """The convolution's totals as activations, pooled: (N, K, P/pool, Q/pool) uint8; see the definition."""
     limits = (zeros[1], low, high)
     run = _by_taps if geometry.groups > 1 or geometry.dilation != (1, 1) else _run
-    return run(np.uint8, x, w, (b, multiplier, shift), zeros[0], limits, geometry, pool)
+    return run(np.uint8, x, w, _scaling(b, multiplier, shift), zeros[0], limits, geometry, pool)
 
 
 def integer_logits(
@@ -79,7 +79,7 @@ def integer_logits(
 ) -> Array:
     """The last layer: round(total * factor), not clipped: (N, K, P, Q) int32."""
     run = _by_taps if geometry.groups > 1 or geometry.dilation != (1, 1) else _run
-    return run(np.int32, x, w, (b, multiplier, shift), zero, UNCLIPPED, geometry, 1)
+    return run(np.int32, x, w, _scaling(b, multiplier, shift), zero, UNCLIPPED, geometry, 1)
 
 
 def integer_conv_transpose2d(
@@ -98,7 +98,7 @@ def integer_conv_transpose2d(
     """The transposed convolution's totals as activations, pooled: uint8; see the definition."""
     met = met_pixels(transposed, size, _size(x), _window(w), geometry)
     limits = (zeros[1], low, high)
-    return by_taps(np.uint8, x, w, (b, multiplier, shift), zeros[0], limits, met, geometry.groups, pool)
+    return by_taps(np.uint8, x, w, _scaling(b, multiplier, shift), zeros[0], limits, met, geometry.groups, pool)
 
 
 def integer_transposed_logits(
@@ -113,7 +113,7 @@ def integer_transposed_logits(
 ) -> Array:
     """A last layer that is a transposed convolution: (N, K, *size) int32; see the definition."""
     met = met_pixels(transposed, size, _size(x), _window(w), geometry)
-    return by_taps(np.int32, x, w, (b, multiplier, shift), zero, UNCLIPPED, met, geometry.groups, 1)
+    return by_taps(np.int32, x, w, _scaling(b, multiplier, shift), zero, UNCLIPPED, met, geometry.groups, 1)
 
 
 def integer_add(
@@ -142,6 +142,11 @@ def integer_max_pool2d(x: Array, kernel: Pair, geometry: Geometry = PLAIN, ceil:
     y = empty((x.shape[0], P, Q, x.shape[1]), np.uint8)
     _max_pool(rows(x), y, *kernel, *geometry.stride, *geometry.before)
     return images(y)
+
+
+def _scaling(b: Array, multiplier: Array, shift: Array) -> tuple[Array, Array, Array]:
+    """Each as vectors of registers read it: number beside number."""
+    return np.ascontiguousarray(b), np.ascontiguousarray(multiplier), np.ascontiguousarray(shift)
 
 
 def _size(x: Array) -> Pair:
