@@ -1,6 +1,7 @@
 """Random changes of the training images that leave their meaning as it is."""
 
-from dataclasses import dataclass, fields
+import math
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -14,7 +15,9 @@ from pellucid.ops.arrays import Array, Pair
 class Augmentation(Checked):
     """How far an image may be moved; every amount is drawn anew for every image and epoch.
 
-    shift: pixels, down or up and right or left, uniform in -shift .. shift (fractions of a pixel too).
+    shift: pixels, down or up and right or left, uniform in -shift .. shift.
+    whole: whether images are shifted by whole pixels alone; by fractions, what lies between pixels is interpolated,
+        which blurs small images.
     rotate: degrees, either way, about the image's centre.
     scale: a fraction; 0.1 draws a magnification from 0.9 .. 1.1.
     shear: degrees, either way, by which upright lines lean.
@@ -32,15 +35,16 @@ class Augmentation(Checked):
     scale: float = 0.0
     shear: float = 0.0
     erase: int = 0
+    whole: bool = False
 
     COLUMNS = 9  # random numbers an image: two shifts, rotation, scale, shear; height, width, y and x to erase
 
     def __post_init__(self) -> None:
         limits = {"shift": 1e6, "rotate": 180.0, "scale": 0.95, "shear": 75.0, "erase": 1e6}
-        for field in fields(self):
-            value, limit = getattr(self, field.name), limits[field.name]
+        for name, limit in limits.items():
+            value = getattr(self, name)
             if not 0 <= value <= limit:
-                raise PellucidError(f"augmentation {field.name} = {value}: expected 0 .. {limit:g}")
+                raise PellucidError(f"augmentation {name} = {value}: expected 0 .. {limit:g}")
 
     @property
     def moves(self) -> bool:
@@ -53,8 +57,12 @@ class Augmentation(Checked):
         size: (height, width) of all images, or (n, 2) of each one's own part, about whose middle it turns.
         """
         centred = 2.0 * uniform[:, :5] - 1.0
+        shift = self.shift * centred[:, 0:2]
+        if self.whole:
+            most = math.floor(self.shift)
+            shift = np.floor(uniform[:, 0:2] * (2 * most + 1)) - most
         return centred_affine(
-            shift=self.shift * centred[:, 0:2],
+            shift=shift,
             angle=np.radians(self.rotate) * centred[:, 2],
             scale=1.0 + self.scale * centred[:, 3],
             shear=np.radians(self.shear) * centred[:, 4],
