@@ -69,6 +69,20 @@ def test_shift_goes_down_and_right() -> None:
     assert not warped[:, :, :, -1].any()
 
 
+def test_whole_shifts_leave_pixels_as_they_are() -> None:
+    """Every pixel is one of the image's, each amount as likely as another; fractions of the limit are let go."""
+    images = RNG.integers(0, 256, (50, 2, 9, 7)).astype(np.uint8)
+    affine = Augmentation(shift=2.9, whole=True).affine(UNIFORM, (9, 7))
+    warped = warp_images(images, affine)
+    padded = np.pad(images, [(0, 0), (0, 0), (2, 2), (2, 2)])
+    seen = set()
+    for image, frame in zip(warped, padded, strict=True):
+        places = [(y, x) for y, x in np.ndindex(5, 5) if np.array_equal(image, frame[:, y : y + 9, x : x + 7])]
+        assert len(places) == 1
+        seen.update(places)
+    assert {y for y, _ in seen} == {x for _, x in seen} == set(range(5))
+
+
 @pytest.mark.parametrize("size", [(7, 7), (8, 8)])
 def test_a_quarter_turn_is_numpys(size: tuple[int, int]) -> None:
     images = RNG.integers(0, 256, (3, 1, *size), np.uint8)
