@@ -136,8 +136,9 @@ def _mish(x: Any, y: Any) -> None:
 def _mish_backward(dy: Any, x: Any, dx: Any) -> None:
     for i in range(cuda.grid(1), x.size, cuda.gridsize(1)):
         value = wide(x[i])
-        t = tanh_softplus(value)
-        dx[i] = narrow(wide(dy[i]) * (t + value * (real(1) - t * t) * logistic(value)))
+        q = logistic(-value)
+        share = real(2) * q / (real(1) + q * q)  # its square is 1 - t^2
+        dx[i] = narrow(wide(dy[i]) * (tanh_softplus(value) + value * share * share * logistic(value)))
 
 
 @kernel("T1 T1")
@@ -168,7 +169,7 @@ def _gelu_tanh_backward(dy: Any, x: Any, dx: Any) -> None:
         value = wide(x[i])
         P = approximate(value)
         inner = real(2 * INNER) * (real(1) + real(3 * CUBIC) * value * value)
-        dx[i] = narrow(wide(dy[i]) * (P + value * P * (real(1) - P) * inner))
+        dx[i] = narrow(wide(dy[i]) * (P + value * P * approximate(-value) * inner))
 
 
 @kernel("T1 r r T1")

@@ -39,9 +39,12 @@ def mish(x: Array) -> Array:
 
 
 def mish_backward(dy: Array, x: Array) -> Array:
-    """Gradient dx = dy (t + x (1 - t^2) s) with t = tanh(softplus(x)), s = sigmoid(x)."""
-    t = np.tanh(softplus(x))
-    dx: Array = dy * (t + x * (1 - t * t) * sigmoid(x))
+    """Gradient dx = dy (t + x (1 - t^2) s) with t = tanh(softplus(x)), s = sigmoid(x).
+
+    1 - t^2 is 4 q^2 / (1 + q^2)^2 with q = 1 - s = sigmoid(-x), which keeps its digits where t is 1.
+    """
+    square = sigmoid(-x) ** 2
+    dx: Array = dy * (np.tanh(softplus(x)) + x * (4 * square / (1 + square) ** 2) * sigmoid(x))
     return dx
 
 
@@ -64,7 +67,8 @@ def gelu_backward(dy: Array, x: Array, tanh: bool = False) -> Array:
     """Gradient dx = dy (P + x p), with the density p of X at x."""
     P = _probability(x, tanh)
     if tanh:
-        density = 2 * P * (1 - P) * math.sqrt(2 / math.pi) * (1 + 3 * 0.044715 * x * x)
+        slope = math.sqrt(2 / math.pi) * (1 + 3 * 0.044715 * x * x)
+        density = 2 * P * _probability(-x, tanh) * slope  # 1 - P would lose all digits where P is 1
     else:
         density = np.exp(-0.5 * x * x) / math.sqrt(2 * math.pi)
     dx: Array = dy * (P + x * density)
@@ -72,11 +76,9 @@ def gelu_backward(dy: Array, x: Array, tanh: bool = False) -> Array:
 
 
 def _probability(x: Array, tanh: bool) -> Array:
-    P: Array
     if tanh:
-        P = 0.5 * (1 + np.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3)))
-    else:
-        P = 0.5 * (1 + erf(x / math.sqrt(2)))
+        return sigmoid(2 * math.sqrt(2 / math.pi) * (x + 0.044715 * x**3))  # (1 + tanh(z)) / 2
+    P: Array = 0.5 * (1 + erf(x / math.sqrt(2)))
     return P
 
 

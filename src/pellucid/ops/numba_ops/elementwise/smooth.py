@@ -183,9 +183,10 @@ def mish_of(x: Any) -> Any:
 
 @jit(cache=False)
 def mish_slope(x: Any) -> Any:
-    """t + x (1 - t^2) s."""
-    t, one = _tanh_softplus(x), like(1.0, x)
-    return t + x * (one - t * t) * sigmoid_of(x)
+    """t + x (1 - t^2) s, with 1 - t^2 = 4 q^2 / (1 + q^2)^2 for q = 1 - s."""
+    q, one = sigmoid_of(-x), like(1.0, x)
+    share = like(2.0, x) * q / (one + q * q)
+    return _tanh_softplus(x) + x * share * share * sigmoid_of(x)
 
 
 @jit(cache=False)
@@ -223,7 +224,7 @@ def gelu_tanh_slope(x: Any) -> Any:
     """P + 2 x P (1 - P) dz/dx."""
     P, one = _approximate(x), like(1.0, x)
     inner = like(2 * _INNER, x) * (one + like(3 * _CUBIC, x) * x * x)
-    return P + x * P * (one - P) * inner
+    return P + x * P * _approximate(-x) * inner
 
 
 @jit(cache=False)
