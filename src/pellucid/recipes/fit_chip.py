@@ -92,15 +92,13 @@ def fit_run(
         found = fit(one, chip, small=True, mean=mean, std=std, rows=rows)
         found_rows.append(ChipRow(one.bits, found, _measured(one, model.recipe, data)))
     best = _best(found_rows)
-    advice = _advice(best.found, best.bits)
+    if train and not best.found.fits:
+        smaller, advice = _smaller(model, best, callbacks, rows=rows)
+        found_rows += smaller
+    else:
+        advice = _advice(best.found, best.bits)
     if not (rows or best.found.fits) and (text := _by_rows(networks[found_rows.index(best)], chip, model)):
         advice.append(text)
-    if train and not best.found.fits:
-        for what, share in zip(("layers", "images"), shares(best.found), strict=True):
-            try:
-                found_rows.append(_trained(model, best, what, share, callbacks, rows=rows))
-            except PellucidError as error:
-                advice.append(f"{what} were not made smaller: {error}")
     return ChipReport(found_rows, model.task.primary, advice)
 
 
@@ -118,6 +116,24 @@ def _by_rows(network: IntegerNetwork, chip: Chip, model: Model) -> str:
     except PellucidError:  # of a first layer that needs the whole image
         return ""
     return f"with --rows, images row by row, {found.ram:,} bytes of RAM would do" if found.fits else ""
+
+
+def _smaller(
+    model: Model, row: ChipRow, callbacks: Sequence[Callback], *, rows: bool
+) -> tuple[list[ChipRow], list[str]]:
+    """What was made smaller, trained and measured, and why what wasn't was not."""
+    try:
+        found = shares(row.found)
+    except PellucidError as error:
+        return [], [str(error)]
+    made: list[ChipRow] = []
+    said: list[str] = []
+    for what, share in zip(("layers", "images"), found, strict=True):
+        try:
+            made.append(_trained(model, row, what, share, callbacks, rows=rows))
+        except PellucidError as error:
+            said.append(f"{what} were not made smaller: {error}")
+    return made, said
 
 
 def _trained(
