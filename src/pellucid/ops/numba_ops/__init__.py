@@ -1,6 +1,7 @@
 """The functions of `numpy_ops`, compiled for this machine's cores with Numba."""
 
 from pellucid.ops.memory import array, channels_last, empty, empty_images, host, padded, zeros
+from pellucid.ops.normalization import BatchNorm
 from pellucid.ops.numba_ops.convolution.calls import (
     conv2d,
     conv2d_backward,
@@ -35,11 +36,6 @@ from pellucid.ops.numba_ops.elementwise.channels import (
     channel_sum,
 )
 from pellucid.ops.numba_ops.elementwise.joins import add, concat, multiply, split, unbroadcast
-from pellucid.ops.numba_ops.elementwise.normalization import (
-    batch_norm,
-    batch_norm_backward,
-    batch_norm_inference,
-)
 from pellucid.ops.numba_ops.elementwise.rounding import round_to_scale
 from pellucid.ops.numba_ops.elementwise.sample_norms import (
     group_norm,
@@ -99,6 +95,11 @@ from pellucid.ops.numba_ops.resampling import resample
 from pellucid.ops.numba_ops.used import instructions
 from pellucid.ops.numpy_ops.channels import add_bias
 from pellucid.ops.randomness import dropout_keep
+
+_norm = BatchNorm(__name__)
+batch_norm = _norm.batch_norm
+batch_norm_backward = _norm.batch_norm_backward
+batch_norm_inference = _norm.batch_norm_inference
 
 __all__ = [
     "adagrad_update",

@@ -1,6 +1,7 @@
 """The definition of every op, in plain NumPy, for any float type. Other backends have the same functions."""
 
 from pellucid.ops.memory import array, channels_last, empty, empty_images, host, padded, zeros
+from pellucid.ops.normalization import BatchNorm
 from pellucid.ops.numpy_ops.activation import (
     clip,
     clip_backward,
@@ -55,7 +56,6 @@ from pellucid.ops.numpy_ops.integer import (
 from pellucid.ops.numpy_ops.joins import add, concat, multiply, split, unbroadcast
 from pellucid.ops.numpy_ops.linear import linear, linear_backward
 from pellucid.ops.numpy_ops.loss import mean_squared_error, softmax, softmax_cross_entropy
-from pellucid.ops.numpy_ops.normalization import batch_norm, batch_norm_backward, batch_norm_inference
 from pellucid.ops.numpy_ops.pooling import (
     avg_pool2d,
     avg_pool2d_backward,
@@ -91,6 +91,11 @@ from pellucid.ops.numpy_ops.update import (
     squared_norm,
 )
 from pellucid.ops.randomness import dropout_keep
+
+_norm = BatchNorm(__name__)
+batch_norm = _norm.batch_norm
+batch_norm_backward = _norm.batch_norm_backward
+batch_norm_inference = _norm.batch_norm_inference
 
 __all__ = [
     "adagrad_update",
