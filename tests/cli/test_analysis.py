@@ -162,7 +162,6 @@ def test_evaluate_writes_a_report(capsys: pytest.CaptureFixture[str]) -> None:
         ("compare-kernels 5 --channels 0", "at least 1"),
         ("summary deep-convnet --input 3x224", "--input 3x224: expected channels x height x width"),
         ("summary vgg16 --input 3x20x20", "layer 30 (MaxPool2d): expected an image of at least its 2x2 window"),
-        ("summary vgg16", "network vgg16: expected --input"),
         ("summary runs/last --classes 5", "--classes 5: runs/last knows its own, 10"),
     ],
 )

@@ -69,7 +69,7 @@ def test_another_input_of_a_run(here: Path, capsys: pytest.CaptureFixture[str]) 
         ("evaluate resnet18", "resnet18: not trained yet, expected a run or a model's file (train a recipe with it)"),
         ("shrink tiny-digits", "tiny-digits: not trained yet"),
         ("precision deep-convnet", "deep-convnet: not trained yet"),
-        ("check resnet18", "network resnet18: expected --input with the shape of an image"),
+        ("check resnet18", "network resnet18: expected --input with the shape of an image, such as 3x32x32"),
         ("check resnet18 --input 3x32", "--input 3x32: expected channels x height x width"),
         ("summary deep-convnt", "unknown recipe or network 'deep-convnt'; nearest is deep-convnet"),
     ],

@@ -18,6 +18,7 @@ from pellucid.graph import unroll
 from pellucid.layers import Conv2d, Linear
 from pellucid.network import Network
 from pellucid.ops.arrays import Array, Shape
+from pellucid.zoo.usual import USUAL_INPUTS
 
 OUTPUTS: dict[str, list[float]] = json.loads((Path(__file__).parent / "outputs.json").read_text())
 
@@ -41,6 +42,12 @@ def counted(name: str, classes: int, shape: Shape, **options: object) -> tuple[i
     shapes = nodes.build(shape)
     parameters = (p for node in nodes for p in node.layer.parameters().values())
     return sum(p.size for p in parameters if p.trained), shapes[nodes.outputs[0]]
+
+
+@pytest.mark.parametrize("name", zoo.NETWORKS)
+def test_networks_take_images_of_their_usual_size(name: str) -> None:
+    _, output = counted(name, 5, USUAL_INPUTS[name])
+    assert 5 in output or name.startswith("detector")
 
 
 @pytest.mark.parametrize("name", PUBLISHED)

@@ -53,7 +53,7 @@ def check(
     if threads is not None:
         ops.set_threads(threads)
     side = (Machine(device=device).gpu() if device != "cpu" else "") or backend
-    subject = open_subject(name, input_, classes)
+    subject = open_subject(name, input_, classes, usual=False)
     network = without_rounding(subject.network)  # rounding has no derivative to compare with
     x, targets = _batch(subject, batch_size, seed)
     tested = dtype or ("float64" if side == "numpy" else "float32")

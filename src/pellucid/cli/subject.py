@@ -19,9 +19,9 @@ LAST = "runs/last"
 MODEL_FILES = (".safetensors", ".onnx")
 FEW = 64
 CLASSES = 10
-SUBJECT_HELP = "A run folder, a model's file, a recipe's name or file, or a network's name, with --input."
+SUBJECT_HELP = "A run folder, a model's file, a recipe's name or file, or a network's name."
 RUN_HELP = "A run folder, or a model file."
-INPUT_HELP = "Another input: channels x height x width, such as 3x224x224."
+INPUT_HELP = "Another input than the usual: channels x height x width, such as 3x224x224."
 CLASSES_HELP = "Classes of a network that's given by its name."
 
 
@@ -40,18 +40,20 @@ class Subject:
 
 
 def open_subject(
-    name: str, input_: str | None = None, classes: int | None = None, *, weights: bool = True
+    name: str, input_: str | None = None, classes: int | None = None, *, weights: bool = True, usual: bool = True
 ) -> Subject:
     """What that name stands for; of a name that is both a recipe's and a network's, the recipe, unless shape or
     classes are given.
 
     input_: its shape, such as "3x224x224"; by default a recipe's or run's own. weights: whether a network of the zoo
-    needs its first ones. Raises PellucidError where there is nothing of that name, or it takes no such input.
+    needs its first ones. usual: whether such a network sees images of its usual size by default; else its input has
+    to be given. Raises PellucidError where there is nothing of that name, or it takes no such input.
     """
     from pellucid.recipes import list_recipes, open_model
     from pellucid.recipes.choices import unknown
     from pellucid.training.folder import RunFolder, find_run
     from pellucid.zoo import NETWORKS
+    from pellucid.zoo.usual import USUAL_INPUTS
 
     shape = _shape(input_) if input_ else None
     path = Path(name) if name in {*NETWORKS, *list_recipes()} else find_run(name)
@@ -61,18 +63,18 @@ def open_subject(
         network = model.network if shape is None else _resized(model.network, shape)
         return Subject(name, network, model.task, model.class_names, model.recipe)
     if name in NETWORKS and (classes or shape or name not in list_recipes()):
-        return _of_the_zoo(name, shape, classes or CLASSES, 0 if weights else None)
+        if shape is None and not usual:
+            raise PellucidError(f"network {name}: expected --input with the shape of an image, such as 3x32x32")
+        return _of_the_zoo(name, shape or USUAL_INPUTS[name], classes or CLASSES, 0 if weights else None)
     if name not in list_recipes() and path.name == name and path.suffix != ".toml" and not path.exists():
         raise unknown("recipe or network", name, dict.fromkeys((*list_recipes(), *NETWORKS)))
     return _of_a_recipe(name, shape, classes)
 
 
-def _of_the_zoo(name: str, shape: Shape | None, classes: int, seed: int | None) -> Subject:
+def _of_the_zoo(name: str, shape: Shape, classes: int, seed: int | None) -> Subject:
     from pellucid.network import Network
     from pellucid.zoo import create
 
-    if shape is None:
-        raise PellucidError(f"network {name}: expected --input with the shape of an image, such as 3x224x224")
     network = Network(create(name, classes), shape, seed=seed)
     names = tuple(map(str, range(classes)))
     return Subject(name, network, _task(network, names), names, None)
