@@ -56,6 +56,9 @@ class Integer:
     def __mul__(self, other: "Integer | int") -> "Integer":
         return Integer(self.builder, self.builder.mul(self.value, self._other(other)))
 
+    def __floordiv__(self, other: int) -> "Integer":
+        return Integer(self.builder, self.builder.sdiv(self.value, self._other(other)))
+
     def half(self) -> "Integer":
         """Half of it, rounded down."""
         return Integer(self.builder, self.builder.ashr(self.value, ir.Constant(_INDEX, 1)))
@@ -69,6 +72,18 @@ class Integer:
         value = self._other(other)
         less = self.builder.icmp_signed("<", self.value, value)
         return Integer(self.builder, self.builder.select(less, self.value, value))
+
+    def equals(self, other: int) -> "Integer":
+        """1 if it is that number, else 0."""
+        return self._flag("==", other)
+
+    def reaches(self, other: int) -> "Integer":
+        """1 if it is that number or more, else 0."""
+        return self._flag(">=", other)
+
+    def _flag(self, order: str, other: int) -> "Integer":
+        holds = self.builder.icmp_signed(order, self.value, self._other(other))
+        return Integer(self.builder, self.builder.zext(holds, _INDEX))
 
 
 @dataclass(frozen=True)

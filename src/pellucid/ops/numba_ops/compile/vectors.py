@@ -320,6 +320,17 @@ class Code:
         again.set_metadata("llvm.loop", _KeepLoop(builder.module))
         builder.position_at_end(after)
 
+    @contextmanager
+    def when(self, flag: Integer) -> Iterator[None]:
+        """What is written inside runs if the flag is not 0."""
+        builder = self.builder
+        body, after = builder.append_basic_block("then"), builder.append_basic_block("after")
+        builder.cbranch(builder.icmp_signed("!=", flag.value, ir.Constant(_INDEX, 0)), body, after)
+        builder.position_at_end(body)
+        yield
+        builder.branch(after)
+        builder.position_at_end(after)
+
 
 class _KeepLoop(ir.values.MDValue):  # type: ignore[misc]
     """Tells LLVM not to unroll a loop: what should be unrolled is written so, and short loops suffer from it."""

@@ -6,7 +6,7 @@ computed as such where the processor can, everything else as in float32.
 """
 
 from pellucid.ops.geometry import Geometry
-from pellucid.ops.numba_ops.steps import depthwise, elementwise, few_channels, product, winograd
+from pellucid.ops.numba_ops.steps import depthwise, elementwise, product, winograd
 from pellucid.ops.numba_ops.steps.elementwise import bounded_sum, concat
 from pellucid.ops.numba_ops.steps.functions import Function, followed, function, multiply, turned
 from pellucid.ops.numba_ops.steps.lines import Part
@@ -60,8 +60,6 @@ def convolution(
     kernel = weights.shape
     if pooled or winograd.suits(shape, kernel, geometry, last, _faster(weights.form)):
         return winograd.convolution(shape, weights, geometry, last, pooled)
-    if few_channels.suits(shape, kernel, geometry, last):
-        return few_channels.convolution(shape, weights, geometry, last)
     if geometry.groups == 1:
         return product.convolution(shape, weights, geometry, last)
     if kernel[1] == 1 and kernel[0] == shape[1] and not last.added:

@@ -18,15 +18,20 @@ from pellucid.ops.numba_ops.compile.parts import inner, parted, read, share
 from pellucid.ops.numba_ops.compile.vectors import BFLOAT16, FLOAT, FLOAT32, address
 from pellucid.ops.numba_ops.convolution.windows import runs
 from pellucid.ops.numba_ops.convolution.windows_product import packed
-from pellucid.ops.numba_ops.steps.blocks import finished_blocks, totals_of
-from pellucid.ops.numba_ops.steps.finish import finish
+from pellucid.ops.numba_ops.steps.blocks import MANY, PANELS, multiply_blocks
+from pellucid.ops.numba_ops.steps.frames import DEEP, framing, multiply_lines
 from pellucid.ops.numba_ops.steps.step import ALIGNED, Call, Finish, Step, parts_for
 from pellucid.ops.numba_ops.steps.weights import Weights
-from pellucid.ops.numba_ops.steps.windows import Product, left_factor, row_bytes, scratch_row
-from pellucid.ops.numba_ops.winograd.product import PANEL, ROWS
+from pellucid.ops.numba_ops.steps.windows import Product, left_factor, row_bytes, scratch_bytes
+from pellucid.ops.numba_ops.winograd.product import PANEL
 
 BLOCK = 48 * 1024  # numbers of a block of windows: with a panel beside them, a second-level cache's content
-LEAST, MOST = 16 * ROWS, 32 * ROWS  # places in a block; with fewer, deep filters are read from memory too often
+LEAST, MOST = 192, 384  # places in a block; with fewer, deep filters are read from memory too often
+LEAST_PLACES = 16  # of fewer a product takes as long: it waits for the filters
+READ = 8  # multiply-adds that take as long as reading a number that lies in no near cache
+
+FEW = 4  # channels, of which windows are read where they lie: pairs of an odd number would have to be copied
+OPEN = Finish().bounds()  # of sums that go on
 
 FASTER = 1.6
 """Where the choice between pairs of bfloat16 and Winograd's algorithm lies, see `winograd.suits`. Pairs are 1.9 times
@@ -35,31 +40,36 @@ as fast as float32 on Zen 4 and Zen 5, and Winograd's on many tiles faster than 
 
 @inner
 def multiply_places(
-    work: Product, pixels: int, output: int, first: int, last: int, first_panel: int, last_panel: int, totals: int
+    work: Product, pixels: int, output: int, first: int, last: int, first_panel: int, last_panel: int, copied: int
 ) -> None:
     """Some panels of places `first` to `last` - 1.
 
-    pixels, output: where place 0 would lie, which need not be in memory. totals: scratch memory.
+    pixels, output: where place 0 would lie, which need not be in memory. copied: scratch memory for windows.
     """
     form, row, pixel = work.form, row_bytes(work.form, work.depth), work.filters * FLOAT
     depth = work.depth if form == FLOAT32 else (work.depth + 1) // 2
-    panel_bytes = depth * PANEL * FLOAT  # a pair has as many bytes as a float32
-    copied = totals + work.block * PANEL * FLOAT
+    number = PANEL * FLOAT  # bytes of a panel's: a pair has as many as a float32
     for start in range(first, last, work.block):
         count = min(work.block, last - start)
         left = left_factor(work, pixels, start, count, copied)
-        for panel in range(first_panel, last_panel):
-            k = panel * PANEL
-            at = start * pixel + k * FLOAT
-            right, bias = work.panels + panel * panel_bytes, work.bias + k * FLOAT
-            added, out, done = work.added + at if work.added else 0, output + at, 0
-            if k + PANEL <= work.filters:
-                done = finished_blocks(form, left, row, right, bias, work.bounds, added, out, pixel, depth, count)
-            if done < count:
-                rest = count - done
-                totals_of(form, left + done * row, row, right, totals, rest, depth)
-                added = added + done * pixel if added else 0
-                finish(totals, bias, work.bounds, added, out + done * pixel, pixel, rest, work.filters - k)
+        for begin in range(0, depth, DEEP):
+            deep = min(DEEP, depth - begin)
+            panel = first_panel
+            while panel < last_panel:
+                k = panel * PANEL
+                whole = min(last_panel, work.filters // PANEL) - panel
+                side = MANY if count == 1 and whole >= MANY else PANELS
+                at = start * pixel + k * FLOAT
+                right, out = work.panels + (panel * depth + begin) * number, output + at
+                sums, sums_row = (out, pixel) if begin else (work.bias + k * FLOAT, 0)
+                bounds, added = work.open, 0
+                if begin + deep == depth:
+                    bounds, added = work.bounds, work.added + at if work.added else 0
+                multiply_blocks(
+                    form, side, left + begin * FLOAT, row, right, depth * number, sums, sums_row, bounds, added, out,
+                    pixel, deep, 1, 0, count, min(last_panel * PANEL, work.filters) - k,
+                )  # fmt: skip
+                panel += side
 
 
 @parted(stages=1)
@@ -67,14 +77,19 @@ def multiply_windows(arguments: int, stage: int, part: int) -> None:
     """One part of the output."""
     work = read(Product, arguments, 0)
     panels = (work.filters + PANEL - 1) // PANEL
-    first, last, first_panel, last_panel = 0, work.places, 0, panels
+    units = work.places // work.columns if work.group else work.places
+    first, last, first_panel, last_panel = 0, units, 0, panels
     if work.by_panels:
-        first_panel, last_panel = share(panels, part, work.parts)
+        groups = (panels + PANELS - 1) // PANELS
+        first_group, last_group = share(groups, part, work.parts)
+        first_panel, last_panel = first_group * PANELS, min(last_group * PANELS, panels)
     else:
-        first_unit, last_unit = share((work.places + ROWS - 1) // ROWS, part, work.parts)
-        first, last = first_unit * ROWS, min(last_unit * ROWS, work.places)
-    totals = work.scratch + part * work.scratch_size
-    multiply_places(work, work.pixels, work.output, first, last, first_panel, last_panel, totals)
+        first, last = share(units, part, work.parts)
+    scratch = work.scratch + part * work.scratch_size
+    if work.group:
+        multiply_lines(work, first, last, first_panel, last_panel, scratch)
+    else:
+        multiply_places(work, work.pixels, work.output, first, last, first_panel, last_panel, scratch)
 
 
 class Factor(NamedTuple):
@@ -102,7 +117,7 @@ def convolution(
     N, C, H, W = shape
     R, S = weights.shape[2:]
     size = geometry.output_size((H, W), (R, S))
-    factor = _factor(weights, _window_matrix)
+    factor = _factor(weights, _window_matrix, pairs=C > FEW or stored != FLOAT32)
     return windows_step((N, H, W, C), stored, size, geometry.stride, factor, offsets((R, S), geometry), last)
 
 
@@ -124,17 +139,20 @@ def pointwise(number: int, size: Pair, weights: Weights, last: Finish, most: int
     """
     panels, bias, C, K, form = _factor(weights, _window_matrix)
     bounds, places = last.bounds(), number * size[0] * size[1]
-    block, part = _block(places, C, min(most, places), form)
+    block, part = _block(places, C, min(most, places), form, plain=True)
     work = Product(
-        0, 0, 0, 0, part, address(panels), address(bias), address(bounds),
+        0, 0, 0, 0, part, address(panels), address(bias), address(bounds), address(OPEN),
         0, 0, *size, C, *size, 1, 1, places, C, K, block, 0, 1, FLOAT32, form,
     )  # fmt: skip
     return work, [panels, bias, bounds]
 
 
-def _factor(weights: Weights, matrix: Callable[[Array], Array]) -> Factor:
-    """Weights, packed once, as a factor. matrix: gives their (depth, K), in the order of a window's numbers."""
-    form = BFLOAT16 if in_pairs(weights.form) else FLOAT32
+def _factor(weights: Weights, matrix: Callable[[Array], Array], *, pairs: bool = True) -> Factor:
+    """Weights, packed once, as a factor. matrix: gives their (depth, K), in the order of a window's numbers.
+
+    pairs: whether bfloat16 is multiplied as such, where the processor can.
+    """
+    form = BFLOAT16 if pairs and in_pairs(weights.form) else FLOAT32
     if form == BFLOAT16:
         panels = weights.made("bfloat16 panels", lambda w: _panels_of_pairs(matrix(w)))
     else:
@@ -158,11 +176,21 @@ def _panels_of_pairs(matrix: Array) -> Array:
     return np.ascontiguousarray(ordered.astype(ml_dtypes.bfloat16)).view(np.uint16)
 
 
-def _block(places: int, depth: int, share: int, form: int) -> tuple[int, int]:
-    """Places at a time for a part of `share` places, and bytes of scratch memory a part."""
-    block = -(-min(places, max(LEAST, min(MOST, BLOCK // depth, share))) // ROWS) * ROWS
-    row = PANEL * FLOAT + scratch_row(form, depth)
-    return block, -(-(block * row + PANEL * FLOAT) // ALIGNED) * ALIGNED
+def _block(places: int, depth: int, share: int, form: int, *, plain: bool) -> tuple[int, int]:
+    """Places at a time for a part of `share` places, and bytes of scratch memory a part.
+
+    plain: whether the pixels are the windows, and lie in the form that is multiplied.
+    """
+    block = min(places, max(LEAST, min(MOST, BLOCK // depth, share)))
+    size = 0 if plain and form == FLOAT32 else scratch_bytes(form, depth, block)
+    return block, -(-size // ALIGNED) * ALIGNED
+
+
+def _by_panels(places: int, filters: int, groups: int, threads: int) -> bool:
+    """Whether a part is some groups of panels of all places: each part then reads all windows, else all filters."""
+    some, several = -(-places // threads), -(-groups // threads)
+    by_places = some * groups * PANELS * PANEL + READ * (filters + some)
+    return places * several * PANELS * PANEL + READ * (places + filters // threads) < by_places
 
 
 def windows_step(
@@ -180,7 +208,7 @@ def windows_step(
     offsets from the pixel of a place, on each axis.
     """
     plain = [list(axis) for axis in taps] == [[0], [0]] and stride == (1, 1) and size == images[1:3]
-    return _step(images, stored, size, stride, factor, None if plain else runs(taps, joined=True), last)
+    return _step(images, stored, size, stride, factor, None if plain else taps, last)
 
 
 def _step(
@@ -189,29 +217,37 @@ def _step(
     size: Pair,
     stride: Pair,
     factor: Factor,
-    around: Array | None,
+    taps: list[Array] | None,
     last: Finish,
 ) -> Step:
     N, H, W, C = images
     panels, bias, depth, filters, form = factor
-    places = N * size[0] * size[1]
-    threads = parts_for(places * depth * filters)
-    units, columns = -(-places // ROWS), len(panels)
-    by_panels = 5 * units * -(-columns // threads) < 4 * -(-units // threads) * columns
-    parts = min(threads, columns if by_panels else units)
-    block, part = _block(places, depth, -(-places // parts), form)
+    lines, places = N * size[0], N * size[0] * size[1]
+    threads, groups = parts_for(max(places, LEAST_PLACES) * depth * filters), -(-len(panels) // PANELS)
+    by_panels = _by_panels(places, filters, groups, threads)
+    framed = None
+    if taps is not None:
+        framed = framing(images, stored, form, size, stride, taps, -(-lines // (1 if by_panels else threads)))
+    parts = min(threads, groups if by_panels else places if framed is None else lines)
+    if framed is None:
+        fields: dict[str, int] = {}
+        block, part = _block(places, depth, -(-places // parts), form, plain=taps is None)
+    else:
+        fields, part = framed
+        block, part = 0, -(-part // ALIGNED) * ALIGNED
+    around = None if taps is None or framed else runs(taps, joined=True)
     bounds = last.bounds()
     around_address, count = (0, 0) if around is None else (address(around), len(around))
 
     def calls(inputs: list[int], output: int, scratch: int) -> list[Call]:
         added = inputs[1] if last.added else 0
         work = Product(
-            inputs[0], output, added, scratch, part, address(panels), address(bias), address(bounds),
+            inputs[0], output, added, scratch, part, address(panels), address(bias), address(bounds), address(OPEN),
             around_address, count, H, W, C, *size, *stride, places, depth, filters, block, int(by_panels), parts,
-            stored, form,
+            stored, form, **fields,
         )  # fmt: skip
         return [Call(multiply_windows, parts, (work,))]
 
     kept = [panels, bias, bounds, *([] if around is None else [around])]
-    algorithm = ("bfloat16 " if form == BFLOAT16 else "") + ("product" if around is None else "windows")
+    algorithm = ("bfloat16 " if form == BFLOAT16 else "") + ("product" if taps is None else "windows")
     return Step(algorithm, calls, parts * part, kept, places * depth * filters)

@@ -15,7 +15,6 @@ from pellucid.ops.numba_ops.compile.vectors import (
     vector_code,
 )
 from pellucid.ops.numba_ops.steps.finish import copy
-from pellucid.ops.numba_ops.winograd.product import ROWS
 
 HALF = 2  # bytes of a bfloat16
 SLACK = 2 * VECTOR  # bytes behind a block of them that may be written
@@ -32,6 +31,7 @@ class Product(NamedTuple):
     panels: int  # (panels, depth, PANEL); of bfloat16 (panels, pairs of the depth, PANEL, 2)
     bias: int  # in whole panels
     bounds: int
+    open: int  # bounds that bound nothing
     runs: int  # address of (runs, 3): row, column and number of taps; 0 where the pixels are the windows
     run_count: int
     height: int
@@ -49,6 +49,12 @@ class Product(NamedTuple):
     parts: int
     stored: int  # form of the pixels
     form: int  # of the factors: FLOAT32 as the pixels are, or BFLOAT16
+    group: int = 0  # of windows that are read where they lie: lines of the output at a time; 0 where they are copied
+    framed: int = 0  # whether these lines are copied with zeros around them, as some windows hang over the rim
+    above: int = 0  # pixels from a place to the first line of its window, downwards
+    before: int = 0  # to the first column
+    lines: int = 0  # of a window
+    apart: int = 0  # pixels from one of these to the next
 
 
 class Run(NamedTuple):
@@ -60,7 +66,8 @@ class Run(NamedTuple):
 
 
 @vector_code
-def _clear(code: Code, out: Integer, vectors: Integer) -> None:
+def clear(code: Code, out: Integer, vectors: Integer) -> None:
+    """Registers of zeros."""
     with code.loop(vectors) as v:
         code.store(out + v * VECTOR, code.number(0.0))
 
@@ -86,7 +93,7 @@ def _copied(code: Code, source: Integer, out: Integer, vectors: Integer, rest: I
 
 
 @inner
-def _take(work: Product, source: int, numbers: int, out: int) -> None:
+def take(work: Product, source: int, numbers: int, out: int) -> None:
     """Numbers side by side, in the factors' form."""
     vectors, rest = numbers // LANES, numbers % LANES
     if work.form == FLOAT32:
@@ -120,14 +127,14 @@ def _copy_window(work: Product, number: int, stored: int, place: int, to: int) -
             left = min(run.taps, max(0, -j))
             right = max(left, min(run.taps, work.width - j))
         if left > 0:
-            _clear(to, (left * pixel + VECTOR - 1) // VECTOR)
+            clear(to, (left * pixel + VECTOR - 1) // VECTOR)
         origin = ((n * work.height + i) * work.width + j + left) * channels
-        _take(work, work.pixels + origin * stored, (right - left) * channels, to + left * pixel)
+        take(work, work.pixels + origin * stored, (right - left) * channels, to + left * pixel)
         if right < run.taps:
-            _clear(to + right * pixel, ((run.taps - right) * pixel + VECTOR - 1) // VECTOR)
+            clear(to + right * pixel, ((run.taps - right) * pixel + VECTOR - 1) // VECTOR)
         to += run.taps * pixel
     if number == HALF:
-        _clear(to, 1)  # the second number of the last pair, of an odd depth
+        clear(to, 1)  # the second number of the last pair, of an odd depth
 
 
 @inner
@@ -142,18 +149,18 @@ def left_factor(work: Product, pixels: int, first: int, count: int, copied: int)
             _copy_window(work, BYTES[work.form], stored, first + t, copied + t * row)
         return copied
     start = pixels + first * depth * stored
-    if work.form == work.stored and row == depth * stored and first + work.block <= work.places:
+    if work.form == work.stored and row == depth * stored:
         return start  # ready as they lie
-    # The product reads whole blocks of rows, and no memory may lie behind the last.
     if row == depth * BYTES[work.form]:
-        _take(work, start, count * depth, copied)
+        take(work, start, count * depth, copied)
         return copied
     for t in range(count):
-        _take(work, start + t * depth * stored, depth, copied + t * row)
-        _clear(copied + t * row + depth * HALF, 1)
+        take(work, start + t * depth * stored, depth, copied + t * row)
+        clear(copied + t * row + depth * HALF, 1)
     return copied
 
 
-def scratch_row(form: int, depth: int) -> int:
-    """Bytes of a window, and some behind a block of at least ROWS of them for registers of zeros."""
-    return depth * FLOAT if form == FLOAT32 else -(-depth // 2) * PAIR + SLACK // ROWS + 1
+def scratch_bytes(form: int, depth: int, places: int) -> int:
+    """Of the windows of some places, and behind them for registers of zeros."""
+    row = depth * FLOAT if form == FLOAT32 else -(-depth // 2) * PAIR
+    return places * row + SLACK
