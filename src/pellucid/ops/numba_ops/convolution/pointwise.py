@@ -15,9 +15,10 @@ from pellucid.ops.numba_ops.compile.parts import inner, parted, read, share, thr
 from pellucid.ops.numba_ops.compile.vectors import FLOAT, LANES, VECTOR, Code, Integer, address, vector_code
 from pellucid.ops.numba_ops.convolution.windows_product import packed
 from pellucid.ops.numba_ops.layout import contiguous, images, rows
-from pellucid.ops.numba_ops.winograd.product import PANEL, ROWS, multiply
+from pellucid.ops.numba_ops.winograd.product import BESIDE, PANEL, ROWS, multiply, multiply_beside
 
 BLOCK = 4 * ROWS  # pixels
+WIDE = BESIDE * PANEL  # filters at a time
 
 
 class _Work(NamedTuple):
@@ -59,10 +60,10 @@ def _finish(
     count: Integer,
     rest: Integer,
 ) -> None:
-    """`rest` filters of `count` pixels: totals (count, PANEL) plus bias, through ReLU if asked for."""
+    """`rest` filters of `count` pixels: totals (count, WIDE) plus bias, through ReLU if asked for."""
     shift, low = code.load(bias), code.either(relu, 0.0, -float("inf"))
     with code.loop(count) as i:
-        value = (code.load(totals + i * (PANEL * FLOAT)) + shift).at_least(low)
+        value = (code.load(totals + i * (WIDE * FLOAT)) + shift).at_least(low)
         code.store_first(out + pixel * i, value, rest)
 
 
@@ -73,7 +74,7 @@ def _finish_whole(
     """The same where all LANES are stored."""
     shift, low = code.load(bias), code.either(relu, 0.0, -float("inf"))
     with code.loop(count) as i:
-        code.store(out + pixel * i, (code.load(totals + i * (PANEL * FLOAT)) + shift).at_least(low))
+        code.store(out + pixel * i, (code.load(totals + i * (WIDE * FLOAT)) + shift).at_least(low))
 
 
 @vector_code
@@ -86,9 +87,13 @@ def _copy(code: Code, source: Integer, out: Integer, vectors: Integer, rest: Int
 @inner
 def _multiply_block(work: _Work, pixels: int, first: int, count: int, totals: int) -> None:
     C, K = work.channels, work.filters
-    for k in range(0, K, PANEL):
-        multiply(pixels, C * FLOAT, work.panels + k * C * FLOAT, totals, PANEL * FLOAT, count, C)
-        for column in range(0, min(PANEL, K - k), LANES):
+    for k in range(0, K, WIDE):
+        factor = work.panels + k * C * FLOAT
+        if BESIDE > 1 and k + PANEL < K:
+            multiply_beside(pixels, C * FLOAT, factor, C * PANEL * FLOAT, totals, WIDE * FLOAT, count, C, 0)
+        else:
+            multiply(pixels, C * FLOAT, factor, totals, WIDE * FLOAT, count, C)
+        for column in range(0, min(WIDE, K - k), LANES):
             place, bias = totals + column * FLOAT, work.bias + (k + column) * FLOAT
             out, rest = work.output + (first * K + k + column) * FLOAT, K - k - column
             if rest >= LANES:
@@ -102,7 +107,7 @@ def _convolve(arguments: int, stage: int, part: int) -> None:
     work = read(_Work, arguments, 0)
     begin, end = share(work.number, part, work.parts)
     totals = work.scratch + part * work.scratch_size
-    copied, row = totals + BLOCK * PANEL * FLOAT, work.channels * FLOAT
+    copied, row = totals + BLOCK * WIDE * FLOAT, work.channels * FLOAT
     for first in range(begin, end, BLOCK):
         count = min(BLOCK, end - first)
         pixels = work.pixels + first * row
@@ -124,7 +129,7 @@ def convolution(x: Array, w: Array, b: Array | None, relu: bool = False) -> Arra
     y = empty((N, H, W, K), np.float32)
     count = N * H * W
     parts = max(min(thread_count(count * C * K), count // BLOCK), 1)
-    size = BLOCK * (PANEL + C) + PANEL
+    size = BLOCK * (WIDE + C) + WIDE
     scratch = empty((parts, size), np.float32)
     work: Any = _Work(
         address(pixels), address(panels), address(bias), address(y), address(scratch), size * FLOAT,

@@ -14,7 +14,14 @@ from pellucid.ops.arrays import Array
 from pellucid.ops.numba_ops.compile.jit import jit
 from pellucid.ops.numba_ops.compile.vectors import FLOAT, LANES, address
 from pellucid.ops.numba_ops.convolution.windows import Source, copy_window
-from pellucid.ops.numba_ops.winograd.product import PANEL, ROWS, multiply, multiply_transposed
+from pellucid.ops.numba_ops.winograd.product import (
+    BESIDE,
+    PANEL,
+    ROWS,
+    multiply,
+    multiply_beside,
+    multiply_transposed,
+)
 
 BLOCK = 48 * 1024  # numbers in a block of windows: with the filters beside them, a second-level cache's content
 LEAST, MOST = 4 * ROWS, 32 * ROWS  # places in a block: the products' results are loaded and stored once a block
@@ -75,16 +82,13 @@ def convolve(
             copy_window(address(x), source, runs, start + t, first, channels, address(columns) + t * depth * FLOAT)
         rows = -(-count // ROWS) * ROWS
         columns[count * depth : rows * depth] = zero
-        for panel in range(panels.shape[0]):
-            multiply(
-                address(columns),
-                depth * FLOAT,
-                address(panels) + panel * depth * PANEL * FLOAT,
-                address(out) + panel * PANEL * FLOAT,
-                width * FLOAT,
-                count,
-                depth,
-            )
+        size = depth * PANEL * FLOAT
+        for panel in range(0, panels.shape[0], BESIDE):
+            factor, to = address(panels) + panel * size, address(out) + panel * PANEL * FLOAT
+            if panel + BESIDE <= panels.shape[0]:
+                multiply_beside(address(columns), depth * FLOAT, factor, size, to, width * FLOAT, count, depth, 0)
+            else:
+                multiply(address(columns), depth * FLOAT, factor, to, width * FLOAT, count, depth)
         for t in range(count):
             n, rest = divmod(start + t, source.P * source.Q)
             p, q = divmod(rest, source.Q)
@@ -125,15 +129,15 @@ def correlate(
                 )
                 at = (start + t) * K + first_filter
                 right[t * width : t * width + filters] = dy[at : at + filters]
-            for panel in range(0, width, PANEL):
-                multiply_transposed(
-                    address(columns),
-                    depth * FLOAT,
-                    address(right) + panel * FLOAT,
-                    width * FLOAT,
-                    address(partial) + (part * depth * width + panel) * FLOAT,
-                    width * FLOAT,
-                    depth,
-                    count,
-                    number == begin,
-                )
+            multiply_transposed(
+                address(columns),
+                depth * FLOAT,
+                address(right),
+                width * FLOAT,
+                address(partial) + part * depth * width * FLOAT,
+                width * FLOAT,
+                depth,
+                count,
+                width,
+                number == begin,
+            )

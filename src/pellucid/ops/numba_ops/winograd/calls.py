@@ -119,7 +119,9 @@ def _jobs(images: Images, w: Array, strides: Pair, rotated: bool, target: Target
     cut = cut_convolution(images.number, images.channels, target.channels, size, before, thread_count(multiply_adds))
     scratch = _scratch(cut.scratch + cut.result)
     transformed = scratch + cut.scratch
-    filters = Filters(address(w), strides[0] * FILTER, strides[1] * FILTER, int(rotated), transformed, cut.passing)
+    filters = Filters(
+        address(w), strides[0] * FILTER, strides[1] * FILTER, int(rotated), transformed, cut.passing, cut.some, 0
+    )
     return cut.work.parts, images, target, filters, cut.grid, cut.work._replace(scratch=scratch)
 
 

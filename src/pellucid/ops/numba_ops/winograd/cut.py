@@ -15,7 +15,9 @@ GROUP = 2  # panels between two output transforms
 KEPT = 12 << 20  # bytes of transformed filters that a cache keeps from block to block
 LARGE_CACHE, LARGE_GROUP = 4 << 20, 4  # where none does: blocks so large that the filters are read a few times only
 LARGEST_BLOCK = 96  # tiles
+PASSED = 1 << 20  # bytes of them that a core's own cache keeps from call to call
 MOST_PASSING = 96  # tiles up to which large filters are transformed where they are needed, once for all tiles
+SOME = 64  # inputs that are transformed at a time then, so that the transform stays in the second-level cache
 LEAST_SUMMED = 16  # tiles of a block of the weight gradient, which reads and writes all of dU for each block
 PAGE = 4096
 
@@ -29,6 +31,7 @@ class Cut(NamedTuple):
     result: int  # bytes of U, or of dU and the bias gradients, which lie behind
     total: int  # bytes from there to dU
     passing: int = 0  # bytes a part of those filters that are transformed where they are needed
+    some: int = 0  # inputs of them at a time
 
 
 def _up(size: int, unit: int) -> int:
@@ -39,16 +42,20 @@ def _grid(size: Pair, before: Pair) -> Grid:
     return Grid(-(-size[0] // TILE), -(-size[1] // TILE), *before)
 
 
+def passes(tiles: int, inputs: int, outputs: int) -> bool:
+    """Whether filters are transformed where they are needed, and again at each call."""
+    return tiles <= MOST_PASSING and POINTS * inputs * outputs * FLOAT > PASSED
+
+
 @lru_cache(maxsize=1024)
 def cut_convolution(number: int, inputs: int, outputs: int, size: Pair, before: Pair, threads: int) -> Cut:
     """`number` images of `inputs` channels to `outputs` channels of `size` pixels."""
     grid = _grid(size, before)
     tiles, panels = number * grid.rows * grid.columns, -(-outputs // PANEL)
-    large = POINTS * inputs * outputs * FLOAT > KEPT
-    units, group = -(-tiles // ROWS), min(LARGE_GROUP if large else GROUP, panels)
+    large, passing = POINTS * inputs * outputs * FLOAT > KEPT, passes(tiles, inputs, outputs)
+    units, group = -(-tiles // ROWS), min(LARGE_GROUP if large and not passing else GROUP, panels)
     # Parts of panels repeat each other's input transforms, but share out a few tiles more evenly.
     by_tiles, by_panels = -(-units // threads) * panels, units * -(-panels // threads)
-    passing = large and tiles <= MOST_PASSING
     by_channels = passing or 5 * by_panels < 4 * by_tiles
     row = _up(inputs, LANES) * FLOAT
     tile = POINTS * (row + group * PANEL * FLOAT)
@@ -60,7 +67,9 @@ def cut_convolution(number: int, inputs: int, outputs: int, size: Pair, before: 
     work = Work(threads, int(by_channels), block, group, 0, part)
     panel = POINTS * (inputs * PANEL * FLOAT + SKEW)
     if passing:
-        return Cut(grid, work, threads * part, threads * group * panel, 0, group * panel)
+        some = min(SOME, inputs)
+        transformed = group * POINTS * (some * PANEL * FLOAT + SKEW)
+        return Cut(grid, work, threads * part, threads * transformed, 0, transformed, some)
     return Cut(grid, work, threads * part, panels * panel, 0)
 
 

@@ -71,11 +71,10 @@ def _sum_part(x: Images, dy: Images, grid: Grid, sums: Sums, work: Work, part: i
         for p in range(POINTS):
             prefetch(x, tiles, first + count, first + count + work.block, p, POINTS)
             prefetch(dy, tiles, first + count, first + count + work.block, p, POINTS)
-            for column in range(0, columns, PANEL):
-                right, out = y + p * y_plane + column * FLOAT, du + p * plane + column * FLOAT
-                multiply_transposed(
-                    v + p * v_plane, v_row, right, y_row, out, columns * FLOAT, x.channels, count, first == first_tile
-                )
+            multiply_transposed(
+                v + p * v_plane, v_row, y + p * y_plane, y_row, du + p * plane, columns * FLOAT, x.channels, count,
+                columns, first == first_tile,
+            )  # fmt: skip
 
 
 _X, _DY, _GRID, _SUMS, _WORK = places(Images, Images, Grid, Sums, Work)

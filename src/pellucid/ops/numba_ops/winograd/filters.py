@@ -1,5 +1,8 @@
 """Filters to the Winograd domain, packed for the products, and their gradients back."""
 
+import numpy as np
+
+from pellucid.ops.arrays import Array
 from pellucid.ops.numba_ops.compile.parts import inner
 from pellucid.ops.numba_ops.compile.vectors import FLOAT, LANES, VECTOR, Code, Integer, Vector, vector_code
 from pellucid.ops.numba_ops.winograd.product import PANEL, SKEW
@@ -68,6 +71,37 @@ def _transform(
             code.store(out + plane * (i * PATCH) + plane * j, value)
 
     write_both_sides(code, filter_transform, (SIDE, PATCH), read, write)
+
+
+@vector_code
+def _transform_ordered(code: Code, filters: Integer, out: Integer, plane: Integer) -> None:
+    """The same of filters whose weights lie in whole panels, one behind the other."""
+
+    def read(j: Integer) -> list[Vector]:
+        return [code.load(filters + (j + SIDE * i) * (PANEL * FLOAT)) for i in range(SIDE)]
+
+    def write(i: Integer, values: list[Vector]) -> None:
+        for j, value in enumerate(values):
+            code.store(out + plane * (i * PATCH) + plane * j, value)
+
+    write_both_sides(code, filter_transform, (SIDE, PATCH), read, write)
+
+
+def ordered(w: Array) -> Array:
+    """Filters w (K, C, 3, 3) in panels, as `transform_ordered` reads them: (panels, C, 9, PANEL)."""
+    K, C = w.shape[:2]
+    full = np.zeros((-(-K // PANEL) * PANEL, C, WEIGHTS), w.dtype)
+    full[:K] = w.reshape(K, C, WEIGHTS)
+    return np.ascontiguousarray(full.reshape(-1, PANEL, C, WEIGHTS).transpose(0, 2, 3, 1))
+
+
+@inner
+def transform_ordered(w: int, count: int, u: int, plane: int) -> None:
+    """U = G w G^T of some inputs of one panel (count, 9, PANEL): (36, count, PANEL), planes apart."""
+    for c in range(count):
+        for column in range(0, PANEL * FLOAT, VECTOR):
+            place = c * PANEL * FLOAT + column
+            _transform_ordered(w + c * WEIGHTS * PANEL * FLOAT + column, u + place, plane)
 
 
 @inner

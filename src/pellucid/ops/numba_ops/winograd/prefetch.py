@@ -47,3 +47,10 @@ def prefetch_output(values: int, size: int, tiles: int, first: int, last: int, s
     begin, end = size * first // tiles, size * last // tiles
     start, stop = begin + (end - begin) * step // steps, begin + (end - begin) * (step + 1) // steps
     _lines_to_write(values + start, (stop - start + LINE - 1) // LINE)
+
+
+@inner
+def prefetch_share(start: int, size: int, step: int, steps: int) -> None:
+    """Ask for one of `steps` shares of so many bytes, to be read."""
+    begin, end = size * step // steps, size * (step + 1) // steps
+    _lines(start + begin, (end - begin + LINE - 1) // LINE)
