@@ -14,7 +14,7 @@ import numpy as np
 from pellucid.ops.geometry import Geometry
 from pellucid.ops.numba_ops.compile.parts import inner, parted, places, read, share
 from pellucid.ops.numba_ops.compile.vectors import FLOAT, LANES, address
-from pellucid.ops.numba_ops.steps.depthwise import Depthwise, convolve_line
+from pellucid.ops.numba_ops.steps.depthwise import Depthwise, convolve_some_lines
 from pellucid.ops.numba_ops.steps.depthwise import lines as depthwise
 from pellucid.ops.numba_ops.steps.finish import copy
 from pellucid.ops.numba_ops.steps.functions import NAMES, NONE, Function, apply_to
@@ -22,7 +22,7 @@ from pellucid.ops.numba_ops.steps.product import MOST, multiply_places, pointwis
 from pellucid.ops.numba_ops.steps.step import ALIGNED, Call, Finish, Step, parts_for
 from pellucid.ops.numba_ops.steps.weights import Weights
 from pellucid.ops.numba_ops.steps.windows import Product
-from pellucid.ops.numba_ops.winograd.product import PANEL, ROWS
+from pellucid.ops.numba_ops.winograd.product import PANEL
 
 CACHE = 384 * 1024  # bytes of lines at a time; the filters share the second-level cache with them
 LARGE = 1 << 20  # bytes of wide images from which on it pays
@@ -78,7 +78,7 @@ def convolve_lines(arguments: int, stage: int, part: int) -> None:
     first, last = share(depth.number * depth.rows, part, lines.parts)
     wide = lines.scratch + part * lines.scratch_size
     deep = wide + lines.wide_size
-    totals = deep + lines.deep_size
+    copied = deep + lines.deep_size
     pixel = depth.channels * FLOAT
     wide_line, deep_line = depth.width * pixel, depth.columns * pixel
     span = (depth.kernel_rows - 1) * depth.row_dilation + 1
@@ -106,7 +106,7 @@ def convolve_lines(arguments: int, stage: int, part: int) -> None:
                 made * depth.width,
                 0,
                 _panels(widen),
-                totals,
+                copied,
             )
             if then.widen != NONE:
                 at, new = images + (base + kept) * wide_line, (made - base - kept) * depth.width * depth.channels
@@ -114,15 +114,14 @@ def convolve_lines(arguments: int, stage: int, part: int) -> None:
         output = depth.output
         if lines.narrows:
             output = deep - number * deep_line
-        for line in range(number, number + count):
-            convolve_line(depth, images, output, line)
+        convolve_some_lines(depth, images, output, number, number + count, 0, (depth.channels + LANES - 1) // LANES)
         if then.depth != NONE:
             at = output + number * deep_line
             apply_to(then.depth, at, then.depth_settings, count * depth.columns * depth.channels)
         if lines.narrows:
             multiply_places(
                 narrow, output, narrow.output, number * depth.columns, (number + count) * depth.columns, 0,
-                _panels(narrow), totals,
+                _panels(narrow), copied,
             )  # fmt: skip
             if then.narrow != NONE:
                 at = narrow.output + number * depth.columns * narrow.filters * FLOAT
@@ -155,7 +154,7 @@ def convolution(shape: tuple[int, ...], widen: Part | None, depth: Part, narrow:
         seen = min(H, (group - 1) * down + span)
         return (
             seen * W * wide * FLOAT if widen else 0,
-            (group * Q + ROWS) * wide * FLOAT if narrow else 0,  # products read whole blocks of rows
+            group * Q * wide * FLOAT if narrow else 0,
         )
 
     group = next((g for g in range(P, 1, -1) if sum(sizes(g)) <= CACHE), 1)
