@@ -25,8 +25,8 @@ class StepRow:
 
     name: of the value that it gives. layers: kinds of the layers that it stands for. algorithm: what computes them.
     output_bytes, weight_bytes, scratch_bytes: of its output, of what it reads besides, of memory that it works in.
-    multiply_adds: of a direct computation, of the whole batch. seconds: the least of several rounds. share: of the
-    peak of a matrix product, which an algorithm that saves multiplications exceeds.
+    multiply_adds: of a direct computation, of the whole batch. seconds: within an answer, the least of several.
+    share: of the peak of a matrix product, which an algorithm that saves multiplications exceeds.
     """
 
     name: str
@@ -63,7 +63,7 @@ class PlanReport:
 
 
 def plan_report(network: Network, plan: Plan) -> PlanReport:
-    """Each step by itself, measured on a batch of zeros."""
+    """Each step, measured within answers to a batch of zeros."""
     peak, seconds = product_peak(), plan.step_seconds()
     folded = _folded_norms(network, plan)
     rows = []

@@ -11,8 +11,8 @@ from pellucid.network import Network
 NUMBERS = ("output bytes", "weights", "scratch", "mult-adds", "ms", "peak")
 LEGEND = """
 Of one image. layers: what the step stands for; weights: bytes that it reads, packed; scratch: memory it works in;
-ms: the least of several rounds; peak: share of a matrix product's speed, which winograd exceeds as it multiplies
-less. A step that is done by "layer" is no compiled step: the layer's forward pass is called."""
+ms: within an answer, the least of several; peak: share of a matrix product's speed, which winograd exceeds as it
+multiplies less. A step that is done by "layer" is no compiled step: the layer's forward pass is called."""
 
 
 def plan_summary(network: Network, title: str, picture: Path | None, json: bool) -> None:

@@ -24,7 +24,7 @@ import numpy as np
 
 from pellucid import ops
 from pellucid.errors import PellucidError
-from pellucid.graph.node import INPUT
+from pellucid.graph.node import INPUT, Nodes
 from pellucid.layers import INFERENCE
 from pellucid.network import Network
 from pellucid.ops import memory
@@ -101,6 +101,18 @@ class Plan:
         nodes = self.folded.nodes
         self.shapes = nodes.shapes(self.shape[1:])
         number = self.shape[0]
+        work = sum(node.layer.multiply_adds(self.shapes[node.inputs[0]]) for node in nodes)
+        with ops.steps().part_of(number * work):
+            self._prepare(nodes, number)
+        self.sizes = {name: number * math.prod(one) * FLOAT for name, one in self.shapes.items()}
+        self.block: Block = place(
+            self.operations, self.sizes, [getattr(s.prepared, "scratch", 0) for s in self.steps]
+        )
+        self._given = list(dict.fromkeys(self.operations.place(name) for name in self.operations.outputs))
+        self._bound = 0
+
+    def _prepare(self, nodes: Nodes, number: int) -> None:
+        """The operations of nodes and their steps, for `number` samples."""
         single = operations(
             nodes,
             self.shapes,
@@ -114,12 +126,6 @@ class Plan:
             PlanStep(step, prepare(step, self.seen(step), self.shapes[step.name], number, self.folded))
             for step in self.operations.steps
         ]
-        self.sizes = {name: number * math.prod(one) * FLOAT for name, one in self.shapes.items()}
-        self.block: Block = place(
-            self.operations, self.sizes, [getattr(s.prepared, "scratch", 0) for s in self.steps]
-        )
-        self._given = list(dict.fromkeys(self.operations.place(name) for name in self.operations.outputs))
-        self._bound = 0
 
     def seen(self, step: Operation) -> list[Shape]:
         """Shapes of what an operation sees as it lies in memory, of one sample."""
@@ -187,8 +193,8 @@ class Plan:
         outputs = [self._seen_as(name, given[self.operations.place(name)]) for name in self.operations.outputs]
         return narrowed(outputs[0] if len(outputs) == 1 else outputs, self.dtype)
 
-    def step_seconds(self, rounds: int = 5) -> list[float]:
-        """Seconds that each step takes for a batch of zeros, the least of several rounds."""
+    def step_seconds(self, rounds: int = 20) -> list[float]:
+        """Seconds that each step takes in an answer to a batch of zeros, the least of several rounds."""
         x = memory.empty(self._stored(INPUT), np.float32)
         x[...] = 0
         with self._memory.lock:
@@ -196,16 +202,21 @@ class Plan:
             given = {name: memory.empty(self._stored(name), np.float32) for name in self._given}
             self._move(x, given)
             values = {**self._views, INPUT: x, **given}
-            best = [math.inf] * len(self.steps)
-            for _ in range(rounds + 1):  # the first warms up
-                for i, (step, lines) in enumerate(zip(self.steps, self._lines, strict=True)):
-                    start = time.perf_counter()
-                    if step.prepared is None:
-                        self._layer(step.operation)(values)
-                    else:
-                        self._program.run(*lines)
-                    best[i] = min(best[i], time.perf_counter() - start)
-        return best
+            taken = [self._seconds(values) for _ in range(rounds + 1)]  # the first warms up
+        return [min(times) for times in zip(*taken[1:], strict=True)]
+
+    def _seconds(self, values: dict[str, Array]) -> list[float]:
+        """Of each step in one answer."""
+        found: list[float] = []
+        for part in self._parts:
+            if isinstance(part, tuple):
+                lines = self._lines[len(found) :]
+                found += self._program.seconds([line for line in lines if part[0] <= line[0] < part[1]])
+            else:
+                start = time.perf_counter()
+                part(values)
+                found.append(time.perf_counter() - start)
+        return found
 
     def _ready(self) -> None:
         self._memory.reserve(self.block.size)

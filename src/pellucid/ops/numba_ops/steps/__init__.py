@@ -16,7 +16,7 @@ from pellucid.ops.numba_ops.steps.pools import max_pool, mean_pool
 from pellucid.ops.numba_ops.steps.program import Program
 from pellucid.ops.numba_ops.steps.resampling import resample
 from pellucid.ops.numba_ops.steps.sample_norms import group_norm, layer_norm
-from pellucid.ops.numba_ops.steps.step import ALIGNED, Call, Finish, Step
+from pellucid.ops.numba_ops.steps.step import ALIGNED, Call, Finish, Step, part_of
 from pellucid.ops.numba_ops.steps.weights import Weights
 
 __all__ = [
@@ -42,6 +42,7 @@ __all__ = [
     "max_pool",
     "mean_pool",
     "multiply",
+    "part_of",
     "pools_too",
     "resample",
     "turned",

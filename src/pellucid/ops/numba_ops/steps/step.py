@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -67,6 +69,23 @@ class Step:
         return sum(array.nbytes for array in self.arrays)
 
 
+SHARED = 32_000_000  # multiply-adds of a plan from which on it pays to wake threads for all of its steps
+AWAKE = 1_000_000  # of a step that one thread does while it tells another, awake already, of its part
+
+_plan: ContextVar[int] = ContextVar("plan", default=0)
+
+
+@contextmanager
+def part_of(multiply_adds: int) -> Iterator[None]:
+    """Steps that are made inside belong to a plan of so much work: where it is enough, threads are awake for all."""
+    token = _plan.set(multiply_adds)
+    try:
+        yield
+    finally:
+        _plan.reset(token)
+
+
 def parts_for(multiply_adds: int) -> int:
     """Into how many parts so much work is cut."""
-    return thread_count(multiply_adds)
+    enough = _plan.get() >= SHARED and multiply_adds >= AWAKE
+    return thread_count() if enough else thread_count(multiply_adds)
