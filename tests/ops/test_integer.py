@@ -307,3 +307,55 @@ def test_scales_in_any_memory_order(turned: int) -> None:
     with ops.use_backend("numpy"):
         wanted = ops.integer_conv2d(x, w, b, multiplier, shift, (82, 17), 0, geometry)
     np.testing.assert_array_equal(found, wanted)
+
+
+@pytest.mark.parametrize("channels", [5, 16, 40, 67])
+@pytest.mark.parametrize("kernel, stride, dilation", [
+    ((3, 3), (1, 1), (1, 1)), ((3, 3), (2, 2), (1, 1)), ((5, 5), (1, 2), (1, 1)), ((3, 2), (3, 1), (2, 3)),
+    ((7, 9), (1, 1), (1, 1)),
+])  # fmt: skip
+def test_depthwise_convolutions_of_whole_and_part_registers(
+    channels: int, kernel: Pair, stride: Pair, dilation: Pair
+) -> None:
+    rng = np.random.default_rng(channels)
+    x = rng.integers(0, 256, (3, channels, 13, 21)).astype(np.uint8)
+    w = rng.integers(-127, 128, (channels, 1, *kernel)).astype(np.int8)
+    b = rng.integers(-(1 << 16), 1 << 16, channels).astype(np.int32)
+    factors = fixed_point(rng.uniform(1e-3, 2e-2, channels))
+    geometry = Geometry(stride, (2, 1, 0, 3), dilation, channels)
+    with ops.use_backend("numba"):
+        found = ops.integer_conv2d(x, w, b, *factors, (9, 30), 20, geometry, 1, 240)
+    wanted = numpy_ops.integer_conv2d(x, w, b, *factors, (9, 30), 20, geometry, 1, 240)
+    assert len(np.unique(wanted)) > 100
+    np.testing.assert_array_equal(found, wanted)
+
+
+@pytest.mark.parametrize("shape", [(3, 64, 9, 13, 70), (2, 31, 5, 5, 33), (1, 8, 40, 40, 16), (130, 16, 2, 2, 5)])
+@pytest.mark.parametrize("window, stride, pool", [(1, 1, 1), (1, 2, 1), (3, 1, 1), (3, 1, 2)])
+def test_convolutions_of_many_tiles(shape: tuple[int, ...], window: int, stride: int, pool: int) -> None:
+    """Lines of more places than a task's, filters that fill no register, pixels read where they lie and copied."""
+    N, C, H, W, K = shape
+    rng = np.random.default_rng(window)
+    x = rng.integers(0, 256, (N, C, H, W)).astype(np.uint8)
+    w = rng.integers(-127, 128, (K, C, window, window)).astype(np.int8)
+    b, factors = rng.integers(-999, 999, K).astype(np.int32), fixed_point(rng.uniform(1e-4, 2e-3, K))
+    geometry = Geometry((stride, stride), (window // 2,) * 4)
+    with ops.use_backend("numba"):
+        found = ops.integer_conv2d(x, w, b, *factors, (5, 128), 0, geometry, pool)
+    np.testing.assert_array_equal(found, numpy_ops.integer_conv2d(x, w, b, *factors, (5, 128), 0, geometry, pool))
+
+
+def test_factors_far_above_one_are_exact() -> None:
+    """Of results that pass 32 bits before they are clipped."""
+    rng = np.random.default_rng(0)
+    x, w = (
+        rng.integers(0, 256, (2, 20, 5, 5)).astype(np.uint8),
+        rng.integers(-127, 128, (18, 20, 3, 3)).astype(np.int8),
+    )
+    b = rng.integers(-(1 << 28), 1 << 28, 18).astype(np.int32)
+    factors = np.full(18, (1 << 31) - 1, np.int32), np.full(18, 1, np.int32)
+    with ops.use_backend("numba"):
+        found = ops.integer_conv2d(x, w, b, *factors, (5, 128))
+    wanted = numpy_ops.integer_conv2d(x, w, b, *factors, (5, 128))
+    assert set(np.unique(wanted)) >= {0, 255}
+    np.testing.assert_array_equal(found, wanted)

@@ -136,6 +136,13 @@ def steps() -> Any:
     return None if name is None else importlib.import_module(name)
 
 
+def integer_steps() -> Any:
+    """The same of the steps of integer networks."""
+    backend()
+    name = getattr(_active, "INTEGER_STEPS", None)
+    return None if name is None else importlib.import_module(name)
+
+
 def __getattr__(name: str) -> Any:
     if name in TABLE and _active is None:
         backend()

@@ -12,6 +12,7 @@ import numpy as np
 from pellucid import ops
 from pellucid.ops.arrays import Array, Pair
 from pellucid.ops.geometry import PLAIN, Geometry, Sides, sides
+from pellucid.ops.memory import frozen, never_changes
 from pellucid.plan.integer_steps import MOST_SIDE, Images, IntegerStep, check_bytes, check_window, fitted
 from pellucid.plan.weight_levels import checked_bits, largest_level, pack
 
@@ -44,6 +45,13 @@ class IntegerAffine(IntegerStep):
     logits: bool = False
     high: int = 255
     same: str = ""
+
+    def __post_init__(self) -> None:
+        """Have numbers that can never change: kernels and plans keep their own form of them."""
+        for name in ("weight", "bias", "multiplier", "shift"):
+            values = getattr(self, name)
+            if isinstance(values, np.ndarray) and not never_changes(values):  # what isn't one is refused by `check`
+                object.__setattr__(self, name, frozen(values))
 
     @cached_property
     def geometry(self) -> Geometry:

@@ -5,13 +5,40 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from pellucid.graph.lifetimes import spans
 from pellucid.graph.node import INPUT
 from pellucid.plan.memory import Buffer, place_buffers
-from pellucid.plan.operations import Operations
 
 ALIGNMENT = 64  # bytes: a cache line, and the widest vector register
+
+
+class Named(Protocol):
+    """A step: the value that it gives, and those that it sees."""
+
+    @property
+    def name(self) -> str:
+        """Of the value that it gives."""
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """Names of those that it sees."""
+
+
+class Steps(Protocol):
+    """Steps in order, and what of their values shares memory or is given out."""
+
+    @property
+    def steps(self) -> Sequence[Named]:
+        """First to last."""
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """Names of the values that are given out."""
+
+    def place(self, name: str) -> str:
+        """The value whose memory a value has."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +55,7 @@ class Block:
     buffers: Sequence[tuple[str, int, int, int, int]]
 
 
-def place(plan: Operations, sizes: Mapping[str, int], scratch: Sequence[int]) -> Block:
+def place(plan: Steps, sizes: Mapping[str, int], scratch: Sequence[int]) -> Block:
     """Places in a block. sizes: bytes of every value; scratch: bytes that each step needs while it runs."""
     outside = {INPUT, *(plan.place(name) for name in plan.outputs)}
     ends = spans([(step.name, [plan.place(name) for name in step.inputs]) for step in plan.steps], ())

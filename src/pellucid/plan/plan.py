@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from pellucid import ops
 from pellucid.errors import PellucidError
@@ -56,10 +57,10 @@ class Memory:
             start = self._block.ctypes.data
             self.address, self.size = start + -start % memory.ALIGNMENT, size
 
-    def view(self, offset: int, shape: Shape) -> Array:
-        """float32 of that shape at a place in it."""
-        start = self.address - self._block.ctypes.data + offset
-        return self._block[start : start + FLOAT * math.prod(shape)].view(np.float32).reshape(shape)
+    def view(self, offset: int, shape: Shape, kind: npt.DTypeLike = np.float32) -> Array:
+        """Numbers of that shape at a place in it."""
+        start, size = self.address - self._block.ctypes.data + offset, np.dtype(kind).itemsize
+        return self._block[start : start + size * math.prod(shape)].view(kind).reshape(shape)
 
 
 @dataclass(frozen=True)

@@ -69,7 +69,7 @@ from pellucid.ops.numba_ops.elementwise.update import (
 from pellucid.ops.numba_ops.half import convolution as half_convolution
 from pellucid.ops.numba_ops.half import pooling as half_pooling
 from pellucid.ops.numba_ops.half.conversion import narrow, widen
-from pellucid.ops.numba_ops.integer.convolution import (
+from pellucid.ops.numba_ops.integer.calls import (
     integer_add,
     integer_avg_pool2d,
     integer_concat,
@@ -230,6 +230,7 @@ IN_HALF = {
 
 STEPS = "pellucid.ops.numba_ops.steps"
 """The module that does whole plans, loaded when the first is made."""
+INTEGER_STEPS = "pellucid.ops.numba_ops.integer"
 
 INSTRUCTIONS = instructions
 """Which instructions multiply numbers of a form, by its name."""

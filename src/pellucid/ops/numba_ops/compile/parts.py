@@ -58,26 +58,26 @@ def read(context: Any, kind: Any, place: Any, skipped: Any) -> Any:
     return result(kind, types.int64, types.int64), generate
 
 
-@intrinsic  # type: ignore[untyped-decorator]
-def wholes(context: Any, place: Any) -> Any:
-    """The int64 that lie at an address, to be read by number."""
-    kind = types.CPointer(types.int64)
+def _numbers(kind: Any, told: str) -> Any:
+    """An intrinsic that sees the numbers of a type at an address."""
 
-    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        return builder.inttoptr(values[0], context.get_value_type(kind))
+    def numbers(context: Any, place: Any) -> Any:
+        pointer = types.CPointer(kind)
 
-    return kind(types.int64), generate
+        def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+            return builder.inttoptr(values[0], context.get_value_type(pointer))
+
+        return pointer(types.int64), generate
+
+    numbers.__doc__ = told
+    return intrinsic(numbers)
 
 
-@intrinsic  # type: ignore[untyped-decorator]
-def floats(context: Any, place: Any) -> Any:
-    """The float32 that lie at an address, to be read and written by number."""
-    kind = types.CPointer(types.float32)
-
-    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        return builder.inttoptr(values[0], context.get_value_type(kind))
-
-    return kind(types.int64), generate
+wholes = _numbers(types.int64, "The int64 that lie at an address, to be read by number.")
+floats = _numbers(types.float32, "The float32 that lie at an address, to be read and written by number.")
+words = _numbers(types.int32, "The int32 that lie at an address.")
+small = _numbers(types.uint8, "The bytes that lie at an address.")
+short = _numbers(types.int16, "The int16 that lie at an address.")
 
 
 @intrinsic  # type: ignore[untyped-decorator]

@@ -81,7 +81,11 @@ class Integer:
         """1 if it is that number or more, else 0."""
         return self._flag(">=", other)
 
-    def _flag(self, order: str, other: int) -> "Integer":
+    def larger_than(self, other: "Integer | int") -> "Integer":
+        """1 if it is larger, else 0."""
+        return self._flag(">", other)
+
+    def _flag(self, order: str, other: "Integer | int") -> "Integer":
         holds = self.builder.icmp_signed(order, self.value, self._other(other))
         return Integer(self.builder, self.builder.zext(holds, _INDEX))
 

@@ -283,6 +283,10 @@ class Code:
         """`count` of LANES bytes from one place to another."""
         self._masked_store(target, self.load_bytes(source), count, "i8", 1)
 
+    def store_small_first(self, address: Integer, value: Any, count: Integer) -> None:
+        """The first `count` of LANES bytes to memory."""
+        self._masked_store(address, value, count, "i8", 1)
+
     def _bytes(self, vector: Vector) -> Any:
         return self.builder.trunc(self.builder.fptosi(vector.value, _WORDS_TYPE), _BYTES_TYPE)
 

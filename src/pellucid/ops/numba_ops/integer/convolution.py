@@ -1,360 +1,222 @@
-"""Integer convolution, compiled: the same whole numbers as the definition's, several times as fast.
+"""Integer convolution, compiled: the same whole numbers as the definition's, many times as fast.
 
-A task is a few rows of one image. It copies the rows that it needs, with their frame, to memory that stays in the
-cache; sums products into 32 bits, two or four at a time (see `products`); takes the largest of each square where a
-max-pool follows; and only then scales, so that a number is rounded once and stored once, as a byte.
-Groups, dilation and transposed convolution are done tap by tap (see `taps`).
+A task is a few rows of one image. Where there is a frame it copies the rows that it needs, with theirs, to memory
+that stays in the cache; sums products into 32 bits, two or four at a time; and scales each total as it leaves its
+register, or the largest of each square where a max-pool follows, so that a number is rounded once and stored once.
 """
 
-import weakref
-from collections.abc import Sequence
-from typing import Any
+from typing import NamedTuple
 
-import numpy as np
-from numba import prange
-
-from pellucid.ops.arrays import Array, Pair
-from pellucid.ops.geometry import PLAIN, Geometry
-from pellucid.ops.memory import empty, never_changes
-from pellucid.ops.numba_ops.compile.jit import jit
+from pellucid.ops.arrays import Pair
+from pellucid.ops.geometry import Geometry
+from pellucid.ops.numba_ops.compile.parts import inner, parted, read, share, short, small, wholes, words
 from pellucid.ops.numba_ops.compile.vectors import LANES, VECTOR, address
-from pellucid.ops.numba_ops.integer.products import (
-    ACTIVATION,
-    NUMBERS,
-    WEIGHT,
-    WORD,
-    few_totals_of_4,
-    few_totals_of_6,
-    scale_line,
-    scale_pooled_line,
-    totals_of_4,
-    totals_of_6,
-)
-from pellucid.ops.numba_ops.integer.taps import by_taps, convolved, met_pixels, start_of_totals, transposed
-from pellucid.ops.numba_ops.layout import images, rows
-from pellucid.ops.numba_ops.pooling import window
-from pellucid.ops.numpy_ops import integer as definition
-from pellucid.ops.numpy_ops.integer import integer_avg_pool2d, integer_concat, integer_multiply, integer_sum
+from pellucid.ops.numba_ops.integer.filters import Filters, packed
+from pellucid.ops.numba_ops.integer.products import BYTES_IN_WORDS, NUMBER, NUMBERS, WORD, multiply_line
+from pellucid.ops.numba_ops.integer.scaling import scale_squares
+from pellucid.ops.numba_ops.steps.step import ALIGNED, Call, Step, parts_for
 
-__all__ = [
-    "integer_add",
-    "integer_avg_pool2d",
-    "integer_concat",
-    "integer_conv2d",
-    "integer_conv_transpose2d",
-    "integer_logits",
-    "integer_max_pool2d",
-    "integer_multiply",
-    "integer_sum",
-    "integer_transposed_logits",
-]
-
-UNCLIPPED = (0, -(1 << 31), (1 << 31) - 1)
 TASK_TOTALS = 1 << 13  # 32-bit totals of one task, about: half of a first-level cache
-NUMBER = WORD // NUMBERS  # bytes of an activation while it is multiplied
-
-_packed: dict[int, tuple[Any, Array]] = {}
-
-
-def integer_conv2d(
-    x: Array,
-    w: Array,
-    b: Array,
-    multiplier: Array,
-    shift: Array,
-    zeros: Pair = (0, 0),
-    low: int = 0,
-    geometry: Geometry = PLAIN,
-    pool: int = 1,
-    high: int = definition.HIGHEST,
-) -> Array:
-    """The convolution's totals as activations, pooled: (N, K, P/pool, Q/pool) uint8; see the definition."""
-    limits = (zeros[1], low, high)
-    run = _by_taps if geometry.groups > 1 or geometry.dilation != (1, 1) else _run
-    return run(np.uint8, x, w, _scaling(b, multiplier, shift), zeros[0], limits, geometry, pool)
+SEGMENT = 98  # places of a line that are computed with one panel of filters after the other
+COST = 8  # multiply-adds that take as long as scaling a total
 
 
-def integer_logits(
-    x: Array, w: Array, b: Array, multiplier: Array, shift: Array, zero: int = 0, geometry: Geometry = PLAIN
-) -> Array:
-    """The last layer: round(total * factor), not clipped: (N, K, P, Q) int32."""
-    run = _by_taps if geometry.groups > 1 or geometry.dilation != (1, 1) else _run
-    return run(np.int32, x, w, _scaling(b, multiplier, shift), zero, UNCLIPPED, geometry, 1)
+class Convolution(NamedTuple):
+    """Addresses, and sizes."""
+
+    images: int  # (N, H, W, C)
+    output: int  # (N, P, Q, K), pooled
+    weights: int
+    constants: int  # 0 where totals are scaled one by one
+    limits: int
+    plain: int
+    scratch: int
+    scratch_size: int  # bytes of a part's
+    number: int
+    height: int
+    width: int
+    channels: int
+    rows: int
+    columns: int
+    filters: int
+    kernel_rows: int
+    kernel_columns: int
+    down: int
+    right: int
+    top: int
+    left: int
+    pool: int
+    zero: int  # of the input
+    low: int
+    high: int
+    wide: int  # whether the output is int32
+    copied: int  # whether rows are, into a frame
+    lines: int  # of the output, of a task; without a frame, one
+    segment: int  # places of the output at a time
+    line_words: int  # of a row of the window
+    frame_columns: int
+    totals: int  # bytes of the frame, behind which the totals lie
+    parts: int
 
 
-def integer_conv_transpose2d(
-    x: Array,
-    w: Array,
-    b: Array,
-    multiplier: Array,
-    shift: Array,
-    size: Pair,
-    zeros: Pair = (0, 0),
-    low: int = 0,
-    geometry: Geometry = PLAIN,
-    pool: int = 1,
-    high: int = definition.HIGHEST,
-) -> Array:
-    """The transposed convolution's totals as activations, pooled: uint8; see the definition."""
-    met = met_pixels(transposed, size, _size(x), _window(w), geometry)
-    limits = (zeros[1], low, high)
-    return by_taps(np.uint8, x, w, _scaling(b, multiplier, shift), zeros[0], limits, met, geometry.groups, pool)
-
-
-def integer_transposed_logits(
-    x: Array,
-    w: Array,
-    b: Array,
-    multiplier: Array,
-    shift: Array,
-    size: Pair,
-    zero: int = 0,
-    geometry: Geometry = PLAIN,
-) -> Array:
-    """A last layer that is a transposed convolution: (N, K, *size) int32; see the definition."""
-    met = met_pixels(transposed, size, _size(x), _window(w), geometry)
-    return by_taps(np.int32, x, w, _scaling(b, multiplier, shift), zero, UNCLIPPED, met, geometry.groups, 1)
-
-
-def integer_add(
-    xs: Sequence[Array],
-    zeros: Sequence[int],
-    multipliers: Sequence[int],
-    shift: int,
-    zero: int = 0,
-    low: int = 0,
-    high: int = definition.HIGHEST,
-) -> Array:
-    """The sum of images, each with a scale of its own, uint8; see the definition, which does all but the common."""
-    if len(xs) != 2 or xs[0].shape != xs[1].shape:
-        return definition.integer_add(xs, zeros, multipliers, shift, zero, low, high)
-    first, second = map(rows, xs)
-    y = empty(first.shape, np.uint8)
-    _add(first.reshape(-1), second.reshape(-1), *zeros, *multipliers, shift, zero, low, high, y.reshape(-1))
-    return images(y)
-
-
-def integer_max_pool2d(x: Array, kernel: Pair, geometry: Geometry = PLAIN, ceil: bool = False) -> Array:
-    """Largest value of each window of uint8 images; padding takes no part, and a window of nothing else gives 0."""
-    if geometry.dilation != (1, 1):
-        return definition.integer_max_pool2d(x, kernel, geometry, ceil)
-    P, Q = geometry.output_size((x.shape[2], x.shape[3]), kernel, ceil)
-    y = empty((x.shape[0], P, Q, x.shape[1]), np.uint8)
-    _max_pool(rows(x), y, *kernel, *geometry.stride, *geometry.before)
-    return images(y)
-
-
-def _scaling(b: Array, multiplier: Array, shift: Array) -> tuple[Array, Array, Array]:
-    """Each as vectors of registers read it: number beside number."""
-    return np.ascontiguousarray(b), np.ascontiguousarray(multiplier), np.ascontiguousarray(shift)
-
-
-def _size(x: Array) -> Pair:
-    return x.shape[2], x.shape[3]
-
-
-def _window(w: Array) -> Pair:
-    return w.shape[2], w.shape[3]
-
-
-def _by_taps(
-    kind: Any,
-    x: Array,
-    w: Array,
-    scaling: tuple[Array, Array, Array],
-    zero: int,
-    limits: tuple[int, int, int],
-    geometry: Geometry,
-    pool: int,
-) -> Array:
-    """A convolution in groups or with holes."""
-    size, window = _size(x), _window(w)
-    met = met_pixels(convolved, geometry.output_size(size, window), size, window, geometry)
-    b, multiplier, shift = scaling
-    scaling = (start_of_totals(w, b, zero), multiplier, shift)
-    return by_taps(kind, x, w, scaling, zero, limits, met, geometry.groups, pool)
-
-
-def _run(
-    kind: Any,
-    x: Array,
-    w: Array,
-    scaling: tuple[Array, Array, Array],
-    zero: int,
-    limits: tuple[int, int, int],
-    geometry: Geometry,
-    pool: int,
-) -> Array:
-    (N, C, H, W), (K, _, R, S) = x.shape, w.shape
-    P, Q = (places // pool for places in geometry.output_size((H, W), (R, S)))
-    y = empty((N, P, Q, K), kind)
-    source, out, window, stride = rows(x), y, (R, S), geometry.stride
-    if window == (H, W) and not any(geometry.padding):  # one place an image: let them be the places of one row
-        source, out = source.reshape(1, 1, N, H * W * C), y.reshape(1, 1, N, K)
-        window = stride = (1, 1)
-    packed = _pack(w, window[0])
-    tasks = min(out.shape[1], -(-out[:1].size * pool * pool // TASK_TOTALS))
-    height = -(-out.shape[1] // max(1, tasks))  # rows of the output of one task
-    b, multiplier, shift = scaling
-    half = np.left_shift(1, shift.astype(np.int64) - 1)
-    factors = (b, multiplier, shift.astype(np.int64), half)
-    _convolve(source, packed, *factors, zero, limits, (*stride, *geometry.before, *window, pool, height), out)
-    return images(y)
-
-
-def _pack(w: Array, R: int) -> Array:
-    """Weights (K, C, ...) as WEIGHT (blocks of filters, R, words, LANES, NUMBERS).
-
-    The S*C taps of a row of the window lie side by side, as they do in an image; the last word is filled up with
-    weights of 0. Weights that can never change (see `frozen`) are packed once.
-    """
-    known = _packed.get(id(w))
-    if known is not None and known[0]() is w and known[1].shape[1] == R:
-        return known[1]
-    K = w.shape[0]
-    taps = w.transpose(0, 2, 3, 1).reshape(K, R, -1)
-    blocks, words = -(-K // LANES), -(-taps.shape[2] // NUMBERS)
-    padded = np.zeros((blocks * LANES, R, words * NUMBERS), WEIGHT)
-    padded[:K, :, : taps.shape[2]] = taps
-    packed = np.ascontiguousarray(padded.reshape(blocks, LANES, R, words, NUMBERS).transpose(0, 2, 3, 1, 4))
-    if never_changes(w):
-        key = id(w)
-        _packed[key] = (weakref.ref(w, lambda _: _forget(key)), packed)
-    return packed
-
-
-def _forget(key: int) -> None:
-    _packed.pop(key, None)
-
-
-@jit(parallel=True)
-def _convolve(
-    x: Any, w: Any, b: Any, multiplier: Any, shift: Any, half: Any, zero: int, limits: Any, geometry: Any, y: Any
-) -> None:
-    down, right, top, left, R, S, pool, height = geometry
-    N, _, W, C = x.shape
-    _, P, Q, K = y.shape
-    places, channels = max(Q * pool, 4), w.shape[0] * LANES
-    tasks = -(-P // height)
-    lines = (height * pool - 1) * down + R
-    columns = max(left + W, (places - 1) * right + S)
-    for task in prange(N * tasks):
-        n, first = task // tasks, task % tasks * height
-        frame = np.empty(lines * columns * C + NUMBERS - 1, ACTIVATION)  # a place's last word may reach that far
-        _copy_lines(x[n], frame, first * pool * down - top, left, lines, columns, zero)
-        total = np.empty((pool, places, channels), np.int32)
-        for p in range(first, min(P, first + height)):
-            for i in range(pool):
-                line = ((p - first) * pool + i) * down
-                _line(frame[line * columns * C :], right * C, columns * C, w, total[i])
-            done = _scale_line(total, b, multiplier, shift, half, limits, pool, y[n, p])
-            if done < K:
-                for q in range(Q):
-                    _pool(total, q * pool, pool)
-                    _scale(total[0, q * pool], b, multiplier, shift, half, limits, y[n, p, q], done)
-
-
-@jit(cache=False)
-def _copy_lines(x: Any, frame: Any, above: int, left: int, lines: int, columns: int, zero: int) -> None:
-    """The bytes of the lines from `above` on as ACTIVATION, with `zero` wherever there is no image."""
-    H, W, C = x.shape
-    frame[:] = ACTIVATION(zero)
-    for i in range(max(0, -above), min(lines, H - above)):
-        source, start = x[above + i].reshape(W * C), (i * columns + left) * C
-        for j in range(W * C):
-            frame[start + j] = source[j]
-
-
-@jit(cache=False)
-def _line(frame: Any, pixel: int, row: int, w: Any, total: Any) -> None:
-    """Totals of all filters at every place of one line; frame begins with the first place's window."""
-    blocks, R, words = w.shape[:3]
-    places, channels = total.shape
-    pixel, row, width = pixel * NUMBER, row * NUMBER, channels * WORD
-    for block in range(0, blocks, 2):
-        weights, both = address(w) + block * R * words * VECTOR, block + 1 < blocks
-        q = 0
-        while q < places:
-            left = places - q
-            if left < 4:
-                q = places - 4  # some are computed twice
-            x, into = address(frame) + q * pixel, address(total) + q * width + block * VECTOR
-            count = 4 if left < 6 or left % 6 == 2 else 6
-            if both and count == 6:
-                totals_of_6(x, pixel, R, row, words, weights, into, width)
-            elif both:
-                totals_of_4(x, pixel, R, row, words, weights, into, width)
-            elif count == 6:
-                few_totals_of_6(x, pixel, R, row, words, weights, into, width)
-            else:
-                few_totals_of_4(x, pixel, R, row, words, weights, into, width)
-            q += count
-
-
-@jit(cache=False)
-def _pool(total: Any, q: int, side: int) -> None:
-    """The largest of a square of totals, into its first place."""
-    for i in range(side):
-        for j in range(side):
-            if i + j > 0:
-                for k in range(total.shape[2]):
-                    total[0, q, k] = max(total[0, q, k], total[i, q + j, k])
-
-
-@jit(cache=False)
-def _scale_line(total: Any, b: Any, multiplier: Any, shift: Any, half: Any, limits: Any, pool: int, y: Any) -> int:
-    """As many channels of a line as fill registers, where there is an instruction for them; how many that are."""
-    Q, K = y.shape
-    blocks, width = K // LANES, total.shape[2] * WORD
-    zero, low, high = limits
-    if pool > 2 or y.itemsize > 1 or blocks == 0:
-        return 0
-    factors = address(b), address(multiplier), address(shift), address(half)
-    out = address(y)
-    if pool == 1:
-        scale_line(address(total), Q, width, blocks, *factors, zero, low, high, out, K)
+@inner
+def copy_numbers(source: int, target: int, count: int) -> None:
+    """Bytes, as ACTIVATION."""
+    given = small(source)
+    if BYTES_IN_WORDS:
+        taken = small(target)
+        for i in range(count):
+            taken[i] = given[i]
     else:
-        line = total.shape[1] * width
-        scale_pooled_line(address(total), Q, width, blocks, *factors, zero, low, high, out, K, line)
-    done: int = blocks * LANES
-    return done
+        widened = short(target)
+        for i in range(count):
+            widened[i] = given[i]
 
 
-@jit(cache=False)
-def _scale(total: Any, b: Any, multiplier: Any, shift: Any, half: Any, limits: Any, y: Any, first: int) -> None:
-    """The channels from `first` on of one place."""
-    zero, low, high = limits
-    for k in range(first, y.size):
-        scaled = ((np.int64(total[k] + b[k]) * np.int64(multiplier[k]) + half[k]) >> shift[k]) + zero
-        y[k] = min(max(scaled, low), high)
+@inner
+def fill_numbers(target: int, number: int, count: int) -> None:
+    """The same number, as ACTIVATION."""
+    if BYTES_IN_WORDS:
+        taken = small(target)
+        for i in range(count):
+            taken[i] = number
+    else:
+        widened = short(target)
+        for i in range(count):
+            widened[i] = number
 
 
-@jit(parallel=True)
-def _add(
-    x: Any, y: Any, x_zero: int, y_zero: int, x_by: int, y_by: int, shift: int, zero: int, low: int, high: int,
-    out: Any,
-) -> None:  # fmt: skip
-    start = np.int32((1 << (shift - 1)) - x_zero * x_by - y_zero * y_by)
-    by, other, down = np.int32(x_by), np.int32(y_by), np.int32(shift)
-    offset, least, most = np.int32(zero), np.int32(low), np.int32(high)
-    for i in prange(out.size):
-        total = np.int32(np.int32(x[i]) * by + np.int32(y[i]) * other + start)
-        out[i] = min(max(np.int32((total >> down) + offset), least), most)
+@inner
+def _copy_lines(work: Convolution, n: int, above: int, lines: int, frame: int) -> None:
+    """Lines from `above` on as ACTIVATION, with `zero` wherever there is no image."""
+    pixel, row = work.channels * NUMBER, work.frame_columns * work.channels * NUMBER
+    before, inside = work.left * work.channels, min(work.width, work.frame_columns - work.left) * work.channels
+    after = work.frame_columns * work.channels - before - inside
+    for i in range(lines):
+        line, source = frame + i * row, above + i
+        if 0 <= source < work.height:
+            fill_numbers(line, work.zero, before)
+            start = work.images + ((n * work.height + source) * work.width) * work.channels
+            copy_numbers(start, line + work.left * pixel, inside)
+            fill_numbers(line + (before + inside) * NUMBER, work.zero, after)
+        else:
+            fill_numbers(line, work.zero, work.frame_columns * work.channels)
+    fill_numbers(frame + lines * row, work.zero, NUMBERS)  # a place's last word may reach that far
 
 
-@jit(parallel=True)
-def _max_pool(x: Any, y: Any, R: int, S: int, down: int, right: int, top: int, left: int) -> None:
-    _, H, W, C = x.shape
-    N, P, Q, _ = y.shape
-    for row in prange(N * P):
-        n, p = row // P, row % P
-        u0, u1, i = window(p, H, R, down, top)
-        for q in range(Q):
-            v0, v1, j = window(q, W, S, right, left)
-            best = y[n, p, q]
-            best[:] = 0
-            for u in range(u0, u1):
-                for v in range(v0, v1):
-                    pixel = x[n, i + u, j + v]
-                    for c in range(C):
-                        best[c] = max(best[c], pixel[c])
+@inner
+def _scale_plainly(work: Convolution, totals: int, place: int, line: int, output: int, count: int) -> None:
+    """The largest of each square, one number after the other."""
+    factors = wholes(work.plain)
+    for q in range(count):
+        for k in range(work.filters):
+            best = words(totals + q * work.pool * place)[k]
+            for i in range(work.pool):
+                for j in range(work.pool):
+                    best = max(best, words(totals + i * line + (q * work.pool + j) * place)[k])
+            total = (best + factors[5 * k]) * factors[5 * k + 1] + factors[5 * k + 3]
+            scaled = min(max((total >> factors[5 * k + 2]) + factors[5 * k + 4], work.low), work.high)
+            if work.wide:
+                words(output)[q * work.filters + k] = scaled
+            else:
+                small(output)[q * work.filters + k] = scaled
+
+
+@inner
+def _places(work: Convolution, source: int, row: int, output: int, count: int, totals: int) -> None:
+    """`count` neighbouring places of the output. source: the first one's window; row: bytes between lines."""
+    blocks, pixel = (work.filters + LANES - 1) // LANES, work.right * work.channels * NUMBER
+    if work.pool == 1 and work.constants:
+        multiply_line(
+            source, pixel, work.kernel_rows, row, work.line_words, work.weights, blocks, count, output,
+            work.filters, 1, work.constants, work.limits, work.filters,
+        )  # fmt: skip
+        return
+    place, places = blocks * VECTOR, count * work.pool
+    for i in range(work.pool):
+        multiply_line(
+            source + i * work.down * row, pixel, work.kernel_rows, row, work.line_words, work.weights, blocks, places,
+            totals + i * places * place, place, WORD, 0, 0, work.filters,
+        )  # fmt: skip
+    if work.constants:
+        scale_squares(
+            totals, count, work.pool, place, places * place, blocks, work.filters - (blocks - 1) * LANES,
+            work.constants, work.limits, output, work.filters,
+        )  # fmt: skip
+    else:
+        _scale_plainly(work, totals, place, places * place, output, count)
+
+
+@parted(stages=1)
+def convolve(arguments: int, stage: int, part: int) -> None:
+    """Some of the tasks."""
+    work = read(Convolution, arguments, 0)
+    frame = work.scratch + part * work.scratch_size
+    totals, size = frame + work.totals, work.filters * (WORD if work.wide else 1)
+    down = work.down * work.pool
+    if work.copied:
+        tasks = (work.rows + work.lines - 1) // work.lines
+        row = work.frame_columns * work.channels * NUMBER
+        first, last = share(work.number * tasks, part, work.parts)
+        for task in range(first, last):
+            n, begin = task // tasks, task % tasks * work.lines
+            end = min(work.rows, begin + work.lines)
+            copied = (end - begin) * down - work.down + work.kernel_rows
+            _copy_lines(work, n, begin * down - work.top, copied, frame)
+            for p in range(begin, end):
+                output = work.output + (n * work.rows + p) * work.columns * size
+                _places(work, frame + (p - begin) * down * row, row, output, work.columns, totals)
+        return
+    segments, row = (work.columns + work.segment - 1) // work.segment, work.width * work.channels
+    first, last = share(work.number * work.rows * segments, part, work.parts)
+    for task in range(first, last):
+        line, q = task // segments, task % segments * work.segment
+        n, p = line // work.rows, line % work.rows
+        column = q * work.pool * work.right * work.channels
+        source = work.images + (n * work.height + p * down) * row + column
+        output = work.output + (line * work.columns + q) * size
+        _places(work, source, row, output, min(work.segment, work.columns - q), totals)
+
+
+def convolution(shape: tuple[int, ...], filters: Filters, zero: int, geometry: Geometry, pool: int) -> Step:
+    """The convolution of images `shape` (N, C, H, W) uint8 whose zero is `zero`, in one group and without holes."""
+    N, C, H, W = shape
+    K, _, R, S = filters.w.shape
+    P, Q = (places // pool for places in geometry.output_size((H, W), (R, S)))
+    multiply_adds = N * P * Q * pool * pool * filters.w.size
+    weights = packed(filters.w, R if (R, S) != (H, W) or any(geometry.padding) else 1)
+    (down, right), framed = geometry.stride, any(geometry.padding)
+    if (R, S) == (H, W) and not framed:  # one place an image: let them be the places of one row
+        N, C, H, W, P, Q, R, S, down, right = 1, H * W * C, 1, N, 1, N, 1, 1, 1, 1
+    direct = BYTES_IN_WORDS and not framed and S * C % NUMBERS == 0
+    if direct and (R, S, pool, down, right) == (1, 1, 1, 1, 1):
+        N, H, W, P, Q = 1, 1, N * H * W, 1, N * P * Q
+    parts = parts_for(multiply_adds // NUMBERS + COST * N * P * Q * pool * pool * K)
+    lines, segment = _cut(direct, (N, P, Q), K * pool * pool, parts)
+    top, _, left, _ = geometry.padding
+    frame_columns = max(left + W, (Q * pool - 1) * right + S)
+    frame = 0 if direct else ((lines * pool - 1) * down + R) * frame_columns * C * NUMBER + WORD
+    frame = -(-frame // ALIGNED) * ALIGNED
+    blocks = -(-K // LANES)
+    constants, bounds, plain = filters.constants(), filters.bounds(), filters.plain()
+    totals = 0 if pool == 1 and constants.size else pool * pool * segment * blocks * VECTOR
+    work = Convolution(
+        0, 0, address(weights), address(constants) if constants.size else 0, address(bounds), address(plain),
+        0, frame + totals, N, H, W, C, P, Q, K, R, S, down, right, top, left, pool, zero, *filters.limits[1:],
+        int(filters.wide), int(not direct), lines, segment, -(-S * C // NUMBERS), frame_columns, frame, parts,
+    )  # fmt: skip
+
+    def calls(inputs: list[int], output: int, scratch: int) -> list[Call]:
+        return [Call(convolve, parts, (work._replace(images=inputs[0], output=output, scratch=scratch),))]
+
+    return Step("integer", calls, parts * (frame + totals), [weights, constants, bounds, plain], multiply_adds)
+
+
+def _cut(direct: bool, output: tuple[int, int, int], totals: int, parts: int) -> Pair:
+    """Lines, and places of a line, of a task. output: images, rows, columns; totals: of a place."""
+    N, P, Q = output
+    if direct:
+        fair = -(-Q // -(-parts // max(1, N * P)))  # so that every part has something to do
+        return 1, max(1, min(Q, SEGMENT, fair))
+    tasks = min(P, max(-(-P * Q * totals // TASK_TOTALS), -(-parts // max(1, N))))
+    return -(-P // max(1, tasks)), Q

@@ -1,0 +1,53 @@
+"""Plans of integer networks: the numbers of the steps one by one, whatever the batch, the threads, what is called."""
+
+from collections import deque
+
+import numpy as np
+import pytest
+
+from pellucid import ops
+from pellucid.network import Network
+from pellucid.ops.arrays import Array
+from pellucid.plan import IntegerNetwork
+from pellucid.precision import quantize
+from pellucid.zoo import create
+
+NETWORKS = [("mobilenet-v2", (3, 32, 32)), ("resnet18", (3, 32, 32)), ("deep-convnet", (1, 28, 28)),
+            ("squeezenet", (3, 40, 40)), ("unet", (3, 32, 32))]  # fmt: skip
+
+
+def integers(name: str, shape: tuple[int, int, int]) -> IntegerNetwork:
+    network = Network(create(name, 10), shape)
+    return quantize(network, np.random.default_rng(1).random((4, *shape), np.float32))
+
+
+def step_by_step(network: IntegerNetwork, q: Array) -> Array:
+    _, y = deque(network.values(q), maxlen=1).pop()
+    return y.reshape(len(q), *network.output_shape)
+
+
+@pytest.mark.parametrize("name, shape", NETWORKS)
+def test_a_plan_gives_what_the_steps_give(name: str, shape: tuple[int, int, int]) -> None:
+    with ops.use_backend("numba"):
+        network = integers(name, shape)
+        before, kept = ops.threads(), []
+        try:
+            for number, threads in ((3, 1), (1, 1), (3, 2), (3, 1)):
+                ops.set_threads(min(threads, before))
+                q = np.random.default_rng(number).integers(0, 256, (number, *shape)).astype(np.uint8)
+                y = network.integer_logits(q)
+                kept.append((y, y.copy()))
+                np.testing.assert_array_equal(y, step_by_step(network, q))
+        finally:
+            ops.set_threads(before)
+        for y, then in kept:  # answers are the caller's own
+            np.testing.assert_array_equal(y, then)
+    with ops.use_backend("numpy"):
+        np.testing.assert_array_equal(network.integer_logits(q), kept[-1][1])
+
+
+def test_numbers_of_a_step_never_change() -> None:
+    network = integers("deep-convnet", (1, 28, 28))
+    for name in ("weight", "bias", "multiplier", "shift"):
+        with pytest.raises(ValueError, match="read-only"):
+            getattr(network.steps[0], name)[...] = 0
