@@ -213,7 +213,7 @@ OF_VOC = [
     (text(ONE, "</object>", "</objekt>"), r"000001.xml:1:\d+: not XML \(mismatched tag\)"),
     (gone(ONE), r"000001.xml: no such file, expected the annotations of 000001"),
     (gone("JPEGImages/000004.png"), r"000004.xml: no image .*JPEGImages/000004.jpg"),
-    (gone("ImageSets/Main/val.txt"), r"val.txt: no such file, expected a list of images"),
+    (gone("ImageSets/Main/train.txt"), r"train.txt: no such file, expected a list of images"),
     (text("ImageSets/Main/train.txt", "000002", "000001"), r"train.txt: 000001 is listed twice"),
     (text("ImageSets/Main/val.txt", "000003 1", " "), r"val.txt: the list is empty"),
     (text("classes.txt", "cat", "dog"), r"classes.txt: expected different class names"),
@@ -232,7 +232,6 @@ OF_COCO = [
     (text(TRAIN, '"image_id": 1', '"image_id": 77'), r"annotations id 0: unknown image_id 77"),
     (text(TRAIN, "000004.png", "000005.png"), r"images id 4: no image .*train2017/000005.png"),
     (text("annotations/instances_val2017.json", '"cat"', '"cow"'), r"categories id 9: unknown class 'cow', expected"),
-    (gone("annotations/instances_val2017.json"), r"annotations/val.json: no such file"),
     (text(TRAIN, "{", "[{"), r"train2017.json:1:\d+: not JSON"),
 ]
 

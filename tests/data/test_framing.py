@@ -9,7 +9,7 @@ from PIL import Image
 
 import photographs
 from pellucid.data import Augmentation, Loader, RandomCrop, mnist_dataset
-from pellucid.data.formats.coco import read_coco
+from pellucid.data.boxed import load_boxed
 from pellucid.data.formats.idx_sets import are_characters
 from pellucid.data.formats.voc import read_voc
 from pellucid.data.framing import Framing, enlarged_mask, fitted_size
@@ -123,7 +123,7 @@ def test_windows_lie_on_the_images_own_part(tmp_path: Path, layout: str) -> None
     if layout == "masks":
         data = read_voc(photographs.masked_folder(tmp_path / "d", PARTS))[0]
     else:
-        data = read_coco(photographs.boxed_folder(tmp_path / "d", PARTS))["train"]
+        data = load_boxed(photographs.boxed_folder(tmp_path / "d", PARTS)).train
     assert data.parts is not None
     loader = Loader(data, 8, crop=RandomCrop(size=(16, 16)))
     for epoch in range(5):

@@ -15,7 +15,7 @@ from pellucid.cli import main
 from pellucid.cli.boxes import numbered
 from pellucid.data import load_boxed, load_data
 from pellucid.data.boxes import CROWD, PLAIN, Boxes
-from pellucid.data.formats.coco import image_ids, read_coco
+from pellucid.data.formats.coco import image_ids
 from pellucid.data.formats.idx import write_idx
 from pellucid.data.formats.voc import read_voc
 from pellucid.data.layouts import BESIDE_THEM
@@ -60,7 +60,7 @@ def test_other_layouts_are_no_classes(tmp_path: Path, places: tuple[str, ...], r
     with pytest.raises(PellucidError, match=r"[eE]xpected ") as caught:
         build_data(load_recipe(recipe, {**changes, **scenes}))
     wanted = {"fcn-scenes": "ImageSets/Segmentation/train.txt", "detector-scenes": "annotations/train.json"}
-    masked = recipe == "fcn-scenes" and {place.rpartition("/")[2].lower() for place in places} & BESIDE_THEM
+    masked = recipe == "fcn-scenes" and {part.lower() for place in places for part in place.split("/")} & BESIDE_THEM
     said = "classes.txt" if masked else wanted.get(recipe, "folder")
     assert said in str(caught.value) and "\n" not in str(caught.value)
 
@@ -135,8 +135,10 @@ def test_masks_of_black_and_white(tmp_path: Path) -> None:
     assert notes == ("masks of 0 and 255 only: 255 is taken for thing",)
     names = ("ground", "thing", "other")
     folder = voc_masks(tmp_path / "three", lambda path: Image.fromarray(CLASSES * 255).save(path), names)
-    notes = build_data(load_recipe("fcn-scenes", {**recipe, "data.source": str(folder)})).train.notes
-    assert notes == ("three train: no pixel of class thing, other",)
+    with pytest.raises(
+        PellucidError, match="no pixel of any class but ground; the masks' 255 counts nowhere: nothing"
+    ):
+        build_data(load_recipe("fcn-scenes", {**recipe, "data.source": str(folder)}))
 
 
 def test_masks_in_colours(tmp_path: Path) -> None:
@@ -213,7 +215,7 @@ def edited(folder: Path, change: Callable[[dict[str, Any]], object]) -> Path:
 
 
 def boxes_of(folder: Path) -> Boxes:
-    targets = read_coco(folder)["train"].targets
+    targets = load_boxed(folder).train.targets
     assert isinstance(targets, Boxes)
     return targets
 
@@ -243,7 +245,7 @@ def test_crowds_as_text(tmp_path: Path, given: object, kind: int) -> None:
 )
 def test_what_is_no_number(tmp_path: Path, change: Callable[[dict[str, Any]], object], message: str) -> None:
     with pytest.raises(PellucidError, match=message):
-        read_coco(edited(coco_folder(tmp_path), change))
+        load_boxed(edited(coco_folder(tmp_path), change))
 
 
 def test_images_of_another_size_than_annotated(tmp_path: Path) -> None:
@@ -260,7 +262,7 @@ def test_images_of_another_size_than_annotated(tmp_path: Path) -> None:
 
 def test_ids_of_annotations(tmp_path: Path) -> None:
     folder = coco_folder(tmp_path)
-    assert read_coco(folder)["train"].class_ids == (7, 9)
+    assert load_boxed(folder).train.class_ids == (7, 9)
     assert image_ids(folder)[(folder / "train2017/000004.png").resolve()] == 4 and image_ids(tmp_path / "no") == {}
     names = [Path(name) for name in ("2.png", "x.png", "002.png", "y.png", "17.png")]
     assert numbered(names, {Path("17.png").resolve(): 4}) == [2, 3, 5, 6, 4]
@@ -272,7 +274,7 @@ def test_classes_without_anything_are_said(tmp_path: Path) -> None:
     (folder / "classes.txt").write_text("\n".join(["dog", "cat", "cow", *"abcdefg"]))
     data = build_data(recipe)
     assert data.train.notes[0].endswith("train: no box of class cow, a, b, c, d and 3 more")
-    assert data.test.notes[0].endswith("val: no box of class cat, cow, a, b, c and 4 more")
+    assert data.test.notes[0].endswith("test: no box of class cat, cow, a, b, c and 4 more")
 
 
 def idx(folder: Path, labels: list[int]) -> Path:

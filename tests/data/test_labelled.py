@@ -89,7 +89,9 @@ def test_all_mistakes_are_named_at_once(photos: Path) -> None:
         "path,label\np0,a\np0,b\n": r"p0\.JPG is named twice, with other labels",
         "path,age,size\np0,3,4\n": "which column has the labels",
         "path,label,split\np0,a,rest\n": "part 'rest', expected train, val or test",
-        "path,label\np0,\np1,\n": "no label in it",
+        "path,label\np0,\np1,\n": "csv:2: no label; where pictures may have none, .* labels; .*csv:3: no label",
+        "path,labels\np0,\np1,\n": "no label in it",
+        "path,class,xmin,ymin,xmax,ymax\np0,a,1,1,9,9\n": "boxes in a CSV file are not read",
     }.items():
         (photos / "labels.csv").write_text(text)
         with pytest.raises(PellucidError, match=said):

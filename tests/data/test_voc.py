@@ -89,7 +89,7 @@ def unknown_class(folder: Path) -> None:
 
 
 def no_mask_but_a_photo(folder: Path) -> None:
-    Image.new("RGB", (20, 30)).save(folder / "SegmentationClass" / "pair1.png")
+    Image.new("RGB", (20, 30), "red").save(folder / "SegmentationClass" / "pair1.png")
 
 
 def no_picture(folder: Path) -> None:
@@ -101,7 +101,7 @@ def empty_list(folder: Path) -> None:
 
 
 def no_list(folder: Path) -> None:
-    (folder / "ImageSets" / "Segmentation" / "val.txt").unlink()
+    (folder / "ImageSets" / "Segmentation" / "train.txt").unlink()
 
 
 def one_class(folder: Path) -> None:
@@ -121,7 +121,7 @@ def one_class(folder: Path) -> None:
         (no_mask_but_a_photo, r"SegmentationClass/pair1.png: expected a palette or grey PNG of 8 bits, got mode RGB"),
         (no_picture, r"SegmentationClass/pair1.png: not an image"),
         (empty_list, r"ImageSets/Segmentation/train.txt: the list is empty"),
-        (no_list, r"ImageSets/Segmentation/val.txt: no such file"),
+        (no_list, r"ImageSets/Segmentation/train.txt: no such file"),
         (one_class, r"classes.txt: expected 2 to 254 different class names, got 1"),
     ],
 )

@@ -9,7 +9,6 @@ import pytest
 from box_folders import ON_IMAGES, SIZES, voc_folder
 from pellucid.data import Boxes, Data, Dataset
 from pellucid.data.boxed import load_boxed
-from pellucid.data.formats.voc_boxes import read_voc_boxes
 from pellucid.data.survey import survey
 from pellucid.errors import PellucidError
 
@@ -56,7 +55,7 @@ def yolo_folder(folder: Path, image: str, text: str, named: tuple[str, str] = NA
     ],
 )
 def test_the_boxes_are_those_of_voc(tmp_path: Path, image: str, text: str, named: tuple[str, str]) -> None:
-    expected = boxes_of(read_voc_boxes(voc_folder(tmp_path / "other"))["train"])
+    expected = boxes_of(load_boxed(voc_folder(tmp_path / "other")).train)
     data = load_boxed(yolo_folder(tmp_path / "yolo", image, text, named))
     assert data.train.class_names == NAMES and (len(data.train), len(data.test)) == (3, 1)
     found = boxes_of(data.train)

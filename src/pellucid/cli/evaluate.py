@@ -11,7 +11,7 @@ from cyclopts import Parameter
 
 from pellucid.cli.flags import switch
 from pellucid.cli.machine import DEFAULT, Machine
-from pellucid.cli.output import print_json, print_note, print_table
+from pellucid.cli.output import print_json, print_note, print_notes, print_table
 from pellucid.cli.subject import LAST, RUN_HELP, data_for, same_data, trained
 from pellucid.errors import PellucidError
 
@@ -75,8 +75,7 @@ def _evaluate(
     )
     if per_class:
         _show_classes(per_class)
-    for note in test.notes:
-        print_note(note)
+    print_notes(test.notes)
     if written:
         print_note(str(written))
     return 0

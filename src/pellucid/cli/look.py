@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from pellucid.cli.flags import Count
-from pellucid.cli.output import print_note, print_table
+from pellucid.cli.output import print_note, print_notes, print_table
 from pellucid.cli.overrides import NONE, Overrides
 
 if TYPE_CHECKING:
@@ -40,8 +40,7 @@ def look(
         recipe, lines = _recipe(data, overrides)
         seen = look_at_data(recipe, folder, looks, count)
     base = folder or Path()
-    for line in dict.fromkeys([*lines, *seen.notes]):
-        print_note(line)
+    print_notes(list(dict.fromkeys([*lines, *seen.notes])), " on the page")
     if seen.counts:
         rows = [(name, *map("{:,}".format, numbers)) for name, numbers in seen.counts]
         print_table(("class", *seen.parts), rows, right=seen.parts)

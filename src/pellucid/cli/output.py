@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from rich.console import Console
 
+_NOTES = 20  # lines about data
 GAP = 2  # columns between those of a table
 PLAIN_WIDTH = 10_000  # columns where the output is no terminal: no line is broken
 
@@ -135,6 +136,14 @@ def print_note(text: str) -> None:
     from rich.text import Text
 
     console().print(Text(text))
+
+
+def print_notes(lines: Sequence[str], where: str = "") -> None:
+    """Print lines of text, the first few of many. where: what tells of the others, " on the page"."""
+    for line in lines[:_NOTES]:
+        print_note(line)
+    if len(lines) > _NOTES:
+        print_note(f"and {len(lines) - _NOTES:,} more{where}")
 
 
 def dimensions(shape: Sequence[int]) -> str:

@@ -10,7 +10,7 @@ from cyclopts import Parameter
 
 from pellucid.cli.flags import Whole, switch
 from pellucid.cli.machine import DEFAULT, Machine
-from pellucid.cli.output import print_note
+from pellucid.cli.output import print_note, print_notes
 from pellucid.cli.overrides import NONE, Overrides
 from pellucid.errors import PellucidError
 
@@ -105,8 +105,7 @@ def _train(order: Order, communicator: Communicator) -> int:
     backend = together(communicator, lambda: order.machine.use(communicator.local_rank))
     trainer, run = _trainer(order, Progress(order.verbosity), communicator)
     if order.verbosity:
-        for note in _notes(trainer):
-            print_note(note)
+        print_notes(_notes(trainer))
         print_note(_headline(trainer, run, backend))
     finished = trainer.fit()
     if order.verbosity or not finished:

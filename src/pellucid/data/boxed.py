@@ -74,17 +74,9 @@ def boxed_scenes(scenes: Scenes) -> Dataset:
 
 
 def _from_folder(folder: Path, size: Pair | None, validation: float, draw: HeldOut, outside: Outside) -> Data:
-    """Train and val, and test where there is one; else val is what is reported; else a fifth of train."""
-    drawn = False
-    if is_voc_boxes(folder):
-        parts = read_voc_boxes(folder, size, outside=outside)
-    elif is_coco(folder):
-        parts = read_coco(folder, size, outside=outside)
-    else:
-        parts, drawn = read_yolo(folder, size, draw, outside=outside)
-    test = parts.get("test", parts.get("val"))
-    assert test is not None
-    lists = {"test": test.keys or ()} if drawn else {}
-    return with_validation(
-        Data(parts["train"], parts.get("val") if "test" in parts else None, test, lists), validation, draw
-    )
+    """With the list of the test images where these were drawn."""
+    read = read_voc_boxes if is_voc_boxes(folder) else read_coco if is_coco(folder) else read_yolo
+    parts, drawn = read(folder, size, draw, outside=outside)
+    lists = {"test": parts["test"].keys or ()} if drawn else {}
+    data = Data(parts["train"], parts.get("validation"), parts["test"], lists)
+    return with_validation(data, validation, draw)

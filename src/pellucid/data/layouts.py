@@ -8,7 +8,7 @@ from pathlib import Path
 IMAGES = {"images", "image", "imgs", "img", "jpegimages", "photos", "pictures"}
 BESIDE_THEM = {
     *("masks", "mask", "labels", "label", "annotations", "annotation", "segmentationclass", "segmentationobject"),
-    *("groundtruth", "ground_truth", "gt", "segmentations", "targets"),
+    *("groundtruth", "ground_truth", "gt", "segmentation", "segmentations", "targets", "annot", "labels_png", "seg"),
 }
 _SHOWN = 6
 
@@ -24,6 +24,10 @@ def other_layout(names: Iterable[str], parts: Iterable[str]) -> str | None:
         return f"{lower[images[0]]} and {lower[beside[0]]} are no classes, but images and what is on them"
     if images and len(lower) == 1:
         return f"{lower[images[0]]} is no class, but all images"
+    for part in sorted(lower.keys() & set(parts)):
+        for other in sorted({part + between + other for between in ("", "_", "-") for other in BESIDE_THEM}):
+            if other in lower:
+                return f"{lower[part]} and {lower[other]} are no classes, but images and what is on them"
     if len(lower) > 1 and lower.keys() <= set(parts):
         return f"{', '.join(sorted(lower.values()))} are no classes; expected a folder a class inside each of them"
     return None

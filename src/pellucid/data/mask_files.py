@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,16 +21,19 @@ if TYPE_CHECKING:
 IGNORED = 255
 COLOURS = "colours.txt"
 IGNORED_NAMES = {"ignored", "ignore", "void", "unlabelled", "unlabeled"}
+_BETWEEN = re.compile(r"\s*[,;\s]\s*")
 _DEPTH, _KIND = 24, 25  # where a PNG's header says how many bits a sample has, and what it is
 _GREY = 0
+_WHITE = 65535  # of 16 bits
 
 
 @dataclass(frozen=True)
 class MaskRule:
     """What the samples of masks mean.
 
-    Whole numbers mean themselves, whatever bits they have: 0, 1, ... are classes and 255 is ignored. colours: class
-    by (red, green, blue), for masks in colour. white_is_one: 255 is class 1, as in masks of black and white for two
+    Whole numbers mean themselves, whatever bits they have: 0, 1, ... are classes and 255 is ignored (65535 in 16
+    bits). Three equal channels are one. colours: class by (red, green, blue), for masks in colour, and for others all
+    of whose colours are in it. white_is_one: 255 is class 1, as in masks of black and white for two
     classes. lookup: the class of value 0, 1, ..., where the values aren't the classes.
     """
 
@@ -49,32 +53,54 @@ class MaskRule:
         return np.where(classes == IGNORED, np.uint8(1), classes) if self.white_is_one else classes
 
     def _classes(self, picture: Image, path: Path) -> Array:
-        if picture.mode in {"RGB", "RGBA"}:
-            return self._of_colours(np.asarray(picture.convert("RGB")), path)
-        if picture.mode not in {"P", "L", "1", "I", "I;16", "I;16B"}:
-            raise PellucidError(f"{path}: expected a palette or grey PNG of 8 bits, got mode {picture.mode}")
-        samples = np.asarray(picture)
+        if self.colours and (found := self._of_colours(picture, path)) is not None:
+            return found
+        samples = _samples(picture, path)
         if picture.mode == "L" and (most := (1 << _grey_bits(path)) - 1) < IGNORED:
             samples = samples // (255 // most)  # Pillow spreads few bits over 0 to 255
-        if samples.dtype != bool and samples.size and not 0 <= samples.min() <= samples.max() <= IGNORED:
-            raise PellucidError(f"{path}: value {samples.max()}, expected classes from 0 to {IGNORED - 1}")
+        if samples.dtype != bool and samples.size:
+            if samples.dtype.itemsize > 1 and samples.max() == _WHITE:  # of 16 bits
+                samples = np.where(samples == _WHITE, IGNORED, samples)
+            if not 0 <= samples.min() <= samples.max() <= IGNORED:
+                raise PellucidError(f"{path}: value {samples.max()}, expected classes from 0 to {IGNORED - 1}")
         return samples.astype(np.uint8)
 
-    def _of_colours(self, pixels: Array, path: Path) -> Array:
-        if not self.colours:
-            raise PellucidError(
-                f"{path}: expected a palette or grey PNG of 8 bits, got mode RGB; where colours are classes, "
-                f"{COLOURS} beside classes.txt says so, a line of red, green, blue and the class each"
-            )
+    def _of_colours(self, picture: Image, path: Path) -> Array | None:
+        """The classes of colours. None for a mask of a palette or grey, not all of whose colours are in the table.
+
+        Raises PellucidError for one in colour with another than those.
+        """
+        if picture.mode not in {"RGB", "RGBA", "P", "L"}:
+            return None
+        pixels = np.asarray(picture.convert("RGB"))
         codes = (pixels.astype(np.uint32) << np.array([16, 8, 0], np.uint32)).sum(axis=2, dtype=np.uint32)
         found, place = np.unique(codes, return_inverse=True)
         classes = np.zeros(len(found), np.uint8)
         for i, code in enumerate(found.tolist()):
             colour = code >> 16, code >> 8 & 255, code & 255
             if colour not in self.colours:
+                if picture.mode in {"P", "L"}:
+                    return None
                 raise PellucidError(f"{path}: the colour {', '.join(map(str, colour))} isn't in {COLOURS}")
             classes[i] = self.colours[colour]
         return classes[place].reshape(codes.shape)
+
+
+def _samples(picture: Image, path: Path) -> Array:
+    """The samples of a mask (H, W). Raises PellucidError, naming the file, where it has colours or fractions."""
+    samples = np.asarray(picture)
+    if picture.mode in {"RGB", "RGBA", "LA"}:
+        shades = samples[..., : 1 if picture.mode == "LA" else 3]
+        if (shades != shades[..., :1]).any():
+            raise PellucidError(
+                f"{path}: expected a palette or grey PNG of 8 bits, got mode {picture.mode}; where colours are "
+                f"classes, {COLOURS} beside classes.txt says so, a line of red, green, blue and the class each"
+            )
+        return shades[..., 0]
+    whole = picture.mode == "F" and bool((samples == np.floor(samples)).all())
+    if not whole and picture.mode not in {"P", "L", "1", "I", "I;16", "I;16B"}:
+        raise PellucidError(f"{path}: expected a palette or grey PNG of 8 bits, got mode {picture.mode}")
+    return samples
 
 
 def read_colours(folder: Path, names: Sequence[str]) -> dict[tuple[int, int, int], int]:
@@ -90,8 +116,8 @@ def read_colours(folder: Path, names: Sequence[str]) -> dict[tuple[int, int, int
     for number, line in enumerate(text_lines(path), 1):
         if not line.strip():
             continue
-        *numbers, name = line.split(None, 3) if len(line.split()) > 3 else [""]
-        name = name.strip()
+        words = _BETWEEN.split(line.strip(), 3)
+        *numbers, name = words if len(words) > 3 else [""]
         known = name in names or name.lower() in IGNORED_NAMES
         if not known or not all(part.isdecimal() and len(part) <= 3 and int(part) <= 255 for part in numbers):
             raise PellucidError(

@@ -9,7 +9,7 @@ from typing import Any
 from pellucid.arguments import checked_but
 from pellucid.data.dataset import Dataset
 from pellucid.data.formats.mask_folders import is_mask_folders, read_mask_folders
-from pellucid.data.formats.voc import FOLDERS, is_voc, read_voc
+from pellucid.data.formats.voc import FOLDERS, is_voc, read_voc_parts
 from pellucid.data.held_out import HeldOut
 from pellucid.data.layouts import listing
 from pellucid.data.scenes import PRESETS, Scenes, make_scenes, scene_settings
@@ -45,9 +45,9 @@ def load_masked(
     draw = held_out or HeldOut(seed)
     folder = path_of(source, "source")
     if folder.is_dir() and is_voc(folder):
-        return _voc(folder, size, validation, draw)
+        return _from_folder(read_voc_parts(folder, size, draw), validation, draw)
     if folder.is_dir() and is_mask_folders(folder):
-        return with_validation(_mask_folders(folder, size, draw), validation, draw)
+        return _from_folder(read_mask_folders(folder, size, draw), validation, draw)
     if folder.is_dir() and (scenes is None or not holds_digits(folder)):
         named = "ImageSets/Segmentation/train.txt and val.txt"
         raise PellucidError(
@@ -100,16 +100,9 @@ def drawn_scenes(
     return (made("train", digits.train), kept, made("test", digits.test)), digits.lists
 
 
-def _mask_folders(folder: Path, size: Pair | None, held_out: HeldOut) -> Data:
-    """Images and masks beside each other; with the list of the test images where these are drawn."""
-    train, own, test, drawn = read_mask_folders(folder, size, held_out)
-    return Data(train, own, test, {"test": test.keys or ()} if drawn else {})
-
-
-def _voc(folder: Path, size: Pair | None, validation: float, held_out: HeldOut) -> Data:
-    """The lists train and val, and test where there is one; else val is what is reported."""
-    lists = folder / "ImageSets" / "Segmentation"
-    own_test = (lists / "test.txt").exists()
-    train, val, *rest = read_voc(folder, size, parts=("train", "val", *(["test"] if own_test else [])))
-    test, kept = (rest[0], val) if own_test else (val, None)
-    return with_validation(Data(train, kept, test), validation, held_out)
+def _from_folder(found: tuple[Mapping[str, Dataset], bool], validation: float, held_out: HeldOut) -> Data:
+    """Of the data sets by part, with the list of the test images where these were drawn."""
+    parts, drawn = found
+    lists = {"test": parts["test"].keys or ()} if drawn else {}
+    data = Data(parts["train"], parts.get("validation"), parts["test"], lists)
+    return with_validation(data, validation, held_out)

@@ -81,10 +81,10 @@ def load_data(
 
 
 def has_label_files(source: Path) -> bool:
-    """Whether labels stand in CSV files: the source is one, or a folder with some and without class folders."""
+    """Whether labels stand in CSV files: the source is one, or a folder with some and without two class folders."""
     if source.is_file():
         return source.suffix.lower() in {".csv", ".tsv"}
-    return source.is_dir() and bool(label_files(source)) and not has_class_folders(source)
+    return source.is_dir() and bool(label_files(source)) and not holds_classes(source, least=2)
 
 
 def holds_digits(folder: Path) -> bool:

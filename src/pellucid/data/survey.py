@@ -11,12 +11,13 @@ from typing import Literal
 import numpy as np
 
 from pellucid.data.boxed import has_boxes
-from pellucid.data.formats.folders import PARTS, class_files, has_class_folders
+from pellucid.data.formats.folders import class_files, has_class_folders
 from pellucid.data.formats.idx_sets import find_idx_set
 from pellucid.data.formats.labelled import label_files, read_lines
 from pellucid.data.formats.mask_folders import is_mask_folders
 from pellucid.data.formats.voc import is_voc
 from pellucid.data.layouts import BESIDE_THEM, listing
+from pellucid.data.parts import PARTS
 from pellucid.data.pictures import SUFFIXES, picture_formats
 from pellucid.data.sources import has_label_files
 from pellucid.data.text_files import readable
@@ -90,7 +91,8 @@ class Survey:
         shown = [f"{readable(name)} {count:,}" for name, count in train.items()]
         if len(shown) > _NAMED:
             shown = [*shown[: _NAMED - 1], f"... ({min(train.values()):,} to {max(train.values()):,} each)"]
-        lines = [f"{len(train)} {self.kind}: {', '.join(shown)}"]
+        unit = self.kind if len(train) != 1 else {"classes": "class", "labels": "label"}[self.kind]
+        lines = [f"{len(train)} {unit}: {', '.join(shown)}"]
         few = [readable(name) for name, count in train.items() if count < _FEW]
         if few:
             lines.append(f"fewer than {_FEW} pictures, too few to learn or to test: {', '.join(few[:_NAMED])}")
@@ -103,9 +105,9 @@ def survey(folder: Path) -> Survey:
     Raises PellucidError where it holds nothing that could be learnt from, or both masks and boxes; and one that names
     every file that is no picture, of those looked at.
     """
-    if has_label_files(folder):
-        return _labelled(folder)
     if not folder.is_dir():
+        if has_label_files(folder):
+            return _labelled(folder)
         raise PellucidError(f"{folder}: no such folder")
     kinds = [name for name, there in (("masks", _has_masks(folder)), ("boxes", has_boxes(folder))) if there]
     if len(kinds) > 1:
@@ -115,11 +117,17 @@ def survey(folder: Path) -> Survey:
     if kinds:
         files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and _is_image(path))
         return _surveyed(folder, "masks" if kinds == ["masks"] else "boxes", {"train": {"": len(files)}}, files)
+    if has_label_files(folder):
+        return _labelled(folder)
     if find_idx_set(folder) is not None or not has_class_folders(folder):
         raise PellucidError(
             f"{folder}: expected a folder of pictures a class, or pictures with masks or boxes; got {listing(folder)}"
         )
     listed, names = class_files(folder)
+    if len(names) == 1:
+        tables = [path.name for path in sorted(folder.iterdir()) if path.suffix.lower() in {".csv", ".tsv"}]
+        beside = f"; there are {', '.join(tables)}, one of which would have to be named itself" if tables else ""
+        raise PellucidError(f"{folder}: one class alone, {readable(names[0])}, expected a folder for each{beside}")
     counts = {
         part: dict.fromkeys(names, 0) | Counter(names[label] for _, label in listed[part])
         for part in PARTS

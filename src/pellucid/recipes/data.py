@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 from dataclasses import replace
 
 import numpy as np
 
 from pellucid.data import Data, Dataset, Loader, load_data
-from pellucid.data.absent import absent_classes
+from pellucid.data.absent import absent_classes, check_learnable
 from pellucid.data.boxed import load_boxed
 from pellucid.data.held_out import HeldOut
 from pellucid.data.loader import IGNORED
@@ -27,15 +28,21 @@ def build_data(recipe: Recipe, held_out: HeldOut | None = None) -> Data:
     held_out: how what the data leave open is held out of training; by default drawn anew, as for a new run.
     """
     data = _read(recipe, held_out)
+    check_learnable(data.train)
+    known = set(data.train.keys or ())
     return replace(
-        data, train=_noted(data.train), validation=_noted(data.validation) if data.validation else None,
-        test=_noted(data.test),
-    )  # fmt: skip
+        data,
+        train=_noted(data.train),
+        validation=_noted(data.validation, known) if data.validation else None,
+        test=_noted(data.test, known),
+    )
 
 
-def _noted(dataset: Dataset) -> Dataset:
-    """The data set that also says which classes it has nothing of."""
-    return replace(dataset, notes=(*dataset.notes, *absent_classes(dataset)))
+def _noted(dataset: Dataset, known: Collection[str] = ()) -> Dataset:
+    """The data set that also says which classes it has nothing of, and how many images training sees, those known."""
+    seen = len({*(dataset.keys or ())} & {*known})
+    also = [f"{dataset.name}: {seen:,} of {len(dataset):,} images are among the training images too"] if seen else []
+    return replace(dataset, notes=(*dataset.notes, *also, *absent_classes(dataset)))
 
 
 def _read(recipe: Recipe, held_out: HeldOut | None) -> Data:

@@ -150,7 +150,7 @@ def _with_legend(picture: Image, mask: Array, class_names: tuple[str, ...]) -> I
     shown = [k for k in range(len(class_names)) if counts[k]]
     lines = [f"{class_names[k]}  {_percent(counts[k] / mask.size)}" for k in shown]
     font = _font(size)
-    width = int(max(font.getlength(line) for line in lines)) + size + 4 * gap
+    width = int(max((font.getlength(line) for line in lines), default=0)) + size + 4 * gap
     height = max(picture.height, len(lines) * (size + gap) + 2 * gap)
     sheet = Image.new("RGB", (picture.width + width, height), "white")
     sheet.paste(picture, (0, 0))

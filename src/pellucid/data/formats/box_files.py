@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -15,6 +15,7 @@ from pellucid.data.dataset import Dataset
 from pellucid.data.formats.image_files import ImageFiles, keeping
 from pellucid.data.framing import Framing
 from pellucid.data.pictures import picture_format, wide_note, wide_range
+from pellucid.data.text_files import readable
 from pellucid.errors import PellucidError
 from pellucid.files import is_file
 from pellucid.ops.arrays import Array, Pair
@@ -22,6 +23,8 @@ from pellucid.ops.arrays import Array, Pair
 Outside = Literal["refuse", "clip"]
 """What is done about a box that isn't wholly inside its image, or has no area."""
 
+FLAGS = {**dict.fromkeys(("", "0", "0.0", "false"), False), **dict.fromkeys(("1", "1.0", "true"), True)}
+"""What people write for no and yes."""
 _ROUNDING = 1e-3  # pixels
 ROUNDED = 32  # sides of a canvas that is made to fit are multiples of it, so that they can be halved five times
 
@@ -96,14 +99,23 @@ def opened_image(path: Path, place: str) -> tuple[Pair, bool]:
     return picture_format(path)
 
 
+def key_of(file: BoxedFile, folder: Path) -> str:
+    """The path of an image relative to the data, which it may lie outside of."""
+    return os.path.relpath(file.image, folder).replace(os.sep, "/")
+
+
 def boxed_datasets(
-    parts: dict[str, list[BoxedFile]], size: Pair | None, names: tuple[str, ...], folder: Path, notes: Sequence[str]
+    parts: Mapping[str, Sequence[BoxedFile]],
+    size: Pair | None,
+    names: tuple[str, ...],
+    folder: Path,
+    notes: Sequence[str],
 ) -> list[Dataset]:
     """A data set for each part, all on one canvas of size (H, W), by default one on which all fit as they are.
 
     Images are grey where all files are, else in colour. The notes go with the first part.
     """
-    files = [file for part in parts.values() for file in part]
+    files, names = [file for part in parts.values() for file in part], tuple(map(readable, names))
     shrink = size is not None
     if size is None:
         largest = (max(file.size[axis] for file in files) for axis in (0, 1))
@@ -116,7 +128,7 @@ def boxed_datasets(
     for name, part in parts.items():
         targets = _on_canvas(part, framing, () if datasets else notes)
         images = keeping(ImageFiles(tuple(file.image for file in part), framing))
-        keys = tuple(os.path.relpath(file.image, folder).replace(os.sep, "/") for file in part)
+        keys = tuple(key_of(file, folder) for file in part)
         datasets.append(
             Dataset(
                 images, targets, names, f"{folder.name} {name}", framing, targets.sizes, keys, tuple(wide_note(white))
@@ -125,7 +137,7 @@ def boxed_datasets(
     return datasets
 
 
-def _on_canvas(files: list[BoxedFile], framing: Framing, notes: Sequence[str]) -> Boxes:
+def _on_canvas(files: Sequence[BoxedFile], framing: Framing, notes: Sequence[str]) -> Boxes:
     sizes = [framing.part(file.size) for file in files]
     scaled = [
         (file.boxes * np.array([w / file.size[1], h / file.size[0]] * 2), file.labels, file.kinds)

@@ -10,19 +10,12 @@ from pellucid.data.formats.image_files import files_as_images
 from pellucid.data.framing import Fit, Framing, Rule
 from pellucid.data.held_out import HeldOut
 from pellucid.data.layouts import listing, other_layout
+from pellucid.data.parts import PART_NAMES, PARTS, folders_in
 from pellucid.data.pictures import OTHER_SUFFIXES, READ, SUFFIXES, picture_formats, wide_note, wide_range
 from pellucid.data.text_files import readable
 from pellucid.errors import PellucidError
 from pellucid.ops.arrays import Array, Pair
 
-_ENDINGS = ("", "_set", "-set", "set", " set", "_images", "_data", "_part")
-_STEMS = {
-    "train": ("train", "training"),
-    "validation": ("val", "valid", "validation", "dev"),
-    "test": ("test", "testing"),
-}
-PARTS = {part: tuple(stem + end for end in _ENDINGS for stem in stems) for part, stems in _STEMS.items()}
-_PART_NAMES = {name for names in PARTS.values() for name in names}
 RULES: dict[Fit, Rule] = {"stretch": "stretch", "crop": "crop", "letterbox": "canvas"}
 
 
@@ -71,8 +64,8 @@ Listed = list[tuple[Path, int]]  # files with their classes
 def class_files(folder: Path) -> tuple[dict[str, Listed], tuple[str, ...]]:
     """(the pictures of each part that is there, with their classes; the classes' names)."""
     parts = _find_parts(folder)
-    names = tuple(path.name for path in _folders(parts["train"]))
-    if wrong := other_layout(names, _PART_NAMES):
+    names = tuple(path.name for path in folders_in(parts["train"]))
+    if wrong := other_layout(names, PART_NAMES):
         raise PellucidError(
             f"{parts['train']}: {wrong}. Expected a folder a class; masks and boxes are learnt by recipes for them, "
             f"such as pellucid train {folder.name}/ chooses: masks beside images, or PASCAL VOC's JPEGImages, "
@@ -82,16 +75,16 @@ def class_files(folder: Path) -> tuple[dict[str, Listed], tuple[str, ...]]:
     return {part: _listed(path, names) for part, path in parts.items()}, names
 
 
-def holds_classes(folder: Path) -> bool:
-    """Whether a directory is one of class folders and of nothing else."""
-    names = [path.name for path in _folders(_find_parts(folder)["train"])]
-    return has_class_folders(folder) and other_layout(names, _PART_NAMES) is None
+def holds_classes(folder: Path, least: int = 1) -> bool:
+    """Whether a directory is one of class folders, of at least so many, and of nothing else."""
+    names = [path.name for path in folders_in(_find_parts(folder)["train"])]
+    return len(names) >= least and has_class_folders(folder) and other_layout(names, PART_NAMES) is None
 
 
 def has_class_folders(folder: Path) -> bool:
     """Whether images lie one folder below the directory, or below a train folder in it."""
     root = _find_parts(folder)["train"]
-    return any(_pictures(path) for path in _folders(root))
+    return any(_pictures(path) for path in folders_in(root))
 
 
 def draws_test(folder: Path) -> bool:
@@ -102,17 +95,13 @@ def draws_test(folder: Path) -> bool:
 def _find_parts(folder: Path) -> dict[str, Path]:
     """The folders of train, validation and test that are there; the directory itself is train where none is."""
     # one with pictures and without folders in it is a class, of trains perhaps
-    present = {path.name.lower(): path for path in _folders(folder) if _folders(path) or not _pictures(path)}
+    present = {path.name.lower(): path for path in folders_in(folder) if folders_in(path) or not _pictures(path)}
     parts = {part: present[name] for part, names in PARTS.items() for name in reversed(names) if name in present}
     if "train" not in parts:
         return {"train": folder}
     if "test" not in parts and "validation" in parts:
         parts["test"] = parts.pop("validation")
     return parts
-
-
-def _folders(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
 
 
 def _pictures(folder: Path) -> list[Path]:
@@ -137,7 +126,7 @@ def _left_out(folders: Iterable[Path]) -> list[str]:
 def _listed(root: Path, names: Sequence[str]) -> Listed:
     """Every picture below a folder of class folders, with its class."""
     listed: Listed = []
-    for folder in _folders(root):
+    for folder in folders_in(root):
         if folder.name not in names:
             raise PellucidError(f"{folder}: no such class among the training images, expected {', '.join(names)}")
         files = _pictures(folder)

@@ -21,10 +21,11 @@ from pathlib import Path
 import numpy as np
 
 from pellucid.data.dataset import Dataset
-from pellucid.data.formats.folders import PARTS, RULES, common_format, relative, shown_parts
+from pellucid.data.formats.folders import RULES, common_format, relative, shown_parts
 from pellucid.data.formats.image_files import files_as_images
 from pellucid.data.framing import Fit, Framing
 from pellucid.data.held_out import HeldOut
+from pellucid.data.parts import part_named
 from pellucid.data.pictures import SUFFIXES, wide_note, wide_range
 from pellucid.data.text_files import readable, text_lines
 from pellucid.errors import PellucidError
@@ -32,7 +33,9 @@ from pellucid.ops.arrays import Array, Pair
 
 _PATHS = ("path", "file", "filename", "file_name", "image", "image_path", "img", "image_id", "id", "name")
 _LABELS = ("label", "labels", "class", "classes", "tag", "tags", "category", "categories", "target")
+_PLURAL = {"labels", "classes", "tags", "categories"}
 _PARTS = ("split", "part", "set", "subset")
+_EDGES = {"xmin", "ymin", "xmax", "ymax"}
 _BETWEEN = re.compile(r"[|;,]")
 _NAMED = 20  # mistakes in one message
 
@@ -49,7 +52,7 @@ class Line:
 def label_files(folder: Path) -> dict[str, Path]:
     """The CSV files of a folder with labels: by part, or one for all as ""; none where there are none."""
     files = sorted(path for path in folder.iterdir() if path.suffix.lower() in {".csv", ".tsv"} and path.is_file())
-    parts = {part: path for path in files for part, names in PARTS.items() if path.stem.lower() in names}
+    parts = {part: path for path in files if (part := part_named(path.stem)) is not None}
     if "train" in parts:
         return parts
     return {"": files[0]} if len(files) == 1 else {}
@@ -150,7 +153,8 @@ def _lines(file: Path, part: str, known: _Pictures, wrong: list[str]) -> list[Li
     head = [cell.strip() for cell in rows[0]]
     has_head = known.find(head[0]) is None or head[0].lower() in _PATHS
     columns = _Columns.of(head if has_head else ["path", *(["label"] if len(head) == 2 else head[1:])], rows, file)
-    lines = []
+    lines: list[Line] = []
+    bare: list[str] = []
     for number, row in enumerate(rows[has_head:], 1 + has_head):
         if len(row) != len(head):
             wrong.append(f"{file}:{number}: expected {len(head)} columns, got {len(row)}")
@@ -161,14 +165,18 @@ def _lines(file: Path, part: str, known: _Pictures, wrong: list[str]) -> list[Li
             continue
         own = _part(row[columns.part].strip(), f"{file}:{number}") if columns.part is not None else part
         lines.append(Line(path, own, columns.labels(row)))
+        if not lines[-1].labels:
+            bare.append(f"{file}:{number}: no label; where pictures may have none, the column is called labels")
+    if columns.label is not None and head[columns.label].lower() not in _PLURAL:
+        wrong += bare if all(len(line.labels) < 2 for line in lines) else []
     return lines
 
 
 def _part(name: str, place: str) -> str:
-    for part, names in PARTS.items():
-        if name.lower() in names:
-            return part
-    raise PellucidError(f"{place}: part {name!r}, expected train, val or test")
+    part = part_named(name)
+    if part is None:
+        raise PellucidError(f"{place}: part {name!r}, expected train, val or test")
+    return part
 
 
 @dataclass(frozen=True)
@@ -184,6 +192,8 @@ class _Columns:
     def of(cls, head: Sequence[str], rows: Sequence[Sequence[str]], file: Path) -> _Columns:
         """By their names, else by what stands in them."""
         lower = [name.lower() for name in head]
+        if set(lower) >= _EDGES:
+            raise PellucidError(f"{file}: boxes in a CSV file are not read, expected VOC's, COCO's or YOLO's files")
         path = next((i for i, name in enumerate(lower) if name in _PATHS), 0)
         part = next((i for i, name in enumerate(lower) if name in _PARTS), None)
         rest = [i for i in range(len(head)) if i not in {path, part}]
@@ -206,7 +216,7 @@ class _Columns:
 
 
 class _Pictures:
-    """The pictures below a folder, found by path, by name, or by name without ending."""
+    """The pictures below a folder, found by path, by name, or by name without ending; else by either in any case."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -216,11 +226,16 @@ class _Pictures:
             for name in {path.name, path.stem, path.relative_to(root).with_suffix("").as_posix()}:
                 self.known[name] = None if name in self.known else path
         self.paths = {path.relative_to(root).as_posix(): path for path in self.files}
+        self.lower: dict[str, Path | None] = {}
+        for path in self.files:
+            for name in {path.name.lower(), path.relative_to(root).as_posix().lower()}:
+                self.lower[name] = None if name in self.lower else path
 
     def find(self, name: str) -> Path | None:
         """The picture of that name; None where there is none, or more than one."""
         plain = os.path.normpath(name.replace("\\", "/")).replace(os.sep, "/")
-        return self.paths.get(plain) or self.known.get(plain) or self.known.get(plain.rpartition("/")[2])
+        found = self.paths.get(plain) or self.known.get(plain) or self.known.get(plain.rpartition("/")[2])
+        return found or self.lower.get(plain.lower()) or self.lower.get(plain.lower().rpartition("/")[2])
 
 
 def _targets(lines: Sequence[Line], names: Sequence[str], several: bool) -> Array:

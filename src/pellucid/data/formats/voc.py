@@ -2,7 +2,8 @@
 
     JPEGImages/NAME.jpg                   images
     SegmentationClass/NAME.png            masks: palette PNGs whose pixel values are the classes, 255 to be ignored
-    ImageSets/Segmentation/train.txt      NAMEs, one a line; val.txt likewise, and test.txt where there is one
+    ImageSets/Segmentation/train.txt      NAMEs, one a line; val.txt and test.txt likewise, in any usual naming of the
+                                          parts, or trainval.txt in place of train and val
     classes.txt                           names of class 0, 1, ..., one a line; those of VOC where it is missing
     colours.txt                           of masks in colour: red, green, blue and class, one a line
 
@@ -23,7 +24,9 @@ from pellucid.arguments import checked
 from pellucid.data.dataset import Dataset
 from pellucid.data.formats.image_files import ImageFiles, keeping
 from pellucid.data.framing import Framing, resized
+from pellucid.data.held_out import HeldOut
 from pellucid.data.mask_files import IGNORED, MaskRule, read_colours, where_value
+from pellucid.data.parts import PARTS, with_test
 from pellucid.data.pictures import SUFFIXES, picture_format, wide_note, wide_range
 from pellucid.data.text_files import class_list, listed_images
 from pellucid.errors import PellucidError
@@ -80,8 +83,19 @@ def read_voc(
     """
     names = _class_names(folder) if class_names is None else tuple(class_names)
     rule = MaskRule(read_colours(folder, names))
-    listed = {part: voc_pairs(folder, part, names, rule) for part in parts}
+    lists = {part: folder / "ImageSets" / "Segmentation" / f"{part}.txt" for part in parts}
+    listed = {part: voc_pairs(folder, path, names, rule) for part, path in lists.items()}
     return mask_datasets(folder, listed, names, rule, size)
+
+
+def read_voc_parts(folder: Path, size: Pair | None, held_out: HeldOut) -> tuple[dict[str, Dataset], bool]:
+    """(the data sets of a VOC folder by part, see `with_test`; whether the test was drawn); else as `read_voc`."""
+    names = _class_names(folder)
+    rule = MaskRule(read_colours(folder, names))
+    lists = voc_lists(folder / "ImageSets" / "Segmentation")
+    pairs = {part: voc_pairs(folder, path, names, rule) for part, path in lists.items()}
+    listed, drawn = with_test(pairs, lambda pair: pair.image.relative_to(folder).as_posix(), held_out, folder)
+    return dict(zip(listed, mask_datasets(folder, listed, names, rule, size), strict=True)), drawn
 
 
 def mask_datasets(
@@ -118,16 +132,30 @@ def _understood(rule: MaskRule, names: Sequence[str], pairs: Sequence[VocPair]) 
     return replace(rule, white_is_one=True), [f"masks of 0 and {IGNORED} only: {IGNORED} is taken for {names[1]}"]
 
 
-def voc_pairs(folder: Path, part: str, class_names: Sequence[str], rule: MaskRule | None = None) -> list[VocPair]:
+def voc_pairs(folder: Path, path: Path, class_names: Sequence[str], rule: MaskRule) -> list[VocPair]:
     """The images and masks of one list, all checked. Raises PellucidError as `read_voc` does."""
-    images = images_by_name(folder)
-    names = listed_images(folder / "ImageSets" / "Segmentation" / f"{part}.txt", images.__contains__)
-    return [_pair(folder, name, images, class_names, rule or MaskRule()) for name in names]
+    images = images_by_name(folder / "JPEGImages")
+    names = listed_images(path, images.__contains__)
+    return [_pair(folder, name, images, class_names, rule) for name in names]
 
 
-def images_by_name(folder: Path) -> dict[str, Path]:
-    """The files in JPEGImages by their names without suffix, which may be written in any case; .jpg goes first."""
-    images = folder / "JPEGImages"
+def voc_lists(folder: Path) -> dict[str, Path]:
+    """The lists of images in a folder by part; trainval is that of training where there is no other.
+
+    Raises PellucidError where there is none of training images.
+    """
+    there = sorted(folder.iterdir()) if folder.is_dir() else []
+    files = {path.stem.lower(): path for path in there if path.suffix.lower() == ".txt"}
+    found = {part: files[name] for part, names in PARTS.items() for name in reversed(names) if name in files}
+    if "train" not in found and "trainval" in files:
+        found = {"train": files["trainval"], **{part: path for part, path in found.items() if part == "test"}}
+    if "train" not in found:
+        raise PellucidError(f"{folder / 'train.txt'}: no such file, expected a list of images, one a line")
+    return found
+
+
+def images_by_name(images: Path) -> dict[str, Path]:
+    """The files of a folder by their names without suffix, which may be written in any case; .jpg goes first."""
     files = sorted(images.iterdir(), reverse=True) if images.is_dir() else []
     pictures = [path for path in files if path.suffix.lower() in SUFFIXES and path.is_file()]
     return {path.stem: path for path in sorted(pictures, key=lambda path: path.suffix.lower() == ".jpg")}

@@ -2,9 +2,9 @@
 
     images/train/NAME.jpg, labels/train/NAME.txt     likewise val and test; or the folders the other way round,
     train/images/NAME.jpg, train/labels/NAME.txt     in any usual naming of the parts;
-    images/NAME.jpg, labels/NAME.txt                 or without parts, or all in one folder: then a fifth is drawn for
-                                                     the test
-    classes.txt, obj.names or data.yaml              names of class 0, 1, ...; where all are missing, their numbers
+    images/NAME.jpg, labels/NAME.txt                 or without parts, or all in one folder: then train.txt and
+                                                     val.txt list images, or a fifth is drawn for the test
+    classes.txt, obj.names, any YAML file            names of class 0, 1, ...; where all are missing, their numbers
 
 A line is `class x y width height`: the box's middle and size, fractions of the image's width and height. One of more
 numbers is a polygon x1 y1 x2 y2 ..., for which the box around it is taken. An image without a text file, or with an
@@ -16,7 +16,7 @@ Source: the darknet repository's README and docs.ultralytics.com/datasets/detect
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import takewhile
 from pathlib import Path
 
@@ -24,43 +24,40 @@ import numpy as np
 
 from pellucid.data.boxes import PLAIN
 from pellucid.data.dataset import Dataset
-from pellucid.data.formats.box_files import BoxChecker, BoxedFile, Outside, as_arrays, boxed_datasets
-from pellucid.data.formats.folders import PARTS
+from pellucid.data.formats.box_files import BoxChecker, BoxedFile, Outside, as_arrays, boxed_datasets, key_of
 from pellucid.data.held_out import HeldOut
-from pellucid.data.layouts import IMAGES
+from pellucid.data.parts import Roots, find_roots, part_named, with_test
 from pellucid.data.pictures import SUFFIXES, picture_formats
 from pellucid.data.text_files import class_list, text_lines
 from pellucid.errors import PellucidError
 from pellucid.ops.arrays import Pair
 
 _LABELS = {"labels", "label", "annotations", "annotation"}
-_NAMES = ("classes.txt", "obj.names", "data.yaml", "data.yml", "dataset.yaml")
+_NAMES = ("classes.txt", "obj.names", "_darknet.labels", "data.yaml", "data.yml", "dataset.yaml")
 _NO_LABELS = {"classes.txt", "train.txt", "val.txt", "valid.txt", "test.txt", "readme.txt", "notes.txt"}
 MOST_CLASSES = 100_000
 """Where only the numbers in the lines tell how many there are."""
 
 _DECIMALS = 1e-5  # of a side: what edges may lie outside, as six decimals of middle and size don't say it better
 _DIGITS = 10  # of a class's number
-_NAME = re.compile(r"""\s*(?:-\s+)?(?:(\d+)\s*:\s*)?('(?:[^']|'')*'|"[^"]*"|[^,\[\]{}\n]+)""")
-
-Roots = tuple[Path, Path]
-"""The folders of images and of text files."""
+_LOOKED_AT = 20  # text files
+_NAME = re.compile(r"""\s*(?:-\s+)?(?:(\d+)\s*:\s*)?('(?:[^']|'')*'|"(?:[^"\\]|\\.)*"|[^,\[\]{}\n]+)""")
 
 
 def is_yolo(folder: Path) -> bool:
     """Whether the folder holds images, and text files that say what is on them."""
-    return bool(_parts(folder))
+    return bool(_roots(folder))
 
 
 def read_yolo(
     folder: Path, size: Pair | None, held_out: HeldOut, *, outside: Outside = "refuse"
 ) -> tuple[dict[str, Dataset], bool]:
-    """(the data sets by name: train, test, and val where there is one; whether the test was drawn), targets `Boxes`.
+    """(the data sets by part, see `with_test`; whether the test was drawn), targets `Boxes`.
 
     size: (H, W) of the canvas; see box_files.boxed_datasets. held_out: how the test is drawn where there is none.
     outside: what happens to boxes that don't fit. Raises PellucidError, naming file and line, for what is wrong.
     """
-    roots, checker = _parts(folder), BoxChecker(outside)
+    roots, checker = _roots(folder), BoxChecker(outside)
     names = _class_names(folder, [labels for _, labels in roots.values()])
     found = {part: _Part(*pair, names) for part, pair in roots.items()}
     if names is None:
@@ -70,19 +67,12 @@ def read_yolo(
         names = tuple(map(str, range(count)))
         checker.notes.append(f"{folder}: no {', '.join(_NAMES[:3])}: the classes are called by their numbers")
     listed = {part: content.files(checker) for part, content in found.items()}
-    if "test" not in listed and "val" in listed:
-        listed["test"] = listed.pop("val")
-    drawn = "test" not in listed
-    if drawn:
-        whole = listed["train"]
-        keys = [file.image.relative_to(folder).as_posix() for file in whole]
-        test = set(held_out.test(keys, np.zeros(len(keys), np.int64)).tolist())
-        if not test:
-            raise PellucidError(f"{folder}: one image leaves none for the test")
-        listed = {
-            "train": [file for i, file in enumerate(whole) if i not in test],
-            "test": [file for i, file in enumerate(whole) if i in test],
-        }
+    if len(found) == 1 and (lists := _listed(folder, found["train"].images)):
+        whole = listed.pop("train")
+        listed = {part: [file for file in whole if file.image.stem in stems] for part, stems in lists.items()}
+        if left := len(whole) - len({file.image for files in listed.values() for file in files}):
+            checker.notes.append(f"{folder}: {left:,} images are in no list and left out")
+    listed, drawn = with_test(listed, lambda file: key_of(file, folder), held_out, folder)
     datasets = boxed_datasets(listed, size, names, folder, checker.notes)
     return dict(zip(listed, datasets, strict=True)), drawn
 
@@ -169,34 +159,45 @@ def _box(numbers: Sequence[float], size: Pair) -> list[float]:
     return [fitted[0] * W, fitted[1] * H, fitted[2] * W, fitted[3] * H]
 
 
-def _parts(folder: Path) -> dict[str, Roots]:
-    """The folders of train, val and test by part; those of all images as train where there are no parts."""
-    present, whole = _folders(folder), _beside(folder)
-    below = tuple(map(_folders, whole)) if whole is not None else ({}, {})
-    found: dict[str, Roots] = {}
-    for part, names in PARTS.items():
-        pairs = [(below[0][name], below[1][name]) for name in names if name in below[0] and name in below[1]]
-        pairs += [pair for name in names if name in present and (pair := _beside(present[name])) is not None]
-        if pairs and _texts(pairs[0][1]):
-            found["val" if part == "validation" else part] = pairs[0]
-    if "train" in found:
-        return found
-    if whole is None and any((folder / name).is_file() for name in _NAMES):
-        whole = folder, folder
-    if whole is None or not {path.stem for path in _texts(whole[1])} & {path.stem for path in _pictures(whole[0])}:
+def _roots(folder: Path) -> dict[str, Roots]:
+    """The folders of images and of text files by part; none where there are no text files of images."""
+
+    def together(root: Path) -> bool:
+        named = any((place / name).is_file() for place in (root, folder) for name in _NAMES)
+        return named and bool({path.stem for path in _texts(root)} & {path.stem for path in _pictures(root)})
+
+    found = find_roots(folder, _LABELS, lambda root: bool(_texts(root)), together)
+    if len(found) == 1 and (whole := found["train"])[0].parent == folder:
+        alike = {path.stem for path in _texts(whole[1])} & {path.stem for path in _pictures(whole[0])}
+        return found if alike or any(map(_says_boxes, _texts(whole[1])[:_LOOKED_AT])) else {}
+    return found
+
+
+def _says_boxes(path: Path) -> bool:
+    """Whether a text file begins as those here do."""
+    words = path.read_bytes()[:200].split(b"\n")[0].split()
+    return len(words) >= 5 and all(re.fullmatch(rb"-?[\d.]+(e-?\d+)?", word) for word in words)
+
+
+def _listed(folder: Path, images: Mapping[str, Path]) -> dict[str, set[str]]:
+    """The images of each part by train.txt and val.txt or test.txt, if they name images; nothing where they don't.
+
+    images: by their names without ending. Raises PellucidError for a line that names none of them.
+    """
+    files = {
+        part: path for path in sorted(folder.glob("*.txt")) if (part := part_named(path.stem)) and path.is_file()
+    }
+    if "train" not in files or len(files) == 1:
         return {}
-    return {"train": whole}
-
-
-def _beside(folder: Path) -> Roots | None:
-    """The folders of images and of text files in one; None where there aren't both."""
-    present = _folders(folder)
-    images, labels = (next((present[n] for n in sorted(present) if n in names), None) for names in (IMAGES, _LABELS))
-    return None if images is None or labels is None else (images, labels)
-
-
-def _folders(folder: Path) -> dict[str, Path]:
-    return {path.name.lower(): path for path in folder.iterdir() if path.is_dir()}
+    listed: dict[str, set[str]] = {}
+    for part, path in files.items():
+        names = [line.strip().replace("\\", "/").rpartition("/")[2] for line in text_lines(path) if line.strip()]
+        stems = [Path(name).stem for name in names]
+        for number, (name, stem) in enumerate(zip(names, stems, strict=True), 1):
+            if stem not in images:
+                raise PellucidError(f"{path}: no image {name!r}, the list's {number}., in {folder}")
+        listed[part] = set(stems)
+    return listed
 
 
 def _pictures(folder: Path) -> list[Path]:
@@ -211,9 +212,11 @@ def _texts(folder: Path) -> list[Path]:
 
 def _class_names(folder: Path, labels: Sequence[Path]) -> tuple[str, ...] | None:
     """The names of the classes from the first file that has them; None where there is none."""
-    for path in (root / name for root in (folder, *labels) for name in _NAMES):
+    named = [root / name for root in (folder, *labels) for name in _NAMES]
+    others = sorted(path for path in folder.iterdir() if path.suffix.lower() in {".yaml", ".yml", ".names"})
+    for path in dict.fromkeys([*named, *others]):
         if path.is_file():
-            names = _yaml_names(path) if path.suffix in {".yaml", ".yml"} else class_list(path)
+            names = _yaml_names(path) if path.suffix.lower() in {".yaml", ".yml"} else class_list(path)
             if names is not None:
                 return names
     return None
@@ -227,10 +230,17 @@ def _yaml_names(path: Path) -> tuple[str, ...] | None:
         return None
     rest = takewhile(lambda line: not re.match(r"[A-Za-z_]", line), lines[first + 1 :])
     body = "\n".join((lines[first].removeprefix("names:"), *rest)).replace("[", " ").replace("{", " ")
-    found = [(key, name.strip().strip("'\"")) for key, name in _NAME.findall(body) if name.strip()]
+    found = [(key, _unquoted(name.strip())) for key, name in _NAME.findall(body) if name.strip()]
     numbers = [int(key) for key, _ in found if key and len(key) < _DIGITS]
     names = tuple(name for _, name in found)
     counted = any(key for key, _ in found)
     if not names or len(set(names)) < len(names) or (counted and numbers != list(range(len(names)))):
         raise PellucidError(f"{path}: expected names of class 0, 1, ..., all different, got {len(names)}")
     return names
+
+
+def _unquoted(name: str) -> str:
+    """A text of YAML without its quotes."""
+    if name[:1] == "'":
+        return name[1:-1].replace("''", "'")
+    return re.sub(r'\\(["\\])', r"\1", name[1:-1]) if name[:1] == '"' else name
