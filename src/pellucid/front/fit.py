@@ -27,7 +27,7 @@ from pellucid.recipes.settled import settled
 from pellucid.recipes.written import written
 from pellucid.tasks import TASKS
 from pellucid.training import OPTIMIZERS, SCHEDULES, Callback, Optimizer, Record, Schedule, Trainer, evaluate
-from pellucid.training.callbacks import Call, Live, Progress
+from pellucid.training.callbacks import Alive, Call, Live, Progress
 from pellucid.training.callbacks.curve import draw_curve
 from pellucid.training.folder import RunFolder
 from pellucid.training.optimizers import Adam
@@ -103,6 +103,7 @@ def fit(
     hung = [call if isinstance(call, Callback) else Call(call) for call in callbacks]
     if verbosity:
         hung += [Progress(verbosity), Live()]
+        hung += [Alive()] if folder is None else []  # a run in a folder has it by itself
     if folder is None:
         trainer, run = build_trainer(recipe, data, hung, network=network), None
     else:

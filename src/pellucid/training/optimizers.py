@@ -6,6 +6,7 @@ The formulas stand in ops/numpy_ops/update.py. A `weight_decay` w joins the grad
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -38,6 +39,11 @@ class Optimizer(Checked):
             self._check(name, 0, float("inf"))
         self.steps = 0
         self.slots: dict[str, Array] = {}
+        self._moves: weakref.ref[Any] | None = None  # the memory of the weights whose slots these are
+
+    def __getstate__(self) -> dict[str, Any]:
+        """All but whose weights it moves: a copy belongs to the network that it is first used for."""
+        return {**self.__dict__, "_moves": None}
 
     def _check(self, name: str, least: float, below: float) -> None:
         value = getattr(self, name)
@@ -50,7 +56,8 @@ class Optimizer(Checked):
         """One step with the learning rate `scale * rate`. Changes the vector in place, the gradient not.
 
         parts: those of the vector that learn, each with its factors of rate and decay; by default the whole vector.
-        Raises PellucidError for a gradient, or a vector, of another length than before.
+        Raises PellucidError for a gradient, or a vector, of another length than before, and for other weights than
+        before: what is kept from step to step is these weights'. After `load_state(state())` it may be others'.
         """
         self.prepare(vector)
         self._check_lengths(vector, gradient)
@@ -73,6 +80,15 @@ class Optimizer(Checked):
 
     def _check_lengths(self, vector: Array, gradient: Array) -> None:
         """One optimizer moves one vector."""
+        memory = _memory(vector)
+        if self.SLOTS and memory is not None:
+            if self._moves is None:
+                self._moves = weakref.ref(memory)
+            elif self._moves() is not memory:
+                raise PellucidError(
+                    f"{type(self).__name__}: expected the weights that it has moved before, got others; an optimizer "
+                    "belongs to one network"
+                )
         lengths = {"gradient": gradient.shape, **{name: slot.shape for name, slot in self.slots.items()}}
         for name, shape in lengths.items():
             if shape != vector.shape:
@@ -95,7 +111,17 @@ class Optimizer(Checked):
         if "steps" not in state or set(slots) not in ({*self.SLOTS}, set()):
             expected = ", ".join([*self.SLOTS, "steps"])
             raise PellucidError(f"state of {type(self).__name__}: expected {expected}, got {', '.join(state)}")
-        self.slots, self.steps = slots, int(state["steps"][0])
+        self.slots, self.steps, self._moves = slots, int(state["steps"][0]), None
+
+
+def _memory(vector: Array) -> Any:
+    """What holds the numbers that a view shows; None where that can't be said."""
+    if not isinstance(vector, np.ndarray):
+        return None
+    found: Any = vector
+    while isinstance(found.base, np.ndarray):
+        found = found.base
+    return found
 
 
 def _copy(values: Array) -> Array:

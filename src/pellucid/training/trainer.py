@@ -33,6 +33,7 @@ from pellucid.training.optimizers import Optimizer
 from pellucid.training.recorded import ROOM, RecordedSteps, recorded_steps, sound
 from pellucid.training.schedules import Schedule
 from pellucid.training.signals import StopRequest, stop_signals
+from pellucid.training.single_values import check_statistics
 from pellucid.training.state import Record, TrainingState
 
 READ_SECONDS = 0.2
@@ -157,10 +158,12 @@ class Trainer(Checked):
 
         Or until SIGINT or SIGTERM ask to stop: False, and `fit` again would go on.
 
-        Raises PellucidError where the loss or a gradient is no longer finite.
+        Raises PellucidError where the loss or a gradient is no longer finite, and before the first step where a
+        batch would leave batch norm one value a channel.
         """
         self.stopped = finished = False
         self.stop_reason = ""
+        check_statistics(self.network, self.loader, self.total_steps, self.parts)
         if not self.state.step:  # the network may have been given other weights since this was made
             self.weights.restart()
             if self.average is not None:
@@ -183,8 +186,8 @@ class Trainer(Checked):
                     recorded.steps.clear()
                 raise too_large(error, self.network, self.loader, self._loss_gradient) from None
             finally:
-                with ExitStack() as ends:  # each of them is called, even if another one fails
-                    for callback in reversed(self.callbacks):
+                with ExitStack() as ends:  # each is called, even if another one fails; who began first ends last
+                    for callback in self.callbacks:
                         ends.callback(callback.end, self, finished)
         return finished
 

@@ -30,23 +30,26 @@ _NAMED = 5
 class Alive(Callback):
     """Says once, on standard error, that the loss is still that of guessing, or that layers are silent.
 
-    After the first epoch, or the first one that ends behind so many steps that something must have been learnt.
+    After the first epoch, or the first one that ends behind so many steps that something must have been learnt; and
+    after a later one whose loss is that of guessing, as a network may die when the rate has grown.
     """
 
     def __init__(self) -> None:
-        self.looked = False
+        self.looked = self.said = False
 
     def start(self, trainer: Trainer) -> None:
         """A run that goes on has been looked at."""
         self.looked = trainer.state.step >= STEPS
 
     def epoch(self, trainer: Trainer, record: Record) -> None:
-        """Look once."""
-        if self.looked or trainer.state.step < STEPS or trainer.communicator.rank != 0:
+        """Look once, and again where it is worth it."""
+        if self.said or trainer.state.step < STEPS or trainer.communicator.rank != 0:
             return
-        self.looked = True
-        for line in complaints(trainer, record):
-            print(line, file=sys.stderr, flush=True)
+        if not self.looked or guesses(trainer, record):
+            self.looked = True
+            for line in complaints(trainer, record):
+                self.said = True
+                print(line, file=sys.stderr, flush=True)
 
 
 def complaints(trainer: Trainer, record: Record) -> list[str]:
@@ -60,16 +63,24 @@ def complaints(trainer: Trainer, record: Record) -> list[str]:
             f"nothing passes there; try a smaller learning rate (--rate {trainer.optimizer.rate / 10:.2g}), "
             "batch norm, or leaky-relu"
         )
-    classes = len(getattr(trainer.task, "class_names", ()))
-    loss, accuracy = record["train"].get("loss"), record["train"].get("accuracy")
-    guessing = accuracy is not None and classes > 1 and loss >= CHANCE * math.log(classes)
-    if guessing and accuracy < 1.5 / classes:
+    if guesses(trainer, record):
+        classes = len(getattr(trainer.task, "class_names", ()))
         lines.append(
-            f"nothing learnt: after {trainer.state.step} steps the loss is {loss:.3f}, that of guessing among "
-            f"{classes} classes is {math.log(classes):.3f}; try another learning rate (pellucid find-rate suggests "
-            "one), mean and deviation of the images (--set data.normalize=true), or batch norm (convnet)"
+            f"nothing learnt: after {trainer.state.step} steps the loss is {record['train']['loss']:.3f}, that of "
+            f"guessing among {classes} classes is {math.log(classes):.3f}; try another learning rate (pellucid "
+            "find-rate suggests one), mean and deviation of the images (--set data.normalize=true), or batch norm "
+            "(convnet)"
         )
     return lines
+
+
+def guesses(trainer: Trainer, record: Record) -> bool:
+    """Whether a classifier's loss and accuracy in an epoch are those of guessing."""
+    classes = len(getattr(trainer.task, "class_names", ()))
+    loss, accuracy = record["train"].get("loss"), record["train"].get("accuracy")
+    if accuracy is None or classes < 2:
+        return False
+    return bool(loss >= CHANCE * math.log(classes) and accuracy < 1.5 / classes)
 
 
 def silent_layers(trainer: Trainer) -> list[str]:
