@@ -11,7 +11,7 @@ from pellucid.recipes.load import load_recipe
 from pellucid.recipes.model import model_notes
 from pellucid.recipes.network import build_network
 from pellucid.recipes.write import recipe_toml
-from pellucid.training.folder import RunFolder, create_run_folder
+from pellucid.training.folder import RunFolder, new_run_folder
 from pellucid.weights import save_model
 from pellucid.zoo.book import load_book_parameters
 
@@ -29,7 +29,7 @@ def import_book_run(file: Path, folder: Path | None = None) -> RunFolder:
     recipe = msgspec.structs.replace(recipe, name="book", description=f"The book's weights, from {file.name}")
     network: Network = build_network(recipe, IMAGE_SHAPE, len(CLASS_NAMES))
     load_book_parameters(network, file)
-    run = create_run_folder(recipe.name, folder)
-    write_whole(run.recipe, recipe_toml(recipe).encode())
-    save_model(run.model, network, model_notes(recipe, IMAGE_SHAPE, CLASS_NAMES, FRAMING))
+    with new_run_folder(recipe.name, folder) as run:
+        write_whole(run.recipe, recipe_toml(recipe).encode())
+        save_model(run.model, network, model_notes(recipe, IMAGE_SHAPE, CLASS_NAMES, FRAMING))
     return run

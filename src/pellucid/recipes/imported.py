@@ -26,7 +26,7 @@ from pellucid.recipes.network import build_network, build_task
 from pellucid.recipes.schema import Choice, DataSettings, Recipe, TrainingSettings
 from pellucid.recipes.write import recipe_toml
 from pellucid.recipes.written import written
-from pellucid.training.folder import RUNS, RunFolder, create_run_folder
+from pellucid.training.folder import RUNS, RunFolder, new_run_folder
 from pellucid.weights import save_model
 
 CHANNELS = 3
@@ -82,9 +82,9 @@ def import_torch_run(
     shape = (CHANNELS, *size)
     made = build_network(recipe, shape, outputs, seed=None)
     found = load_torch(made, arrays, str(file))
-    run = create_run_folder(name, RUNS / name)
-    write_whole(run.recipe, recipe_toml(recipe).encode())
-    save_model(run.model, made, model_notes(recipe, shape, names, Framing("stretch", CHANNELS, size)))
+    with new_run_folder(name, RUNS / name) as run:
+        write_whole(run.recipe, recipe_toml(recipe).encode())
+        save_model(run.model, made, model_notes(recipe, shape, names, Framing("stretch", CHANNELS, size)))
     return run, found
 
 
@@ -130,10 +130,10 @@ def onnx_file_model(
 def import_onnx_run(file: Path, name: str, **settings: Any) -> tuple[RunFolder, Model]:
     """A new run runs/<name> of an ONNX file's network; settings: see `onnx_file_model`."""
     model = onnx_file_model(file, name, **settings)
-    run = create_run_folder(name, RUNS / name)
-    write_whole(run.recipe, recipe_toml(model.recipe).encode())
-    notes = model_notes(model.recipe, model.image_shape, model.class_names, model.framing)
-    save_model(run.model, model.network, notes)
+    with new_run_folder(name, RUNS / name) as run:
+        write_whole(run.recipe, recipe_toml(model.recipe).encode())
+        notes = model_notes(model.recipe, model.image_shape, model.class_names, model.framing)
+        save_model(run.model, model.network, notes)
     return run, model
 
 

@@ -30,7 +30,7 @@ from pellucid.training.callbacks import (
     SameWeights,
     SaveModels,
 )
-from pellucid.training.folder import RunFolder, create_run_folder, open_run_folder
+from pellucid.training.folder import RunFolder, new_run_folder, open_run_folder
 
 
 def start_run(
@@ -52,14 +52,14 @@ def start_run(
     trainer, data, recipe = _prepared(recipe, data, talk, network=network)
 
     def make() -> bytes:
-        run = create_run_folder(recipe.name, folder)
-        write_whole(run.recipe, recipe_toml(recipe).encode())
-        if data.lists:
-            write_whole(run.held_out, held_out_json(recipe, data.lists))
+        with new_run_folder(recipe.name, folder) as run:
+            if data.lists:
+                write_whole(run.held_out, held_out_json(recipe, data.lists))
+            write_whole(run.recipe, recipe_toml(recipe).encode())
         return str(run.path).encode()
 
     run = RunFolder(Path(from_first(talk, make).decode()))
-    trainer.callbacks = [*_keepers(recipe, run, data), *callbacks]
+    trainer.callbacks = [AloneInFolder(run), *_keepers(recipe, run, data), *callbacks]
     return trainer, run
 
 
@@ -81,17 +81,16 @@ def resume_run(
     recipe = parse_recipe(text, str(run.recipe))
     listed = from_first(talk, lambda: held_out_text(run.held_out))
     held_out = parse_held_out(listed, run.held_out, recipe, before=not listed)
+    alone = AloneInFolder(run)
     begun = bool(from_first(talk, lambda: _begun(run)))
     trainer, data, recipe = _prepared(recipe, data, talk, held_out, resumed=begun)
     if begun:
         load_checkpoint(run.checkpoint, trainer)
     if trainer.state.epoch >= trainer.total_epochs:
         raise AgreedError(f"{run.path}: nothing to resume, all {trainer.total_epochs} epochs are done")
-    if talk.rank == 0:
-        run.sweep()
-        if data.lists and not listed:  # of version 0.1; from now on its models no longer tell that it is
-            write_whole(run.held_out, held_out_json(recipe, data.lists))
-    trainer.callbacks = [*_keepers(recipe, run, data), *callbacks]
+    if talk.rank == 0 and data.lists and not listed:  # of version 0.1; from now on its models no longer tell it
+        write_whole(run.held_out, held_out_json(recipe, data.lists))
+    trainer.callbacks = [alone, *_keepers(recipe, run, data), *callbacks]
     return trainer, run
 
 
@@ -144,7 +143,6 @@ def _keepers(recipe: Recipe, run: RunFolder, data: Data) -> list[Callback]:
     """What every run checks, and writes into its folder. The checkpoint comes last: it vouches for all the rest."""
     settings = recipe.training
     return [
-        AloneInFolder(run),
         SameWeights(),
         Alive(),
         *([EarlyStopping(settings.patience, restore=False)] if settings.patience else []),  # the best has its file

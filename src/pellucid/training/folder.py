@@ -6,6 +6,7 @@ import contextlib
 import os
 import tempfile
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -77,11 +78,19 @@ class RunFolder:
             return None
         return opened
 
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """All that training writes."""
+        return self.recipe, self.history, self.curve, self.model, self.best, self.checkpoint, self.held_out
+
+    def broken_off(self) -> list[Path]:
+        """Temporary files of a process that was killed while it wrote."""
+        return [part for file in self.files for part in self.path.glob(f".{file.name}.*")]
+
     def sweep(self) -> None:
-        """Remove what a process that was killed while it wrote has left of its temporary files."""
-        for file in (self.recipe, self.history, self.curve, self.model, self.best, self.checkpoint, self.held_out):
-            for part in self.path.glob(f".{file.name}.*"):
-                part.unlink(missing_ok=True)
+        """Remove the temporary files of a killed process. Only who holds the folder may: others' are in use."""
+        for part in self.broken_off():
+            part.unlink(missing_ok=True)
 
 
 def create_run_folder(name: str, path: Path | None = None) -> RunFolder:
@@ -89,25 +98,60 @@ def create_run_folder(name: str, path: Path | None = None) -> RunFolder:
 
     Raises PellucidError where it exists and holds something, or can't be made.
     """
+    with new_run_folder(name, path) as run:
+        return run
+
+
+@contextlib.contextmanager
+def new_run_folder(name: str, path: Path | None = None) -> Iterator[RunFolder]:
+    """Such a folder, for the block that writes what a new run begins with: its recipe last, which makes it a run.
+
+    Meanwhile no other process begins there. A block that fails leaves no folder. What a start that was killed has
+    left is taken for nothing. Raises PellucidError where the folder holds something, or can't be made.
+    """
     folder = path or new_run_path(name)
     try:
         if path is None:
             made = [folder := _made(name)]
-        elif folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-            raise PellucidError(f"{folder} exists: expected a new or empty folder for a new run")
         else:
             made = [place for place in (folder, *folder.parents) if not place.exists()]
+            _check_empty(RunFolder(folder))
             folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise PellucidError(f"cannot make the run folder {folder}: {error.strerror or error}") from error
+    run = RunFolder(folder)
+    held = run.hold()
     try:
-        point_last(folder)
-    except PellucidError:
-        for place in made:  # a start that is refused leaves nothing
-            with contextlib.suppress(OSError):
-                place.rmdir()
-        raise
-    return RunFolder(folder)
+        _check_empty(run)  # once more: now nobody else can begin
+        try:
+            _remove(_of_a_killed_start(run))
+            yield run
+            point_last(folder)
+        except BaseException:
+            _remove([*run.files, *run.broken_off(), *made])
+            raise
+    finally:
+        if held is not None:
+            os.close(held)
+
+
+def _check_empty(run: RunFolder) -> None:
+    """Raise PellucidError where a folder holds something other than the rest of a start that was killed."""
+    folder = run.path
+    if folder.exists() and (not folder.is_dir() or {*folder.iterdir()} - {*_of_a_killed_start(run)}):
+        raise PellucidError(f"{folder} exists: expected a new or empty folder for a new run")
+
+
+def _of_a_killed_start(run: RunFolder) -> list[Path]:
+    """What was written before the recipe."""
+    return [*run.broken_off(), *([] if run.recipe.exists() else [run.held_out])]
+
+
+def _remove(places: list[Path]) -> None:
+    """Files, and folders that are empty then."""
+    for place in places:
+        with contextlib.suppress(OSError):
+            place.rmdir() if place.is_dir() else place.unlink(missing_ok=True)
 
 
 def _made(name: str) -> Path:

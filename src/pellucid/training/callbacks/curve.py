@@ -42,9 +42,15 @@ class Curve(Callback):
         self.error: Exception | None = None
 
     def epoch(self, trainer: Trainer, record: Record) -> None:
-        """Start drawing, unless the last picture isn't finished yet; `end` makes up for it."""
-        if self.thread is None or not self.thread.is_alive():
+        """Start drawing, unless the last picture isn't finished yet; `end` makes up for it.
+
+        The last epoch's is waited for: behind its checkpoint nobody would draw it any more.
+        """
+        last = trainer.state.epoch >= trainer.total_epochs or bool(trainer.stop_reason)
+        if last or self.thread is None or not self.thread.is_alive():
             self._draw(trainer)
+        if last:
+            self._wait()
 
     def end(self, trainer: Trainer, finished: bool) -> None:
         """Let the last picture be complete."""
