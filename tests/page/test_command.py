@@ -49,6 +49,20 @@ def test_it_writes_the_runs_images_matrix_and_history(
     assert model["framing"] == open_model(run).framing.rule
 
 
+def test_a_page_takes_the_place_of_a_page_and_of_nothing_else(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    target = tmp_path / "digits.html"
+    for _ in range(2):
+        with ops.use_backend("numpy"):
+            assert cli.main(["page", str(run), "-o", str(target), "--images", "0"]) == 0
+        ops.set_threads()
+    target.write_text("<!doctype html><title>My own</title>")
+    assert cli.main(["page", str(run), "-o", str(target), "--images", "0"]) == 2
+    assert "something that page didn't make" in capsys.readouterr().err
+    assert "My own" in target.read_text()
+
+
 def test_without_images_nothing_is_measured(run: Path) -> None:
     model = carried(model_page(open_model(run), images=0).decode())
     assert model["images"] == []

@@ -127,7 +127,7 @@ def write_page(
     """Write the page into a file; its size in bytes."""
     from pellucid.files import check_own, write_whole
 
-    check_own(out, b"data-word", "page")
+    check_own(out, b'content="pellucid page"', "page")
     content = model_page(model, bits=bits, images=images, data=data)
     write_whole(out, content)
     return len(content)
