@@ -1,5 +1,6 @@
 """`pellucid page`: from a run to its page."""
 
+import base64
 import json
 import re
 from contextlib import chdir
@@ -67,6 +68,23 @@ def test_without_images_nothing_is_measured(run: Path) -> None:
     model = carried(model_page(open_model(run), images=0).decode())
     assert model["images"] == []
     assert model["matrix"] is None
+
+
+def test_a_run_that_learnt_with_rounding_has_a_page_of_floats(tmp_path: Path) -> None:
+    write_digits(tmp_path, 40, 20)
+    flags = ["--epochs", "1", "--batch-size", "20", "--data", str(tmp_path), "--quiet", "--threads", "1"]
+    with chdir(tmp_path), ops.use_backend("numpy"):
+        assert cli.main(["train", "tiny-digits", *flags, "--out", "run"]) == 0
+        ops.set_threads()
+        content = model_page(open_model(tmp_path / "run"), images=4, bits=32).decode()
+    model, text = carried(content), re.search(r'id="weights">(.*?)</script>', content, re.DOTALL)
+    assert text is not None
+    assert "Rounding" not in {node["kind"] for node in model["nodes"]}
+    array = model["arrays"][model["nodes"][0]["weight"]]
+    weight = np.frombuffer(base64.b64decode(text[1]), "<f4", np.prod(array["shape"]), array["offset"])
+    for one in weight.reshape(array["shape"][0], -1):
+        assert len(np.unique(one)) <= 15  # levels of 4 bits
+    assert np.sum(model["matrix"]) == 20
 
 
 @pytest.mark.parametrize("bits", [8, 2])

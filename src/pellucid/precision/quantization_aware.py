@@ -53,8 +53,11 @@ def _stored(graph: IntegerGraph) -> set[str]:
     return {part.ranged for part in own if part.value not in wide}
 
 
-def without_rounding(network: Network) -> Network:
-    """The network as it was before `quantization_aware`, with the weights of now; itself if it does not round."""
+def without_rounding(network: Network, *, weights_rounded: bool = False) -> Network:
+    """The network as it was before `quantization_aware`, with the weights of now; itself if it does not round.
+
+    weights_rounded: those that it computes with, rounded, rather than those that it learns.
+    """
     if not any(isinstance(node.layer, RoundedWeights | Rounding) for node in network.nodes):
         return network
 
@@ -66,5 +69,12 @@ def without_rounding(network: Network) -> Network:
 
     nodes = rewrite(unroll(copy.deepcopy(network.layer)), change)
     plain = Network(Rewritten(nodes), network.input_shape, dtype=network.dtype, fuse=network.fused)
-    plain.load_state({name: value for name, value in network.state().items() if name in plain.parameters})
+    state = {name: value for name, value in network.state().items() if name in plain.parameters}
+    if weights_rounded:
+        state |= {
+            f"{node.name}.weight": node.layer.rounded_weight()
+            for node in network.nodes
+            if isinstance(node.layer, RoundedWeights)
+        }
+    plain.load_state(state)
     return plain

@@ -52,11 +52,13 @@ class RoundedWeights(Layer):
 
     def answering(self) -> Layer:
         """The layer itself with the rounded weights."""
-        levels, steps = self.levels()
         weight, twin = self.inner.built_weight, copy.copy(self.inner)
-        value = self._value(levels, steps, weight.value.dtype)
-        twin.weight = Parameter(weight.shape, weight.initializer, weight.trained, value=value)
+        twin.weight = Parameter(weight.shape, weight.initializer, weight.trained, value=self.rounded_weight())
         return twin
+
+    def rounded_weight(self) -> Array:
+        """The weights that it computes with, in the layer's own order."""
+        return self._value(*self.levels(), self.inner.built_weight.value.dtype)
 
     def _value(self, levels: Array, steps: Array, dtype: np.dtype[Any]) -> Array:
         """The weights of those levels."""

@@ -11,6 +11,7 @@ from pellucid.data import Data
 from pellucid.data.randomness import generator
 from pellucid.errors import PellucidError
 from pellucid.export.page import PageImage, Subject, carried_state, page_html
+from pellucid.network import Network
 from pellucid.ops.arrays import Array
 from pellucid.plan import AnyNetwork, IntegerNetwork
 from pellucid.recipes.data import build_data
@@ -58,11 +59,12 @@ def model_page(
         raise PellucidError(f"page: expected 0 or more images, got {images}")
     data = data or build_data(model.recipe, model.held_out)
     task = model.recipe.task["name"]
-    matrix, chosen = _chosen(model, data, bits, images)
+    network = model.network if isinstance(model.network, IntegerNetwork) else _of_floats(model.network)
+    matrix, chosen = _chosen(model, network, data, bits, images)
     return page_html(
         Subject(
             title or model.recipe.name,
-            model.network,
+            network,
             task,
             model.class_names,
             model.framing,
@@ -78,6 +80,13 @@ def model_page(
     )
 
 
+def _of_floats(network: Network) -> Network:
+    """Where it learnt with rounding: the weights that it computes with, and activations that aren't rounded."""
+    from pellucid.precision import without_rounding
+
+    return without_rounding(network, weights_rounded=True)
+
+
 def _colours(model: AnyModel) -> Sequence[Sequence[int]]:
     """Of each class, as predict draws masks and boxes."""
     K = len(model.class_names)
@@ -85,7 +94,9 @@ def _colours(model: AnyModel) -> Sequence[Sequence[int]]:
     return found if isinstance(model.task, Detect | Segment) else []
 
 
-def _chosen(model: AnyModel, data: Data, bits: int, count: int) -> tuple[Array | None, list[PageImage]]:
+def _chosen(
+    model: AnyModel, network: AnyNetwork, data: Data, bits: int, count: int
+) -> tuple[Array | None, list[PageImage]]:
     """The confusion matrix of a classifier with the weights that the page carries, and images to begin with."""
     test = data.test
     drawn = generator(model.recipe.data.seed, "page").permutation(len(test))
@@ -94,7 +105,7 @@ def _chosen(model: AnyModel, data: Data, bits: int, count: int) -> tuple[Array |
         return None, []
     if model.recipe.task["name"] != "classify":
         return None, [PageImage(np.asarray(test.inputs[drawn[i : i + 1]])[0]) for i in range(min(count, len(test)))]
-    network = _carried(model, bits)
+    network = _carried(network, bits)
     order, K = np.sort(drawn[:MEASURED]), len(model.class_names)
     labels, margins, matrix = np.asarray(test.targets)[order], np.empty(len(order)), np.zeros((K, K), np.int64)
     for start in range(0, len(order), BATCH):
@@ -112,13 +123,13 @@ def _chosen(model: AnyModel, data: Data, bits: int, count: int) -> tuple[Array |
     return matrix, [PageImage(np.asarray(test.inputs[order[i : i + 1]])[0], int(labels[i])) for i in picked]
 
 
-def _carried(model: AnyModel, bits: int) -> AnyNetwork:
+def _carried(network: AnyNetwork, bits: int) -> AnyNetwork:
     """The network with the weights that the page carries."""
-    if isinstance(model.network, IntegerNetwork):
-        return model.network
-    network = model.network.astype(model.network.dtype)
-    network.load_state(carried_state(model.network, bits))
-    return network
+    if isinstance(network, IntegerNetwork):
+        return network
+    twin = network.astype(network.dtype)
+    twin.load_state(carried_state(network, bits))
+    return twin
 
 
 def write_page(
