@@ -1,6 +1,7 @@
 """What the exported C takes on a Cortex-M, measured in QEMU: instructions of each loop, bytes of each kernel.
 
 python -m benchmarks.microcontroller calibrate      (writes src/pellucid/export/instructions.toml)
+python -m benchmarks.microcontroller foretold [NAME ...]     (what fit-chip says, and what QEMU and the ELF file say)
 python -m benchmarks.microcontroller answers RUN [--images 1000]       (float, Python, C here, C in QEMU)
 Needs arm-none-eabi-gcc and qemu-system-arm.
 """
@@ -10,14 +11,17 @@ import ctypes
 import re
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from pellucid.export import export_c
 from pellucid.export.c import Program
+from pellucid.export.chips import find_chip, read_chips
+from pellucid.export.fit import fit
 from pellucid.export.instructions import DSP, PLAIN, SMALL, pieces, turns
 from pellucid.graph import Residual, Sequential
 from pellucid.graph.containers import Branches
@@ -108,13 +112,25 @@ def samples_of_rows() -> Iterator[IntegerNetwork]:
     yield integers(create("mobilenet-v1", 10, width=0.25), (3, 64, 64), 8)
 
 
-def measure(network: IntegerNetwork, way: str, *, rows: bool = False) -> tuple[int, int]:
-    """Instructions of an image, and bytes of code and constants, compiled one of three ways. rows: images come so."""
+@dataclass(frozen=True)
+class Measured:
+    """In QEMU: instructions of an image and bytes of stack; in the object file: bytes of flash and of static RAM."""
+
+    instructions: int
+    flash: int
+    ram: int
+    stack: int
+    same: bool
+    """Whether the logits are Python's, bit for bit."""
+
+
+def measure(network: IntegerNetwork, way: str, *, rows: bool = False, images: int = 2) -> Measured:
+    """A network compiled one of three ways. rows: images come row by row."""
     core, level = WAYS[way]
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         export_c(network, folder, [], core, rows=rows)
-        q = np.random.default_rng(1).integers(0, 256, (2, *network.input_shape)).astype(np.uint8)
+        q = np.random.default_rng(1).integers(0, 256, (images, *network.input_shape)).astype(np.uint8)
         (folder / "images.bin").write_bytes(q.transpose(0, 2, 3, 1).tobytes())
         ran = subprocess.run(
             ["make", "-s", "bench", f"LEVEL={level}"], cwd=folder, capture_output=True, text=True, check=False
@@ -122,9 +138,11 @@ def measure(network: IntegerNetwork, way: str, *, rows: bool = False) -> tuple[i
         if ran.returncode:
             raise RuntimeError(ran.stderr)
         sizes = subprocess.run(["arm-none-eabi-size", folder / "bench.o"], capture_output=True, text=True, check=True)
-    text, data, _ = map(int, sizes.stdout.splitlines()[1].split()[:3])
-    ticks = int(re.findall(r"ticks (\d+)", ran.stdout + ran.stderr)[0])
-    return ticks * INSTRUCTIONS_A_TICK, text + data
+        logits = np.fromfile(folder / "logits.bin", "<i4").reshape(images, -1)
+    text, data, bss = map(int, sizes.stdout.splitlines()[1].split()[:3])
+    said = {key: int(value) for key, value in re.findall(r"(\w+) (\d+)\n", ran.stdout + ran.stderr)}
+    same = np.array_equal(logits, network.integer_logits(q).reshape(images, -1))
+    return Measured(said["ticks"] * INSTRUCTIONS_A_TICK, text + data, bss, said["stack"], same)
 
 
 def solved(rows: list[dict[str, float]], results: list[float], by: list[float]) -> tuple[dict[str, float], Array]:
@@ -155,13 +173,13 @@ def calibrate() -> None:
     for way in WAYS:
         with ThreadPoolExecutor(2) as workers:
             measured = list(workers.map(lambda each, way=way: measure(each[0], way, rows=each[1]), networks))
-        times = [float(ticks) for ticks, _ in measured]
+        times = [float(each.instructions) for each in measured]
         rows: list[dict[str, float]] = [dict(turns(program, small=way == SMALL)) for program in programs]
         found["turns"][way], errors = solved(rows, times, times)
         print(
             f"{way}: instructions off by {np.abs(errors).mean():.1%} on average, {np.abs(errors).max():.1%} at most"
         )
-        code = [float(size - program.constants[1]) for (_, size), program in zip(measured, programs, strict=True)]
+        code = [float(each.flash - program.constants[1]) for each, program in zip(measured, programs, strict=True)]
         counts: list[dict[str, float]] = [dict(pieces(program)) for program in programs]
         found["bytes"][way], errors = solved(counts, code, code)
         print(f"{way}: code off by {np.abs(errors).mean():.1%} on average, {np.abs(errors).max():.1%} at most")
@@ -170,6 +188,38 @@ def calibrate() -> None:
         for way, numbers in ways.items():
             lines += ["", f"[{kind}.{way}]", *(f'"{name}" = {value:.4g}' for name, value in numbers.items())]
     FILE.write_text("\n".join(lines) + "\n")
+
+
+ZOO: dict[str, tuple[str, Shape, dict[str, object]]] = {
+    "tiny-digits": ("tiny-digits", (1, 28, 28), {}),
+    "lenet5": ("lenet5", (1, 28, 28), {}),
+    "deep-convnet": ("deep-convnet", (1, 28, 28), {}),
+    "plain-convnet": ("plain-convnet", (1, 28, 28), {}),
+    "convnet": ("convnet", (3, 32, 32), {}),
+    "resnet8": ("resnet8", (3, 32, 32), {}),
+    "mobilenet-v1 0.25": ("mobilenet-v1", (3, 96, 96), {"width": 0.25}),
+    "mobilenet-v2": ("mobilenet-v2", (3, 32, 32), {}),
+    "squeezenet": ("squeezenet", (3, 64, 64), {}),
+    "fcn-small": ("fcn-small", (1, 28, 28), {}),
+    "detector-small": ("detector-small", (1, 64, 64), {}),
+}
+"""Networks of the zoo that are measured beside what is foretold: name, image, options."""
+
+
+def foretold(names: Sequence[str]) -> None:
+    """A row for each network: what `fit` says, and what is measured."""
+    chips = read_chips()
+    print("network, bits, compiled: flash, static RAM, instructions (each foretold, measured, off by), stack, logits")
+    for title in names or ZOO:
+        name, shape, options = ZOO[title]
+        for bits, way in ((8, DSP), (4, DSP), (8, PLAIN), (8, SMALL)):
+            core, level = WAYS[way]
+            network = integers(create(name, 10, **options), shape, bits)
+            told, found = fit(network, find_chip(f"4M,4M,{core}", chips), small=way == SMALL), measure(network, way)
+            pairs = ((told.flash, found.flash), (told.arena, found.ram), (told.instructions, found.instructions))
+            cells = [f"{one:,} | {other:,} | {one / other - 1:+.1%}" for one, other in pairs]
+            same = "equal" if found.same else "OTHER LOGITS"
+            print(f"| {title} | {bits} | {core} {level} | {' | '.join(cells)} | {found.stack} | {same} |", flush=True)
 
 
 def on_this_machine(folder: Path, q: Array, count: int) -> Array:
@@ -228,14 +278,16 @@ def answers(run: Path, images: int, core: str = "cortex-m4") -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=("calibrate", "answers"))
-    parser.add_argument("run", nargs="?", type=Path, default=Path("runs/last"))
+    parser.add_argument("what", choices=("calibrate", "foretold", "answers"))
+    parser.add_argument("names", nargs="*", metavar="NAME", help="a run, or networks")
     parser.add_argument("--images", type=int, default=1000)
     arguments = parser.parse_args()
     if arguments.what == "calibrate":
         calibrate()
+    elif arguments.what == "foretold":
+        foretold(arguments.names)
     else:
-        answers(arguments.run, arguments.images)
+        answers(Path(*arguments.names or ["runs/last"]), arguments.images)
 
 
 if __name__ == "__main__":

@@ -61,6 +61,7 @@ def test_unknown_chips_are_named(text: str, message: str) -> None:
         (("ram = 2048", "rom = 2048"), "unknown field `rom`"),
         (("ram = 2048", "ram = 0"), "ram and flash above 0"),
         (('core = "mine"', 'core = "other"'), "unknown core 'other'"),
+        (("cycles = 3", "cycles = 3\ninstructions = 0"), "instructions above 0"),
         (('way = "plain"', 'way = "fast"'), "expected a way dsp or plain"),
         (("[cores", "cores"), "mine.toml"),
     ],

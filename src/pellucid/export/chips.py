@@ -22,10 +22,16 @@ UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20}
 
 
 class Core(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """way: how the C is compiled for it, "dsp" or "plain". cycles: estimate, of an instruction."""
+    """way: how the C is compiled for it, "dsp" or "plain". cycles: estimate, of an instruction.
+
+    instructions, small_instructions: how many it takes for one of a Cortex-M, on which they are counted, with -O2 and
+    with -Os.
+    """
 
     way: str
     cycles: float
+    instructions: float = 1.0
+    small_instructions: float = 1.0
     source: str = ""
 
 
@@ -80,10 +86,11 @@ def read_chips(files: Sequence[Path] = ()) -> Catalogue:
         cores |= found.cores
         chips |= found.chips
         for name, core in found.cores.items():
-            if core.way not in ("dsp", "plain") or not core.cycles > 0:
+            numbers = core.cycles, core.instructions, core.small_instructions
+            if core.way not in ("dsp", "plain") or not min(numbers) > 0:
                 raise PellucidError(
-                    f"{source}: core {name}: expected a way dsp or plain and cycles above 0, "
-                    f"got {core.way!r} and {core.cycles}"
+                    f"{source}: core {name}: expected a way dsp or plain, cycles and instructions above 0, "
+                    f"got {core.way!r} and {numbers}"
                 )
         for name, board in found.chips.items():
             if board.core not in cores:

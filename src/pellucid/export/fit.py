@@ -78,6 +78,7 @@ def fit(
     """
     program = Program(network, mean, std, rows=rows)
     way = SMALL if small else chip.core.way
+    more = chip.core.small_instructions if small else chip.core.instructions
     weights = sum(-(-len(packed(step, program.kernels[i])) // 4) * 4 for i, step in program.affine.items())
     return Fit(
         chip,
@@ -88,7 +89,7 @@ def fit(
         program.small_ram if small else program.ram,
         STACK,
         program.multiply_adds,
-        instructions(program, way),
+        round(instructions(program, way) * more),
     )
 
 
