@@ -62,7 +62,7 @@ function drawPlaces(y) {
       context.fillText(text, left + 3, top - 5);
     }
     const kept = sure.filter(({ dropped }) => !dropped);
-    legend.replaceChildren(...kept.map(({ label, score }) => item(label, `${model.classes[label]} ${score.toFixed(2)}`)), make("span", `${kept.length ? "; " : "-; "}${sure.length - kept.length} ${word("dropped")}`));
+    legend.replaceChildren(...kept.map(({ label, score }) => item(label, `${model.classes[label]} ${score.toFixed(2)}`)), make("span", `${sure.length - kept.length} ${word("dropped")}`));
   }
   canvas.setAttribute("aria-label", legend.textContent);
   element("said").textContent = "";

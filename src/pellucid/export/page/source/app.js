@@ -7,12 +7,30 @@ const shownBy = ([, , kind]) => model.nodes.filter((node) => node.op === kind ||
 const lessons = LESSONS.map((lesson) => (model.entry && lesson.whole) || lesson).filter((lesson) =>
   (lesson[2] === null ? model.task === "classify" : shownBy(lesson).length > 0));
 
+/** What a lesson's button shows: its layer's unit, or what there is to do beside the answer. */
+function showLesson(node, opens) {
+  open("network");
+  if (node) { pick(node.name, 0); element("unit").scrollIntoView({ block: "nearest" }); return; }
+  if (opens === "cam" || opens === "occlude") element(opens).click();
+  (opens === "samples" ? element("samples").firstChild : element(opens))?.focus();
+}
+
+/** What the layer of a lesson makes of the input, now. */
+function lessonPictures(node) {
+  const pictures = [[node.inputs[0], "comesIn"], [node.name, "goesOut"]].map(([name, key]) => {
+    const canvas = make("canvas", null, { role: "img", "aria-label": word(key) });
+    mosaic(canvas, name);
+    return make("figure", null, {}, canvas, make("figcaption", `${word(key)} (${name === "input" ? name : `${name} ${network.byName[name].kind}`})`));
+  });
+  return make("div", null, { class: "numbers" }, ...pictures);
+}
+
 function drawLessons() {
-  const box = element("panel-lessons"), [title, text, , which] = lessons[state.lesson], go = (i) => { state.lesson = (i + lessons.length) % lessons.length; drawLessons(); };
+  const box = element("panel-lessons"), [title, text, , which, opens] = lessons[state.lesson], go = (i) => { state.lesson = (i + lessons.length) % lessons.length; drawLessons(); };
   const node = shownBy(lessons[state.lesson]).at(which);
-  const buttons = [make("button", "←", { "aria-label": word("previous"), onclick: () => go(state.lesson - 1) }), make("button", "→", { "aria-label": word("next"), onclick: () => go(state.lesson + 1) }),
-    make("button", word("show"), { onclick: () => { open("network"); if (node) { pick(node.name, 0); element("unit").scrollIntoView({ block: "nearest" }); } } })];
-  box.replaceChildren(make("section", null, { class: "card lesson" }, make("h2", `${state.lesson + 1} / ${lessons.length}: ${title[state.language]}`), make("p", text[state.language]), make("p", null, { class: "row" }, ...buttons)));
+  const turn = (key, sign, by) => make("button", sign, { id: key, "aria-label": word(key), onclick: () => { go(state.lesson + by); element(key).focus(); } });
+  const buttons = [turn("previous", "←", -1), turn("next", "→", 1), make("button", word("show"), { id: "show-lesson", onclick: () => showLesson(node, opens) })];
+  box.replaceChildren(make("section", null, { class: "card lesson" }, make("h2", `${state.lesson + 1} / ${lessons.length}: ${title[state.language]}`), make("p", text[state.language]), ...(node && state.values ? [lessonPictures(node)] : []), make("p", null, { class: "row" }, ...buttons)));
 }
 
 const TABS = { network: () => {}, history: drawHistory, train: drawTrain, lessons: drawLessons };

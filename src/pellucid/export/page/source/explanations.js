@@ -49,5 +49,5 @@ element("bits").oninput = async () => {
   if (model.task !== "classify" || !model.images.length) return;
   await guessAll();
   const right = model.images.filter(({ guess, truth }) => guess === truth).length;
-  element("bits-said").textContent = `${right} ${word("of")} ${model.images.length} ${word("accuracy")}`;
+  element("bits-said").textContent = `${right} ${word("of")} ${model.images.length} ${word("rightHere")}`;
 };

@@ -32,8 +32,9 @@ function resizePlane(x, [H, W], [h, w], { box = false, bytes = false } = {}) {
   return y;
 }
 
-/** A character's ink (H, W), 0 to 1, as MNIST has it: longer side 20 of 28, centre of mass in the middle; null for none. */
-function centreInk(ink, [H, W], side) {
+/** A character's ink (H, W), 0 to 1, as MNIST has it: longer side 20 of 28, centre of mass in the middle; null for none.
+    placed: is told where on the ink the result's first row and column lie, and how far apart the next ones are. */
+function centreInk(ink, [H, W], side, placed) {
   const peak = ink.reduce((a, b) => Math.max(a, b), 0);
   if (peak < 0.04) return null;
   let top = H, bottom = -1, left = W, right = -1;
@@ -51,6 +52,8 @@ function centreInk(ink, [H, W], side) {
     shrunk.forEach((v, i) => { mass += v; moment += v * (axis ? i % small[1] : Math.floor(i / small[1])); });
     return Math.min(Math.max(Math.floor(side / 2 - moment / mass + 0.5), 0), side - small[axis]);
   });
+  const apart = [0, 1].map((axis) => cut[axis] / small[axis]);
+  Object.assign(placed, { top: top - start[0] * apart[0], left: left - start[1] * apart[1], down: apart[0], across: apart[1] });
   const pixels = new Uint8Array(side * side);
   shrunk.forEach((v, i) => { pixels[(start[0] + Math.floor(i / small[1])) * side + start[1] + (i % small[1])] = Math.round(v * 255); });
   return pixels;
@@ -75,11 +78,12 @@ function evenRound(x) {
   return x - low === 0.5 ? low + (low % 2) : Math.round(x);
 }
 
-/** Colours (H, W, 4) bytes to the network's pixels (C, h, w) bytes; null where no character is on the picture. */
-function framed(rgba, [H, W], model) {
+/** Colours (H, W, 4) bytes to the network's pixels (C, h, w) bytes; null where no character is on the picture.
+    placed: of a character, as `centreInk`. */
+function framed(rgba, [H, W], model, placed = {}) {
   const [C, h, w] = model.input, luma = (i) => Math.floor((rgba[4 * i] * 19595 + rgba[4 * i + 1] * 38470 + rgba[4 * i + 2] * 7471 + 0x8000) / 65536);
   const plane = (c) => new Float32Array(H * W).map((_, i) => (C === 1 ? luma(i) : rgba[4 * i + c]));
-  if (model.framing === "character" && (H !== h || W !== w)) return centreInk(inkOf(plane(0), H, W), [H, W], h);
+  if (model.framing === "character" && (H !== h || W !== w)) return centreInk(inkOf(plane(0), H, W), [H, W], h, placed);
   if (model.framing === "crop") {
     const wider = W * h > H * w;
     const high = wider ? H : Math.min(H, Math.max(1, evenRound(W * h / w))), wide = wider ? Math.min(W, Math.max(1, evenRound(H * w / h))) : W;

@@ -7,6 +7,8 @@ const zoom = 280 / Math.max(H, W); // the canvas has the input's sides, enlarged
 draw.width = Math.max(1, Math.round(W * zoom)); draw.height = Math.max(1, Math.round(H * zoom));
 draw.parentNode.style.width = `${draw.width}px`;
 
+const asShown = { top: 0, left: 0, down: zoom, across: zoom }; // the canvas shows the network's input itself
+let placed = asShown; // where the pixels that the network sees lie on the canvas
 function blankCanvas() { pen.fillStyle = "#000"; pen.fillRect(0, 0, draw.width, draw.height); clearOver(); }
 function clearOver() { over.width = draw.width; over.height = draw.height; }
 function message(key) { element("message").textContent = key ? word(key) : ""; }
@@ -15,19 +17,35 @@ function place(event) {
   const box = draw.getBoundingClientRect();
   return [((event.clientX - box.left) * draw.width) / box.width, ((event.clientY - box.top) * draw.height) / box.height];
 }
-draw.addEventListener("pointerdown", (event) => {
+function startStroke(x, y) {
+  stopCamera();
   if (state.from !== "drawn") { blankCanvas(); state.from = "drawn"; state.truth = null; }
-  drawing = true; clearOver(); message();
-  draw.setPointerCapture(event.pointerId);
+  clearOver(); message();
   pen.strokeStyle = "#fff"; pen.fillStyle = "#fff"; pen.lineWidth = model.framing === "character" ? 22 : Math.max(2, 2.4 * zoom); pen.lineCap = pen.lineJoin = "round";
-  const [x, y] = place(event);
   pen.beginPath(); pen.moveTo(x, y); pen.lineTo(x + 0.1, y); pen.stroke();
+}
+draw.addEventListener("pointerdown", (event) => {
+  drawing = true; draw.setPointerCapture(event.pointerId);
+  startStroke(...place(event));
   soon();
 });
 draw.addEventListener("pointermove", (event) => {
   if (!drawing) return;
   pen.lineTo(...place(event)); pen.stroke();
   soon();
+});
+const tip = { x: draw.width / 2, y: draw.height / 4 }; // of the pen that arrow keys move, above the canvas with Shift
+draw.addEventListener("keydown", (event) => {
+  const move = { ArrowUp: [0, -1], ArrowDown: [0, 1], ArrowLeft: [-1, 0], ArrowRight: [1, 0] }[event.key];
+  if (!move) return;
+  event.preventDefault();
+  const from = { ...tip }, far = Math.max(draw.width, draw.height) / 20;
+  tip.x = Math.max(0, Math.min(draw.width, tip.x + far * move[0])); tip.y = Math.max(0, Math.min(draw.height, tip.y + far * move[1]));
+  if (!event.shiftKey) { startStroke(from.x, from.y); pen.lineTo(tip.x, tip.y); pen.stroke(); soon(); }
+  const context = over.getContext("2d");
+  if (event.shiftKey) clearOver();
+  context.strokeStyle = "#ff3b30"; context.lineWidth = 3;
+  context.beginPath(); context.arc(tip.x, tip.y, 8, 0, 7); context.stroke();
 });
 for (const end of ["pointerup", "pointercancel"]) draw.addEventListener(end, () => { drawing = false; });
 
@@ -39,7 +57,11 @@ function soon() {
   readDrawing();
   requestAnimationFrame(() => { waiting = false; if (stale) soon(); });
 }
-function readDrawing() { take(framed(pen.getImageData(0, 0, draw.width, draw.height).data, [draw.height, draw.width], model), null); }
+function readDrawing() {
+  const found = { ...asShown }, pixels = framed(pen.getImageData(0, 0, draw.width, draw.height).data, [draw.height, draw.width], model, found);
+  if (pixels) placed = found;
+  take(pixels, null);
+}
 
 /** Pixels (C, H, W) become the input. */
 function take(pixels, truth) {
@@ -57,12 +79,9 @@ function run() {
 
 /** The network's input, enlarged, on the canvas. */
 function showInput() {
-  const small = make("canvas", null, { width: W, height: H }), picture = new ImageData(W, H);
-  for (let i = 0; i < H * W; i++) {
-    for (let c = 0; c < 3; c++) picture.data[4 * i + c] = state.pixels[(C === 1 ? 0 : c) * H * W + i];
-    picture.data[4 * i + 3] = 255;
-  }
-  small.getContext("2d").putImageData(picture, 0, 0);
+  const small = make("canvas");
+  paintPixels(small, state.pixels);
+  placed = asShown;
   blankCanvas();
   pen.imageSmoothingEnabled = false;
   pen.drawImage(small, 0, 0, draw.width, draw.height);
@@ -70,7 +89,7 @@ function showInput() {
 
 /** A picture of any size, upright by its own note. */
 async function takePicture(blob) {
-  message();
+  stopCamera(); message();
   try {
     if (!/^image\/(png|jpeg|webp|bmp|gif)$/.test(blob.type)) throw new Error("kind");
     const bitmap = await createImageBitmap(blob, { imageOrientation: "from-image" });
@@ -84,21 +103,39 @@ function takeBitmap(source, width, height) {
   const pixels = framed(context.getImageData(0, 0, w, h).data, [h, w], model);
   state.from = "picture";
   take(pixels, null);
-  if (pixels) showInput();
+  if (pixels) { message(); showInput(); }
 }
 element("file").onchange = (event) => { if (event.target.files[0]) takePicture(event.target.files[0]); event.target.value = ""; };
 addEventListener("dragover", (event) => event.preventDefault());
 addEventListener("drop", (event) => { event.preventDefault(); const file = event.dataTransfer.files[0]; if (file) takePicture(file); else message("noPicture"); });
-element("camera").onclick = async () => {
+let seeing = null; // the camera's stream, while it runs
+
+/** What the camera sees becomes the input, picture after picture, until another input is chosen. */
+async function startCamera() {
+  message();
   try {
-    const stream = await navigator.mediaDevices.getUserMedia({ video: true }), video = document.createElement("video");
-    video.srcObject = stream; video.muted = true;
+    const stream = await navigator.mediaDevices.getUserMedia({ video: { facingMode: "environment" } }), video = document.createElement("video");
+    seeing = stream; nameCamera();
+    video.srcObject = stream; video.muted = video.playsInline = true;
     await video.play();
-    takeBitmap(video, video.videoWidth, video.videoHeight);
-    stream.getTracks().forEach((track) => track.stop());
-  } catch { message("noCamera"); }
-};
-element("clear").onclick = () => { state.from = "drawn"; state.truth = null; blankCanvas(); message(); take(new Uint8Array(C * H * W), null); };
+    const look = () => {
+      if (seeing !== stream) return;
+      takeBitmap(video, video.videoWidth, video.videoHeight);
+      setTimeout(look, 40);
+    };
+    look();
+  } catch { stopCamera(); message("noCamera"); }
+}
+function stopCamera() {
+  seeing?.getTracks().forEach((track) => track.stop());
+  seeing = null; nameCamera();
+}
+function nameCamera() {
+  const key = seeing ? "cameraOff" : "camera";
+  element("camera").dataset.word = key; element("camera").textContent = word(key);
+}
+element("camera").onclick = () => (seeing ? stopCamera() : startCamera());
+element("clear").onclick = () => { stopCamera(); state.from = "drawn"; state.truth = null; placed = asShown; blankCanvas(); message(); take(new Uint8Array(C * H * W), null); };
 
 /** The pixels of an image that came along. */
 async function pixelsOf(src) {
@@ -111,6 +148,7 @@ async function pixelsOf(src) {
   return Uint8Array.from({ length: C * H * W }, (_, i) => data[4 * (i % (H * W)) + Math.floor(i / (H * W))]);
 }
 async function takeSample(sample) {
+  stopCamera();
   sample.pixels ??= await pixelsOf(sample.src);
   state.from = "sample"; message();
   take(sample.pixels, sample.truth);

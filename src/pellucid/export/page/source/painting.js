@@ -33,6 +33,29 @@ function paint(canvas, values, [h, w], most = null, signed = null) {
   canvas.getContext("2d").putImageData(picture, 0, 0);
 }
 
+/** Pixels (C, H, W) of the input's sides as they look. */
+function paintPixels(canvas, pixels) {
+  const picture = new ImageData(W, H);
+  for (let i = 0; i < H * W; i++) {
+    for (let c = 0; c < 3; c++) picture.data[4 * i + c] = pixels[(C === 1 ? 0 : c) * H * W + i];
+    picture.data[4 * i + 3] = 255;
+  }
+  canvas.width = W; canvas.height = H;
+  canvas.getContext("2d").putImageData(picture, 0, 0);
+}
+
+/** All filters of a convolution side by side: of three input channels in colour around grey, else their sum. */
+function paintFilters(canvas, node, weights) {
+  const [R, S] = node.kernel, K = node.shape[0], per = weights.length / (K * R * S), across = Math.min(K, 8), wide = across * (S + 1) - 1, high = Math.ceil(K / across) * (R + 1) - 1, planes = Array.from({ length: per }, () => new Float32Array(high * wide));
+  for (let k = 0; k < K; k++) for (let c = 0; c < per; c++) for (let i = 0; i < R * S; i++)
+    planes[c][(Math.floor(k / across) * (R + 1) + Math.floor(i / S)) * wide + (k % across) * (S + 1) + (i % S)] = weights[(k * per + c) * R * S + i];
+  if (per !== 3) { paint(canvas, planes[0].map((_, i) => planes.reduce((sum, plane) => sum + plane[i], 0)), [high, wide], null, true); return; }
+  const most = weights.reduce((top, v) => Math.max(top, Math.abs(v)), 0) || 1, picture = new ImageData(wide, high);
+  for (let i = 0; i < high * wide; i++) picture.data.set([...planes.map((plane) => 128 + (127 * plane[i]) / most), 255], 4 * i);
+  canvas.width = wide; canvas.height = high;
+  canvas.getContext("2d").putImageData(picture, 0, 0);
+}
+
 const planes = (name) => { const s = network.shapes[name]; return s.length === 3 ? s : [1, ...vectorGrid(s[0])]; };
 function vectorGrid(n) { const w = Math.min(n, Math.max(10, Math.ceil(Math.sqrt(n)))); return [Math.ceil(n / w), w]; }
 /** A map's numbers; of whole numbers what they lie above or below that which stands for 0. */

@@ -8,13 +8,35 @@ function drawTrain() {
   if (model.entry) { box.replaceChildren(make("section", word("cantWhole"), { class: "card" })); return; }
   if (last.op !== "linear" || model.task !== "classify") { box.replaceChildren(make("section", word("cant"), { class: "card" })); return; }
   const label = make("select", null, { id: "own-label" }, ...model.classes.map((name, k) => make("option", name, { value: k }))), told = make("p", `${state.examples.length} ${word("examples")}`, { role: "status", id: "trained" });
-  const curve = make("canvas", null, { width: 300, height: 100, role: "img", "aria-label": word("loss"), hidden: "" });
-  const add = make("button", word("add"), { onclick: () => { if (state.pixels) state.examples.push({ pixels: state.pixels.slice(), truth: Number(label.value) }); told.textContent = `${state.examples.length} ${word("examples")}`; } });
+  const curve = make("canvas", null, { width: 300, height: 100, role: "img", "aria-label": word("loss"), hidden: "" }), own = make("div", null, { class: "samples", id: "own" });
+  const showOwn = () => { own.replaceChildren(...state.examples.map(ownPicture)); told.textContent = `${state.examples.length} ${word("examples")}`; };
+  const add = make("button", word("add"), { id: "add-example", onclick: () => { if (state.pixels) state.examples.push({ pixels: state.pixels.slice(), truth: Number(label.value) }); showOwn(); } });
   const start = make("button", word("start"), { id: "start-training", onclick: () => trainLast(last, told, curve) });
   const whole = make("button", word("startAll"), { id: "train-all", onclick: () => trainAll(told, curve) });
   whole.hidden = original.reduce((sum, { length }) => sum + length, 0) > MOST_TRAINED;
-  const undo = make("button", word("back"), { onclick: () => { setBits(16); run(); told.textContent = ""; } });
-  box.replaceChildren(make("section", null, { class: "card" }, make("h2", word("train")), make("p", word("trainHelp")), make("p", null, { class: "row" }, make("label", null, {}, make("span", `${word("isA")} `), label), add, start, whole, undo), told, curve));
+  const undo = make("button", word("back"), { onclick: () => { setBits(16); run(); showLearnt(); told.textContent = ""; } });
+  box.replaceChildren(make("section", null, { class: "card" }, make("h2", word("train")), make("p", word("trainHelp")), make("p", null, { class: "row" }, make("label", null, {}, make("span", `${word("isA")} `), label), add, start, whole, undo), own, told, curve, make("div", null, { class: "numbers", id: "learnt" }, ...learntPictures())));
+  showOwn(); showLearnt();
+}
+
+/** One of one's own examples, small, with what it is said to be. */
+function ownPicture({ pixels, truth }) {
+  const canvas = make("canvas", null, { role: "img", "aria-label": model.classes[truth] });
+  paintPixels(canvas, pixels);
+  return make("figure", null, {}, canvas, make("figcaption", model.classes[truth]));
+}
+
+/** Weights that can be watched while they are learnt: filters of the first layer, a row a class of the last. */
+const learnt = () => [[model.nodes.find(({ op, weight }) => op === "conv" && weight !== undefined), "firstFilters"], [lastLayer(), "lastWeights"]].filter(([node]) => node);
+const learntPictures = () => learnt().map(([node, key]) => make("figure", null, { "data-node": node.name, class: "filters" }, make("canvas", null, { role: "img", "aria-label": word(key) }), make("figcaption", word(key))));
+function showLearnt() {
+  for (const figure of element("learnt").children) {
+    const node = network.byName[figure.dataset.node], canvas = figure.firstChild, { data } = network.arrays[node.weight];
+    if (node.op === "conv") paintFilters(canvas, node, data);
+    else paint(canvas, data, [node.shape[0], data.length / node.shape[0]], null, true);
+    canvas.style.width = `${Math.min(480, canvas.width * Math.max(1, Math.floor(300 / canvas.width)))}px`;
+    if (node.op === "linear") canvas.style.height = `${12 * node.shape[0]}px`;
+  }
 }
 
 /** The layer that gives the logits; what does nothing at work may stand behind it. */
@@ -38,6 +60,7 @@ function showLosses(losses, told, curve) {
   losses.forEach((v, i) => context.lineTo(i * 5, 98 - (v / most) * 94)); context.stroke();
   told.textContent = `${word("loss")} ${losses[0].toFixed(4)} → ${losses.at(-1).toFixed(4)}`;
   told.dataset.losses = `${losses[0]} ${losses.at(-1)}`;
+  showLearnt();
 }
 
 /** Gradient descent on cross-entropy for the last layer's weights; what it sees of each image is worked out once. */

@@ -17,7 +17,7 @@ function drawUnit() {
       const move = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] }[event.key];
       if (move) { event.preventDefault(); go(state.row + move[0], state.column + move[1]); }
     };
-    box.replaceChildren(make("h3", node ? `${name} ${node.kind} ${node.says}` : "input"), make("div", null, { class: "many", id: "maps" }, ...(K > 1 ? maps : [])), make("div", null, { class: "numbers" }, large, make("div", null, { id: "made" })));
+    box.replaceChildren(make("h3", node ? `${name} ${node.kind} ${node.says ?? ""}` : "input"), make("div", null, { class: "many", id: "maps" }, ...(K > 1 ? maps : [])), make("div", null, { class: "numbers" }, large, make("div", null, { id: "made" })));
   }
   [...element("maps").children].forEach((button, k) => { paint(button.firstChild, planeOf(name, k), [h, w]); button.firstChild.style.width = `${Math.max(24, Math.min(48, w))}px`; button.setAttribute("aria-pressed", String(k === state.channel)); });
   const large = element("large"), scale = Math.max(1, Math.floor(196 / Math.max(h, w))), small = make("canvas");
@@ -123,7 +123,7 @@ function markField(name) {
   }
   const [r0, r1, c0, c1] = network.field(name, ...(network.shapes[name].length === 1 ? [0, 0] : [state.row, state.column]));
   context.strokeStyle = "#ff3b30"; context.lineWidth = 3;
-  context.strokeRect(c0 * zoom, r0 * zoom, (c1 - c0 + 1) * zoom, (r1 - r0 + 1) * zoom);
+  context.strokeRect(placed.left + c0 * placed.across, placed.top + r0 * placed.down, (c1 - c0 + 1) * placed.across, (r1 - r0 + 1) * placed.down);
   document.documentElement.dataset.field = [r0, r1, c0, c1].join(" ");
 }
 function overlay(heat, [h, w], signed) {
@@ -132,5 +132,5 @@ function overlay(heat, [h, w], signed) {
   small.getContext("2d").putImageData(picture, 0, 0);
   const context = over.getContext("2d");
   context.imageSmoothingEnabled = !signed;
-  context.drawImage(small, 0, 0, over.width, over.height);
+  context.drawImage(small, placed.left, placed.top, W * placed.across, H * placed.down);
 }
