@@ -34,6 +34,7 @@ function drawHistory() {
     if (model.entry) parts.push(make("p", word("floatHistory"), { class: "small", id: "whose" }));
   } else parts.push(make("p", word("none")));
   if (model.matrix) {
+    const most = Math.max(1, ...model.matrix.flatMap((row, i) => row.filter((_, j) => i !== j)));
     const found = make("div", word("takeCell"), { id: "found", class: "samples", role: "status" }), grid = make("table", null, { class: "plain" }, make("caption", word("matrix"), { class: "small" }));
     grid.append(make("tr", null, {}, make("td"), ...model.classes.map((name) => make("th", name, { scope: "col" }))));
     model.matrix.forEach((row, i) => grid.append(make("tr", null, {}, make("th", model.classes[i], { scope: "row" }), ...row.map((count, j) => {
@@ -43,7 +44,8 @@ function drawHistory() {
       button.onclick = () => {
         found.replaceChildren(...(some.length ? some.map((sample) => make("button", null, { "aria-label": `${model.classes[i]} → ${model.classes[j]}`, onclick: () => { takeSample(sample); open("network"); } }, make("img", null, { src: sample.src, alt: "" }))) : [make("span", word("noneHere"))]));
       };
-      return make("td", null, count && i !== j ? { class: "mistaken" } : {}, button);
+      const share = Math.round(25 + (75 * count) / most); // how strongly a mistake is marked, by how often it was made
+      return make("td", null, count && i !== j ? { class: "mistaken", style: `--share: ${share}%` } : {}, button);
     }))));
     parts.push(make("div", null, { class: "scrolls", tabindex: "0", role: "region", "aria-label": word("matrix") }, grid), found);
   }

@@ -82,7 +82,7 @@ function zoomOut() {
   let best = 0, across = columns.columns;
   for (let n = 1; n <= columns.columns; n++) {
     const by = Math.min(1, width / (n * STEP + GAP), height / (Math.ceil(columns.columns / n) * (columns.height + 24)));
-    if (by > best) { best = by; across = n; }
+    if (by >= best) { best = by; across = n; }
   }
   Object.assign(zooming, { by: best, whole: true });
   element("map").style.fontSize = `${best}rem`;
