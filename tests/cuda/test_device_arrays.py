@@ -15,6 +15,7 @@ from ops.conformance.device import KINDS
 from pellucid import ops
 from pellucid.errors import OutOfMemoryError, PellucidError
 from pellucid.ops.arrays import Array
+from pellucid.ops.cuda_ops.ahead import Ahead
 from pellucid.ops.cuda_ops.arrays import DeviceArray, array, channels_last, empty, empty_images, padded, zeros
 from pellucid.ops.cuda_ops.device import device
 from pellucid.ops.cuda_ops.pool import Pool, use_pool
@@ -32,6 +33,25 @@ KEYS: list[Any] = [
 
 def numbers(shape: tuple[int, ...], kind: str = "float32") -> Array:
     return np.random.default_rng(0).standard_normal(shape).astype(KINDS[kind])
+
+
+def test_batches_are_copied_ahead_in_turn() -> None:
+    """Each as it came; a place is filled again only when it was taken."""
+    ahead, target = Ahead(), empty_images((2, 3, 4, 5), "float32")
+    rng = np.random.default_rng(0)
+    for size in (2, 2, 2, 1, 2):
+        images, labels = rng.random((size, 3, 4, 5)), np.arange(size)
+        part, classes = target[:size], zeros((size,), np.int64)
+        ahead.bring((part, classes), (images, labels))
+        np.testing.assert_array_equal(part.host(), images.astype(np.float32))
+        np.testing.assert_array_equal(classes.host(), labels)
+    assert len(ahead.waiting) == 2 * 2 + 2  # two places of two arrays, and one of another size
+    if SIMULATED:
+        room = ahead.waiting[0, 0, (2, 3, 4, 5), "float32"]
+        device().upload_ahead(room.address, np.zeros((2, 4, 5, 3), np.float32), 0)
+        with pytest.raises(PellucidError, match="what was brought to place 0 wasn't taken"):
+            device().upload_ahead(room.address, np.zeros((2, 4, 5, 3), np.float32), 0)
+        device().taken(0)
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -90,10 +90,14 @@ class Resident(_Sized):
 
 
 class FromHost(_Sized):
-    """Batches that the loader makes on the host, copied over one by one into arrays that stay."""
+    """Batches that the loader makes on the host, copied over one by one into arrays that stay.
 
-    def __init__(self, loader: Loader) -> None:
+    The loader makes one, and it is copied, while the backend still works on the one before.
+    """
+
+    def __init__(self, loader: Loader, recorder: Any) -> None:
         super().__init__(loader)
+        self.ahead = recorder.Ahead()
         self.arrays: dict[int, tuple[Array, Array]] = {}
         self.epoch, self.place = 0, -1
         self.batches: Iterator[Batch] = iter(())
@@ -110,8 +114,7 @@ class FromHost(_Sized):
         self.place = batch + 1
         if size not in self.arrays:
             self.arrays[size] = ops.array(made.inputs), ops.array(made.targets)
-        for array, values in zip(self.arrays[size], (made.inputs, made.targets), strict=True):
-            array[...] = values
+        self.ahead.bring(self.arrays[size], (made.inputs, made.targets))
 
     def batch(self, size: int, counters: Array) -> tuple[Array, Array]:
         """What lies there."""
@@ -123,8 +126,8 @@ def feed_for(loader: Loader, recorder: Any) -> Feed:
     inputs, targets = loader.dataset.inputs, loader.dataset.targets
     in_memory = isinstance(inputs, np.ndarray) or getattr(inputs, "kept", None) is not None  # soon, or it would fit
     if not in_memory or inputs.dtype != np.uint8 or loader.crop is not None or loader.colours is not None:
-        return FromHost(loader)
+        return FromHost(loader, recorder)
     if not isinstance(targets, np.ndarray) or targets.ndim != 1:
-        return FromHost(loader)
+        return FromHost(loader, recorder)
     room = math.prod(inputs.shape) <= MOST_OF_MEMORY * recorder.free_memory()
-    return Resident(loader, recorder) if room else FromHost(loader)
+    return Resident(loader, recorder) if room else FromHost(loader, recorder)

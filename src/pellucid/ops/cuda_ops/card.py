@@ -10,7 +10,7 @@ import numpy as np
 
 from pellucid.errors import PellucidError
 from pellucid.ops.arrays import Array, Pair
-from pellucid.ops.cuda_ops.interface import Grid
+from pellucid.ops.cuda_ops.interface import PLACES_AHEAD, Grid
 from pellucid.ops.cuda_ops.jit import Compiled
 from pellucid.ops.cuda_ops.ptx import entry, ptx
 
@@ -71,6 +71,9 @@ class Card:
         check("using the context", cu.cuCtxSetCurrent(self._context))
         self.stream = check("making a stream", cu.cuStreamCreate(cu.CUstream_flags.CU_STREAM_NON_BLOCKING.value))
         self._captured: list[Array] | None = None
+        self._side: Any = None  # the stream of what is copied ahead, and of each place when it has come and was taken
+        self._arrived: list[Any] = []
+        self._taken: list[Any] = []
 
     def allocate(self, size: int) -> int | None:
         """Device memory; None where the card has no more."""
@@ -98,6 +101,28 @@ class Card:
             x = x.copy()
             self._captured.append(x)
         check("copying to the GPU", cu.cuMemcpyHtoDAsync(address, x.ctypes.data, x.nbytes, self.stream))
+
+    def upload_ahead(self, address: int, x: Array, place: int) -> None:
+        """On a stream of its own: it begins when the place is free, not when all work is done."""
+        self._have_side()
+        check("waiting for a place", cu.cuStreamWaitEvent(self._side, self._taken[place], 0))
+        check("copying to the GPU", cu.cuMemcpyHtoDAsync(address, x.ctypes.data, x.nbytes, self._side))
+        check("noting an arrival", cu.cuEventRecord(self._arrived[place], self._side))
+        check("waiting for an arrival", cu.cuStreamWaitEvent(self.stream, self._arrived[place], 0))
+
+    def taken(self, place: int) -> None:
+        """The other stream may fill it again."""
+        self._have_side()
+        check("noting what was taken", cu.cuEventRecord(self._taken[place], self.stream))
+
+    def _have_side(self) -> None:
+        if self._side is not None:
+            return
+        self._side = check("making a stream", cu.cuStreamCreate(cu.CUstream_flags.CU_STREAM_NON_BLOCKING.value))
+        untimed = cu.CUevent_flags.CU_EVENT_DISABLE_TIMING.value
+        self._arrived, self._taken = (
+            [check("making an event", cu.cuEventCreate(untimed)) for _ in range(PLACES_AHEAD)] for _ in range(2)
+        )
 
     def download(self, x: Array, address: int) -> None:
         """Copy, and wait for it."""

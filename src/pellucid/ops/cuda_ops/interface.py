@@ -9,6 +9,9 @@ from pellucid.ops.cuda_ops.jit import Compiled
 
 Grid = int | tuple[int, ...]
 
+PLACES_AHEAD = 2
+"""Batches that may be under way to the device at a time."""
+
 
 class Graph(Protocol):
     """Work that was recorded."""
@@ -35,6 +38,15 @@ class Device(Protocol):
 
     def upload(self, address: int, x: Array) -> None:
         """Copy a C-contiguous host array to the device."""
+
+    def upload_ahead(self, address: int, x: Array, place: int) -> None:
+        """As upload, beside the work under way; what is started from here on waits for it.
+
+        It waits itself until what was brought to that place before was taken.
+        """
+
+    def taken(self, place: int) -> None:
+        """What was brought to that place has been read by the work started so far."""
 
     def download(self, x: Array, address: int) -> None:
         """Copy from the device into a C-contiguous host array; waits for it."""

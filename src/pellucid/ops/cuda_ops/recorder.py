@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from pellucid.ops.cuda_ops.ahead import Ahead
 from pellucid.ops.cuda_ops.batches import gather
 from pellucid.ops.cuda_ops.capture import WARM_UPS
 from pellucid.ops.cuda_ops.device import device
@@ -25,6 +26,7 @@ from pellucid.ops.cuda_ops.steps import (
 __all__ = [
     "COUNTERS",
     "SETTINGS",
+    "Ahead",
     "Recorded",
     "StepGenerator",
     "average",

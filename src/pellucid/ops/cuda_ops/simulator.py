@@ -45,6 +45,7 @@ class Simulated:
     def __init__(self) -> None:
         self._memory: dict[int, Array] = {}
         self._recorded: list[tuple[Any, ...]] | None = None
+        self._brought: set[Pair] = set()  # places and addresses that wait to be taken
         self.limit: int | None = None  # bytes that there are, where a test sets it
         kernelapi.FakeCUDAShared = Shared
 
@@ -77,6 +78,17 @@ class Simulated:
     def upload(self, address: int, x: Array) -> None:
         """A copy."""
         self._do(np.copyto, self._at(address, x.nbytes), np.frombuffer(x.tobytes(), np.uint8))
+
+    def upload_ahead(self, address: int, x: Array, place: int) -> None:
+        """At once; what was brought there before has to be taken first."""
+        if (place, address) in self._brought:
+            raise PellucidError(f"GPU: what was brought to place {place} wasn't taken")
+        self._brought.add((place, address))
+        self.upload(address, x)
+
+    def taken(self, place: int) -> None:
+        """It may be filled again."""
+        self._brought = {one for one in self._brought if one[0] != place}
 
     def download(self, x: Array, address: int) -> None:
         """A copy."""
