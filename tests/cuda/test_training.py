@@ -16,7 +16,29 @@ from pellucid.data import Dataset, Loader
 from pellucid.data.augmentation import Augmentation
 from pellucid.data.loader import normalized
 from pellucid.graph import Sequential
-from pellucid.layers import BatchNorm2d, Conv2d, Dropout, Flatten, Layer, Linear, MaxPool2d, ReLU
+from pellucid.layers import (
+    BatchNorm2d,
+    Conv2d,
+    DepthToSpace,
+    Dropout,
+    Flatten,
+    GroupNorm,
+    Layer,
+    LayerNorm,
+    LayerNorm2d,
+    Linear,
+    MaxPool2d,
+    Pad,
+    ReLU,
+    Reshape,
+    Resize,
+    Scale,
+    Shift,
+    Slice,
+    Softmax,
+    SpaceToDepth,
+    Transpose,
+)
 from pellucid.network import Network
 from pellucid.ops.formats import float_type
 from pellucid.tasks import Classify
@@ -252,3 +274,42 @@ def test_images_that_are_no_bytes_come_from_the_host() -> None:
             made.fit()
             runs.append((made, losses))
     compare(runs)
+
+
+def test_norms_of_samples_and_resized_images_stay_on_the_device() -> None:
+    def body() -> Layer:
+        return Sequential(
+            Conv2d(4, 3, padding=1),
+            GroupNorm(2),
+            Scale((4, 1, 1)),
+            Shift((4, 1, 1)),
+            Resize((3, 3), mode="linear"),
+            LayerNorm2d(),
+            Flatten(),
+            Linear(3),
+        )
+
+    (host, losses), (device, found) = both(body)
+    compare([(host, losses), (device, found)])  # the third step was recorded, which may read nothing from the device
+
+
+@pytest.mark.parametrize("kind", [Softmax, Scale, LayerNorm])
+def test_layers_that_compute_on_the_host_train_on_a_device(kind: type[Layer]) -> None:
+    def body() -> Layer:
+        last = kind((4,), axes=2) if kind is LayerNorm else kind((2, 4)) if kind is Scale else kind()
+        return Sequential(Flatten(), Linear(8), Reshape(2, 4), last, Flatten(), Linear(3))
+
+    runs = both(body)
+    assert any(node.layer.on_host for node in runs[1][0].network.nodes)
+    compare(runs)
+
+
+def test_what_moves_numbers_stays_on_the_device() -> None:
+    def body() -> Layer:
+        return Sequential(
+            Conv2d(4, 3, padding=1), Reshape(2, 2, 4, 4), Transpose(1, 0, 2, 3), Reshape(4, 4, 4),
+            DepthToSpace(2), Pad((0, 1, 1), (0, 1, 1)), Slice((0, 0, 1), (1, -2, 9)), SpaceToDepth(2),
+            Flatten(), Linear(3),
+        )  # fmt: skip
+
+    compare(both(body))

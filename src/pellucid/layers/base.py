@@ -95,6 +95,9 @@ class Layer:
     by_parts: bool = True
     """Whether a part of an image gives that part of the output, but for what windows see beyond its rim."""
 
+    on_host: bool = False
+    """Whether it computes in NumPy whatever the backend, so that a device has to be waited for."""
+
     made_with: tuple[tuple[Any, ...], dict[str, Any]]
     """The arguments that it was made with, so that a network can be written down."""
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from pellucid import ops
 from pellucid.layers.base import Parameter
 from pellucid.layers.context import INFERENCE, Context
 from pellucid.layers.host import HostLayer, back, give_gradient, wide
@@ -40,6 +41,7 @@ class _Numbers(HostLayer):
         """Create the tensor."""
         if self.numbers is None:
             self.numbers = Parameter(self.shape, Filled(self.start), trained=self.trained)
+        self.on_host = len(input_shape) != 3 or self.shape != (input_shape[0], 1, 1)  # else the backend's, by channel
         return self.output_shape(input_shape)
 
     def output_shape(self, input_shape: Shape) -> Shape:
@@ -53,6 +55,32 @@ class _Numbers(HostLayer):
     def tie(self, name: str, parameter: Parameter) -> None:
         """The tensor is the only parameter."""
         self.numbers = parameter
+
+    def forward(self, x: Array, context: Context = INFERENCE) -> Array:
+        """One number a channel: by the backend, else as a host layer does."""
+        if self.on_host:
+            return super().forward(x, context)
+        self.check(x)
+        if context.keep:
+            self.kept = x
+        return self.by_channel(x)
+
+    def backward(self, dy: Array) -> Array:
+        """Likewise."""
+        return super().backward(dy) if self.on_host else self.adjoint_by_channel(dy, self.kept)
+
+    def by_channel(self, x: Array) -> Array:
+        """Images with one number a channel put to them."""
+        raise NotImplementedError
+
+    def adjoint_by_channel(self, dy: Array, x: Array) -> Array:
+        """dx, and the gradient of the numbers written."""
+        raise NotImplementedError
+
+    def vector(self) -> Array:
+        """One number a channel."""
+        assert self.numbers is not None
+        return self.numbers.value.reshape(-1)
 
     def values(self) -> Array:
         """The tensor, in at least 32 bits."""
@@ -92,6 +120,17 @@ class Scale(_Numbers):
         dx: Array = dy * self.values()
         return dx
 
+    def by_channel(self, x: Array) -> Array:
+        """a x + 0."""
+        a = self.vector()
+        y: Array = ops.channel_affine(x, a, ops.zeros(a.shape, a.dtype))
+        return y
+
+    def adjoint_by_channel(self, dy: Array, x: Array) -> Array:
+        """dx = a dy; of a, the sum of dy x over images and pixels."""
+        give_gradient(self.numbers, ops.channel_dot(dy, x))
+        return self.by_channel(dy)
+
 
 class Shift(_Numbers):
     """y = x + bias, the bias broadcast to each sample: of shape (C, 1, 1) an offset a channel.
@@ -117,6 +156,19 @@ class Shift(_Numbers):
         give_gradient(self.numbers, summed_to(dy, self.shape))
         return dy
 
+    def by_channel(self, x: Array) -> Array:
+        """1 x + b."""
+        b = self.vector()
+        ones = ops.empty(b.shape, b.dtype)
+        ones[...] = 1
+        y: Array = ops.channel_affine(x, ones, b)
+        return y
+
+    def adjoint_by_channel(self, dy: Array, x: Array) -> Array:
+        """dx = dy; of b, the sum of dy over images and pixels."""
+        give_gradient(self.numbers, ops.channel_sum(dy))
+        return dy
+
 
 class Constant(Join):
     """The same numbers (`shape`) for each sample. Of its input only the number of samples counts.
@@ -129,6 +181,7 @@ class Constant(Join):
     [[11.0, 22.0]]
     """
 
+    on_host = True
     shape_only = (0,)
     keeps = ("seen",)
 

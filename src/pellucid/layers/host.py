@@ -39,6 +39,7 @@ def give_gradient(parameter: Parameter | None, gradient: Array) -> None:
 class HostLayer(Layer):
     """A layer of one input. It says in `apply` what comes out and what its `adjoint` needs."""
 
+    on_host = True
     keeps = ("kept",)
 
     def apply(self, x: Array) -> tuple[Array, Any]:
@@ -65,6 +66,7 @@ class HostLayer(Layer):
 class HostJoin(Join):
     """A layer of several inputs. It says in `apply` what comes out, and in `adjoints` the gradient of each input."""
 
+    on_host = True
     keeps = ("xs",)
 
     def apply(self, xs: Sequence[Array]) -> Array:

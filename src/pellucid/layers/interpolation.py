@@ -136,8 +136,7 @@ def taps(matrix: Array) -> tuple[Array, Array]:
 
 
 def _resampled(x: Array, made: _Sums) -> Array:
-    rows, row_weights, columns, column_weights = map(ops.array, made)
-    y: Array = ops.resample(x, rows, row_weights, columns, column_weights)
+    y: Array = ops.resample(x, *made)
     return y
 
 
@@ -184,6 +183,7 @@ class Resize(Layer):
         if mode not in MODES or coordinates not in COORDINATES or nearest not in ROUNDINGS:
             raise self.error("a known mode, coordinates and rounding", f"{mode!r}, {coordinates!r}, {nearest!r}")
         self.how = Interpolation(mode, coordinates, nearest, cubic, antialias, exclude_outside)
+        self.on_host = not self.inside  # what lies beyond the image is put in there
         self._taps: dict[Pair, _Taps] = {}
 
     def _sides(self, size: Pair) -> Pair:

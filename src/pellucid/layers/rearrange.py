@@ -8,8 +8,11 @@ from typing import Any, Literal
 
 import numpy as np
 
+from pellucid import ops
+from pellucid.layers.base import Layer
 from pellucid.layers.constants import summed_to
-from pellucid.layers.host import HostLayer
+from pellucid.layers.context import INFERENCE, Context
+from pellucid.layers.host import HostLayer, back, wide
 from pellucid.layers.window import Window
 from pellucid.ops.arrays import Array, Shape
 from pellucid.ops.geometry import Geometry
@@ -17,7 +20,33 @@ from pellucid.ops.geometry import Geometry
 PadMode = Literal["constant", "edge", "reflect", "wrap"]
 
 
-class Reshape(HostLayer):
+class _Moving(Layer):
+    """A layer that moves numbers, wherever they lie: in `apply`, and back in its `adjoint`."""
+
+    keeps = ("kept",)
+
+    def apply(self, x: Array) -> tuple[Array, Any]:
+        """The output for a batch, and what the adjoint needs."""
+        raise NotImplementedError
+
+    def adjoint(self, dy: Array, kept: Any) -> Array:
+        """From the output's gradient to the input's."""
+        raise NotImplementedError
+
+    def forward(self, x: Array, context: Context = INFERENCE) -> Array:
+        """What `apply` says."""
+        self.check(x)
+        y, kept = self.apply(x)
+        if context.keep:
+            self.kept = kept
+        return y
+
+    def backward(self, dy: Array) -> Array:
+        """What `adjoint` says."""
+        return self.adjoint(dy, self.kept)
+
+
+class Reshape(_Moving):
     """The same numbers in another shape, in the order of the axes: (C, H, W) as any `shape` of as many places.
 
     Raises PellucidError for samples of more or fewer places.
@@ -50,7 +79,7 @@ class Reshape(HostLayer):
         return "x".join(map(str, self.shape))
 
 
-class Transpose(HostLayer):
+class Transpose(_Moving):
     """The axes of a sample in another order: Transpose(1, 0, 2) of (C, H, W) is (H, C, W).
 
     Raises PellucidError unless each axis stands there once.
@@ -120,7 +149,7 @@ class Expand(HostLayer):
         return "x".join(map(str, self.shape))
 
 
-class Pad(HostLayer):
+class Pad(_Moving):
     """A frame around each sample.
 
     before, after: places added along each axis of a sample, the last ones of it where there are fewer numbers than
@@ -146,6 +175,7 @@ class Pad(HostLayer):
             raise self.error("as many numbers before as after, of 0 or more", f"{self.before} and {self.after}")
         if mode not in {"constant", "edge", "reflect", "wrap"}:
             raise self.error("mode constant, edge, reflect or wrap", repr(mode))
+        self.on_host = mode != "constant"
 
     def _widths(self, axes: int) -> list[tuple[int, int]]:
         lead = axes - len(self.before)
@@ -164,30 +194,40 @@ class Pad(HostLayer):
 
     def apply(self, x: Array) -> tuple[Array, Any]:
         """The sample in its frame."""
-        widths = [(0, 0), *self._widths(x.ndim - 1)]
-        options: dict[str, Any] = {"constant_values": self.value} if self.mode == "constant" else {}
-        return np.pad(x, widths, mode=self.mode, **options), x.shape
+        if self.on_host:
+            return back(np.pad(wide(x), [(0, 0), *self._widths(x.ndim - 1)], mode=self.mode), x.dtype), x.shape
+        y = _room((x.shape[0], *self.output_shape(x.shape[1:])), x.dtype)
+        y[...] = self.value
+        y[self._inner(x.shape)] = x
+        return y, x.shape
+
+    def _inner(self, shape: Shape) -> tuple[slice, ...]:
+        """Where a batch of that shape lies in its frame."""
+        befores = (0, *(before for before, _ in self._widths(len(shape) - 1)))
+        return tuple(slice(before, before + size) for before, size in zip(befores, shape, strict=True))
 
     def adjoint(self, dy: Array, kept: Any) -> Array:
         """Each place of the frame gives its gradient to the place that it repeats."""
-        widths = self._widths(len(kept) - 1)
-        for axis, (before, after) in enumerate(widths, 1):
-            size, length = kept[axis], dy.shape[axis]
-            inner = dy.take(range(before, before + size), axis)
-            if self.mode != "constant" and before + after:
+        if not self.on_host:
+            return dy[self._inner(kept)]
+        dx = wide(dy)
+        for axis, (before, after) in enumerate(self._widths(len(kept) - 1), 1):
+            size, length = kept[axis], dx.shape[axis]
+            inner = dx.take(range(before, before + size), axis)
+            if before + after:
                 source = np.pad(np.arange(size), (before, after), mode=self.mode)
                 rows = np.moveaxis(inner, axis, 0)
                 for place in (*range(before), *range(before + size, length)):
-                    rows[source[place]] += dy.take(place, axis)
-            dy = inner
-        return dy
+                    rows[source[place]] += dx.take(place, axis)
+            dx = inner
+        return back(dx, dy.dtype)
 
     def describe(self) -> str:
         """The frame."""
         return f"{self.before} and {self.after}, {self.mode}"
 
 
-class Slice(HostLayer):
+class Slice(_Moving):
     """A part of each sample: along each axis from `starts` to below `stops`, every `steps`-th place.
 
     As Python's slices, -1 counting from the end; a stop of None goes to the end (with a negative step, to the start).
@@ -229,7 +269,8 @@ class Slice(HostLayer):
 
     def adjoint(self, dy: Array, kept: Any) -> Array:
         """What was left out counts nothing."""
-        dx = np.zeros(kept, dy.dtype)
+        dx = _room(kept, dy.dtype)
+        dx[...] = 0
         dx[:, *self._parts(kept[1:])] = dy
         return dx
 
@@ -241,7 +282,7 @@ class Slice(HostLayer):
         )  # fmt: skip
 
 
-class DepthToSpace(HostLayer):
+class DepthToSpace(_Moving):
     """Channels (C b^2, H, W) as blocks of b x b pixels of (C, H b, W b): sub-pixel convolution's last step.
 
     Shi et al. 2016. columns_first: whether the channel c b^2 + i b + j is pixel (i, j) of channel c (as PyTorch's
@@ -283,7 +324,7 @@ class DepthToSpace(HostLayer):
         return f"{self.block}" + ("" if self.columns_first else ", blocks first")
 
 
-class SpaceToDepth(HostLayer):
+class SpaceToDepth(_Moving):
     """Blocks of b x b pixels of (C, H, W) as channels (C b^2, H / b, W / b): the reverse of DepthToSpace.
 
     Raises PellucidError unless height and width are multiples of b.
@@ -323,20 +364,28 @@ class SpaceToDepth(HostLayer):
         return f"{self.block}" + ("" if self.columns_first else ", blocks first")
 
 
+def _room(shape: Shape, dtype: np.dtype[Any]) -> Array:
+    """An array for a batch of samples; images are stored channels last."""
+    room: Array = ops.empty_images(shape, dtype) if len(shape) == 4 else ops.empty(shape, dtype)
+    return room
+
+
 def depth_to_space(x: Array, b: int, columns_first: bool) -> Array:
     """(N, C b^2, H, W) to (N, C, H b, W b); see `DepthToSpace`."""
     N, K, H, W = x.shape
     C = K // (b * b)
-    if columns_first:
-        parts = x.reshape(N, C, b, b, H, W).transpose(0, 1, 4, 2, 5, 3)
-    else:
-        parts = x.reshape(N, b, b, C, H, W).transpose(0, 3, 4, 1, 5, 2)
-    return parts.reshape(N, C, H * b, W * b)
+    y = _room((N, C, H * b, W * b), x.dtype)
+    parts = x.reshape(N, C, b, b, H, W) if columns_first else x.reshape(N, b, b, C, H, W)
+    order = (0, 1, 4, 2, 5, 3) if columns_first else (0, 3, 4, 1, 5, 2)
+    y.reshape(N, C, H, b, W, b)[...] = parts.transpose(order)  # a view: axes are split
+    return y
 
 
 def space_to_depth(x: Array, b: int, columns_first: bool) -> Array:
     """(N, C, H, W) to (N, C b^2, H / b, W / b); see `DepthToSpace`."""
     N, C, H, W = x.shape
-    parts = x.reshape(N, C, H // b, b, W // b, b)
+    y = _room((N, C * b * b, H // b, W // b), x.dtype)
+    parts = y.reshape(N, C, b, b, H // b, W // b) if columns_first else y.reshape(N, b, b, C, H // b, W // b)
     order = (0, 1, 3, 5, 2, 4) if columns_first else (0, 3, 5, 1, 2, 4)
-    return parts.transpose(order).reshape(N, C * b * b, H // b, W // b)
+    parts[...] = x.reshape(N, C, H // b, b, W // b, b).transpose(order)
+    return y

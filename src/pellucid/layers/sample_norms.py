@@ -219,6 +219,7 @@ class LayerNorm(_Norm):
         if self.weight is None:
             self.weight = Parameter(self.shape, Filled(1))
             self.bias = Parameter(self.shape, Filled(0)) if self.bias_wanted else None
+        self.on_host = self.shape != input_shape[len(input_shape) - self.axes :]
         return self.output_shape(input_shape)
 
     def output_shape(self, input_shape: Shape) -> Shape:
@@ -278,7 +279,9 @@ class LayerNorm(_Norm):
         return np.dtype(np.float32) if is_half(kind) else kind
 
     def _learn(self, parameter: Parameter, gradient: Array) -> None:
-        if not self.wider:
+        if self.shape == self.last:
+            super()._learn(parameter, gradient.reshape(self.shape))
+        elif not self.wider:
             give_gradient(parameter, summed_to(wide(gradient).reshape(self.last), self.shape))
 
     def describe(self) -> str:

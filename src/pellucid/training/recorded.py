@@ -163,9 +163,11 @@ def sound(done: Done, *, scaled: bool) -> bool:
 
 
 def recorded_steps(trainer: Trainer) -> RecordedSteps | None:
-    """The trainer's steps recorded; None where its backend, its task or its ranks don't allow that."""
+    """The trainer's steps recorded; None where its backend, layers, task or ranks don't allow that."""
     recorder = ops.recorder()
     if recorder is None or trainer.communicator.ranks > 1 or trainer.parts > 1:
+        return None
+    if any(node.layer.on_host for node in trainer.network.nodes):
         return None
     mixes = trainer.loader.colours is not None and trainer.loader.colours.mixup
     if mixes or not hasattr(trainer.task, "count_into") or not getattr(trainer.task, "records", True):
