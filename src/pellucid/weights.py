@@ -64,7 +64,9 @@ def unpack(content: bytes, source: str = "arrays") -> tuple[dict[str, Array], di
     try:
         arrays = {name: _array(found) for name, found in deserialize(content)}  # type: ignore[no-untyped-call]
         length = int.from_bytes(content[:8], "little")
-        notes = parse_json(content[8 : 8 + length], source).get("__metadata__") or {}
+        header = parse_json(content[8 : 8 + length], source)
+        notes = header.get("__metadata__") or {}
+        arrays = {name: arrays[name] for name in header if name in arrays}  # in the file's order
     except (SafetensorError, ValueError, KeyError, TypeError, MemoryError) as error:
         raise PellucidError(f"{source}: expected a safetensors file, but {' '.join(str(error).split())}") from error
     return arrays, _checked(arrays, notes, source)

@@ -118,6 +118,35 @@ def test_what_pytorch_writes_is_read(tmp_path: Path, new: bool) -> None:
 
 
 @pytest.mark.parametrize("new", [True, False])
+def test_the_state_dict_in_a_checkpoint_is_found(tmp_path: Path, new: bool) -> None:
+    """What training programs keep beside it: an accuracy that is a tensor, schedules, a device, averages."""
+    torch = pytest.importorskip("torch")
+    model = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.BatchNorm2d(4))
+    saved = model.state_dict()
+    optimizer = torch.optim.SGD(model.parameters(), 0.1)
+    steps = torch.optim.lr_scheduler.MultiStepLR(optimizer, [3, 5]).state_dict()
+    beside = {"best_acc1": torch.tensor(73.2), "epoch": 3, "optimizer": optimizer.state_dict(), "schedule": steps}
+    odds = {"device": torch.device("cpu"), "dtype": torch.float32, "size": torch.Size([2, 3]), "seen": {1, 2}}
+    odds |= {"best": np.float64(3.5), "random": np.arange(3)}
+    for content in (
+        {"state_dict": saved, **beside},
+        {"weights": saved, **odds},
+        {"checkpoint": {"model": saved}},
+        {"model": saved, "model_ema": {name: 0 * tensor for name, tensor in saved.items()}},
+        {"model_ema": saved, "step": 1},
+    ):
+        path = tmp_path / "x.pth"
+        torch.save(content, path, _use_new_zipfile_serialization=new)
+        found = read_torch(path)
+        assert list(found) == list(saved)
+        for name, tensor in saved.items():
+            np.testing.assert_array_equal(found[name], tensor.numpy())
+    torch.save({"generator": saved, "critic": saved}, path, _use_new_zipfile_serialization=new)
+    with pytest.raises(PellucidError, match="several dicts of tensors, under generator, critic"):
+        read_torch(path)
+
+
+@pytest.mark.parametrize("new", [True, False])
 def test_a_whole_module_is_refused_and_told_what_to_save(tmp_path: Path, new: bool) -> None:
     torch = pytest.importorskip("torch")
     torch.save(torch.nn.Linear(2, 2), tmp_path / "x.pt", _use_new_zipfile_serialization=new)

@@ -49,6 +49,32 @@ def test_layers_in_another_order_are_matched_where_each_is_the_only_one_of_its_s
     assert match_names(network(), turned, "x.pth") == match_names(network(), arrays, "x.pth")
 
 
+@pytest.mark.parametrize("prefix", ["", "module.", "model.net."])
+def test_names_that_are_the_networks_own_need_no_order(prefix: str) -> None:
+    layers = [Conv2d(2, 3, padding=1), ReLU(), Conv2d(2, 3, padding=1), ReLU(), Conv2d(2, 3, padding=1)]
+    net = Network(Sequential(*layers), (2, 6, 6))
+    own = {f"{prefix}{name}": values for name, values in torch_names(net).items()}
+    turned = {name: own[name] for name in sorted(own, reverse=True)}
+    names = match_names(net, turned, "x.safetensors")
+    assert names == {name: f"{prefix}{name}" for name in net.parameters}
+
+
+def test_sorted_layers_are_matched_by_the_numbers_in_their_names() -> None:
+    layers = [layer for _ in range(6) for layer in (Conv2d(2, 3, padding=1), ReLU())]
+    net = Network(Sequential(*layers), (2, 6, 6))
+    arrays = renamed(net, [f"features.{number}.conv" for number in (1, 2, 5, 9, 10, 11)])
+    names = match_names(net, dict(sorted(arrays.items())), "x.safetensors", ordered=False)
+    assert [names[f"{2 * i}.weight"] for i in range(6)] == [f"features.{n}.conv.weight" for n in (1, 2, 5, 9, 10, 11)]
+
+
+def test_sorted_layers_of_one_shape_with_other_names_are_ambiguous() -> None:
+    net = Network(Sequential(Conv2d(2, 3, padding=1), Conv2d(2, 3, padding=1), Conv2d(3, 3)), (2, 6, 6))
+    arrays = renamed(net, ["body", "stem", "tail"])  # which may have been stem, body in the module
+    assert match_names(net, arrays, "x.pth")["0.weight"] == "body.weight"
+    with pytest.raises(PellucidError, match=r"ambiguous, .* \(safetensors files are sorted; torch\.save keeps the"):
+        match_names(net, arrays, "x.safetensors", ordered=False)
+
+
 def test_ambiguous_layers_are_refused_by_name() -> None:
     layers = [Conv2d(2, 3, padding=1), ReLU(), Conv2d(2, 3, padding=1), ReLU(), Conv2d(4, 3)]
     net = Network(Sequential(*layers), (2, 6, 6))

@@ -18,8 +18,12 @@ def import_torch(
     network: Annotated[str, Parameter(help="The network of the zoo whose weights they are.")],
     name: Annotated[str, Parameter(help="The run is runs/NAME.")],
     size: Annotated[Count, Parameter(help="Height and width of the images that it is used to.")] = 224,
-    mean: Annotated[tuple[float, float, float] | None, Parameter(help="Of each channel, where white is 1.")] = None,
-    std: Annotated[tuple[float, float, float] | None, Parameter(help="Of each channel, where white is 1.")] = None,
+    mean: Annotated[
+        tuple[float, ...], Parameter(help="Of each channel, where white is 1.", consume_multiple=True, negative="")
+    ] = (),
+    std: Annotated[
+        tuple[float, ...], Parameter(help="Of each channel, where white is 1.", consume_multiple=True, negative="")
+    ] = (),
     classes: Annotated[Path | None, Parameter(help="A text file with the name of a class a line.")] = None,
 ) -> None:
     """Make a run folder of weights trained with PyTorch, to be asked, looked into, made smaller and trained on.
@@ -37,8 +41,8 @@ def import_torch(
         network,
         name,
         size=(size, size),
-        mean=mean or (),
-        std=std or (),
+        mean=mean,
+        std=std,
         class_names=[line.strip() for line in text.splitlines() if line.strip()],
     )
     width = max(map(len, names))

@@ -25,8 +25,14 @@ from pellucid.weights import unpack
 MAGIC = 0x1950A86A20F9469CFC6C
 VERSION = 1001
 MOST_STORAGES = 100_000
-WRAPPERS = ("state_dict", "model_state_dict", "model", "net", "ema", "params")
-"""Keys under which checkpoints keep a state dict beside other things."""
+WRAPPERS = (
+    "state_dict", "model_state_dict", "model", "module", "net", "network", "params",
+    "ema", "model_ema", "ema_model", "state_dict_ema", "ema_state_dict",
+)  # fmt: skip
+"""Keys under which checkpoints keep a state dict beside other things; the first of these counts."""
+
+WRAPPED = 2
+"""How many dicts may lie around it."""
 
 _DAMAGED = (*UNREADABLE, zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, struct.error, zlib.error)
 
@@ -118,17 +124,36 @@ def _arrays(
 
 
 def state_dict(found: object, source: str) -> dict[str, Tensor]:
-    """The tensors by name, of a dict of them or of one that has such a dict under a usual key.
+    """The tensors by name, of a dict of them, or of one that has such a dict under a usual key or a single other one.
 
-    Raises PellucidError where there is none.
+    A checkpoint may have tensors beside it, such as its best accuracy. Raises PellucidError where there is none, and
+    where there are several under keys of their own.
     """
-    places = [found]
-    if isinstance(found, dict):
-        places += [found[key] for key in WRAPPERS if isinstance(found.get(key), dict)]
-    for place in places:
-        if isinstance(place, dict) and any(isinstance(value, Tensor) for value in place.values()):
-            return {name: value for name, value in place.items() if isinstance(value, Tensor) and type(name) is str}
-    got = f"a dict with {', '.join(str(key)[:40] for key in list(found)[:5])}" if isinstance(found, dict) else (
+    places = _state_dicts(found, WRAPPED)
+    if len(places) == 1:
+        place = next(iter(places.values()))
+        return {name: value for name, value in place.items() if isinstance(value, Tensor) and type(name) is str}
+    if places:
+        listed = ", ".join(name[:40] for name in list(places)[:5])
+        raise PellucidError(f"{source}: several dicts of tensors, under {listed}: save the one that is meant")
+    keys = ", ".join(str(key)[:40] for key in list(found)[:5]) if isinstance(found, dict) else ""
+    got = f"a dict with {keys or 'nothing'}" if isinstance(found, dict) else (
         "one tensor" if isinstance(found, Tensor) else type(found).__name__
     )  # fmt: skip
     raise PellucidError(f"{source}: expected a dict of tensors by name, got {got}; {ADVICE}")
+
+
+def _state_dicts(found: object, depth: int) -> dict[str, dict[Any, Any]]:
+    """By the key that they lie under: the one under a usual key, else the dict itself, else all within."""
+    if not isinstance(found, dict):
+        return {}
+    if depth:
+        for key in WRAPPERS:
+            if inner := _state_dicts(found.get(key), depth - 1):
+                return inner if len(inner) > 1 else {key: next(iter(inner.values()))}
+    if any(isinstance(value, Tensor) for value in found.values()):
+        return {"": found}
+    if not depth:
+        return {}
+    within = {key: _state_dicts(value, depth - 1) for key, value in found.items() if type(key) is str}
+    return {key: next(iter(inner.values())) for key, inner in within.items() if inner}

@@ -7,6 +7,7 @@ laid beside the network's. A layer is known by the shapes of its weight, bias an
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 
@@ -19,39 +20,50 @@ from pellucid.ops.arrays import Array, Shape
 KINDS = {"running_var": "running_variance"}
 """Their name of a kind of parameter: ours, where that is another."""
 
-PASSED_OVER = ("num_batches_tracked",)
+PASSED_OVER = ("num_batches_tracked", "n_averaged")
 """Counters that no arithmetic of ours needs."""
 
 Layer = dict[str, tuple[str, Shape]]
 """By our kind of parameter: the name in full, and the shape."""
 
 
-def match_names(network: Network, arrays: Mapping[str, Array], source: str, *, head: bool = True) -> dict[str, str]:
+def match_names(
+    network: Network, arrays: Mapping[str, Array], source: str, *, head: bool = True, ordered: bool = True
+) -> dict[str, str]:
     """Their name by ours, of every parameter and statistic of the network.
 
-    head: whether the last layer has to be the same too; else neither side's is matched.
-    Where the layers stand in another order, each that is the only one of its shapes on both sides is found
-    all the same. Raises PellucidError where that leaves a choice (ambiguous), and where layers differ, naming one.
+    head: whether the last layer has to be the same too; else neither side's is matched. ordered: whether the arrays
+    stand in their module's order; in a safetensors file, whose names are sorted, only the numbers in them say it.
+    Where all names are those that this network's structure gives, they say it, in any order and under one prefix.
+    Where the order is another one, each layer that is the only one of its shapes on both sides is found all the same.
+    Raises PellucidError where that leaves a choice (ambiguous), and where layers differ, naming one.
     """
+    if head and (named := _by_name(network, arrays)):
+        return named
     ours = list(_layers({name: parameter.shape for name, parameter in network.parameters.items()}))
     theirs = list(_layers({name: array.shape for name, array in arrays.items()}))
+    if not ordered:
+        theirs.sort(key=lambda layer: _parts(_path(layer)))
     if not head:
         ours, theirs = ours[:-1], theirs[:-1]
-    if [_shapes(layer) for layer in ours] == [_shapes(layer) for layer in theirs]:
+    alike = [_shapes(layer) for layer in ours] == [_shapes(layer) for layer in theirs]
+    if alike and (ordered or _numbered(theirs)):
         pairs = list(zip(ours, theirs, strict=True))
     else:
         _check_same_layers(ours, theirs, source)
-        pairs = list(_by_shape(ours, theirs, source))
+        pairs = list(_by_shape(ours, theirs, source, ordered))
     return {own[kind][0]: their[kind][0] for own, their in pairs for kind in own}
 
 
-def load_torch(network: Network, arrays: Mapping[str, Array], source: str, *, head: bool = True) -> dict[str, str]:
+def load_torch(
+    network: Network, arrays: Mapping[str, Array], source: str, *, head: bool = True, ordered: bool = True
+) -> dict[str, str]:
     """Take over the arrays that `match_names` finds, in the network's float type; returns their name by ours.
 
-    head: whether the last layer is taken over too. Raises PellucidError as `match_names` does, and for numbers that
-    are not finite; nothing changes then.
+    head: whether the last layer is taken over too. ordered: see `match_names`. Raises PellucidError as that does, and
+    for numbers that are not finite; nothing changes then.
     """
-    names = match_names(network, arrays, source, head=head)
+    names = match_names(network, arrays, source, head=head, ordered=ordered)
     for their in names.values():
         with np.errstate(over="ignore", invalid="ignore"):
             finite = np.isfinite(arrays[their].astype(np.float32)).all()
@@ -82,6 +94,25 @@ def _layers(shapes: Mapping[str, Shape]) -> Iterator[Layer]:
     yield from layers.values()
 
 
+def _by_name(network: Network, arrays: Mapping[str, Array]) -> dict[str, str]:
+    """Their name by ours, where all are called as here, such as module.0.weight; nothing where one isn't."""
+    back = {ours: theirs for theirs, ours in KINDS.items()}
+    found = {name: array.shape for name, array in arrays.items() if name.rpartition(".")[2] not in PASSED_OVER}
+    parts = [name.split(".") for name in found]
+    shared = 0
+    while parts and all(len(path) > shared + 2 and path[shared] == parts[0][shared] for path in parts):
+        shared += 1
+    theirs = {".".join(name.split(".")[shared:]): name for name in found}
+    named = {}
+    for own, parameter in network.parameters.items():
+        layer, _, kind = own.rpartition(".")
+        name = theirs.get(f"{layer}.{back.get(kind, kind)}", "")
+        if found.get(name) != parameter.shape:
+            return {}
+        named[own] = name
+    return named if len(named) == len(found) else {}
+
+
 def _shapes(layer: Layer) -> frozenset[tuple[str, Shape]]:
     return frozenset((kind, shape) for kind, (_, shape) in layer.items())
 
@@ -98,7 +129,7 @@ def _check_same_layers(ours: list[Layer], theirs: list[Layer], source: str) -> N
     raise PellucidError(f"{source}: {len(theirs)} layers, this network {len(ours)}: {side} {_described(extra)}")
 
 
-def _by_shape(ours: list[Layer], theirs: list[Layer], source: str) -> Iterator[tuple[Layer, Layer]]:
+def _by_shape(ours: list[Layer], theirs: list[Layer], source: str, ordered: bool) -> Iterator[tuple[Layer, Layer]]:
     """Pairs of layers that are each the only ones of their shapes. Raises PellucidError where one isn't."""
     places = {_shapes(layer): layer for layer in theirs}
     counts = Counter(map(_shapes, theirs))
@@ -108,8 +139,31 @@ def _by_shape(ours: list[Layer], theirs: list[Layer], source: str) -> Iterator[t
             raise PellucidError(
                 f"{source}: ambiguous, its layers stand in another order than this network's, and for "
                 f"{_described(own)} it has {counts[_shapes(own)]}: {', '.join(alike[:4])}"
+                + ("" if ordered else " (safetensors files are sorted; torch.save keeps the order of the module)")
             )
         yield own, places[_shapes(own)]
+
+
+def _path(layer: Layer) -> str:
+    return next(iter(layer.values()))[0].rpartition(".")[0]
+
+
+def _parts(path: str) -> list[tuple[bool, int, str]]:
+    """Letters and numbers of a name in turn, to sort by: 2 before 10."""
+    parts = re.split(r"(\d+)", path)
+    return [(not part.isdecimal(), int(part) if part.isdecimal() else 0, part) for part in parts]
+
+
+def _numbered(layers: list[Layer]) -> bool:
+    """Whether it is a number that puts each layer behind the last one of the same shapes."""
+    before: dict[frozenset[tuple[str, Shape]], list[tuple[bool, int, str]]] = {}
+    for layer in layers:
+        parts, shapes = _parts(_path(layer)), _shapes(layer)
+        first = next((one for one, other in zip(before.get(shapes, []), parts, strict=False) if one != other), None)
+        if shapes in before and (first is None or first[0]):
+            return False
+        before[shapes] = parts
+    return True
 
 
 def _described(layer: Layer, *, shapes: bool = True) -> str:

@@ -110,7 +110,7 @@ class TorchMachine(PickleMachine):
 
     def build(self, made: object, state: object) -> None:
         """The attributes of an ordered dict say versions of modules: they are passed over."""
-        if not isinstance(made, dict):
+        if not isinstance(made, dict | _Passed):
             super().build(made, state)
 
     def persistent(self, key: object) -> Any:
@@ -173,9 +173,38 @@ def _ordered(machine: TorchMachine, pairs: object = (), *_: object) -> dict[Any,
     return machine.filled({}, [part for pair in pairs for part in pair])
 
 
+class _Passed:
+    """A value that no weights need, such as a device, of which nothing is kept."""
+
+    def __init__(self, machine: TorchMachine, *_: object) -> None:
+        """Whatever it is made of."""
+
+
+def _counted(machine: TorchMachine, counts: object = (), *_: object) -> Any:
+    if not isinstance(counts, dict) and counts != ():
+        raise ValueError("counts that are no dict")
+    return counts or {}
+
+
 _ADMITTED: dict[tuple[str, str], Callable[..., Any]] = {
     ("torch._utils", "_rebuild_tensor"): _tensor,
     ("torch._utils", "_rebuild_tensor_v2"): _tensor,
     ("torch._utils", "_rebuild_parameter"): _parameter,
     ("collections", "OrderedDict"): _ordered,
+    ("collections", "Counter"): _counted,  # of milestones, in a schedule's state
+    ("torch", "Size"): _Passed,
+    ("torch", "device"): _Passed,
+    ("builtins", "set"): _Passed,
+    ("__builtin__", "set"): _Passed,
+    ("_codecs", "encode"): _Passed,
+    ("numpy", "dtype"): _Passed,
+    ("numpy", "ndarray"): _Passed,
+    ("numpy.core.multiarray", "_reconstruct"): _Passed,
+    ("numpy._core.multiarray", "_reconstruct"): _Passed,
+    ("numpy.core.multiarray", "scalar"): _Passed,
+    ("numpy._core.multiarray", "scalar"): _Passed,
+    **{
+        ("torch", name): _Passed
+        for name in ("float64", "float32", "float16", "bfloat16", "int64", "int32", "int16", "int8", "uint8", "bool")
+    },
 }

@@ -79,12 +79,14 @@ def import_torch_run(
     if len(names) != outputs or len(set(names)) < outputs:
         raise PellucidError(f"{file}: {outputs} outputs, got {len(set(names))} different names of classes")
     recipe = _recipe(name, {"name": network}, f"Weights from {file.name}", size, tuple(mean), tuple(std))
-    shape = (CHANNELS, *size)
+    channels = _channels(arrays)
+    shape = (channels, *size)
+    _check_channels(file, {"mean": mean, "std": std}, channels)
     made = build_network(recipe, shape, outputs, seed=None)
-    found = load_torch(made, arrays, str(file))
+    found = load_torch(made, arrays, str(file), ordered=file.suffix != ".safetensors")
     with new_run_folder(name, RUNS / name) as run:
         write_whole(run.recipe, recipe_toml(recipe).encode())
-        save_model(run.model, made, model_notes(recipe, shape, names, Framing("stretch", CHANNELS, size)))
+        save_model(run.model, made, model_notes(recipe, shape, names, Framing("stretch", channels, size)))
     return run, found
 
 
@@ -198,6 +200,11 @@ def _recipe(
     )
     check_choices(recipe)
     return msgspec.convert(msgspec.to_builtins(recipe), Recipe)
+
+
+def _channels(arrays: dict[str, Array]) -> int:
+    """Of the images, by the first convolution."""
+    return next((int(array.shape[1]) for array in arrays.values() if array.ndim == 4), CHANNELS)
 
 
 def _outputs(arrays: dict[str, Array], file: Path) -> int:
