@@ -24,6 +24,7 @@ from pellucid.layers import (
     BatchNorm2d,
     Clip,
     Conv2d,
+    DepthToSpace,
     Flatten,
     GlobalAvgPool2d,
     GroupNorm,
@@ -36,12 +37,17 @@ from pellucid.layers import (
     MaxPool2d,
     Mish,
     Multiply,
+    Pad,
     ReLU,
+    Reshape,
     Resize,
     Sigmoid,
     SiLU,
+    Slice,
     Softplus,
+    SpaceToDepth,
     Tanh,
+    Transpose,
 )
 from pellucid.layers.base import Layer
 from pellucid.layers.joins import Concat
@@ -60,14 +66,17 @@ FUNCTIONS = (ELU, GELU, SELU, HardSigmoid, HardSwish, LeakyReLU, Mish, Sigmoid, 
 NORMS = (GroupNorm, InstanceNorm2d, LayerNorm2d)
 """Norms of samples."""
 
+MOVES = (DepthToSpace, Flatten, Pad, Reshape, Slice, SpaceToDepth, Transpose)
+"""Layers that lay numbers out anew; a row of them is one step."""
+
 
 @dataclass(frozen=True)
 class Operation:
     """One step of a plan before it is prepared for a machine.
 
     kind: "convolution", "product" (Linear), "affine" (a norm of batches), "norm" (one of samples), "sum", "gate" (two
-    values multiplied), "bounds", "function" (another activation), "pool", "resize", "concat", "layer", or "lines"
-    for the convolutions `parts` in one.
+    values multiplied), "bounds", "function" (another activation), "pool", "resize", "move" (numbers laid out
+    anew), "concat", "layer", or "lines" for the convolutions `parts` in one.
     inputs: names of the values it sees, the one added to a convolution last. name: of the value it gives, that of the
     last of its nodes. nodes: those it stands for, first the one that gives `kind`. low, high: bounds of the result.
     added: whether the last input is added. pooled: whether the 2x2 max-pool is taken. parts: see `kind`.
@@ -147,7 +156,7 @@ class _Making:
         layer = node.layer
         if type(layer) is Flatten and self._lies_flat(node):
             self.aliases[node.name] = node.inputs[0]
-        elif not (self._bound(node) or self._sum(node) or self._pool(node)):
+        elif not (self._bound(node) or self._sum(node) or self._pool(node) or self._moved(node)):
             kind = self._kind(node)
             bounds = _bounds(layer) or (LOW, HIGH)
             self.made.append(Operation(kind, node.inputs, node.name, (node,), *bounds))
@@ -176,6 +185,8 @@ class _Making:
             return "pool" if layer.dilation == (1, 1) else "layer"
         if kind is GlobalAvgPool2d:
             return "pool"
+        if self._moves(node):
+            return "move"
         if kind is Concat:
             return "concat" if len(seen[0]) in {1, 3} else "layer"
         return "bounds" if _bounds(layer) is not None else "layer"
@@ -243,6 +254,20 @@ class _Making:
         ):
             return False
         self.made[place] = before.followed(node, pooled=True)
+        return True
+
+    def _moves(self, node: Node) -> bool:
+        """Whether a layer does nothing but to move numbers, and to put zeros between them."""
+        layer = node.layer
+        zeros = not isinstance(layer, Pad) or (layer.mode == "constant" and layer.value == 0)
+        return type(layer) in MOVES and zeros and node.inputs[0] not in self.aliases
+
+    def _moved(self, node: Node) -> bool:
+        """Take a move into the one before it."""
+        place = self._sole(node.inputs[0])
+        if place is None or self.made[place].kind != "move" or not self._moves(node):
+            return False
+        self.made[place] = self.made[place].followed(node)
         return True
 
     def _lies_flat(self, node: Node) -> bool:

@@ -6,6 +6,8 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from pellucid import ops
 from pellucid.layers import (
     ELU,
@@ -28,11 +30,15 @@ from pellucid.layers import (
     Tanh,
 )
 from pellucid.layers.base import Layer
+from pellucid.layers.context import INFERENCE
 from pellucid.ops.arrays import Shape
 from pellucid.ops.geometry import PLAIN
 from pellucid.plan.folded import Folded
 from pellucid.plan.lines import depthwise
 from pellucid.plan.operations import Operation
+
+MOST_PLACES = 1 << 22
+"""Numbers of a sample for which a table says where they go."""
 
 
 def pools_too(step: Operation, seen: Sequence[Shape], number: int, form: str) -> bool:
@@ -147,6 +153,21 @@ def _resize(step: Operation, seen: Sequence[Shape], given: Shape, number: int, f
     return ops.steps().resample((number, C, H, W), *layer.sums((H, W)))
 
 
+def _move(step: Operation, seen: Sequence[Shape], given: Shape, number: int, folded: Folded) -> Any:
+    """By where each number of a sample goes; None for samples too large for such a table."""
+    size, images = math.prod(seen[0]), (len(seen[0]) == 3, len(given) == 3)
+    if max(size, math.prod(given)) > MOST_PLACES:
+        return None
+    places = np.arange(1.0, size + 1)
+    C, *sides = seen[0]
+    x = places.reshape(1, *sides, C).transpose(0, 3, 1, 2) if images[0] else places.reshape(1, *seen[0])
+    for node in step.nodes:
+        x = node.layer.forward(x, INFERENCE)
+    stored = x.transpose(0, 2, 3, 1) if images[1] else x
+    pixel = seen[0][0] * images[0], given[0] * images[1]
+    return ops.steps().gather(number, size, stored.reshape(-1).astype(np.int64) - 1, pixel)
+
+
 def _function(step: Operation, seen: Sequence[Shape], given: Shape, number: int, folded: Folded) -> Any:
     return ops.steps().function(number * math.prod(given), _named(step.layer))
 
@@ -184,6 +205,7 @@ _MAKERS = {
     "sum": _sum,
     "bounds": _sum,
     "pool": _pool,
+    "move": _move,
     "concat": _concat,
     "function": _function,
     "gate": _gate,

@@ -12,6 +12,7 @@ from pellucid.ops.numba_ops.steps.functions import Function, followed, function,
 from pellucid.ops.numba_ops.steps.lines import Part
 from pellucid.ops.numba_ops.steps.lines import convolution as in_lines
 from pellucid.ops.numba_ops.steps.lines import suits as lines_suit
+from pellucid.ops.numba_ops.steps.moves import gather
 from pellucid.ops.numba_ops.steps.pools import max_pool, mean_pool
 from pellucid.ops.numba_ops.steps.program import Program
 from pellucid.ops.numba_ops.steps.resampling import resample
@@ -35,6 +36,7 @@ __all__ = [
     "convolution",
     "followed",
     "function",
+    "gather",
     "group_norm",
     "in_lines",
     "layer_norm",
