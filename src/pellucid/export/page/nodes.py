@@ -27,6 +27,7 @@ from pellucid.layers import (
     MaxPool2d,
     Multiply,
     ReLU,
+    Reshape,
     Sigmoid,
     SiLU,
     Tanh,
@@ -100,6 +101,13 @@ def _plain(op: str) -> Callable[[Any, Shape, Packed], Row]:
     return lambda layer, shape, packed: {"op": op}
 
 
+def _one_pixel(layer: Any, shape: Shape, packed: Packed) -> Row:
+    """Features as an image of one pixel, or back: the same numbers in the same order."""
+    if any(len(one) == 3 and one[1:] != (1, 1) for one in (shape, layer.shape)):
+        raise layer.error("features or an image of one pixel, on a page", f"{shape} to {layer.shape}")
+    return {"op": "same"}
+
+
 FORMS: dict[type[Layer], Callable[[Any, Shape, Packed], Row]] = {
     Conv2d: _convolution("conv"),
     ConvTranspose2d: _convolution("spread"),
@@ -117,6 +125,7 @@ FORMS: dict[type[Layer], Callable[[Any, Shape, Packed], Row]] = {
     Dropout: _plain("same"),
     Identity: _plain("same"),
     Flatten: _plain("same"),
+    Reshape: _one_pixel,
     Add: _plain("add"),
     Multiply: _plain("multiply"),
     Concat: _plain("concat"),
