@@ -211,13 +211,16 @@ def test_all_that_is_missing_is_named_at_once() -> None:
         helper.make_node("Einsum", ["x"], ["a"], name="one", equation="abcd->ab"),
         helper.make_node("Relu", ["a"], ["b"], name="two"),
         helper.make_node("NonZero", ["x"], ["c"], name="three"),
-        helper.make_node("Concat", ["b", "c"], ["y"], axis=1),
+        helper.make_node("NonZero", ["b"], ["d"], name="four"),
+        helper.make_node("Det", ["d"], ["e"], name="five"),
+        helper.make_node("Concat", ["b", "c", "e"], ["y"], axis=1),
     ]
     graph = helper.make_graph(
         nodes, "g", [helper.make_tensor_value_info("x", kinds.FLOAT, IMAGE)],
         [helper.make_tensor_value_info("y", kinds.FLOAT, None)],
     )  # fmt: skip
-    with pytest.raises(PellucidError, match=r"^x.onnx: no form of Einsum 'one': .*; NonZero 'three': .*21\)$"):
+    message = r"^x.onnx: no form of Einsum 'one': .*; NonZero 'three': .* \(and 1 more\); Det 'five': .*21\)$"
+    with pytest.raises(PellucidError, match=message):
         back(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)]))
 
 

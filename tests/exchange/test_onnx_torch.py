@@ -92,6 +92,54 @@ MODERN = {
 }  # fmt: skip
 
 
+class ByHand(torch.nn.Module):  # type: ignore[name-defined,misc]
+    """What people write of pieces: h-swish, h-sigmoid, squeeze and excitation that expands its gate, Mish."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        nn = torch.nn
+        self.stem, self.body = nn.Conv2d(3, 8, 3, 2, 1), nn.Conv2d(8, 8, 3, padding=1)
+        self.squeeze, self.excite, self.fc = nn.Linear(8, 4), nn.Linear(4, 8), nn.Linear(8, 5)
+
+    def forward(self, x: Any) -> Any:
+        F = torch.nn.functional
+        x = self.stem(x)
+        x = self.body(x * F.relu6(x + 3) / 6)
+        gate = F.relu(self.squeeze(F.adaptive_avg_pool2d(x, 1).view(x.size(0), -1)))
+        gate = F.relu6(self.excite(gate) + 3) / 6
+        x = F.mish(x * gate.view(gate.size(0), 8, 1, 1).expand_as(x))
+        return self.fc(x.mean((2, 3)))
+
+
+BY_HAND = {
+    "Conv2d", "Flatten", "GlobalAvgPool2d", "HardSigmoid", "HardSwish", "Linear", "Mish", "Multiply", "ReLU",
+    "Reshape",
+}  # fmt: skip
+
+
+class Lengths(torch.nn.Module):  # type: ignore[name-defined,misc]
+    """Powers and lengths: normalised features, deviations, the response norm of ConvNeXt V2, a mean of powers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        nn = torch.nn
+        self.stem, self.wide, self.fc = nn.Conv2d(3, 8, 3), nn.Linear(8, 16), nn.Linear(16, 6)
+        self.gamma, self.beta = nn.Parameter(torch.rand(1, 1, 1, 16)), nn.Parameter(torch.rand(1, 1, 1, 16))
+        self.names = nn.Parameter(torch.randn(5, 6))
+
+    def forward(self, x: Any) -> Any:
+        F = torch.nn.functional
+        x = F.softsign(F.celu(self.stem(x), 0.7))
+        x = F.normalize(x, dim=1)
+        y = self.wide(x.permute(0, 2, 3, 1))
+        length = torch.norm(y, p=2, dim=(1, 2), keepdim=True)
+        y = self.gamma * (y * (length / (length.mean(-1, keepdim=True) + 1e-6))) + self.beta + y
+        y = y.permute(0, 3, 1, 2)
+        pooled = F.avg_pool2d(y.clamp(min=1e-6).pow(3), 30).pow(1 / 3).flatten(1) + y.std((2, 3))
+        logits = F.linear(F.normalize(self.fc(pooled.abs())), F.normalize(self.names))
+        return torch.log(torch.exp(logits) + 1 / (1 + logits.square()))
+
+
 def exported(module: Any, x: Any, dynamo: bool) -> bytes:
     if dynamo:
         shapes = ({0: torch.export.Dim("n", min=2)},)
@@ -114,7 +162,7 @@ def compare(module: Any, x: Any, dynamo: bool) -> set[str]:
 
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("dynamo", [False, True], ids=["legacy", "dynamo"])
-@pytest.mark.parametrize("kind", [Classifier, Segmenter, Flattened])
+@pytest.mark.parametrize("kind", [Classifier, Segmenter, Flattened, Lengths])
 def test_what_torch_writes(kind: Any, dynamo: bool) -> None:
     torch.manual_seed(0)
     module = kind().eval()
@@ -130,6 +178,18 @@ def test_what_torch_writes(kind: Any, dynamo: bool) -> None:
 def test_what_is_written_as_several_operators_is_the_layer_that_it_was(dynamo: bool) -> None:
     torch.manual_seed(0)
     assert compare(Modern().eval(), torch.randn(2, 3, 32, 32), dynamo) == MODERN
+    assert compare(ByHand().eval(), torch.randn(2, 3, 32, 32), dynamo) == BY_HAND
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_response_norms_come_in() -> None:
+    """Of five channels as the one layer; of four, which ONNX centres elsewhere, as what it is made of."""
+    torch.manual_seed(0)
+    for size in (5, 4):
+        norm = torch.nn.LocalResponseNorm(size, alpha=0.5, beta=0.75, k=2.0)
+        module = torch.nn.Sequential(torch.nn.Conv2d(3, 8, 3), norm).eval()
+        found = compare(module, torch.randn(2, 3, 9, 9), dynamo=True)
+        assert ("LocalResponseNorm" in found) == (size == 5)
 
 
 @pytest.mark.filterwarnings("ignore")

@@ -14,6 +14,7 @@ from pellucid.layers import (
     ELU,
     GELU,
     SELU,
+    Abs,
     Add,
     AvgPool2d,
     BatchNorm2d,
@@ -25,6 +26,7 @@ from pellucid.layers import (
     Divide,
     Dropout,
     Erf,
+    Exp,
     Expand,
     Flatten,
     GlobalAvgPool2d,
@@ -40,6 +42,7 @@ from pellucid.layers import (
     LeakyReLU,
     Linear,
     LocalResponseNorm,
+    Log,
     LogSoftmax,
     MatMul,
     Maximum,
@@ -48,6 +51,7 @@ from pellucid.layers import (
     Mish,
     Multiply,
     Pad,
+    Power,
     PReLU,
     Reduce,
     ReLU,
@@ -137,6 +141,12 @@ LAYERS: dict[str, Callable[[Draw], Layer]] = {
     "SELU": lambda draw: SELU(),
     "GELU": lambda draw: GELU(tanh=bool(draw(flag))),
     "Erf": lambda draw: Erf(),
+    "Abs": lambda draw: Abs(),
+    "Exp": lambda draw: Exp(),
+    "Log": lambda draw: Sequential(Softplus(), Log()),
+    "Power": lambda draw: (
+        Power(1 + draw(small)) if draw(flag) else Sequential(Softplus(), Power(draw(small) / 2 - 1.5))
+    ),
     "Softplus": lambda draw: Softplus(),
     "Mish": lambda draw: Mish(),
     "HardSigmoid": lambda draw: HardSigmoid(0.2 * draw(small)),
@@ -150,7 +160,7 @@ LAYERS: dict[str, Callable[[Draw], Layer]] = {
     "LayerNorm2d": lambda draw: LayerNorm2d(epsilon=1e-3),
     "LocalResponseNorm": lambda draw: LocalResponseNorm(draw(small) + draw(flag), alpha=0.5, k=2.0),
     "Reduce": lambda draw: Reduce(
-        ("mean", "sum", "max", "min")[draw(small) - draw(flag)], (draw(flag), 2), keepdims=bool(draw(flag))
+        draw(st.sampled_from(["mean", "sum", "max", "min", "l2"])), (draw(flag), 2), keepdims=bool(draw(flag))
     ),
     "GlobalMaxPool2d": lambda draw: GlobalMaxPool2d(flatten=bool(draw(flag))),
     "Subtract": lambda draw: Branches(Tanh(), Identity(), join=Subtract()),

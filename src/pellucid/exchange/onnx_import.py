@@ -45,6 +45,7 @@ from pellucid.network import Network
 from pellucid.ops.arrays import Pair, Shape
 
 WHITE = 255
+NOT_READ = "not among the operators that are read"
 MOST_SHOWN = 12  # of what is missing
 _AFTER_THE_HEAD = (AvgPool2d, BatchNorm2d, Dropout, Flatten, GlobalAvgPool2d, Identity, ReLU, Reshape, Softmax)
 
@@ -99,10 +100,9 @@ def _network(file: OnnxFile, size: Pair | None, logits: bool) -> Imported:
     reading.values |= {other.name: None for other in file.inputs}
     reading.values[given.name] = Unknown(INPUT, shape, given.dtype.kind in "iu")
     reading.known_as[INPUT] = [given.name]
-    refused = [text for node in needed if (text := _read(reading, node)) is not None]
+    refused = [(node, reason) for node in needed if (reason := _read(reading, node)) is not None]
     if refused:
-        more = f", and {len(refused) - MOST_SHOWN} more" if len(refused) > MOST_SHOWN else ""
-        raise PellucidError(f"no form of {'; '.join(refused[:MOST_SHOWN])}{more} (opset {file.opset})")
+        raise PellucidError(f"no form of {_told(refused)} (opset {file.opset})")
     outputs = [_output(reading, name) for name in file.outputs]
     notes: list[str] = []
     if logits and len(outputs) == 1:
@@ -152,18 +152,35 @@ def _input_shape(given: FileInput, size: Pair | None) -> tuple[int, Shape]:
     return batch or PRIME, tuple(sides)
 
 
+def _told(refused: list[tuple[FileNode, str]]) -> str:
+    """What has no form here, in one line: of an operator that isn't read at all the first node, and how many more."""
+    found: dict[tuple[str, str], list[FileNode]] = {}
+    for node, reason in refused:
+        alike = node.operator if reason.startswith(NOT_READ) else shown(node)
+        found.setdefault((alike, reason), []).append(node)
+    lines = [
+        f"{shown(nodes[0])}: {reason}" + (f" (and {len(nodes) - 1} more)" if len(nodes) > 1 else "")
+        for (_, reason), nodes in found.items()
+    ]
+    more = f", and {len(lines) - MOST_SHOWN} more" if len(lines) > MOST_SHOWN else ""
+    return f"{'; '.join(lines[:MOST_SHOWN])}{more}"
+
+
 def _read(reading: Reading, node: FileNode) -> str | None:
-    """Read one node. What to say where it has no form here; then nothing is said of those that follow from it."""
+    """Read one node. What to say where it has no form here.
+
+    Of those that follow from one without a form nothing is said, but where their operator isn't read at all.
+    """
     at = At(reading, node)
     values = [reading.values.get(name) for name in node.inputs if name]
     if any(value is None for value in values):
         reading.values |= dict.fromkeys(filter(None, node.outputs))
-        return None
+        return None if node.operator in READERS or node.operator in FOLDS else _not_read(node.operator)
     operator, fixed = node.operator, all(isinstance(value, Known) for value in values)
     odd = [value for value in values if isinstance(value, Unknown) and not value.plain]
     try:
         if operator not in (FOLDS if fixed else READERS):
-            raise PellucidError("not among the operators that are read")
+            raise PellucidError(_not_read(operator))
         if fixed and not (operator == "Expand" and _by_sample(values)):
             if not rises(at):
                 fold_at(at)
@@ -179,11 +196,16 @@ def _read(reading: Reading, node: FileNode) -> str | None:
             READERS[operator](at.on_images() if operator in POINTWISE else at)
     except (PellucidError, ValueError, TypeError, IndexError, OverflowError, ZeroDivisionError) as error:
         reading.values |= dict.fromkeys(filter(None, node.outputs))
-        reason = " ".join(str(error).split())[:200]
-        return f"{shown(node)}: {reason}"
+        return " ".join(str(error).split())[:200]
     for name in filter(None, node.outputs):
         reading.values.setdefault(name, None)
     return None
+
+
+def _not_read(operator: str) -> str:
+    if operator.startswith("QLinear") or operator in {"ConvInteger", "MatMulInteger"}:
+        return f"{NOT_READ} (quantise to QuantizeLinear and DequantizeLinear, as QuantFormat.QDQ does)"
+    return NOT_READ
 
 
 def _by_sample(values: Sequence[Value | None]) -> bool:

@@ -15,6 +15,7 @@ from pellucid.layers import (
     ELU,
     GELU,
     SELU,
+    Abs,
     Add,
     AvgPool2d,
     BatchNorm2d,
@@ -26,6 +27,7 @@ from pellucid.layers import (
     Divide,
     Dropout,
     Erf,
+    Exp,
     Expand,
     Flatten,
     GlobalAvgPool2d,
@@ -41,6 +43,7 @@ from pellucid.layers import (
     LeakyReLU,
     Linear,
     LocalResponseNorm,
+    Log,
     LogSoftmax,
     MatMul,
     Maximum,
@@ -50,6 +53,7 @@ from pellucid.layers import (
     Multiply,
     Pad,
     Parameter,
+    Power,
     PReLU,
     Reduce,
     ReLU,
@@ -357,7 +361,7 @@ def _constant(writer: Writer, node: Node) -> None:
 def _reduce(writer: Writer, node: Node) -> None:
     layer: Any = node.layer
     axes = _axes(writer, node, [axis + 1 for axis in layer.axes])
-    writer.write(f"Reduce{layer.what.capitalize()}", node, axes, keepdims=int(layer.keepdims))
+    writer.write(f"Reduce{layer.what.capitalize()}", node, axes, keepdims=int(layer.keepdims))  # "l2" gives L2
 
 
 def _global_max_pool(writer: Writer, node: Node) -> None:
@@ -404,7 +408,22 @@ def _fake_quantize(writer: Writer, node: Node) -> None:
     writer.node("DequantizeLinear", [steps, scale, zero], writer.values[node.name])
 
 
+def _power(writer: Writer, node: Node) -> None:
+    """Sqrt and Reciprocal by their names, else Pow."""
+    layer: Any = node.layer
+    name = {0.5: "Sqrt", -1.0: "Reciprocal"}.get(layer.exponent)
+    if name is not None:
+        writer.write(name, node)
+        return
+    exponent = writer.constant(writer.inner(node, "exponent"), np.asarray(layer.exponent, np.float32))
+    writer.write("Pow", node, exponent)
+
+
 WRITERS: dict[type[Layer], Write] = {
+    Abs: _plain("Abs"),
+    Exp: _plain("Exp"),
+    Log: _plain("Log"),
+    Power: _power,
     FakeQuantize: _fake_quantize,
     Constant: _constant,
     DepthToSpace: _depth_to_space,

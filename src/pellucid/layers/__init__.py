@@ -20,6 +20,7 @@ from pellucid.layers.linear import Linear
 from pellucid.layers.loss import FocalCrossEntropy, MeanSquaredError, SoftmaxCrossEntropy
 from pellucid.layers.normalization import BatchNorm2d
 from pellucid.layers.pooling import AvgPool2d, GlobalAvgPool2d, MaxPool2d
+from pellucid.layers.powers import Abs, Exp, Log, Power
 from pellucid.layers.rearrange import DepthToSpace, Expand, Pad, Reshape, Slice, SpaceToDepth, Transpose
 from pellucid.layers.reduce import GlobalMaxPool2d, Reduce
 from pellucid.layers.reshape import Flatten
@@ -45,6 +46,7 @@ __all__ = [
     "GELU",
     "INFERENCE",
     "SELU",
+    "Abs",
     "Add",
     "AvgPool2d",
     "BatchNorm2d",
@@ -57,6 +59,7 @@ __all__ = [
     "Divide",
     "Dropout",
     "Erf",
+    "Exp",
     "Expand",
     "Flatten",
     "FocalCrossEntropy",
@@ -74,6 +77,7 @@ __all__ = [
     "LeakyReLU",
     "Linear",
     "LocalResponseNorm",
+    "Log",
     "LogSoftmax",
     "MatMul",
     "MaxPool2d",
@@ -85,6 +89,7 @@ __all__ = [
     "PReLU",
     "Pad",
     "Parameter",
+    "Power",
     "ReLU",
     "ReLU6",
     "Reduce",

@@ -1,4 +1,4 @@
-"""Layers that make one number of many: means, sums and maxima along axes of a sample."""
+"""Layers that make one number of many: means, sums, maxima and lengths along axes of a sample."""
 
 from __future__ import annotations
 
@@ -10,13 +10,24 @@ import numpy as np
 from pellucid.layers.host import HostLayer
 from pellucid.ops.arrays import Array, Shape
 
-Kind = Literal["mean", "sum", "max", "min"]
-_FUNCTIONS: dict[str, Any] = {"mean": np.mean, "sum": np.sum, "max": np.max, "min": np.min}
+Kind = Literal["mean", "sum", "max", "min", "l2"]
+
+
+def length(x: Array, axis: tuple[int, ...], keepdims: bool) -> Array:
+    """The root of the sum of squares, which overflow no sooner than the length does."""
+    largest = np.abs(x).max(axis=axis, keepdims=True, initial=0)
+    scale = np.where((largest > 0) & np.isfinite(largest), largest, x.dtype.type(1))
+    y = np.sqrt(np.square(x / scale).sum(axis=axis, keepdims=True)) * scale
+    return y if keepdims else np.squeeze(y, axis)
+
+
+_FUNCTIONS: dict[str, Any] = {"mean": np.mean, "sum": np.sum, "max": np.max, "min": np.min, "l2": length}
 
 
 class Reduce(HostLayer):
     """The mean, sum, maximum or minimum along axes of a sample: 0 is the channels, 1 and 2 rows and columns.
 
+    what: "mean", "sum", "max", "min", or "l2", the root of the sum of squares, whose gradient is 0 where it is 0.
     keepdims: whether these axes stay, of length 1. Of equal largest ones, each gets its share of the gradient.
 
     Samples of any shape that has these axes. Raises PellucidError for others.
@@ -32,7 +43,7 @@ class Reduce(HostLayer):
     def __init__(self, what: Kind, axes: Sequence[int], *, keepdims: bool = False) -> None:
         self.what, self.axes, self.keepdims = what, tuple(axes), keepdims
         if what not in _FUNCTIONS or len(set(self.axes)) < len(self.axes) or min(self.axes, default=0) < 0:
-            raise self.error("mean, sum, max or min, along axes of a sample", f"{what!r}, {self.axes}")
+            raise self.error("mean, sum, max, min or l2, along axes of a sample", f"{what!r}, {self.axes}")
 
     def output_shape(self, input_shape: Shape) -> Shape:
         """Without the axes, or with 1 there."""
@@ -45,11 +56,11 @@ class Reduce(HostLayer):
         """Along the axes."""
         axes = tuple(axis + 1 for axis in self.axes)
         y: Array = _FUNCTIONS[self.what](x, axis=axes, keepdims=True).astype(x.dtype, copy=False)
-        kept = (x, y) if self.what in {"max", "min"} else x.shape
+        kept = x.shape if self.what in {"mean", "sum"} else (x, y)
         return y if self.keepdims else np.squeeze(y, axes), kept
 
     def adjoint(self, dy: Array, kept: Any) -> Array:
-        """Shared equally, given to each, or given to the largest."""
+        """Shared equally, given to each, given to the largest, or along x."""
         axes = tuple(axis + 1 for axis in self.axes)
         whole = dy if self.keepdims else np.expand_dims(dy, axes)
         if self.what in {"max", "min"}:
@@ -57,6 +68,10 @@ class Reduce(HostLayer):
             best = x == y
             dx: Array = whole * best / best.sum(axis=axes, keepdims=True)
             return dx.astype(dy.dtype, copy=False)
+        if self.what == "l2":
+            x, y = kept
+            along: Array = whole * (x / np.where(y == 0, y.dtype.type(1), y))
+            return along
         shared = whole if self.what == "sum" else whole / np.prod([kept[axis] for axis in axes], dtype=int)
         return np.broadcast_to(shared, kept).astype(dy.dtype)
 

@@ -73,9 +73,29 @@ def _softmax(function: Callable[[Array, Any], Array]) -> Callable[[Call], Array]
     return fold
 
 
-def _greater(call: Call) -> Array:
-    room_for(np.broadcast_shapes(call[0].shape, call[1].shape))
-    return np.asarray(wide(call[0]) > wide(call[1]))
+def _comparing(function: Callable[[Array, Array], Any]) -> Callable[[Call], Array]:
+    """A question about two inputs that are broadcast."""
+
+    def fold(call: Call) -> Array:
+        room_for(np.broadcast_shapes(call[0].shape, call[1].shape))
+        return np.asarray(function(wide(call[0]), wide(call[1])))
+
+    return fold
+
+
+def _celu(x: Array, call: Call) -> Array:
+    alpha = x.dtype.type(call.get("alpha", 1.0))
+    y: Array = np.maximum(x, 0) + np.minimum(alpha * np.expm1(x / alpha), 0)
+    return y
+
+
+def _mod(call: Call) -> Array:
+    """The rest, with the divisor's sign, or by fmod with the dividend's."""
+    a, b = wide(call[0]), wide(call[1])
+    room_for(np.broadcast_shapes(a.shape, b.shape))
+    if a.dtype.kind in "iu" and not np.all(b):
+        raise PellucidError("a whole number divided by 0")
+    return np.asarray((np.fmod if call.get("fmod", 0) else np.mod)(a, b)).astype(call[0].dtype)
 
 
 def _where(call: Call) -> Array:
@@ -91,31 +111,54 @@ def _cast(call: Call) -> Array:
         return call[0].astype(dtype)
 
 
+def _pow(call: Call) -> Array:
+    base, exponent = wide(call[0]), wide(call[1])
+    room_for(np.broadcast_shapes(base.shape, exponent.shape))
+    return np.asarray(np.power(base.astype(np.result_type(base, exponent)), exponent)).astype(call[0].dtype)
+
+
 FOLDS: dict[str, Callable[[Call], Folded]] = {
+    "Abs": _pointwise(lambda x, c: np.abs(x)),
     "Add": _wrapping(np.add),
+    "And": _comparing(np.logical_and),
     "Cast": _cast,
+    "Ceil": _pointwise(lambda x, c: np.ceil(x)),
+    "Celu": _pointwise(_celu),
     "Clip": _clip,
     "Div": _wrapping(_divided),
     "Elu": _pointwise(lambda x, c: elu(x, c.get("alpha", 1.0))),
+    "Equal": _comparing(np.equal),
     "Erf": _pointwise(lambda x, c: erf(x)),
+    "Exp": _pointwise(lambda x, c: np.exp(x)),
     "Floor": _pointwise(lambda x, c: np.floor(x)),
     "Gelu": _pointwise(lambda x, c: gelu(x, c.get("approximate", "none") == "tanh")),
-    "Greater": _greater,
+    "Greater": _comparing(np.greater),
+    "GreaterOrEqual": _comparing(np.greater_equal),
     "HardSigmoid": _pointwise(lambda x, c: hard_sigmoid(x, c.get("alpha", 0.2), c.get("beta", 0.5))),
     "HardSwish": _pointwise(lambda x, c: hard_swish(x)),
     "LeakyRelu": _pointwise(lambda x, c: np.where(x < 0, x * x.dtype.type(c.get("alpha", 0.01)), x)),
+    "Less": _comparing(np.less),
+    "LessOrEqual": _comparing(np.less_equal),
+    "Log": _pointwise(lambda x, c: np.log(x)),
     "LogSoftmax": _softmax(log_softmax),
     "Max": _wrapping(np.maximum),
     "Min": _wrapping(np.minimum),
     "Mish": _pointwise(lambda x, c: mish(x)),
+    "Mod": _mod,
     "Mul": _wrapping(np.multiply),
     "Neg": _pointwise(lambda x, c: -x),
+    "Not": lambda call: np.logical_not(call[0]),
+    "Or": _comparing(np.logical_or),
     "PRelu": _prelu,
+    "Pow": _pow,
+    "Reciprocal": _pointwise(lambda x, c: 1 / x),
     "Relu": _pointwise(lambda x, c: np.maximum(x, 0)),
     "Selu": _pointwise(lambda x, c: elu(x, c.get("alpha", SELU_ALPHA), c.get("gamma", SELU_SCALE))),
     "Sigmoid": _pointwise(lambda x, c: sigmoid(x)),
     "Softmax": _softmax(softmax),
     "Softplus": _pointwise(lambda x, c: softplus(x)),
+    "Softsign": _pointwise(lambda x, c: x / (1 + np.abs(x))),
+    "Sqrt": _pointwise(lambda x, c: np.sqrt(x)),
     "Sub": _wrapping(np.subtract),
     "Sum": _wrapping(np.add),
     "Tanh": _pointwise(lambda x, c: np.tanh(x)),

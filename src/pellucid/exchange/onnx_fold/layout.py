@@ -55,6 +55,14 @@ def _unsqueeze(call: Call) -> Array:
     return np.expand_dims(call[0], tuple(axes))
 
 
+def _tile(call: Call) -> Array:
+    counts = call.whole(1, "repeats") or []
+    if len(counts) != call[0].ndim or min(counts, default=0) < 0:
+        raise PellucidError(f"{len(counts)} counts for a tensor of {call[0].ndim} axes")
+    room_for(tuple(side * count for side, count in zip(call[0].shape, counts, strict=True)))
+    return np.tile(call[0], counts)
+
+
 def _concat(call: Call) -> Array:
     parts = [call[i] for i in range(len(call.inputs))]
     room_for((sum(part.size for part in parts),))
@@ -132,11 +140,11 @@ def _pad(call: Call) -> Array:
 
 
 def _depth_to_space(call: Call) -> Array:
-    return depth_to_space(call[0], call.get("blocksize", 1), call.get("mode", "DCR") == "CRD")
+    return np.asarray(depth_to_space(call[0], call.get("blocksize", 1), call.get("mode", "DCR") == "CRD"))
 
 
 def _space_to_depth(call: Call) -> Array:
-    return space_to_depth(call[0], call.get("blocksize", 1), call.get("mode", "DCR") == "CRD")
+    return np.asarray(space_to_depth(call[0], call.get("blocksize", 1), call.get("mode", "DCR") == "CRD"))
 
 
 FOLDS: dict[str, Callable[[Call], Folded]] = {
@@ -149,6 +157,7 @@ FOLDS: dict[str, Callable[[Call], Folded]] = {
     "SpaceToDepth": _space_to_depth,
     "Split": _split,
     "Squeeze": _squeeze,
+    "Tile": _tile,
     "Transpose": _transpose,
     "Unsqueeze": _unsqueeze,
 }

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from pellucid.exchange.onnx_fold.call import Call, Folded, checked_axis, wide
+from pellucid.layers.reduce import length
 from pellucid.ops.arrays import Array
 
 
@@ -33,6 +34,18 @@ def _reduce(function: Callable[..., Any], newest: int) -> Callable[[Call], Array
         return np.asarray(y).astype(call[0].dtype)
 
     return fold
+
+
+def _absolute(x: Array, **options: Any) -> Any:
+    return np.abs(x).sum(**options, dtype=x.dtype)
+
+
+def _squares(x: Array, **options: Any) -> Any:
+    return np.square(x).sum(**options, dtype=x.dtype)
+
+
+def _length(x: Array, axis: tuple[int, ...], keepdims: bool) -> Any:
+    return length(x if x.dtype.kind == "f" else x.astype(np.float64), axis, keepdims)
 
 
 def _end(dtype: np.dtype[Any], *, largest: bool) -> Any:
@@ -71,8 +84,12 @@ FOLDS: dict[str, Callable[[Call], Folded]] = {
     "GlobalAveragePool": _globally(np.mean),
     "GlobalMaxPool": _globally(np.max),
     "MatMul": _matmul,
+    "ReduceL1": _reduce(_absolute, 18),
+    "ReduceL2": _reduce(_length, 18),
     "ReduceMax": _reduce(np.max, 18),
     "ReduceMean": _reduce(np.mean, 18),
     "ReduceMin": _reduce(np.min, 18),
+    "ReduceProd": _reduce(np.prod, 18),
     "ReduceSum": _reduce(np.sum, 13),
+    "ReduceSumSquare": _reduce(_squares, 18),
 }

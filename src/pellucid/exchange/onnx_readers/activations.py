@@ -15,20 +15,27 @@ from pellucid.layers import (
     ELU,
     GELU,
     SELU,
+    Abs,
     Clip,
+    Divide,
     Dropout,
     Erf,
+    Exp,
     HardSigmoid,
     HardSwish,
     Identity,
     Layer,
     LeakyReLU,
+    Log,
     LogSoftmax,
     Mish,
+    Power,
     PReLU,
     ReLU,
     ReLU6,
     Reshape,
+    Scale,
+    Shift,
     Sigmoid,
     Softmax,
     Softplus,
@@ -106,6 +113,35 @@ def _dropout(at: At) -> None:
     at.give(at.emit(Dropout(short(rate)), x))
 
 
+def _celu(at: At) -> None:
+    """ELU of x / alpha, times alpha."""
+    x, alpha = at.unknown(), short(at.get("alpha", 1.0))
+    if alpha == 1:
+        at.give(at.emit(ELU(), x))
+        return
+    inner = at.emit(ELU(), number(at, Scale, x, 1 / alpha))
+    at.give(number(at, Scale, inner, alpha))
+
+
+def number(at: At, layer: type[Scale] | type[Shift], x: Unknown, value: float) -> Unknown:
+    """x times one number, or with it added; it doesn't learn."""
+    key = "weight" if layer is Scale else "bias"
+    return at.emit(layer((), trained=False), x, weights={key: np.asarray(value, np.float32)})
+
+
+def _softsign(at: At) -> None:
+    x = at.unknown()
+    at.give(at.emit(Divide(), x, number(at, Shift, at.emit(Abs(), x), 1.0)))
+
+
+def _power(at: At) -> None:
+    x, exponent = at.unknown(), at.needed(1)
+    if exponent.array.size != 1:
+        raise RefusedError(f"exponents of shape {exponent.array.shape}, expected one number")
+    p = short(float(exponent.array.reshape(())))
+    at.give(x if p == 1 else at.emit(Power(p), x))
+
+
 def _greater(at: At) -> None:
     """Whether a value is above a number: only what `_where` may ask."""
     bound = at.needed(1)
@@ -125,24 +161,32 @@ def _where(at: At) -> None:
 
 
 READERS: dict[str, Reader] = {
+    "Abs": _simple(lambda at: Abs()),
+    "Celu": _celu,
     "Clip": _clip,
     "Dropout": _dropout,
     "Elu": _simple(lambda at: ELU(short(at.get("alpha", 1.0)))),
     "Erf": _simple(lambda at: Erf()),
+    "Exp": _simple(lambda at: Exp()),
     "Gelu": _simple(lambda at: GELU(tanh=at.get("approximate", "none") == "tanh")),
     "Greater": _greater,
     "HardSigmoid": _simple(lambda at: HardSigmoid(short(at.get("alpha", 0.2)), short(at.get("beta", 0.5)))),
     "HardSwish": _simple(lambda at: HardSwish()),
     "Identity": _simple(lambda at: Identity()),
     "LeakyRelu": _simple(lambda at: LeakyReLU(short(at.get("alpha", 0.01)))),
+    "Log": _simple(lambda at: Log()),
     "LogSoftmax": _softmax(LogSoftmax),
     "Mish": _simple(lambda at: Mish()),
     "PRelu": _prelu,
+    "Pow": _power,
+    "Reciprocal": _simple(lambda at: Power(-1)),
     "Relu": _simple(lambda at: ReLU()),
     "Selu": _simple(lambda at: SELU(*(at.get(key) for key in ("alpha", "gamma") if at.get(key) is not None))),
     "Sigmoid": _simple(lambda at: Sigmoid()),
     "Softmax": _softmax(Softmax),
     "Softplus": _simple(lambda at: Softplus()),
+    "Softsign": _softsign,
+    "Sqrt": _simple(lambda at: Power(0.5)),
     "Tanh": _simple(lambda at: Tanh()),
     "Where": _where,
 }

@@ -7,9 +7,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from pellucid.exchange.onnx_readers.activations import bounded
+from pellucid.exchange.onnx_readers.activations import bounded, number
 from pellucid.exchange.onnx_readers.broadcast import aligned, joined, learns
-from pellucid.exchange.onnx_readers.gates import as_gelu, gated
+from pellucid.exchange.onnx_readers.gates import as_gelu, as_hard, as_response_norm, gated
 from pellucid.exchange.onnx_readers.weights import Reader, floats, vector
 from pellucid.exchange.onnx_reading import At, Known, Unknown
 from pellucid.layers import (
@@ -22,6 +22,7 @@ from pellucid.layers import (
     Maximum,
     Minimum,
     Multiply,
+    Power,
     Scale,
     Shift,
     Subtract,
@@ -94,16 +95,12 @@ def _shifted(at: At, x: Unknown, offset: Known, sign: float) -> None:
     at.give(_number_layer(at, Shift, x, offset, array if sign > 0 else -array))
 
 
-def _negative(at: At, x: Unknown) -> Unknown:
-    return at.emit(Scale((), trained=False), x, weights={"weight": np.asarray(-1.0, np.float32)})
-
-
 def _sub(at: At) -> None:
     first, second = at.value(0), at.value(1)
     if isinstance(second, Known):
         _shifted(at, at.unknown(0), at.needed(1), -1.0)
     elif isinstance(first, Known):
-        _shifted(at, _negative(at, at.unknown(1)), at.needed(0), 1.0)
+        _shifted(at, number(at, Scale, at.unknown(1), -1.0), at.needed(0), 1.0)
     else:
         joined(Subtract)(at)
 
@@ -116,9 +113,11 @@ def _mul(at: At) -> None:
         factor = at.needed(known[0])
         if _into_norm(at, x, factor, "weight"):
             return
-        if factor.array.size == 1 and (made := as_gelu(at, x, factor)) is not None:
-            at.give(made)
-            return
+        if factor.array.size == 1:
+            made = as_gelu(at, x, factor) or as_hard(at, x, float(factor.array.reshape(())))
+            if made is not None:
+                at.give(made)
+                return
         at.give(_number_layer(at, Scale, x, factor, aligned(at, factor, len(x.shape))))
         return
     for place in (0, 1):
@@ -133,9 +132,21 @@ def _mul(at: At) -> None:
 def _div(at: At) -> None:
     if isinstance(at.value(1), Known):
         x, divisor = at.unknown(0), at.needed(1)
+        one = float(divisor.array.reshape(())) if divisor.array.size == 1 else 0.0
+        if one and (made := as_hard(at, x, 1 / one)) is not None:
+            at.give(made)
+            return
         array = floats(aligned(at, divisor, len(x.shape)))
         with np.errstate(divide="ignore"):
             at.give(_number_layer(at, Scale, x, divisor, (1 / array.astype(np.float64)).astype(array.dtype)))
+        return
+    first = at.value(0)
+    if isinstance(first, Known) and first.array.size == 1:
+        inverse = at.emit(Power(-1), at.unknown(1))
+        at.give(_number_layer(at, Scale, inverse, first, aligned(at, first, len(inverse.shape))))
+        return
+    if isinstance(first, Unknown) and (made := as_response_norm(at, first, at.unknown(1))) is not None:
+        at.give(made)
         return
     joined(Divide)(at)
 
@@ -162,7 +173,7 @@ READERS: dict[str, Reader] = {
     "Max": _extreme(Maximum, largest=True),
     "Min": _extreme(Minimum, largest=False),
     "Mul": _mul,
-    "Neg": lambda at: at.give(_negative(at, at.unknown())),
+    "Neg": lambda at: at.give(number(at, Scale, at.unknown(), -1.0)),
     "Sub": _sub,
     "Sum": _add,
 }

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from pellucid.exchange.onnx_readers.weights import Reader, floats
-from pellucid.exchange.onnx_reading import At, Known, RefusedError, Unknown
+from pellucid.exchange.onnx_reading import At, Known, RefusedError, Unknown, Value
+from pellucid.graph import INPUT
 from pellucid.layers import Constant, Expand
 from pellucid.layers.joins import Join
 from pellucid.ops.arrays import Array, Shape
@@ -72,6 +73,15 @@ def _common(at: At) -> Shape:
         raise RefusedError(f"values of shapes {' and '.join(map(str, shapes))} a sample") from None
 
 
+def _unexpanded(at: At, value: Value | None, shape: Shape) -> Value | None:
+    """What was repeated for every pixel, (C, 1, 1), where a value is that."""
+    node = at.reading.nodes.get(value.name) if isinstance(value, Unknown) else None
+    if node is None or not isinstance(node.layer, Expand) or len(shape) != 3:
+        return value
+    source = at.input() if node.inputs[0] == INPUT else Unknown(node.inputs[0], at.reading.shapes[node.inputs[0]])
+    return source if source.shape == (shape[0], 1, 1) else value
+
+
 def joined(layer: Callable[[], Join], pixelwise: bool = False) -> Reader:
     """An operator on any number of values. pixelwise: whether the layer takes (C, 1, 1) for every pixel."""
 
@@ -79,6 +89,8 @@ def joined(layer: Callable[[], Join], pixelwise: bool = False) -> Reader:
         shape = _common(at)
         values = [at.value(place) for place in range(len(at.node.inputs))]
         small = {shape, (*shape[:1], 1, 1)[: len(shape)]} if pixelwise else {shape}
+        if pixelwise:
+            values = [_unexpanded(at, value, shape) for value in values]
         given = [
             value if isinstance(value, Unknown) and value.shape in small else expanded(at, value, shape)
             for value in values

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 from pellucid.exchange.onnx_fold.resize import resizing
@@ -10,7 +11,7 @@ from pellucid.exchange.onnx_fold.sums import reduced_axes
 from pellucid.exchange.onnx_fold.windows import image_size
 from pellucid.exchange.onnx_readers.weights import Reader
 from pellucid.exchange.onnx_reading import At, RefusedError
-from pellucid.layers import GlobalAvgPool2d, GlobalMaxPool2d, Reduce, Resize
+from pellucid.layers import Abs, GlobalAvgPool2d, GlobalMaxPool2d, Layer, Power, Reduce, Resize
 
 
 def _resize(at: At) -> None:
@@ -40,9 +41,11 @@ def _resize(at: At) -> None:
     at.give(at.emit(layer, x))
 
 
-def _reduce(what: Any, newest: int) -> Reader:
+def _reduce(what: Any, newest: int, first: Callable[[], Layer] | None = None) -> Reader:
+    """first: what each element becomes before."""
+
     def read(at: At) -> None:
-        x = at.unknown()
+        x = at.unknown() if first is None else at.emit(first(), at.unknown())
         at.known(1)
         rank = len(x.shape) + 1
         axes = reduced_axes(at.call(), rank, newest)
@@ -61,10 +64,13 @@ def _reduce(what: Any, newest: int) -> Reader:
 
 
 READERS: dict[str, Reader] = {
+    "ReduceL1": _reduce("sum", 18, Abs),
+    "ReduceL2": _reduce("l2", 18),
     "ReduceMax": _reduce("max", 18),
     "ReduceMean": _reduce("mean", 18),
     "ReduceMin": _reduce("min", 18),
     "ReduceSum": _reduce("sum", 13),
+    "ReduceSumSquare": _reduce("sum", 18, lambda: Power(2)),
     "Resize": _resize,
     "Upsample": _resize,
 }

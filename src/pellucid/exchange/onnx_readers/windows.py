@@ -17,6 +17,7 @@ from pellucid.layers import (
     Layer,
     MaxPool2d,
     Pad,
+    Reshape,
     Shift,
 )
 from pellucid.layers.sliding import SAME, SAME_LOWER, Padding
@@ -100,8 +101,22 @@ def _max_pool(at: At) -> None:
     at.give(at.emit(MaxPool2d(kernel, ceil=bool(at.get("ceil_mode", 0)), **_settings(at, x, kernel)), x))
 
 
+def _over_neighbours(at: At, x: Unknown) -> bool:
+    """Whether it is the mean over neighbouring channels of (1, C, H, W), a window of three axes: a 2-D pool, then."""
+    kernel, plain = at.get("kernel_shape", []), not any(at.get("pads", [0]))
+    once = all(step == 1 for name in ("strides", "dilations") for step in at.get(name, [1]))
+    if len(kernel) != 3 or len(x.shape) != 4 or x.shape[0] != 1 or kernel[1:] != [1, 1] or not (plain and once):
+        return False
+    _, C, H, W = x.shape
+    pooled = at.emit(AvgPool2d((kernel[0], 1), stride=1), at.emit(Reshape(1, C, H * W), x))
+    at.give(at.emit(Reshape(1, C - kernel[0] + 1, H, W), pooled))
+    return True
+
+
 def _avg_pool(at: At) -> None:
     x = at.unknown()
+    if _over_neighbours(at, x):
+        return
     kernel, counted = kernel_of(at.call()), bool(at.get("count_include_pad", 0))
     settings = _settings(at, x, kernel) | {"ceil": bool(at.get("ceil_mode", 0))}
     at.give(at.emit(AvgPool2d(kernel, count_padding=counted, **settings), x))
