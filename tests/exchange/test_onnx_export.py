@@ -132,7 +132,7 @@ def test_the_zoo_goes_out(name: str) -> None:
         Sequential(Pad((1, 0), (0, 0)), SpaceToDepth(2, columns_first=False), Reduce("sum", (0, 2))),
         Sequential(GlobalAvgPool2d(), Expand(2, 3, 4)),
         Sequential(Abs(), Shift(()), Power(1.5), Exp(), Power(-1), Reduce("l2", (0,), keepdims=True)),
-        Sequential(Power(2), Shift((), trained=False), Exp(), Log(), Power(0.5)),
+        Sequential(Softplus(), Log(), Exp(), Power(0.5), Power(2)),
         Branches(Tanh(), Softplus(), join=Divide()),
         Branches(Tanh(), Identity(), join=Subtract()),
         Branches(Tanh(), Identity(), SELU(), join=Maximum()),

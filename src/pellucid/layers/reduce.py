@@ -17,7 +17,7 @@ def length(x: Array, axis: tuple[int, ...], keepdims: bool) -> Array:
     """The root of the sum of squares, which overflow no sooner than the length does."""
     largest = np.abs(x).max(axis=axis, keepdims=True, initial=0)
     scale = np.where((largest > 0) & np.isfinite(largest), largest, x.dtype.type(1))
-    y = np.sqrt(np.square(x / scale).sum(axis=axis, keepdims=True)) * scale
+    y: Array = np.sqrt(np.square(x / scale).sum(axis=axis, keepdims=True)) * scale
     return y if keepdims else np.squeeze(y, axis)
 
 

@@ -89,7 +89,9 @@ def _load(name: str) -> ModuleType:
     try:
         return importlib.import_module((BACKENDS | DEVICE_BACKENDS)[name])
     except ImportError as error:  # of a package that the backend's package needs
-        raise PellucidError(f"backend {name!r}: {' '.join(str(error).split())}") from error
+        reason = " ".join(str(error).split()).partition(". ")[0]
+        install = "numba" if name == "numba" else repr("pellucid[cuda]")
+        raise PellucidError(f"backend {name!r}: {reason}; pip install {install}") from error
 
 
 def gpus() -> int:
