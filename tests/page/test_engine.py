@@ -14,7 +14,7 @@ from pellucid.export.page import carried_state
 from pellucid.export.page.html import ENGINE, source
 from pellucid.export.page.nodes import rows_of
 from pellucid.export.page.weights import Packed
-from pellucid.graph import Concat, Graph, Node, Residual, Sequential, Sum, Upsampled
+from pellucid.graph import Branches, Concat, Graph, Node, Residual, Sequential, Sum, Upsampled
 from pellucid.layers import (
     DIFFERENTIABLE,
     Add,
@@ -25,6 +25,7 @@ from pellucid.layers import (
     ConvTranspose2d,
     Flatten,
     GlobalAvgPool2d,
+    Identity,
     Layer,
     LeakyReLU,
     Linear,
@@ -32,6 +33,7 @@ from pellucid.layers import (
     Multiply,
     ReLU,
     ReLU6,
+    Reshape,
     Sigmoid,
     SiLU,
     Tanh,
@@ -137,6 +139,7 @@ def every_layer() -> Layer:
     return Sequential(
         Conv2d(4, (3, 2), padding=(1, 0, 2, 1), dilation=(1, 2)), BatchNorm2d(), SiLU(), attention,
         Concat(Conv2d(4, 3, padding=1, groups=2), Sequential(Conv2d(6, 1, groups=6), LeakyReLU(0.1))),
+        Branches(Sequential(GlobalAvgPool2d(), Linear(10), Reshape(10, 1, 1), Tanh()), Identity(), join=Multiply()),
         Residual(Sequential(Conv2d(10, 3, padding=1), Tanh())), Sum(ReLU6(), Clip(-0.5, 0.5)),
         MaxPool2d(3, stride=2, padding=1, ceil=True), AvgPool2d(3, stride=1, padding=1, count_padding=True),
         AvgPool2d(2, stride=1, padding=(0, 1, 0, 1)),
@@ -230,6 +233,9 @@ class Unheard(Layer):
 def test_a_layer_that_the_page_cannot_run_is_named() -> None:
     network = Network(Sequential(Conv2d(2), Unheard()), (1, 8, 8))
     with pytest.raises(PellucidError, match=r"layer 1 \(Unheard\) can't be shown"):
+        rows_of(network.nodes, network.input_shape, Packed(16))
+    network = Network(Sequential(Conv2d(2), Reshape(6, 6, 2)), (1, 8, 8))
+    with pytest.raises(PellucidError, match=r"layer 1 \(Reshape\): expected features or an image of one pixel"):
         rows_of(network.nodes, network.input_shape, Packed(16))
 
 

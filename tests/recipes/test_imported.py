@@ -51,6 +51,19 @@ def test_an_imported_file_is_a_run_of_the_same_network(capsys: pytest.CaptureFix
     assert model.image_shape == (3, 64, 64)
 
 
+def test_a_file_for_grey_images_is_a_run_for_grey_images(capsys: pytest.CaptureFixture[str]) -> None:
+    network = Network(create("lenet5", 4), (1, 28, 28), seed=5)
+    write_torch(Path("x.pth"), torch_names(network))
+    line = "import-torch x.pth --network lenet5 --name mine --size 28 --mean .5 --std .25"
+    assert main(line.split()) == 0
+    model = open_model(Path("runs/mine"))
+    assert model.network.digest() == network.digest()
+    assert (model.image_shape, model.recipe.data.mean) == ((1, 28, 28), (0.5,))
+    capsys.readouterr()
+    assert main(f"{line.replace('mine', 'other', 1)} .25 .25".split()) == 2
+    assert "std of 3 numbers, expected 1" in capsys.readouterr().err
+
+
 def test_a_file_of_another_network_makes_no_run() -> None:
     weights(Path("x.pth"))
     with pytest.raises(PellucidError, match=r"x\.pth: has .* where this network has"):
@@ -101,6 +114,7 @@ def test_an_onnx_file_is_a_run_that_goes_on(capsys: pytest.CaptureFixture[str]) 
         for i in range(4):
             Image.fromarray(rng.integers(0, 256, (50, 60, 3)).astype(np.uint8)).save(folder / f"{i}.png")
     assert main(["summary", "mine"]) == 0
+    assert main(["check", "mine", "--samples", "1", "--batch-size", "1"]) == 0  # of noise: it came without data
     assert main(["predict", "mine", "photos/x/0.png"]) == 0
     assert main(["predict", "x.onnx", "photos/x/0.png"]) == 0
     assert (
