@@ -1,7 +1,8 @@
-"""Convolutions of bfloat16 and the gradients of their inputs, as products of pairs (vdpbf16ps): see `steps.blocks`.
+"""Convolutions of bfloat16 and the gradients of their inputs, as products of pairs (vdpbf16ps).
 
 The gradient of the input is a sum over the places that see a pixel. With stride 1 that is a convolution with the
-filters turned by half a turn; with a larger one, pixels of each phase of the stride see a part of the taps.
+filters turned by half a turn; with a larger one, pixels of each phase of the stride see a part of the taps. Windows
+without holes are multiplied where they lie (`direct`); others are copied side by side first, see `steps.blocks`.
 """
 
 import numpy as np
@@ -11,6 +12,7 @@ from pellucid.ops.geometry import Geometry
 from pellucid.ops.memory import channels_last, empty, empty_images
 from pellucid.ops.numba_ops.compile.vectors import BFLOAT16, address
 from pellucid.ops.numba_ops.convolution.direct import phase_taps
+from pellucid.ops.numba_ops.half import direct
 from pellucid.ops.numba_ops.half.conversion import narrow, widen
 from pellucid.ops.numba_ops.half.packing import packed_pairs
 from pellucid.ops.numba_ops.steps.product import Factor, offsets, windows_step
@@ -27,6 +29,8 @@ def convolution(x: Array, w: Array, b: Array | None, geometry: Geometry, relu: b
     bias = np.zeros(-(-K // PANEL) * PANEL, np.float32)
     if b is not None:
         bias[:K] = widen(b)
+    if direct.suits(geometry):
+        return direct.convolution(x, w, bias, geometry, relu)
     panels = packed_pairs(w, np.arange(R * S), turned=False)
     factor = Factor(panels, bias, w[0].size, K, BFLOAT16)
     last = Finish(low=0.0) if relu else Finish()
@@ -38,6 +42,9 @@ def input_gradient(dy: Array, w: Array, input_size: Pair, geometry: Geometry) ->
     (N, K), C, S = dy.shape[:2], w.shape[1], w.shape[3]
     stride, padding, dilation = geometry.stride, geometry.before, geometry.dilation
     bias, dx = np.zeros(-(-C // PANEL) * PANEL, np.float32), None
+    turned = _adjoint((dy.shape[2], dy.shape[3]), (w.shape[2], S), input_size, geometry)
+    if turned is not None:
+        return direct.convolution(dy, w, bias, turned, turned=True)
     for phase in np.ndindex(min(stride[0], input_size[0]), min(stride[1], input_size[1])):
         axes = [phase_taps(phase[a], w.shape[2 + a], stride[a], padding[a], dilation[a]) for a in (0, 1)]
         size = tuple(-(-(input_size[a] - phase[a]) // stride[a]) for a in (0, 1))
@@ -55,6 +62,15 @@ def input_gradient(dy: Array, w: Array, input_size: Pair, geometry: Geometry) ->
         place[...] = 0 if part is None else as_bits(part)
     assert dx is not None
     return dx
+
+
+def _adjoint(output: Pair, kernel: Pair, input_size: Pair, geometry: Geometry) -> Geometry | None:
+    """Where the turned filters stand on dy; None where that is no convolution of `direct`."""
+    if not direct.suits(geometry) or geometry.stride != (1, 1):
+        return None
+    top, left = (kernel[a] - 1 - geometry.before[a] for a in (0, 1))
+    bottom, right = (input_size[a] - output[a] + kernel[a] - 1 - before for a, before in enumerate((top, left)))
+    return Geometry(padding=(top, bottom, left, right)) if min(top, bottom, left, right) >= 0 else None
 
 
 def _products(images: Array, size: Pair, stride: Pair, factor: Factor, taps: list[Array], last: Finish) -> Array:
