@@ -20,11 +20,15 @@ class PellucidError(Exception):
         text = super().__str__()
         if len(text) > LONGEST:
             text = f"{text[: LONGEST // 2]} ... {text[-LONGEST // 2 :]}"
-        return text if text.isprintable() else "".join(map(_shown, text))
+        return printable(text)
 
 
 class InputError(PellucidError, ValueError):
     """Arrays, labels or arguments that don't fit: a PellucidError that is a ValueError too."""
+
+
+class PictureError(PellucidError):
+    """A picture's file that is missing, damaged, or none."""
 
 
 class OutOfMemoryError(PellucidError):
@@ -36,6 +40,13 @@ class OutOfMemoryError(PellucidError):
             f"GPU memory: {needed / 1e9:.3f} GB needed at once, {free / 1e9:.3f} GB free of {total / 1e9:.3f} GB on "
             f"{device}; a smaller batch needs less"
         )
+
+
+def printable(text: str) -> str:
+    """The text with signs that can't be printed, or that a terminal would obey, by their numbers: names of files and
+    classes may hold anything.
+    """
+    return text if text.isprintable() else "".join(map(_shown, text))
 
 
 def _shown(sign: str) -> str:

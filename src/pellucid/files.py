@@ -1,7 +1,10 @@
 """Files that are written whole or not at all."""
 
+import itertools
 import os
 import tempfile
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 from pellucid.errors import InputError, PellucidError
@@ -70,6 +73,26 @@ def write_picture(path: Path, content: bytes, command: str) -> None:
     """Write a PNG, where there is nothing or another picture of that kind. Raises PellucidError elsewhere."""
     check_own(path, _PNG, command)
     write_whole(path, content)
+
+
+def names_for(paths: Sequence[Path]) -> list[str]:
+    """A name for each file, no two alike in any case: its own without ending; where several have that, with ending;
+    then with its folder's before it; then a number.
+    """
+    alone = list(dict.fromkeys(paths))
+    given: dict[Path, str] = {}
+    taken: set[str] = set()
+    for form in (lambda path: path.stem, lambda path: path.name, lambda path: f"{path.parent.name}-{path.name}"):
+        left = [path for path in alone if path not in given]
+        counts = Counter(form(path).casefold() for path in left)
+        found = {path: form(path) for path in left if counts[form(path).casefold()] == 1}
+        given |= {path: name for path, name in found.items() if name.casefold() not in taken}
+        taken = {name.casefold() for name in given.values()}
+    for path in (path for path in alone if path not in given):
+        names = (f"{path.stem}-{number}" for number in itertools.count(2))
+        given[path] = next(name for name in names if name.casefold() not in taken)
+        taken.add(given[path].casefold())
+    return [given[path] for path in paths]
 
 
 def is_file(path: Path) -> bool:

@@ -144,3 +144,9 @@ def test_a_channel_that_no_convolution_has_is_refused() -> None:
     network = Network(Sequential(Conv2d(4, 3), Flatten(), Linear(2)), (1, 8, 8))
     with pytest.raises(PellucidError, match=r"channel 9999: the network's convolutions have channels 0 \.\. 3"):
         exciting_patches(network, [], [9999])
+
+
+def test_patches_of_fields_that_differ_by_a_pixel_stand_side_by_side() -> None:
+    """As behind layers that enlarge, where a unit's field has one more or less by its place."""
+    found = {"up": {0: [Patch(0, 1.0, (0, 2), (0, 2)), Patch(0, 1.0, (0, 3), (1, 3))]}}
+    assert patch_overview(found, [np.ones((1, 4, 4))]).startswith(b"\x89PNG")

@@ -13,6 +13,7 @@ from PIL import Image
 from pellucid import cli
 from pellucid.data.framing import Framing
 from pellucid.exchange.pretrained import PRETRAINED
+from pellucid.files import names_for
 from pellucid.network import Network
 from pellucid.recipes import load_recipe, model_notes, open_model
 from pellucid.recipes.predict import guess
@@ -98,6 +99,9 @@ def test_what_is_no_answer_is_refused(
         ((str(photos), "--format", "images"), "expected --out"),
         ((str(tmp_path / "photos" / "south" / "broken.jpg"), "--format", "csv"), "none of 1 files can be read"),
         ((str(model.parent),), "no picture in this folder"),
+        ((str(photos), "--format", "images", "--out", str(photos)), "photos: lies in photos/, whose pictures are"),
+        ((str(photos), "--format", "images", "--out", str(photos / "north" / "said")), "lies in photos/, whose"),
+        ((str(tmp_path / "runs" / "misspelt"), str(photos)), "misspelt: no such run, picture or folder"),
     ):
         assert cli.main(["predict", str(model), *arguments]) == 2
         assert said in capsys.readouterr().err
@@ -110,3 +114,30 @@ def test_what_is_no_answer_is_refused(
 def test_the_pretrained_network_names_five(photos: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["predict", "efficientnet-lite0", str(photos / "north" / "1.JPG"), "--json"]) == 0
     assert len(json.loads(capsys.readouterr().out)[0]["guesses"]) == 5
+
+
+def test_a_misspelt_run_is_no_picture(photos: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Else the last run would answer."""
+    assert cli.main(["predict", "runs/misspelt", str(photos)]) == 2
+    assert capsys.readouterr().err == "pellucid: runs/misspelt: no such run, picture or folder\n"
+
+
+def test_names_that_a_terminal_would_obey_are_escaped(
+    model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("two\nlines.png", "\x1b[31mred.png"):
+        Image.new("RGB", (20, 20), "red").save(tmp_path / name)
+    (tmp_path / "no\x9b picture.png").write_bytes(b"")
+    assert cli.main(["predict", str(model), str(tmp_path)]) == 0
+    said = capsys.readouterr()
+    assert len(said.out.splitlines()) == 3 and len(said.err.splitlines()) == 2
+    assert "two\\nlines.png" in said.out and "\\x1b[31mred.png" in said.out and "no\\x9b picture.png" in said.err
+    assert cli.main(["predict", str(model), str(tmp_path / "\x1b[31m.png")]) == 2
+    assert "\\x1b[31m.png: cannot be read" in capsys.readouterr().err
+
+
+def test_every_file_has_a_name_of_its_own() -> None:
+    files = [
+        Path(name) for name in ("a/1.png", "b/1.png", "b/1.jpg", "A.png", "a.jpg", "x/b/1.png", "c.png", "c.png")
+    ]
+    assert names_for(files) == ["a-1.png", "1-2", "1.jpg", "A.png", "a.jpg", "1-3", "c", "c"]

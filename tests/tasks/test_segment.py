@@ -211,11 +211,17 @@ def test_files_that_cannot_be_segmented_are_named(run: Path, tmp_path: Path) -> 
     for names, message in (
         (["same.png", "thin.png"], "thin.png: 3x50 pixels, smaller than the network's stride, 4x4"),
         (["text.png"], "text.png: not an image"),
-        (["same.png", "other/same.png"], "other/same.png: .*same.png has the same name"),
     ):
         with pytest.raises(PellucidError, match=message):
             list(segment_files(model, [tmp_path / name for name in names], tmp_path / "out"))
     assert not (tmp_path / "out").exists()
+    unread: list[str] = []
+    paths = [tmp_path / name for name in ("same.png", "thin.png", "other/same.png", "broken.png")]
+    paths[3].write_bytes(paths[0].read_bytes()[:40] + bytes(20) + paths[0].read_bytes()[60:])
+    found = list(segment_files(model, paths, tmp_path / "out", unread=unread))
+    assert [file.mask.name for file in found] == ["tmp-same.png-mask.png".replace("tmp", tmp_path.name),
+                                                  "other-same.png-mask.png"]  # fmt: skip
+    assert [error.partition(": ")[0] for error in unread] == [str(paths[1]), str(paths[3])]
 
 
 def test_commands(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

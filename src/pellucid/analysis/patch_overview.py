@@ -34,7 +34,7 @@ def patch_overview(patches: Mapping[str, Mapping[int, Sequence[Patch]]], gallery
             shown = channels[i * per_column : (i + 1) * per_column]
             if shown:
                 tiles = [crop(gallery[patch.image], patch) for _, found in shown for patch in found]
-                sheet = mosaic(np.stack(tiles), columns=max(len(found) for _, found in shown), side=64)
+                sheet = mosaic(_alike(tiles), columns=max(len(found) for _, found in shown), side=64)
                 part.imshow(sheet, interpolation="nearest")
                 part.set_title(_named([channel for channel, _ in shown]), fontsize=8, loc="left", pad=2)
         first = channels[0][1][0]
@@ -42,6 +42,15 @@ def patch_overview(patches: Mapping[str, Mapping[int, Sequence[Patch]]], gallery
         label = f"layer {name}\n{height}x{width}"
         axes[0].text(-0.02, 0.5, label, transform=axes[0].transAxes, ha="right", va="center", fontsize=9)
     return figure_png(figure)
+
+
+def _alike(tiles: Sequence[Array]) -> Array:
+    """Patches (N, H, W, 3) of one size: a field that layers enlarged has one more or less, by its place."""
+    height, width = (max(tile.shape[axis] for tile in tiles) for axis in (0, 1))
+    sheet = np.full((len(tiles), height, width, 3), 255, np.uint8)
+    for place, tile in zip(sheet, tiles, strict=True):
+        place[: tile.shape[0], : tile.shape[1]] = tile
+    return sheet
 
 
 def _named(channels: Sequence[int]) -> str:

@@ -48,11 +48,21 @@ class Target:
         """Where pictures go."""
         return usual if self.out is None or (self.is_text and self.out.suffix) else self.out
 
-    def check(self, images: Sequence[Path]) -> None:
-        """Raise PellucidError where what is to be written would replace an image, or what predict didn't make."""
+    def check(self, images: Sequence[Path], roots: Sequence[Path]) -> None:
+        """Raise PellucidError where what is to be written would replace an image, or what predict didn't make, or
+        where pictures would lie in the folders that are asked about, as if they belonged to them.
+        """
         from pellucid.files import check_own
 
-        if self.out is None or not self.out.suffix or not self.is_text:
+        if self.out is None:
+            return
+        if not (self.is_text and self.out.suffix):
+            place = self.out.resolve()
+            for root in (path.resolve() for path in roots):
+                if place == root or root in place.parents:
+                    raise PellucidError(
+                        f"{self.out}: lies in {root.name}/, whose pictures are asked about; expected another --out"
+                    )
             return
         if self.out.resolve() in {image.resolve() for image in images}:
             raise PellucidError(f"{self.out}: is one of the images; expected another --out")

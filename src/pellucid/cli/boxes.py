@@ -20,14 +20,14 @@ PICTURES = "predictions"
 """Folder beside the model for pictures of what was found."""
 
 
-def draw_detections(model: AnyModel, images: Sequence[Path], target: Target) -> None:
+def draw_detections(model: AnyModel, images: Sequence[Path], target: Target, unread: list[str] | None) -> None:
     """Draw what is found on each image into a folder, and say what is there, or as CSV or JSON what is where."""
     from pellucid.data.formats.coco import image_ids
     from pellucid.recipes.predict_boxes import detect_files
 
     found = []
     with progress(len(images)) as advance:
-        for file in detect_files(model, images, target.folder(model.path.parent / PICTURES)):
+        for file in detect_files(model, images, target.folder(model.path.parent / PICTURES), unread=unread):
             found.append(file)
             advance()
     if target.is_text:

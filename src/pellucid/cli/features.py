@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -33,7 +32,7 @@ def features(
     from pellucid.analysis.feature_sheet import feature_sheet
     from pellucid.analysis.features import exciting_patches, feature_maps, first_filters
     from pellucid.analysis.patch_overview import patch_overview
-    from pellucid.files import write_whole
+    from pellucid.files import names_for, write_whole
     from pellucid.recipes import build_loader, open_model
     from pellucid.recipes.predict import inputs, read_image
 
@@ -51,21 +50,9 @@ def features(
     if found:
         write_whole(folder / "patches.png", patch_overview(found, shown))
         print_note(str(folder / "patches.png"))
-    for file, picture, name in zip(files, pictures, _sheet_names(files), strict=True):
+    for file, picture, name in zip(files, pictures, names_for(files), strict=True):
         maps = feature_maps(model.network, picture)
         title = f"{file.name}: what {run} sees in it"
         html = feature_sheet(title, picture, maps, filters, found, shown, model.class_names)
-        write_whole(folder / name, html)
-        print_note(str(folder / name))
-
-
-def _sheet_names(files: Sequence[Path]) -> list[str]:
-    """A name for each file's sheet; files of one name from several folders get numbers."""
-    names: list[str] = []
-    for file in files:
-        name, number = f"{file.stem}.html", 1
-        while name in names:
-            number += 1
-            name = f"{file.stem}-{number}.html"
-        names.append(name)
-    return names
+        write_whole(folder / f"{name}.html", html)
+        print_note(str(folder / f"{name}.html"))

@@ -16,13 +16,13 @@ if TYPE_CHECKING:
     from pellucid.recipes.predict_masks import SegmentedFile
 
 
-def draw_masks(model: AnyModel, images: Sequence[Path], target: Target) -> None:
+def draw_masks(model: AnyModel, images: Sequence[Path], target: Target, unread: list[str] | None) -> None:
     """Write each image's mask and overlay into a folder, and say what is where."""
     from pellucid.recipes.predict_masks import segment_files
 
     found = []
     with progress(len(images)) as advance:
-        for file in segment_files(model, images, target.folder(model.path.parent / PICTURES)):
+        for file in segment_files(model, images, target.folder(model.path.parent / PICTURES), unread=unread):
             found.append(file)
             advance()
     if target.is_text:

@@ -9,6 +9,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
+from pellucid.errors import printable
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -50,7 +52,7 @@ def print_table(
     """
     from rich.text import Text
 
-    out = console()
+    out, rows = console(), [list(map(printable, row)) for row in rows]
     if title:
         out.print(Text(title, style="bold"), end="\n\n")
     groups = _column_groups([columns, *rows, *([footer] if footer else [])], out.width, columns, wrapped)

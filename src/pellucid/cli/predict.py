@@ -74,14 +74,14 @@ def predict(
     draw = {"segment": draw_masks, "detect": draw_detections}.get(model.recipe.task["name"])
     if draw is not None:
         target = Target(format_ or ("json" if json else "table"), Path(out) if out else None)
-        target.check(images)
-        images, unread = readable(images) if format_ or roots else (images, [])
-        draw(model, images, target)
-        list_unread(unread)
+        target.check(images, roots)
+        images, unread = readable(images) if format_ or roots else (images, None)
+        draw(model, images, target, unread)
+        list_unread(unread or [])
         return
     most = top or (FIRST_OF_MANY if len(model.class_names) > MANY else FIRST)
     target = Target(format_ or ("json" if json else "table"), Path(out) if out else None)
-    target.check(images)
+    target.check(images, roots)
     if target.form == "table" and out:
         raise PellucidError("--out: a classifier's answers are printed; to write them, --format csv, json or images")
     if format_ or roots or (json and out):

@@ -12,7 +12,7 @@ from pellucid.cli.flags import Whole, switch
 from pellucid.cli.machine import DEFAULT, Machine
 from pellucid.cli.output import print_note, print_notes
 from pellucid.cli.overrides import NONE, Overrides
-from pellucid.errors import PellucidError
+from pellucid.errors import PellucidError, PictureError
 
 if TYPE_CHECKING:
     from pellucid.recipes import Recipe
@@ -107,7 +107,12 @@ def _train(order: Order, communicator: Communicator) -> int:
     if order.verbosity:
         print_notes(_notes(trainer))
         print_note(_headline(trainer, run, backend))
-    finished = trainer.fit()
+    try:
+        finished = trainer.fit()
+    except PictureError as error:
+        if not run.checkpoint.exists():
+            raise
+        raise PictureError(f"{error}; when it is back as it was: pellucid train --resume {run.path}") from error
     if order.verbosity or not finished:
         print_note(_farewell(run, finished, trainer.state.step))
     return 0 if finished else INTERRUPTED

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pellucid.arguments import checked_but
-from pellucid.errors import PellucidError
+from pellucid.errors import PellucidError, PictureError
 from pellucid.ops.arrays import Array, Pair
 
 if TYPE_CHECKING:
@@ -58,14 +58,14 @@ def _reading(path: str | Path) -> Iterator[None]:
     try:
         yield
     except UnidentifiedImageError:
-        raise PellucidError(f"{path}: not an image, expected a PNG or JPEG file (or TIFF, WebP, BMP)") from None
+        raise PictureError(f"{path}: not an image, expected a PNG or JPEG file (or TIFF, WebP, BMP)") from None
     except Image.DecompressionBombError:
-        raise PellucidError(f"{path}: too many pixels, expected at most {MOST_PIXELS:,}") from None
-    except PellucidError:
-        raise
+        raise PictureError(f"{path}: too many pixels, expected at most {MOST_PIXELS:,}") from None
+    except PellucidError as error:
+        raise PictureError(str(error)) from None
     except Exception as error:
         reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
-        raise PellucidError(f"{path}: cannot be read as an image ({reason})") from None
+        raise PictureError(f"{path}: cannot be read as an image ({reason})") from None
 
 
 def _opened(path: str | Path) -> "Image":

@@ -15,7 +15,7 @@ from pellucid.analysis.explanation import cam_layer, grad_cam, occlusion
 from pellucid.analysis.explanation_picture import Heat, draw_explanation
 from pellucid.data.pictures import picture_format
 from pellucid.errors import PellucidError
-from pellucid.files import write_whole
+from pellucid.files import names_for, write_whole
 from pellucid.graph import grid
 from pellucid.ops.arrays import Array, Pair
 from pellucid.recipes.choices import unknown
@@ -55,7 +55,8 @@ def explain_files(
     layer: str | None = None,
     side: int | None = None,
 ) -> Iterator[ExplainedFile]:
-    """For each image file, where what speaks for a class lies, as the picture NAME-explained.png in a folder.
+    """For each image file, where what speaks for a class lies, as the picture NAME-explained.png in a folder;
+    see `names_for`.
 
     class_name: by default the likeliest of each image. layer: for Grad-CAM, see `analysis.explanation.cam_layer`.
     side: of the square that covers parts, in pixels as the network sees them.
@@ -66,14 +67,12 @@ def explain_files(
     label = None if class_name is None else _label(model, class_name)
     if layer is not None:
         model.network.find(layer)
-    names: dict[str, Path] = {}
     for path in paths:
         picture_format(path)
-        if names.setdefault(path.stem, path) != path:
-            raise PellucidError(f"{path}: {names[path.stem]} has the same name, their pictures would too")
-    check_targets(paths, folder, [ENDING])
-    for path in paths:
-        yield _explained(model, path, folder / f"{path.stem}{ENDING}", label, methods, layer, side)
+    names = names_for(paths)
+    check_targets(paths, names, folder, [ENDING])
+    for path, name in zip(paths, names, strict=True):
+        yield _explained(model, path, folder / f"{name}{ENDING}", label, methods, layer, side)
 
 
 def _label(model: Model, name: str) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -15,6 +16,9 @@ from pellucid.ops.arrays import Array
 from pellucid.plan import answering
 from pellucid.recipes.model import AnyModel
 from pellucid.tasks import Classify, Guess, Labels
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 BATCH = 256
 
@@ -52,6 +56,17 @@ def read_at_size(model: AnyModel, path: Path) -> Array:
     if framing.rule in {"own", "canvas"}:
         framing = replace(framing, rule="canvas", shrink=True)
     return framing.read(path).pixels
+
+
+def opened(model: AnyModel, path: Path, unread: list[str] | None) -> Image | None:
+    """The picture of a file as the model opens it. None where it is damaged and there is a list of what is."""
+    try:
+        return model.framing.open(path)
+    except PellucidError as error:
+        if unread is None:
+            raise
+        unread.append(str(error))
+        return None
 
 
 def inputs(model: AnyModel, pixels: Array) -> Array:

@@ -12,13 +12,13 @@ import numpy as np
 from pellucid.data.framing import Framed
 from pellucid.data.pictures import picture_format
 from pellucid.errors import PellucidError
-from pellucid.files import write_whole
+from pellucid.files import names_for, write_whole
 from pellucid.network import Network
 from pellucid.ops.arrays import Array, Pair
 from pellucid.plan import AnyNetwork, answering
 from pellucid.precision import fold_batch_norm
 from pellucid.recipes.model import AnyModel
-from pellucid.recipes.predict import inputs
+from pellucid.recipes.predict import inputs, opened
 from pellucid.tasks.box_pictures import draw_boxes
 from pellucid.tasks.detect import Detect
 from pellucid.tasks.detections import Detections
@@ -105,28 +105,29 @@ class DetectedFile:
     shown: Detections
 
 
-def detect_files(model: AnyModel, paths: Sequence[Path], folder: Path) -> Iterator[DetectedFile]:
-    """For each image file, of any size, what is found, and the picture NAME-boxes.png in a folder.
+def detect_files(
+    model: AnyModel, paths: Sequence[Path], folder: Path, unread: list[str] | None = None
+) -> Iterator[DetectedFile]:
+    """For each image file, of any size, what is found, and the picture NAME-boxes.png in a folder; see `names_for`.
 
-    All files are looked at before the first is computed. Raises PellucidError, naming the file, for one that is no
-    image, and for two of one name.
+    All files are looked at before the first is computed. unread: where errors of pictures go that turn out to be
+    damaged; without it such a one is raised. Raises PellucidError, naming the file, for one that is no image.
     """
     detector = Detector(model)
-    names: dict[str, Path] = {}
     for path in paths:
         picture_format(path)
-        if names.setdefault(path.stem, path) != path:
-            raise PellucidError(f"{path}: {names[path.stem]} has the same name, their pictures would too")
-    check_targets(paths, folder, [ENDING])
+    names = names_for(paths)
+    check_targets(paths, names, folder, [ENDING])
     for start in range(0, len(paths), BATCH):
-        some = paths[start : start + BATCH]
-        pictures = [model.framing.open(path) for path in some]
-        images = [model.framing.frame(picture) for picture in pictures]
-        for path, picture, found in zip(some, pictures, detector(images), strict=True):
+        some = zip(paths[start : start + BATCH], names[start : start + BATCH], strict=True)
+        pictures = [(path, name, opened(model, path, unread)) for path, name in some]
+        there = [(path, name, picture) for path, name, picture in pictures if picture is not None]
+        images = [model.framing.frame(picture) for _, _, picture in there]
+        for (path, name, picture), found in zip(there, detector(images) if images else [], strict=True):
             seen, factor = to_draw_on(picture)
             image = np.asarray(seen).reshape(seen.height, seen.width, -1).transpose(2, 0, 1)
             shown = found.above(detector.task.shown_score)
             drawn = draw_boxes(image, shown.boxes / factor, shown.labels, model.class_names, shown.scores)
-            target = folder / f"{path.stem}{ENDING}"
+            target = folder / f"{name}{ENDING}"
             write_whole(target, encoded(drawn))
             yield DetectedFile(path, target, found, shown)

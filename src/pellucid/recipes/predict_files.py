@@ -12,6 +12,7 @@ import numpy as np
 
 from pellucid.data.pictures import SUFFIXES
 from pellucid.errors import PellucidError
+from pellucid.files import is_file
 from pellucid.ops.arrays import Array
 from pellucid.recipes.model import AnyModel
 from pellucid.recipes.predict import guess_pixels, read_image
@@ -32,11 +33,14 @@ class Answer:
 def pictures_in(paths: Iterable[Path]) -> list[Path]:
     """The files themselves, and all pictures below folders, by their paths; hidden ones are left out.
 
-    Raises PellucidError for a folder without any.
+    Raises PellucidError for a folder without any, and for what is no picture by its name and isn't there: a run
+    perhaps, whose name is misspelt.
     """
     found: list[Path] = []
     for path in paths:
         if not path.is_dir():
+            if path.suffix.lower() not in SUFFIXES and not is_file(path):
+                raise PellucidError(f"{path}: no such run, picture or folder")
             found.append(path)
             continue
         below = sorted(file for file in path.rglob("*") if file.suffix.lower() in SUFFIXES and file.is_file())

@@ -76,15 +76,15 @@ def to_draw_on(picture: Image) -> tuple[Image, int]:
     return (picture if factor == 1 else picture.reduce(factor)), factor
 
 
-def check_targets(sources: Sequence[Path], folder: Path, endings: Sequence[str]) -> None:
+def check_targets(sources: Sequence[Path], names: Sequence[str], folder: Path, endings: Sequence[str]) -> None:
     """Raise PellucidError, before anything is computed, where a picture would replace what isn't its forerunner.
 
-    sources: the images. endings: what follows their names in the pictures' names.
+    sources: the images. names: of the pictures, one an image; endings: what follows these.
     """
     taken = {path.resolve(): path for path in sources}
-    for source in sources:
+    for source, name in zip(sources, names, strict=True):
         for ending in endings:
-            target = folder / f"{source.stem}{ending}"
+            target = folder / f"{name}{ending}"
             if target.resolve() in taken:
                 raise PellucidError(
                     f"{target}: the picture of {source} would replace an image; expected another --out"
