@@ -111,3 +111,23 @@ def test_bounds_without_a_line_bound_nothing() -> None:
             with pytest.raises(InputError, match="a, b: expected both or neither"):
                 ops.channel_products(dy, X, middle, middle, None, 0.0, 1.0)
     np.testing.assert_allclose(found[0], found[1], atol=1e-4)
+
+
+@pytest.mark.parametrize("backend", ["numpy", "numba"])
+def test_what_is_left_out_is_remembered_too(backend: str) -> None:
+    """None where an array may be, settings by name, and what is an array already."""
+    x, w = np.ones((2, 3, 5, 5), np.float32), np.ones((4, 3, 3, 3), np.float32)
+    with ops.use_backend(backend):
+        first = ops.conv2d(x, w, None, Geometry())
+        for again in (ops.conv2d(x, w, None, Geometry()), ops.conv2d(x, w, b=None, geometry=Geometry()),
+                      ops.conv2d(geometry=Geometry(), b=None, w=w, x=x)):  # fmt: skip
+            np.testing.assert_array_equal(again, first)
+        with pytest.raises(PellucidError, match="unexpected argument 'x'"):
+            ops.conv2d(x, w, None, x=x)  # type: ignore[call-arg]
+        with pytest.raises(PellucidError, match="w: expected ndarray, got NoneType"):
+            ops.conv2d(x, None, None, Geometry())  # type: ignore[arg-type]
+        with pytest.raises(PellucidError, match="w is missing"):
+            ops.conv2d(x)  # type: ignore[call-arg]
+        assert ops.array(x) is x
+        assert ops.array(x, np.float64).dtype == np.float64
+        assert type(ops.array(np.ma.masked_array(x, x > 0))) is np.ndarray

@@ -26,6 +26,18 @@ MOST_KNOWN = 4096  # kinds of calls of one op that are remembered
 MISSING: Any = inspect.Parameter.empty
 
 _SIGN: Callable[[Any], Any] = attrgetter("shape", "dtype", "flags.num", "__class__")
+_WRITTEN_SIGN = "{0}.shape, {0}.dtype, {0}.flags.num, {0}.__class__"
+_NONE = (None,) * 4  # of an array that is left out
+
+_QUICK = """
+def door({parameters}, /, *settings, **named):
+    try:
+        op, settled = known[{signs}, *settings] if not named else None
+    except (KeyError, AttributeError, TypeError):
+        return other((*(value for value in ({arrays},) if value is not missing), *settings), named)
+    {apart}
+    return op({arrays}, *settled)
+"""
 
 
 @functools.cache
@@ -57,27 +69,42 @@ class _Door:
 
     def opened(self) -> Callable[..., Any]:
         """The op behind the door."""
-        sign, known, other, count = _SIGN, self.known, self._other, len(self.array_places)
-        in_front = self.row.remembered and not self.many and self.array_places == list(range(count))
-        apart = self._apart if self.written else None
+        other, count = self._other, len(self.array_places)
+        if count and self.row.remembered and not self.many and self.array_places == list(range(count)):
+            return functools.wraps(self.function)(self._quick())
 
-        @functools.wraps(self.function)
-        def door(*arguments: Any, **named: Any) -> Any:
-            if named:
-                return other(arguments, named)
-            try:
-                op, *settings = known[(*map(sign, arguments[:count]), *arguments[count:])]
-            except (KeyError, AttributeError, TypeError):
-                return other(arguments, named)
-            if apart is not None:
-                apart(arguments)
-            return op(*arguments[:count], *settings)
+        if self.name == "array":  # of every forward and backward; what is an array already is given back
+
+            @functools.wraps(self.function)
+            def array(*arguments: Any, **named: Any) -> Any:
+                plain = not named and len(arguments) == 1 and type(arguments[0]) is np.ndarray
+                return arguments[0] if plain else other(arguments, named)
+
+            return array
 
         @functools.wraps(self.function)
         def round_about(*arguments: Any, **named: Any) -> Any:
             return other(arguments, named)
 
-        return door if in_front else round_about
+        return round_about
+
+    def _quick(self) -> Callable[..., Any]:
+        """The door of an op whose arrays come first, written out for them: a loop over them would cost the most."""
+        arrays = [self.names[i] for i in self.array_places]
+        signs = [_WRITTEN_SIGN.format(name) for name in arrays]
+        for i, name in enumerate(arrays):
+            if self.row.arrays[name].optional:
+                signs[i] = f"*(none if {name} is None else ({signs[i]}))"
+        text = _QUICK.format(
+            parameters=", ".join(f"{name}=missing" for name in arrays), arrays=", ".join(arrays),
+            signs=", ".join(signs), apart=f"apart(({', '.join(arrays)},))" if self.written else "",
+        )  # fmt: skip
+        room = {
+            "known": self.known, "apart": self._apart, "missing": MISSING, "none": _NONE, "other": self._other,
+        }  # fmt: skip
+        exec(compile(text, f"<door of {self.name}>", "exec"), room)
+        made: Callable[..., Any] = room["door"]
+        return made
 
     def _other(self, arguments: tuple[Any, ...], named: dict[str, Any]) -> Any:
         """A call of a kind that is not known, or is not known at a glance."""
@@ -86,14 +113,14 @@ class _Door:
         found = None if key is None else self.known.get(key)
         if found is None:
             signed = [values[i] for i in self.array_places]
-            found = self._doer(values), *self._check(values)
+            found = self._doer(values), self._check(values)
             if key is not None and all(
                 values[i] is array for i, array in zip(self.array_places, signed, strict=True)
             ):
                 if len(self.known) >= MOST_KNOWN:
                     self.known.clear()
                 self.known[key] = found
-        op, *settings = found
+        op, settings = found
         for i, setting in zip(self.setting_places, settings, strict=True):
             values[i] = setting
         if self.written:
@@ -129,15 +156,15 @@ class _Door:
 
     def _key(self, values: list[Any]) -> Any:
         """What the call is like; None where that can't be said."""
-        signed = list(values)
+        signed: list[Any] = []
         try:
             for i in self.array_places:
                 value = values[i]
                 if isinstance(value, list | tuple):
-                    signed[i] = tuple(map(_SIGN, value))
-                elif value is not None:
-                    signed[i] = _SIGN(value)
-            key = tuple([signed[i] for i in self.array_places] + [signed[i] for i in self.setting_places])
+                    signed.append(tuple(map(_SIGN, value)))
+                else:
+                    signed += _NONE if value is None else _SIGN(value)
+            key = (*signed, *(values[i] for i in self.setting_places))
             hash(key)
         except (AttributeError, TypeError):
             return None
