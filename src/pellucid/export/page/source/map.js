@@ -14,7 +14,13 @@ function columnsOf(all) {
     lane[node.name] = lanes[d] = (lanes[d] ?? -1) + 1;
   }
   const skips = all.some((node) => node.inputs.some((name) => depth[node.name] - depth[name] > 1)); // which dip below the cards
-  return { depth, lane, columns: lanes.length, height: Math.max(...lanes) * RISE + (skips ? RISE + 24 : RISE - 26) };
+  return { depth, lane, lanes, count: lanes.length, foot: skips ? RISE + 24 : RISE - 26 };
+}
+/** Where rows of so many columns begin, each as high as its lanes are many; and last, where all end. */
+function rowTops(across) {
+  const tops = [0];
+  for (let first = 0; first < columns.count; first += across) tops.push(tops.at(-1) + Math.max(...columns.lanes.slice(first, first + across)) * RISE + columns.foot + 24);
+  return tops;
 }
 const mapped = [{ name: "input", kind: "Input", says: "", inputs: [], shape: model.input }, ...model.nodes];
 const columns = columnsOf(mapped);
@@ -40,14 +46,14 @@ function buildMap() {
 
 /** Puts the cards into place: all columns in one row, or `across` of them in each. */
 function layMap(across) {
-  const rows = Math.ceil(columns.columns / across), rise = columns.height + 24, width = Math.min(across, columns.columns) * STEP + GAP, height = rows * rise;
-  const place = (name) => [GAP + (columns.depth[name] % across) * STEP, Math.floor(columns.depth[name] / across) * rise + columns.lane[name] * RISE];
+  const tops = rowTops(across), width = Math.min(across, columns.count) * STEP + GAP, height = tops.at(-1);
+  const place = (name) => [GAP + (columns.depth[name] % across) * STEP, tops[Math.floor(columns.depth[name] / across)] + columns.lane[name] * RISE];
   const box = element("map"), lines = [];
   box.style.width = `${width / PIXELS}em`; box.style.height = `${height / PIXELS}em`;
   for (const node of mapped) {
     const [x, y] = place(node.name), card = cards.get(node.name);
     card.style.left = `${x / PIXELS}em`; card.style.top = `${y / PIXELS}em`;
-    for (const input of node.inputs) lines.push(shape("path", { d: lineOf(input, node.name, place, across, rise) }));
+    for (const input of node.inputs) lines.push(shape("path", { d: lineOf(input, node.name, place, across, tops) }));
   }
   const svg = box.firstChild;
   svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
@@ -55,11 +61,11 @@ function layMap(across) {
 }
 
 /** From one card to another: straight on, below those between, or down to a row below. */
-function lineOf(from, to, place, across, rise) {
+function lineOf(from, to, place, across, tops) {
   const [fx, fy] = place(from), [tx, ty] = place(to), start = [fx + CARD, fy + 100], end = [tx, ty + 100];
   const row = (name) => Math.floor(columns.depth[name] / across), curve = (x0, y0, x1, y1) => `C${x0},${y0} ${x1},${y1}`;
   if (row(from) !== row(to)) {
-    const gap = row(to) * rise - 12, out = start[0] + GAP, back = end[0] - GAP;
+    const gap = tops[row(to)] - 12, out = start[0] + GAP, back = end[0] - GAP;
     return `M${start} H${out} V${gap} H${back} V${end[1]} H${end[0]}`;
   }
   if (columns.depth[to] - columns.depth[from] === 1) return `M${start} ${curve(start[0] + 14, start[1], end[0] - 14, end[1])} ${end}`;
@@ -72,16 +78,16 @@ function zoomTo(by) {
   const box = element("scroll"), middle = [(box.scrollLeft + box.clientWidth / 2) / zooming.by, (box.scrollTop + box.clientHeight / 2) / zooming.by], stays = !zooming.whole;
   Object.assign(zooming, { by: Math.max(0.25, Math.min(4, by)), whole: false });
   element("map").style.fontSize = `${zooming.by}rem`;
-  layMap(columns.columns);
+  layMap(columns.count);
   if (stays) box.scrollTo(middle[0] * zooming.by - box.clientWidth / 2, middle[1] * zooming.by - box.clientHeight / 2);
 }
 
 /** As large as they can be with all of them in sight. */
 function zoomOut() {
   const box = element("scroll"), letter = parseFloat(getComputedStyle(document.documentElement).fontSize) / PIXELS, [width, height] = [box.clientWidth / letter, (0.72 * innerHeight) / letter];
-  let best = 0, across = columns.columns;
-  for (let n = 1; n <= columns.columns; n++) {
-    const by = Math.min(1, width / (n * STEP + GAP), height / (Math.ceil(columns.columns / n) * (columns.height + 24)));
+  let best = 0, across = columns.count;
+  for (let n = 1; n <= columns.count; n++) {
+    const by = Math.min(1, width / (n * STEP + GAP), height / rowTops(n).at(-1));
     if (by >= best) { best = by; across = n; }
   }
   Object.assign(zooming, { by: best, whole: true });
