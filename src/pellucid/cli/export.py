@@ -100,4 +100,5 @@ def _to_c(run: Path, out: Path, bits: int | None, target: str | None, form: str,
     if target:
         print_note(f"to measure it: images as {out}/images.bin, then make -C {out} bench")
     if form == "make":
-        print_note(f"to run it: make -C {out} && {out}/demo digit.pgm")
+        picture = "digit.pgm" if shrunk.network.input_shape[0] == 1 else "photo.ppm"
+        print_note(f"to run it: make -C {out} && {out}/demo {picture}")
