@@ -208,20 +208,28 @@ def convolve(arguments: int, stage: int, part: int) -> None:
 
 
 def convolution(
-    x: Array, w: Array, bias: Array, geometry: Geometry, relu: bool = False, turned: bool = False
+    x: Array,
+    w: Array,
+    bias: Array,
+    geometry: Geometry,
+    relu: bool = False,
+    seen: tuple[Array, Array] | None = None,
 ) -> Array:
     """Convolution of x (N, C, H, W) with w (K, C, R, S), plus bias in whole panels, float32: (N, K, P, Q).
 
-    turned: with w (C, K, R, S) turned by half a turn, as the adjoint has it.
+    seen: for a sum of the adjoint, with w (C, K, R, S): rows and columns of the taps that are its filter, in order.
     """
     R, S = w.shape[2:]
-    C, K = w.shape[:2] if turned else w.shape[1::-1]
+    C, K = w.shape[1::-1] if seen is None else w.shape[:2]
     stored = C + C % 2
     if stored != C:
-        even = np.zeros((stored, K, R, S) if turned else (K, stored, R, S), w.dtype)
+        even = np.zeros((K, stored, R, S) if seen is None else (stored, K, R, S), w.dtype)
         even[: w.shape[0], : w.shape[1]] = w
         w = even
-    panels = packed_pairs(w, np.arange(R * S)[:: -1 if turned else 1], turned)
+    taps = np.arange(R * S)
+    if seen is not None:
+        taps, R, S = (seen[0][:, None] * S + seen[1]).reshape(-1), len(seen[0]), len(seen[1])
+    panels = packed_pairs(w, taps, turned=seen is not None)
     source = rows(as_bits(channels_last(x)))
     N, H, W, _ = source.shape
     P, Q = geometry.output_size((H, W), (R, S))

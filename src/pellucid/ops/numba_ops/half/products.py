@@ -39,21 +39,15 @@ def convolution(x: Array, w: Array, b: Array | None, geometry: Geometry, relu: b
 
 def input_gradient(dy: Array, w: Array, input_size: Pair, geometry: Geometry) -> Array:
     """Adjoint of the convolution in x: from dy (N, K, P, Q) to dx (N, C, H, W) with (H, W) = input_size."""
-    (N, K), C, S = dy.shape[:2], w.shape[1], w.shape[3]
+    N, C = len(dy), w.shape[1]
     stride, padding, dilation = geometry.stride, geometry.before, geometry.dilation
     bias, dx = np.zeros(-(-C // PANEL) * PANEL, np.float32), None
-    turned = _adjoint((dy.shape[2], dy.shape[3]), (w.shape[2], S), input_size, geometry)
-    if turned is not None:
-        return direct.convolution(dy, w, bias, turned, turned=True)
     for phase in np.ndindex(min(stride[0], input_size[0]), min(stride[1], input_size[1])):
         axes = [phase_taps(phase[a], w.shape[2 + a], stride[a], padding[a], dilation[a]) for a in (0, 1)]
         size = tuple(-(-(input_size[a] - phase[a]) // stride[a]) for a in (0, 1))
-        taps = (axes[0][0][:, None] * S + axes[1][0]).reshape(-1)
         part = None
-        if taps.size:
-            factor = Factor(packed_pairs(w, taps, turned=True), bias, taps.size * K, C, BFLOAT16)
-            around = [axes[0][1], axes[1][1]]
-            part = narrow(_products(dy, (size[0], size[1]), (1, 1), factor, around, Finish()), dy.dtype)
+        if all(taps.size for taps, _ in axes):
+            part = _phase(dy, w, axes, (size[0], size[1]), bias, geometry)
             if stride == (1, 1):
                 return part
         if dx is None:
@@ -64,13 +58,22 @@ def input_gradient(dy: Array, w: Array, input_size: Pair, geometry: Geometry) ->
     return dx
 
 
-def _adjoint(output: Pair, kernel: Pair, input_size: Pair, geometry: Geometry) -> Geometry | None:
-    """Where the turned filters stand on dy; None where that is no convolution of `direct`."""
-    if not direct.suits(geometry) or geometry.stride != (1, 1):
-        return None
-    top, left = (kernel[a] - 1 - geometry.before[a] for a in (0, 1))
-    bottom, right = (input_size[a] - output[a] + kernel[a] - 1 - before for a, before in enumerate((top, left)))
-    return Geometry(padding=(top, bottom, left, right)) if min(top, bottom, left, right) >= 0 else None
+def _phase(
+    dy: Array, w: Array, axes: list[tuple[Array, Array]], size: Pair, bias: Array, geometry: Geometry
+) -> Array:
+    """Pixels of one phase of the stride: (N, C, *size). axes: the taps that they see, and their offsets in dy.
+
+    Both in the offsets' order, which is that of the taps turned.
+    """
+    (row_taps, down), (column_taps, right) = axes
+    before = [-int(offsets.min()) for offsets in (down, right)]
+    after = [size[a] - dy.shape[2 + a] - before[a] + len(axes[a][0]) - 1 for a in (0, 1)]
+    if direct.suits(geometry) and min(*before, *after) >= 0:
+        padding = (before[0], after[0], before[1], after[1])
+        return direct.convolution(dy, w, bias, Geometry(padding=padding), seen=(row_taps, column_taps))
+    taps = (row_taps[:, None] * w.shape[3] + column_taps).reshape(-1)
+    factor = Factor(packed_pairs(w, taps, turned=True), bias, taps.size * w.shape[0], w.shape[1], BFLOAT16)
+    return narrow(_products(dy, size, (1, 1), factor, [down, right], Finish()), dy.dtype)
 
 
 def _products(images: Array, size: Pair, stride: Pair, factor: Factor, taps: list[Array], last: Finish) -> Array:
