@@ -135,16 +135,23 @@ class Disk:
 
     def close(self) -> None:
         """Give it back."""
-        _system("umount", "-R", str(self.place))
+        _system("umount", "-R", "-l", str(self.place))
 
 
 def _writable(folder: Path, yes: bool) -> None:
-    """Lay a read-only view of the folder over it, or take it away."""
+    """Lay a read-only view of the folder over it, or take it away.
+
+    The view is made read-only elsewhere, where nobody has a file open, and only then laid over the folder.
+    """
+    view = folder.with_name("view")
+    view.mkdir(exist_ok=True)
     if yes:
         _system("umount", "-l", str(folder))
+        _system("umount", "-l", str(view))
     else:
-        _system("mount", "--bind", str(folder), str(folder))
-        _system("mount", "-o", "remount,bind,ro", str(folder))
+        _system("mount", "--bind", str(folder), str(view))
+        _system("mount", "-o", "remount,bind,ro", str(view))
+        _system("mount", "--bind", str(view), str(folder))
 
 
 def _system(*command: str) -> None:

@@ -123,7 +123,7 @@ def test_what_is_left_out_is_remembered_too(backend: str) -> None:
                       ops.conv2d(geometry=Geometry(), b=None, w=w, x=x)):  # fmt: skip
             np.testing.assert_array_equal(again, first)
         with pytest.raises(PellucidError, match="unexpected argument 'x'"):
-            ops.conv2d(x, w, None, x=x)  # type: ignore[call-arg]
+            ops.conv2d(x, w, None, x=x)  # type: ignore[misc]
         with pytest.raises(PellucidError, match="w: expected ndarray, got NoneType"):
             ops.conv2d(x, None, None, Geometry())  # type: ignore[arg-type]
         with pytest.raises(PellucidError, match="w is missing"):
