@@ -79,7 +79,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0, help="of the first input; the next ones count on")
     parser.add_argument("--inputs", type=int, default=0, help="of each reader; 0: until the time is over")
     names = [*(reader.name for reader in READERS), *CALLERS]
-    parser.add_argument("--reader", choices=names, help="this one alone; or ops, layers: Python calls")
+    parser.add_argument("--reader", choices=names, help="this one alone; ops, layers, networks, front: Python calls")
     parser.add_argument("--seconds", type=float, default=60.0, help="beyond which an input is a hang")
     parser.add_argument("--keep", type=Path, default=Path("findings"), help="folder for the inputs of findings")
     given = parser.parse_args()

@@ -13,7 +13,9 @@ import numpy as np
 from pellucid import ops
 from pellucid.errors import PellucidError
 from robustness.attempts import REFUSED, RIGHT, TRACEBACK, Outcome
+from robustness.front_calls import FrontCalls
 from robustness.layer_calls import LayerCalls
+from robustness.network_calls import NetworkCalls
 from robustness.op_calls import OpCalls
 
 
@@ -27,7 +29,9 @@ class Caller(Protocol):
         """Raises AssertionError where an answer is wrong, PellucidError where the call is refused."""
 
 
-CALLERS: dict[str, type[Caller]] = {"ops": OpCalls, "layers": LayerCalls}
+CALLERS: dict[str, type[Caller]] = {
+    "ops": OpCalls, "layers": LayerCalls, "networks": NetworkCalls, "front": FrontCalls,
+}  # fmt: skip
 
 
 class Calls:

@@ -30,7 +30,7 @@ class OpCalls:
     def attempt(self, draw: Random) -> None:
         """One call. Raises whatever the op raises, and AssertionError where its answer is wrong."""
         name = draw.choice(NAMES)
-        arguments = _drawn(name, draw)
+        arguments = drawn(name, draw)
         self.call = f"{name}({', '.join(map(_shown, arguments))})"
         changed = draw.random() < 0.6
         for _ in range(draw.choice([1, 1, 2]) if changed else 0):
@@ -93,7 +93,7 @@ def _compare(got: Any, wanted: Any, tolerance: float) -> None:
         np.testing.assert_allclose(a, b, rtol=0, atol=tolerance * largest, equal_nan=True)
 
 
-def _drawn(name: str, draw: Random) -> list[Any]:
+def drawn(name: str, draw: Random) -> list[Any]:
     """Arguments that fit."""
     groups = draw.choice([1, 1, 1, 2, 3])
     size = {letter: draw.randint(1, 6) for letter in "NKDFGn"}
@@ -282,7 +282,7 @@ def _changed(name: str, arguments: list[Any], draw: Random) -> tuple[str, list[A
 
 
 def _array_changed(x: Array, draw: Random) -> Any:
-    kind, axis = draw.randrange(10), draw.randrange(max(1, x.ndim))
+    kind, axis = draw.randrange(13), draw.randrange(max(1, x.ndim))
     if kind == 0 and x.ndim:
         return np.repeat(x, 2, axis)
     if kind == 1 and x.ndim:
@@ -304,4 +304,13 @@ def _array_changed(x: Array, draw: Random) -> Any:
         return np.broadcast_to(x[:1], x.shape) if x.ndim else x
     if kind == 8:
         return x.tolist()
+    if kind == 9 and x.ndim:
+        return np.take(x, [], axis)
+    if kind == 10 and x.size and x.dtype.name in TOLERANCES:
+        values = np.array(x)
+        values.reshape(-1)[draw.randrange(x.size)] = draw.choice([np.nan, np.inf, -np.inf, -0.0, 1e-40])
+        return values
+    if kind == 11:
+        odd: Any = draw.choice([[("a", "f4")], "datetime64[s]", "V4", "S3", np.longdouble, ml_dtypes.float8_e4m3fn])
+        return np.zeros(x.shape, odd)
     return _laid_out(x, draw)

@@ -1,17 +1,103 @@
-"""A short part of the campaign of Python calls, always the same ones."""
+"""A short part of the campaign of Python calls, always the same ones; and what it has found."""
 
+from random import Random
+from typing import Any
+
+import numpy as np
 import pytest
 from robustness.attempts import REFUSED, RIGHT
 from robustness.calls import CALLERS, Calls
+from robustness.op_calls import NAMES, drawn
 
-CALLS = 60
+import pellucid as pl
+from pellucid import ops
+from pellucid.errors import InputError, PellucidError
+
+CALLS = {"ops": 60, "layers": 60, "networks": 20, "front": 60}  # a network may have kernels compiled for it
 
 
 @pytest.mark.parametrize("name", CALLERS)
 def test_every_call_is_right_or_says_why_not_in_one_line(name: str) -> None:
     calls, kinds = Calls(name), set()
-    for seed in range(CALLS):
+    for seed in range(CALLS[name]):
         outcome = calls.attempt(seed)
         assert outcome.kind in {RIGHT, REFUSED}, f"seed {seed}: {outcome.said}"
         kinds.add(outcome.kind)
-    assert kinds == {RIGHT, REFUSED}
+    assert RIGHT in kinds
+    assert REFUSED in kinds or name == "networks"  # where most that is drawn fits
+
+
+class NoSample(Random):
+    """Draws as ever, but 0 where the number of samples is drawn."""
+
+    def randint(self, a: int, b: int) -> int:
+        return 0 if (a, b) == (0, 3) else super().randint(a, b)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_op_takes_a_batch_of_none(name: str) -> None:
+    """The compiled norm of groups ended in an error of NumPy's."""
+    arguments = drawn(name, NoSample(name))
+    for backend in ("numpy", "numba"):
+        with ops.use_backend(backend), np.errstate(all="ignore"):
+            getattr(ops, name)(*arguments)
+
+
+def table(outputs: int) -> pl.data.Data:
+    X = np.random.default_rng(0).normal(size=(20, 3))
+    return pl.data.arrays(X, X[:, :outputs])
+
+
+def test_what_several_numbers_say_can_be_shown() -> None:
+    for outputs in (1, 2, 3):
+        data = table(outputs)
+        model = pl.fit(pl.Network(pl.nn.Linear(outputs), (3,)), data, epochs=1, verbosity=0).model
+        assert repr(model.predict(np.zeros(3))).count("0") >= outputs
+        assert model.predict(np.zeros((2, 3)))._repr_html_()
+
+
+def test_a_test_part_is_two_arrays() -> None:
+    X, y = np.zeros((10, 3)), np.arange(10) % 2
+    for test in ((X,), (), (X, y, y)):
+        with pytest.raises(InputError, match=rf"test: expected a fraction, .* got {len(test)} parts"):
+            pl.data.arrays(X, y, test=test)  # type: ignore[arg-type]
+
+
+def test_a_picture_for_a_network_of_other_channels_is_refused() -> None:
+    from PIL import Image
+
+    X = np.random.default_rng(0).integers(0, 256, (10, 6, 6, 6)).astype(np.uint8)
+    data = pl.data.arrays(X, np.arange(10) % 2, layout="NCHW")
+    net = pl.Network(pl.nn.Sequential(pl.nn.Flatten(), pl.nn.Linear(2)), data.shape)
+    model = pl.fit(net, data, epochs=1, verbosity=0).model
+    with pytest.raises(InputError, match="expected images of 6 channels, got a picture, which has 1 or 3"):
+        model.predict(Image.new("RGB", (6, 6)))
+    with pytest.raises(InputError, match="rows that differ in shape"):
+        model.predict([[1], [1, 2]])  # type: ignore[arg-type]
+
+
+ODD: list[tuple[dict[str, Any], str]] = [
+    ({"network": 1}, "network"), ({"network": lambda outputs: None}, "network: expected a layer"),
+    ({"network": []}, "network"), ({"optimizer": np.zeros(2)}, "optimizer"), ({"optimizer": "x"}, "optimizer"),
+    ({"batch_size": ""}, "batch_size"), ({"batch_size": (3, 3)}, "batch_size"), ({"batch_size": 0}, "batch size"),
+    ({"early_stopping": 3.0}, "early_stopping"), ({"random_state": "x"}, "random_state"),
+    ({"random_state": -1}, "Seed"), ({"early_stopping": True, "validation_fraction": 7.5}, "test_size"),
+    ({"rate": float("nan")}, "rate"), ({"epochs": "2"}, "epochs"), ({"layout": 3}, "layout"),
+    ({"weight_decay": [1, 2]}, "weight_decay"), ({"image_shape": (1, 2.5)}, "image_shape"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("options", "said"), ODD, ids=range(len(ODD)))
+@pytest.mark.parametrize("kind", ["ConvNetClassifier", "ConvNetRegressor", "ConvNetTransformer"])
+def test_an_estimators_odd_parameters_are_refused_when_it_fits(kind: str, options: dict[str, Any], said: str) -> None:
+    sklearn = pytest.importorskip("pellucid.sklearn")
+    X, y = np.random.default_rng(0).normal(size=(20, 4)), np.arange(20) % 2
+    with pytest.raises(PellucidError, match=said) as caught:
+        getattr(sklearn, kind)(**{"epochs": 1, **options}).fit(X, y)
+    assert str(caught.value).isprintable()
+
+
+def test_a_regressors_targets_are_numbers() -> None:
+    sklearn = pytest.importorskip("pellucid.sklearn")
+    with pytest.raises(InputError, match="could not convert string to float"):
+        sklearn.ConvNetRegressor(epochs=1).fit(np.zeros((6, 2)), np.array(list("abcabc")))

@@ -59,6 +59,8 @@ def arrays(
     names = _names(targets, labels, class_names)
     whole = Dataset(inputs, _coded(targets, labels), names, "arrays")
     if isinstance(test, tuple):
+        if len(test) != 2:
+            raise InputError(f"test: expected a fraction, a number of samples, or (X, y), got {len(test)} parts")
         own = checked_inputs(test[0], layout), _targets(test[1])
         held = Dataset(own[0], _coded(own[1], labels), names, "test arrays")
         if held.shape != whole.shape:

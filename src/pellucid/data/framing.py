@@ -19,7 +19,7 @@ import numpy as np
 
 from pellucid.data.pictures import flattened, open_picture
 from pellucid.data.prepare import prepared_character
-from pellucid.errors import PellucidError
+from pellucid.errors import InputError, PellucidError
 from pellucid.ops import memory
 from pellucid.ops.arrays import Array, Pair
 
@@ -89,6 +89,8 @@ class Framing:
 
     def frame(self, picture: Image) -> Framed:
         """An open picture, of mode L or RGB as the network has channels, as the network sees it."""
+        if self.channels not in {1, 3}:
+            raise InputError(f"expected images of {self.channels} channels, got a picture, which has 1 or 3")
         size = picture.height, picture.width
         part, canvas = self.part(size), self.canvas(size)
         if self.rule == "crop":

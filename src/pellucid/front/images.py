@@ -25,7 +25,10 @@ def is_single(given: Any, shape: Shape) -> bool:
         and (isinstance(given[0], str | Path) or hasattr(given[0], "convert"))
     ):
         return False
-    ranks = np.ndim(given)
+    try:
+        ranks = np.ndim(given)
+    except ValueError:  # rows that differ in shape, which `numbers` refuses
+        return False
     if len(shape) == 1:
         return ranks == 1
     return ranks == 2 or (ranks == 3 and (shape[0] != 1 or 1 in {np.shape(given)[0], np.shape(given)[2]}))

@@ -47,7 +47,8 @@ class Prediction:
             return "mask of " + ", ".join(self.class_names[k] for k in np.unique(self.mask))
         if self.boxes is not None:
             return f"{len(self.boxes)} boxes"
-        return ", ".join(f"{name} {v:.4g}" for name, v in zip(self.class_names, self.values or (), strict=False))
+        values = () if self.values is None else self.values.reshape(-1)
+        return ", ".join(f"{name} {v:.4g}" for name, v in zip(self.class_names, values, strict=False))
 
     def picture(self) -> bytes:
         """The image with what was found on it, as a PNG; nothing for a row of a table."""

@@ -14,6 +14,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from pellucid import ops
+from pellucid.arguments import check_arguments, shown
 from pellucid.data import Dataset, Loader
 from pellucid.data.loader import normalized
 from pellucid.errors import InputError
@@ -93,6 +94,7 @@ class ConvNet(BaseEstimator):
 
     def _samples(self, X: Any, *, reset: bool) -> Array:
         """X as a numeric array, of a sparse one too. reset: note its features; else compare with those noted."""
+        check_arguments(type(self), (), self.get_params(deep=False))  # scikit-learn wants them looked at here
         with in_one_sentence():
             X = validate_data(self, X, reset=reset, dtype="numeric", allow_nd=True, accept_sparse="csr")
         X = np.asarray(X.toarray() if issparse(X) else X)
@@ -111,8 +113,7 @@ class ConvNet(BaseEstimator):
 
     def _train(self, X: Array, y: Array, weights: Array, task: Weighted, outputs: int, classes: Array | None) -> Self:
         """Fit anew, or go on from the weights there are where `warm_start` says so. y: (N, M) floats."""
-        rng = check_random_state(self.random_state)
-        seed = int(rng.randint(np.iinfo(np.int32).max))
+        seed = self._seed()
         if not (self.warm_start and hasattr(self, "network_")):
             self._begin(X, outputs, seed)
         elif self.network_.output_shape != (outputs,):
@@ -125,10 +126,8 @@ class ConvNet(BaseEstimator):
         shape = as_images(X[:1], self.image_shape, self.layout).shape[1:]
         if self.network is None:
             layer: Layer = default_network(outputs, *shape[1:])
-        elif isinstance(self.network, Layer):
-            layer = copy.deepcopy(self.network)
         else:
-            layer = self.network(outputs)
+            layer = self._layer(outputs)
         table = is_table(X, self.image_shape)
         if table and self.network is not None:
             layer = Sequential(Flatten(), layer)
@@ -138,13 +137,29 @@ class ConvNet(BaseEstimator):
             raise InputError(
                 f"network: expected an output of shape {(outputs,)} for y, got {self.network_.output_shape}"
             )
-        if self.optimizer not in OPTIMIZERS:
+        if not isinstance(self.optimizer, str) or self.optimizer not in OPTIMIZERS:
             raise InputError(f"optimizer: expected one of {', '.join(OPTIMIZERS)}, got {self.optimizer!r}")
         make: Callable[..., Optimizer] = OPTIMIZERS[self.optimizer]
         self._optimizer = make(self.rate, weight_decay=self.weight_decay)
         self.loss_curve_: list[float] = []
         self.validation_losses_: list[float] = []
         self.n_epochs_ = 0
+
+    def _seed(self) -> int:
+        with in_one_sentence():
+            return int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
+
+    def _layer(self, outputs: int) -> Layer:
+        """What `network` is, or makes."""
+        network = self.network
+        made = copy.deepcopy(network) if isinstance(network, Layer) else network
+        if callable(network) and not isinstance(network, Layer):
+            made = network(outputs)
+        if not isinstance(made, Layer):
+            raise InputError(
+                f"network: expected a layer, or a function of the outputs that makes one, got {shown(made)}"
+            )
+        return made
 
     def _run(
         self,
@@ -162,17 +177,20 @@ class ConvNet(BaseEstimator):
         images, targets = self._scaled(X), np.column_stack([weights, y])
         rows, held = np.arange(len(X)), np.arange(0)
         if early:
-            rows, held = train_test_split(
-                rows, test_size=self.validation_fraction, random_state=seed, stratify=strata
-            )
+            with in_one_sentence():
+                rows, held = train_test_split(
+                    rows, test_size=self.validation_fraction, random_state=seed, stratify=strata
+                )
         batch = min(200, len(rows)) if self.batch_size == "auto" else self.batch_size
+        if isinstance(batch, str):
+            raise InputError(f'batch_size: expected a whole number or "auto", got {batch!r}')
         dtype = self.network_.dtype
 
         def loader(part: Array, size: int, shuffle: bool) -> Loader:
             chosen = (images, targets) if len(part) == len(images) else (images[part], targets[part])
             return Loader(Dataset(*chosen, (), "X"), size, seed, shuffle, dtype=dtype)
 
-        learned = loader(rows, int(batch), True)
+        learned = loader(rows, batch, True)
         trainer = Trainer(
             self.network_,
             task,

@@ -7,7 +7,7 @@ from typing import Any, Self
 
 import numpy as np
 from sklearn.base import ClassifierMixin
-from sklearn.utils import check_random_state, compute_sample_weight
+from sklearn.utils import compute_sample_weight
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_X_y, column_or_1d
 
@@ -86,7 +86,7 @@ class ConvNetClassifier(ClassifierMixin, ConvNet):
         if not np.isin(labels, known).all():
             unknown = labels[~np.isin(labels, known)][0]
             raise InputError(f"partial_fit: y holds {unknown!r}, expected one of {list(known)}")
-        seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
+        seed = self._seed()
         if first:
             self.classes_ = known
             self._begin(X, len(known), seed)

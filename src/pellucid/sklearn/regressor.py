@@ -6,7 +6,6 @@ from typing import Any, Self
 
 import numpy as np
 from sklearn.base import RegressorMixin
-from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_X_y
 
 from pellucid.errors import InputError
@@ -39,7 +38,7 @@ class ConvNetRegressor(RegressorMixin, ConvNet):
         first = not hasattr(self, "network_")
         X, rows = self._checked(X, y, reset=first)
         weights = self._weights(X, sample_weight)
-        seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
+        seed = self._seed()
         if first:
             self._begin(X, rows.shape[1], seed)
         elif self.network_.output_shape != (rows.shape[1],):
@@ -63,4 +62,5 @@ class ConvNetRegressor(RegressorMixin, ConvNet):
             raise InputError(f"y: expected (N,) or (N, M), got shape {y.shape}")
         if reset:
             self._flat = y.ndim == 1
-        return X, y.reshape(len(y), -1).astype(np.float64)
+        with in_one_sentence():  # text that is no number
+            return X, y.reshape(len(y), -1).astype(np.float64)

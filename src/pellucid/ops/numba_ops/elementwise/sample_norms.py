@@ -100,7 +100,7 @@ def _joined_moments(values: Array, total: Array, squares: Array, groups: int, ep
     counts = np.full((chunks, 1), CHUNK)
     counts[-1] = values.shape[1] - CHUNK * (chunks - 1)
     apart = total / counts.astype(np.float64)
-    means = (values[:, ::CHUNK] + apart).reshape(N, chunks, groups, -1)
+    means = (values[:, ::CHUNK] + apart).reshape(N, chunks, groups, C // groups)
     own = (squares - apart * total).reshape(means.shape)
     weights = counts[:, :, None]
     size = values.shape[1] * (C // groups)
