@@ -34,8 +34,8 @@ class NoSample(Random):
         return 0 if (a, b) == (0, 3) else super().randint(a, b)
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_every_op_takes_a_batch_of_none(name: str) -> None:
+@pytest.mark.parametrize("name", [name for name in NAMES if "norm" in name])
+def test_norms_take_a_batch_of_none(name: str) -> None:
     """The compiled norm of groups ended in an error of NumPy's."""
     arguments = drawn(name, NoSample(name))
     for backend in ("numpy", "numba"):
