@@ -20,6 +20,7 @@ from pellucid.errors import PellucidError
 from pellucid.ops.arrays import Array
 from pellucid.recipes import load_recipe
 from pellucid.recipes.data import build_data
+from small_runs import write_digits
 
 RNG = np.random.default_rng(18)
 MASK = np.repeat(np.array([0, 1], np.uint8), 6).reshape(2, 6).repeat(2, axis=0)
@@ -317,3 +318,21 @@ def test_text_in_utf_16(tmp_path: Path) -> None:
     path.write_bytes(b"\xff\xfea")
     with pytest.raises(PellucidError, match="expected lines of text"):
         class_list(path)
+
+
+@pytest.mark.parametrize("upper", [False, True])
+def test_files_of_many_pictures_are_surveyed_too(tmp_path: Path, upper: bool) -> None:
+    """IDX sets and CIFAR's binary files, called in any case."""
+    for name in ("idx", "cifar"):
+        (tmp_path / name).mkdir()
+    write_digits(tmp_path / "idx", 20, 10)
+    rows = RNG.integers(0, 256, (30, 3073)).astype(np.uint8)
+    rows[:, 0] = np.arange(30) % 10
+    for name in ("data_batch_1.bin", "data_batch_2.bin", "test_batch.bin"):
+        (tmp_path / "cifar" / name).write_bytes(rows.tobytes())
+    for path in list(tmp_path.glob("*/*")) if upper else ():
+        path.rename(path.with_name(path.name.upper().replace(".GZ", ".gz")))
+    digits, photos = survey(tmp_path / "idx"), survey(tmp_path / "cifar")
+    assert digits.parts == {"train": 20, "test": 10} and not digits.colour and len(digits.class_names) == 10
+    assert photos.lines()[0].endswith("90 pictures (60 train, 30 test), in colour, 32x32")
+    assert sum(photos.counts["train"].values()) == 60 and photos.counts["test"]["0"] == 3

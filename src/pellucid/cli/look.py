@@ -69,11 +69,12 @@ def _recipe(data: str, overrides: Overrides) -> tuple[Recipe, list[str]]:
 
 def _folder(data: str, overrides: Overrides) -> Path | None:
     """The folder of picture files that is meant; None where the data are others."""
+    from pellucid.data.formats.cifar import find_cifar
     from pellucid.data.formats.idx_sets import find_idx_set
     from pellucid.recipes import load_recipe
 
     source = Path(data if _is_folder(data) else load_recipe(data, overrides.by_key()).data.source)
-    return source.resolve() if source.is_dir() and find_idx_set(source) is None else None
+    return source.resolve() if source.is_dir() and not (find_idx_set(source) or find_cifar(source)) else None
 
 
 def _is_folder(data: str) -> bool:

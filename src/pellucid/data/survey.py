@@ -11,6 +11,7 @@ from typing import Literal
 import numpy as np
 
 from pellucid.data.boxed import has_boxes
+from pellucid.data.formats.cifar import find_cifar
 from pellucid.data.formats.folders import class_files, has_class_folders
 from pellucid.data.formats.idx_sets import find_idx_set
 from pellucid.data.formats.labelled import label_files, read_lines
@@ -19,10 +20,10 @@ from pellucid.data.formats.voc import is_voc
 from pellucid.data.layouts import BESIDE_THEM, listing
 from pellucid.data.parts import PARTS
 from pellucid.data.pictures import SUFFIXES, picture_formats
-from pellucid.data.sources import has_label_files
+from pellucid.data.sources import has_label_files, load_data
 from pellucid.data.text_files import readable
 from pellucid.errors import PellucidError
-from pellucid.ops.arrays import Pair
+from pellucid.ops.arrays import Array, Pair
 
 Kind = Literal["classes", "labels", "masks", "boxes"]
 
@@ -117,9 +118,11 @@ def survey(folder: Path) -> Survey:
     if kinds:
         files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and _is_image(path))
         return _surveyed(folder, "masks" if kinds == ["masks"] else "boxes", {"train": {"": len(files)}}, files)
+    if find_idx_set(folder) is not None or find_cifar(folder) is not None:
+        return _of_arrays(folder)
     if has_label_files(folder):
         return _labelled(folder)
-    if find_idx_set(folder) is not None or not has_class_folders(folder):
+    if not has_class_folders(folder):
         raise PellucidError(
             f"{folder}: expected a folder of pictures a class, or pictures with masks or boxes; got {listing(folder)}"
         )
@@ -153,6 +156,20 @@ def _labelled(source: Path) -> Survey:
     sizes = Counter(line.part or "train" for line in lines)
     found = _surveyed(source, kind, counts, [line.file for line in lines])
     return replace(found, parts={part: sizes[part] for part in parts})
+
+
+def _of_arrays(folder: Path) -> Survey:
+    """Of files that hold many pictures each."""
+    data = load_data(folder)
+    counts = {}
+    for part, found in (("train", data.train), ("test", data.test)):
+        labels: Array = np.asarray(found.targets[np.arange(len(found))])
+        counts[part] = dict(
+            zip(found.class_names, np.bincount(labels, minlength=found.classes).tolist(), strict=True)
+        )
+    C, H, W = data.train.image_shape
+    parts = {part: sum(of.values()) for part, of in counts.items()}
+    return Survey(folder, "classes", counts, parts, (((H, W), sum(parts.values())),), C == 3)
 
 
 def _says_labels(path: Path) -> bool:

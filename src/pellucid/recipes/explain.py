@@ -70,7 +70,7 @@ def explain_files(
     for path in paths:
         picture_format(path)
     names = names_for(paths)
-    check_targets(paths, names, folder, [ENDING])
+    check_targets(paths, folder, [ENDING])
     for path, name in zip(paths, names, strict=True):
         yield _explained(model, path, folder / f"{name}{ENDING}", label, methods, layer, side)
 

@@ -117,7 +117,7 @@ def detect_files(
     for path in paths:
         picture_format(path)
     names = names_for(paths)
-    check_targets(paths, names, folder, [ENDING])
+    check_targets(paths, folder, [ENDING])
     for start in range(0, len(paths), BATCH):
         some = zip(paths[start : start + BATCH], names[start : start + BATCH], strict=True)
         pictures = [(path, name, opened(model, path, unread)) for path, name in some]

@@ -58,7 +58,7 @@ def segment_files(
         raise PellucidError(f"{model.path}: its task, {model.recipe.task['name']}, has no classes of pixels")
     paths = _large_enough(model, paths, unread)
     names = names_for(paths)
-    check_targets(paths, names, folder, ENDINGS)
+    check_targets(paths, folder, ENDINGS)
     nodes = model.nodes
     for path, name in zip(paths, names, strict=True):
         picture = opened(model, path, unread)

@@ -13,7 +13,7 @@ import numpy as np
 
 from pellucid.data.components import label_parts
 from pellucid.errors import PellucidError
-from pellucid.files import check_own
+from pellucid.files import check_own, names_for
 from pellucid.ops.arrays import Array, Pair
 
 if TYPE_CHECKING:
@@ -76,13 +76,13 @@ def to_draw_on(picture: Image) -> tuple[Image, int]:
     return (picture if factor == 1 else picture.reduce(factor)), factor
 
 
-def check_targets(sources: Sequence[Path], names: Sequence[str], folder: Path, endings: Sequence[str]) -> None:
+def check_targets(sources: Sequence[Path], folder: Path, endings: Sequence[str]) -> None:
     """Raise PellucidError, before anything is computed, where a picture would replace what isn't its forerunner.
 
-    sources: the images. names: of the pictures, one an image; endings: what follows these.
+    sources: the images. endings: what follows their names, see `names_for`, in the pictures' names.
     """
     taken = {path.resolve(): path for path in sources}
-    for source, name in zip(sources, names, strict=True):
+    for source, name in zip(sources, names_for(sources), strict=True):
         for ending in endings:
             target = folder / f"{name}{ending}"
             if target.resolve() in taken:

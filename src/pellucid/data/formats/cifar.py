@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatch
 from pathlib import Path
 
 import numpy as np
@@ -47,19 +48,22 @@ VERSIONS = (
 
 def find_cifar(folder: Path) -> Version | None:
     """Which version a folder has files of; None for neither."""
-    return next((v for v in VERSIONS if (folder / v.test).is_file() and any(folder.glob(v.train))), None)
+    return next((v for v in VERSIONS if _files(folder, v.test) and _files(folder, v.train)), None)
+
+
+def _files(folder: Path, pattern: str) -> list[Path]:
+    """The files whose names are alike, in any case."""
+    return sorted(path for path in folder.iterdir() if fnmatch(path.name.lower(), pattern) and path.is_file())
 
 
 def read_cifar(folder: Path, version: Version) -> tuple[Dataset, Dataset]:
     """(train, test). Raises PellucidError, naming the file, where one has another length or a label too large."""
-    file = folder / version.names
-    names = tuple(line.strip() for line in text_lines(file) if line.strip()) if file.is_file() else ()
+    names = tuple(line.strip() for file in _files(folder, version.names) for line in text_lines(file) if line.strip())
     if len(names) != version.classes:
         names = tuple(map(str, range(version.classes)))
-    train = sorted(folder.glob(version.train))
     return (
-        _read(train, version, names, f"{folder.name} train"),
-        _read([folder / version.test], version, names, f"{folder.name} test"),
+        _read(_files(folder, version.train), version, names, f"{folder.name} train"),
+        _read(_files(folder, version.test), version, names, f"{folder.name} test"),
     )
 
 

@@ -14,7 +14,7 @@ from pellucid.data.text_files import class_list, text_lines
 from pellucid.errors import PellucidError
 from pellucid.ops.arrays import Array
 
-_NAME = re.compile(r"(?P<prefix>.*?)(?P<part>train|t10k|test)-(?P<kind>images|labels)[-.]idx\d-ubyte(?:\.gz)?")
+_NAME = re.compile(r"(?P<prefix>.*?)(?P<part>train|t10k|test)-(?P<kind>images|labels)[-.]idx\d-ubyte(?:\.gz)?", re.I)
 CLASSES = "classes.txt"
 _MOST_CLASSES = 65536
 _LOOKED_AT, _ALIKE = 500, 0.9  # images by which a set is judged, and the share of them that has to be alike
@@ -30,8 +30,8 @@ def find_idx_set(folder: Path) -> dict[Part, Path] | None:
     sets: dict[str, dict[Part, Path]] = {}
     for path in sorted(folder.iterdir(), reverse=True):  # so that an uncompressed file wins over its .gz
         if (match := _NAME.fullmatch(path.name)) and path.is_file():
-            part = "train" if match["part"] == "train" else "test"
-            sets.setdefault(match["prefix"], {})[part, match["kind"]] = path
+            part = "train" if match["part"].lower() == "train" else "test"
+            sets.setdefault(match["prefix"], {})[part, match["kind"].lower()] = path
     if not sets:
         return None
     if len(sets) > 1:
@@ -55,7 +55,7 @@ def read_idx_set(folder: Path, files: dict[Part, Path]) -> tuple[Dataset, Datase
     order); in files named so they are set upright, and classes take their names from its `mapping.txt`. A file
     classes.txt in the folder names the classes of any set, one a line.
     """
-    emnist = files["train", "images"].name.startswith("emnist-")
+    emnist = files["train", "images"].name.lower().startswith("emnist-")
     labels = _read_labels(files["train", "labels"], _MOST_CLASSES)
     names = tuple(str(number) for number in range(int(labels.max(initial=0)) + 1))
     if emnist:
