@@ -187,7 +187,8 @@ def test_integers_come_back(graph: Any) -> None:
 )  # fmt: skip
 def test_tables_are_recognised(activation: Layer, found: tuple[str, dict[str, float]] | None) -> None:
     seen = Scale.of_range(-2, 3)
-    y = activation.forward(seen.real(np.arange(256)))
+    with ops.use_backend("numpy"):  # which makes the tables of networks too: of ties the same bytes
+        y = activation.forward(seen.real(np.arange(256)))
     given = Scale.of_range(float(y.min()), float(y.max()))
     answer = function_of(given.quantize(y), seen, given)
     if found is None or answer is None:
