@@ -147,6 +147,28 @@ def test_the_camera_is_seen_until_it_is_stopped(browser: Any, tmp_path: Path) ->
     assert opened.said == []
 
 
+def test_a_camera_allowed_too_late_stays_off(browser: Any, tmp_path: Path) -> None:
+    """Two clicks while the browser asks, and then a stroke: no stream goes on, and what was drawn stays."""
+    opened = Opened(browser, tmp_path, page_html(subject()), bypass_csp=True)
+    opened.page.evaluate("""() => {
+        window.streams = []; window.allow = [];
+        navigator.mediaDevices.getUserMedia = () => new Promise((answer) => window.allow.push(() => {
+            const stream = document.createElement("canvas").captureStream();
+            window.streams.push(stream); answer(stream);
+        }));
+    }""")
+    opened.page.click("#camera")
+    opened.page.click("#camera")
+    opened.draw((40, 40), (40, 160))
+    drawn = opened.logits()
+    opened.page.evaluate("window.allow.forEach((answer) => answer())")
+    opened.page.wait_for_timeout(200)
+    states = "window.streams.flatMap((stream) => stream.getTracks()).map((track) => track.readyState)"
+    assert opened.page.evaluate(states) == ["ended", "ended"]
+    assert opened.page.text_content("#camera") == "Camera"
+    assert opened.logits() == drawn
+
+
 def test_filters_change_before_ones_eyes_while_all_layers_learn(browser: Any, tmp_path: Path) -> None:
     opened = Opened(browser, tmp_path, page_html(subject(small())), bypass_csp=True)
     opened.draw((140, 40), (140, 240))

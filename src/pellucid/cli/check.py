@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pellucid.ops.arrays import Array
 
 FAILED = 1
+SMALL_HELP = f"{SUBJECT_HELP.removesuffix('.')}, with a small --input."
 WINDOW, BOXES_WINDOW = 24, 32  # pixels; where there are boxes, some must be in it
 SAMPLES, FEWER, MANY = 8, 2, 40  # elements of a tensor; a deep network has many tensors, and each takes long
 NOISE = 0.1  # standard deviation, where white is 1
@@ -26,7 +27,7 @@ NUMBERS = ("elements", "at kinks", "element", "direction")
 
 
 def check(
-    name: Annotated[str, Parameter(help=SUBJECT_HELP)] = "deep-convnet",
+    name: Annotated[str, Parameter(help=SMALL_HELP)] = "deep-convnet",
     /,
     *,
     input_: Annotated[str | None, Parameter(name="--input", help=INPUT_HELP)] = None,

@@ -109,12 +109,15 @@ element("file").onchange = (event) => { if (event.target.files[0]) takePicture(e
 addEventListener("dragover", (event) => event.preventDefault());
 addEventListener("drop", (event) => { event.preventDefault(); const file = event.dataTransfer.files[0]; if (file) takePicture(file); else message("noPicture"); });
 let seeing = null; // the camera's stream, while it runs
+let asked = 0; // how often the camera was asked for or stopped: a permission that comes late is of no use
 
 /** What the camera sees becomes the input, picture after picture, until another input is chosen. */
 async function startCamera() {
-  message();
+  stopCamera(); message();
+  const turn = asked;
   try {
     const stream = await navigator.mediaDevices.getUserMedia({ video: { facingMode: "environment" } }), video = document.createElement("video");
+    if (turn !== asked) { stream.getTracks().forEach((track) => track.stop()); return; }
     seeing = stream; nameCamera();
     video.srcObject = stream; video.muted = video.playsInline = true;
     await video.play();
@@ -124,9 +127,10 @@ async function startCamera() {
       setTimeout(look, 40);
     };
     look();
-  } catch { stopCamera(); message("noCamera"); }
+  } catch { if (turn === asked) { stopCamera(); message("noCamera"); } }
 }
 function stopCamera() {
+  asked++;
   seeing?.getTracks().forEach((track) => track.stop());
   seeing = null; nameCamera();
 }
