@@ -188,6 +188,8 @@ IMAGE = ["N", 3, 8, 8]
     [
         (lambda: one_node("Conv", ["N", 3, 8], np.zeros((2, 3, 3), np.float32)), r"Conv 'it': of 1 .*\(opset 21\)"),
         (lambda: one_node("MaxPool", ["N", 3, 8, 8, 8], kernel_shape=[2, 2, 2]), r"MaxPool 'it': kernel_shape"),
+        (lambda: one_node("AveragePool", ["N", 1, 4, 2, 2], kernel_shape=[3, 1, 1], auto_pad="SAME_UPPER"),
+         r"AveragePool 'it': kernel_shape"),
         (lambda: one_node("Reshape", IMAGE, np.array([-1, 3])), r"Reshape 'it': .*\['N', 3\]|which would mix images"),
         (lambda: one_node("Reshape", [2, 3, 8, 8], np.array([1, -1])), "would mix images"),
         (lambda: one_node("Softmax", IMAGE, axis=0), "Softmax 'it': along the axis of the batch"),
@@ -203,6 +205,13 @@ def test_what_has_no_form_is_named(model: Any, message: str) -> None:
     with pytest.raises(PellucidError, match=message) as caught:
         back(model())
     assert str(caught.value).startswith("x.onnx: ")
+
+
+@pytest.mark.parametrize("padding", [{}, {"auto_pad": "NOTSET"}, {"auto_pad": "VALID"}])
+def test_means_over_neighbouring_channels_come_in(padding: dict[str, Any]) -> None:
+    model = one_node("AveragePool", ["N", 1, 4, 2, 2], kernel_shape=[3, 1, 1], **padding)
+    x = np.random.default_rng(0).random((2, 1, 4, 2, 2), np.float32)
+    np.testing.assert_allclose(by_definition(back(model).network, x), run_onnx(model, x), rtol=1e-6)
 
 
 def test_all_that_is_missing_is_named_at_once() -> None:

@@ -103,7 +103,8 @@ def _max_pool(at: At) -> None:
 
 def _over_neighbours(at: At, x: Unknown) -> bool:
     """Whether it is the mean over neighbouring channels of (1, C, H, W), a window of three axes: a 2-D pool, then."""
-    kernel, plain = at.get("kernel_shape", []), not any(at.get("pads", [0]))
+    kernel = at.get("kernel_shape", [])
+    plain = not any(at.get("pads", [0])) and at.get("auto_pad", "NOTSET") in {"NOTSET", "VALID", ""}
     once = all(step == 1 for name in ("strides", "dilations") for step in at.get(name, [1]))
     if len(kernel) != 3 or len(x.shape) != 4 or x.shape[0] != 1 or kernel[1:] != [1, 1] or not (plain and once):
         return False
