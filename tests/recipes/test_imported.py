@@ -51,6 +51,21 @@ def test_an_imported_file_is_a_run_of_the_same_network(capsys: pytest.CaptureFix
     assert model.image_shape == (3, 64, 64)
 
 
+@pytest.mark.parametrize("command", ["import-torch x.pth --network squeezenet", "import-onnx x.onnx"])
+def test_a_file_stands_before_its_numbers_or_behind_two_dashes(
+    capsys: pytest.CaptureFixture[str], command: str
+) -> None:
+    """Numbers of channels are one or three or more, so that what follows them is taken for another."""
+    name, file, *flags = command.split()
+    line = [name, *flags, "--name", "mine", "--mean", ".5", ".5", ".5"]
+    assert main([*line, "--", file]) == 2
+    assert f"{file}: No such file" in capsys.readouterr().err
+    assert main([*line, file]) == 2
+    assert f"FILE requires an argument (see pellucid {name} --help)" in capsys.readouterr().err
+    assert main([name, "--help"]) == 0
+    assert "FILE stands before" in " ".join(capsys.readouterr().out.split())
+
+
 def test_a_file_for_grey_images_is_a_run_for_grey_images(capsys: pytest.CaptureFixture[str]) -> None:
     network = Network(create("lenet5", 4), (1, 28, 28), seed=5)
     write_torch(Path("x.pth"), torch_names(network))

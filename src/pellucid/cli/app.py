@@ -134,6 +134,7 @@ COMMANDS = {
     "import-torch": Command(
         "Make a run folder from PyTorch's weights, .pth, .pt or safetensors.",
         "pellucid import-torch resnet18.pth --network resnet18 --name mine",
+        "pellucid import-torch lenet5.pth --network lenet5 --name mine --size 28 --mean .13 --std .31",
     ),
     "import-onnx": Command(
         "Make a run folder from an ONNX file's network and weights.",

@@ -47,3 +47,13 @@ def _share(wanted: Any, tokens: Sequence[Token]) -> float:
 
 Share = Annotated[float, Parameter(converter=_share)]
 """Type of a flag that takes 0 to 1."""
+
+OfChannels = Annotated[
+    tuple[float, ...],
+    Parameter(
+        help="Of each channel, where white is 1; FILE stands before it, or last and behind --.",
+        consume_multiple=True,
+        negative="",
+    ),
+]
+"""Type of a flag that takes a number a channel: all that follow it, so a file is named before."""

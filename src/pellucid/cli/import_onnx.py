@@ -7,7 +7,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from pellucid.cli.flags import Count
+from pellucid.cli.flags import Count, OfChannels
 from pellucid.cli.output import print_note
 
 
@@ -19,12 +19,8 @@ def import_onnx(
     size: Annotated[
         Count | None, Parameter(help="Height and width of its images, where the file leaves them open.")
     ] = None,
-    mean: Annotated[
-        tuple[float, ...], Parameter(help="Of each channel, where white is 1.", consume_multiple=True, negative="")
-    ] = (),
-    std: Annotated[
-        tuple[float, ...], Parameter(help="Of each channel, where white is 1.", consume_multiple=True, negative="")
-    ] = (),
+    mean: OfChannels = (),
+    std: OfChannels = (),
     classes: Annotated[Path | None, Parameter(help="A text file with the name of a class a line.")] = None,
 ) -> None:
     """Make a run folder of an ONNX file: a graph of layers, to be asked, looked into, made smaller and trained on.

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from pellucid.cli.flags import Count
+from pellucid.cli.flags import Count, OfChannels
 from pellucid.cli.output import print_note
 
 
@@ -18,12 +18,8 @@ def import_torch(
     network: Annotated[str, Parameter(help="The network of the zoo whose weights they are.")],
     name: Annotated[str, Parameter(help="The run is runs/NAME.")],
     size: Annotated[Count, Parameter(help="Height and width of the images that it is used to.")] = 224,
-    mean: Annotated[
-        tuple[float, ...], Parameter(help="Of each channel, where white is 1.", consume_multiple=True, negative="")
-    ] = (),
-    std: Annotated[
-        tuple[float, ...], Parameter(help="Of each channel, where white is 1.", consume_multiple=True, negative="")
-    ] = (),
+    mean: OfChannels = (),
+    std: OfChannels = (),
     classes: Annotated[Path | None, Parameter(help="A text file with the name of a class a line.")] = None,
 ) -> None:
     """Make a run folder of weights trained with PyTorch, to be asked, looked into, made smaller and trained on.
