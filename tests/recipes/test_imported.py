@@ -12,8 +12,10 @@ from pellucid.exchange.pretrained import PRETRAINED
 from pellucid.exchange.torch_names import torch_names
 from pellucid.exchange.torch_write import write_torch
 from pellucid.network import Network
+from pellucid.ops.arrays import Array, Shape
 from pellucid.recipes import open_model
 from pellucid.recipes.imported import imagenet_names, import_torch_run
+from pellucid.weights import pack
 from pellucid.zoo import create
 
 NAME = "efficientnet-lite0"
@@ -88,6 +90,46 @@ def test_a_file_of_another_network_makes_no_run() -> None:
     with pytest.raises(PellucidError, match="unknown"):
         import_torch_run(Path("x.pth"), "squeezenot", "mine")
     assert not Path("runs").exists()
+
+
+def zoo_weights(name: str, shape: Shape) -> tuple[Network, dict[str, Array]]:
+    """A network of the zoo for four classes, and its weights by PyTorch's names."""
+    network = Network(create(name, 4), shape, seed=5)
+    return network, torch_names(network)
+
+
+@pytest.mark.parametrize("prefix", ["", "features."])
+def test_a_networks_own_names_may_be_sorted_as_text(prefix: str) -> None:
+    network, arrays = zoo_weights("lenet5", (1, 28, 28))
+    Path("x.safetensors").write_bytes(pack({f"{prefix}{name}": values for name, values in arrays.items()}))
+    run, _ = import_torch_run(Path("x.safetensors"), "lenet5", "mine", size=(28, 28))
+    model = open_model(run.path)
+    assert model.network.digest() == network.digest()
+    assert (model.image_shape, len(model.class_names)) == ((1, 28, 28), 4)
+
+
+def test_layers_that_are_the_only_ones_of_their_shapes_may_stand_anywhere() -> None:
+    """Channels and classes are found too: the second convolution comes first, the last layer before both."""
+    network, arrays = zoo_weights("lenet5", (3, 28, 28))
+    layers = ["features.stem", "features.deep", "classifier.0", "classifier.1", "classifier.2"]
+    places = dict(zip(dict.fromkeys(name.rpartition(".")[0] for name in arrays), layers, strict=True))
+    renamed = {f"{places[name.rpartition('.')[0]]}.{name.rpartition('.')[2]}": v for name, v in arrays.items()}
+    Path("x.safetensors").write_bytes(pack(renamed))
+    run, names = import_torch_run(Path("x.safetensors"), "lenet5", "mine", size=(28, 28))
+    model = open_model(run.path)
+    assert set(names.values()) == set(renamed)
+    assert model.network.digest() == network.digest()
+    assert model.image_shape == (3, 28, 28)
+
+
+@pytest.mark.parametrize("file", ["x.safetensors", "w.bin", "W.SAFETENSORS", "x.pth"])
+def test_numbers_tell_the_order_of_safetensors_whatever_the_file_is_called(file: str) -> None:
+    network, arrays = zoo_weights("squeezenet", (3, 64, 64))
+    places = {path: i for i, path in enumerate(dict.fromkeys(name.rpartition(".")[0] for name in arrays))}
+    parts = {name: name.rpartition(".") for name in arrays}
+    Path(file).write_bytes(pack({f"body.{places[parts[name][0]]}.{parts[name][2]}": v for name, v in arrays.items()}))
+    run, _ = import_torch_run(Path(file), "squeezenet", "mine", size=(64, 64))
+    assert open_model(run.path).network.digest() == network.digest()
 
 
 @pytest.mark.skipif(

@@ -43,13 +43,17 @@ def read_torch(path: Path) -> dict[str, Array]:
     Raises PellucidError for a file that holds anything else than tensors, dicts, numbers and text (a whole module,
     say), for a damaged one, and where there is no state dict in it.
     """
+    return read_torch_ordered(path)[0]
+
+
+def read_torch_ordered(path: Path) -> tuple[dict[str, Array], bool]:
+    """What `read_torch` reads, and whether that is its module's order: not of safetensors, whatever the name."""
     content, source = read_whole(path), str(path)
     if content[:2] == b"PK":
-        return _read(content, source, _read_zip)
+        return _read(content, source, _read_zip), True
     if content[:1] == b"\x80" and content[8:9] != b"{":  # a safetensors header may have any length
-        return _read(content, source, _read_older)
-    arrays, _ = unpack(content, source)
-    return arrays
+        return _read(content, source, _read_older), True
+    return unpack(content, source)[0], False
 
 
 def _read(content: bytes, source: str, read: Any) -> dict[str, Array]:

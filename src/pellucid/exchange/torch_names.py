@@ -41,9 +41,8 @@ def match_names(
     if head and (named := _by_name(network, arrays)):
         return named
     ours = list(_layers({name: parameter.shape for name, parameter in network.parameters.items()}))
-    theirs = list(_layers({name: array.shape for name, array in arrays.items()}))
-    if not ordered:
-        theirs.sort(key=lambda layer: _parts(_path(layer)))
+    told = arrays if ordered else by_number(arrays)
+    theirs = list(_layers({name: array.shape for name, array in told.items()}))
     if not head:
         ours, theirs = ours[:-1], theirs[:-1]
     alike = [_shapes(layer) for layer in ours] == [_shapes(layer) for layer in theirs]
@@ -72,6 +71,11 @@ def load_torch(
     state = {**network.state(), **{own: arrays[their] for own, their in names.items()}}
     network.load_state(state, source)
     return names
+
+
+def by_number(arrays: Mapping[str, Array]) -> dict[str, Array]:
+    """Arrays of a file whose names are sorted, in the order that the numbers in their layers' names tell."""
+    return dict(sorted(arrays.items(), key=lambda item: _parts(item[0].rpartition(".")[0])))
 
 
 def torch_names(network: Network) -> dict[str, Array]:

@@ -15,8 +15,8 @@ from pellucid.data.held_out import HeldOut
 from pellucid.errors import PellucidError
 from pellucid.exchange.onnx_import import import_onnx
 from pellucid.exchange.pretrained import PRETRAINED, load_pretrained
-from pellucid.exchange.torch_files import read_torch
-from pellucid.exchange.torch_names import load_torch
+from pellucid.exchange.torch_files import read_torch_ordered
+from pellucid.exchange.torch_names import by_number, load_torch
 from pellucid.files import write_whole
 from pellucid.network import Network
 from pellucid.ops.arrays import Array, Pair, Shape
@@ -73,7 +73,9 @@ def import_torch_run(
     default ImageNet's of a network of 1,000 outputs, else 0, 1, ... Raises PellucidError where the file's layers
     are others, or the names are not one for each output; then no folder is made.
     """
-    arrays = read_torch(file)
+    arrays, ordered = read_torch_ordered(file)
+    if not ordered:
+        arrays = by_number(arrays)
     outputs = _outputs(arrays, file)
     names = tuple(class_names) or default_names(outputs)
     if len(names) != outputs or len(set(names)) < outputs:
@@ -83,7 +85,7 @@ def import_torch_run(
     shape = (channels, *size)
     _check_channels(file, {"mean": mean, "std": std}, channels)
     made = build_network(recipe, shape, outputs, seed=None)
-    found = load_torch(made, arrays, str(file), ordered=file.suffix != ".safetensors")
+    found = load_torch(made, arrays, str(file), ordered=ordered)
     with new_run_folder(name, RUNS / name) as run:
         write_whole(run.recipe, recipe_toml(recipe).encode())
         save_model(run.model, made, model_notes(recipe, shape, names, Framing("stretch", channels, size)))
@@ -203,15 +205,17 @@ def _recipe(
 
 
 def _channels(arrays: dict[str, Array]) -> int:
-    """Of the images, by the first convolution."""
-    return next((int(array.shape[1]) for array in arrays.values() if array.ndim == 4), CHANNELS)
+    """Of the images: 3 where a convolution takes 3, else what the first one takes."""
+    taken = [int(array.shape[1]) for array in arrays.values() if array.ndim == 4]
+    return CHANNELS if CHANNELS in taken or not taken else taken[0]
 
 
 def _outputs(arrays: dict[str, Array], file: Path) -> int:
-    """How many classes the last weight of a file tells."""
+    """How many classes the last affine layer of a file tells, or the last convolution where there is none."""
     weights = [
         array.shape for name, array in arrays.items() if name.rpartition(".")[2] == "weight" and array.ndim > 1
     ]
     if not weights:
         raise PellucidError(f"{file}: no weights of a convolution or an affine layer")
-    return int(weights[-1][0])
+    affine = [shape for shape in weights if len(shape) == 2]  # sorted, classifier stands before features
+    return int((affine or weights)[-1][0])
