@@ -1,6 +1,9 @@
 """Models whose weights come from elsewhere answer as any other does."""
 
 import importlib.util
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +21,7 @@ from pellucid.recipes.imported import imagenet_names, import_torch_run
 from pellucid.weights import pack
 from pellucid.zoo import create
 
+ROOT = Path(__file__).parents[2]
 NAME = "efficientnet-lite0"
 
 
@@ -130,6 +134,24 @@ def test_numbers_tell_the_order_of_safetensors_whatever_the_file_is_called(file:
     Path(file).write_bytes(pack({f"body.{places[parts[name][0]]}.{parts[name][2]}": v for name, v in arrays.items()}))
     run, _ = import_torch_run(Path(file), "squeezenet", "mine", size=(64, 64))
     assert open_model(run.path).network.digest() == network.digest()
+
+
+def test_an_import_that_was_killed_stands_in_no_ones_way() -> None:
+    """Killed when all but the recipe is written, it leaves a folder that is no run and that the next one takes."""
+    network = weights(Path("x.pth"))
+    killed = """
+import os
+from pathlib import Path
+from pellucid.recipes import imported
+imported.write_whole = lambda path, content: os._exit(9)
+imported.import_torch_run(Path("x.pth"), "squeezenet", "mine", size=(64, 64))
+"""
+    environment = os.environ | {"PYTHONPATH": str(ROOT / "src")}
+    assert subprocess.run([sys.executable, "-c", killed], env=environment, check=False, timeout=300).returncode == 9
+    assert {path.name for path in Path("runs/mine").iterdir()} == {".recipe.toml.begun", "model.safetensors"}
+    run, _ = import_torch_run(Path("x.pth"), "squeezenet", "mine", size=(64, 64))
+    assert open_model(run.path).network.digest() == network.digest()
+    assert {path.name for path in run.path.iterdir()} == {"model.safetensors", "recipe.toml"}
 
 
 @pytest.mark.skipif(

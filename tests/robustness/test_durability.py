@@ -85,7 +85,7 @@ def test_a_trainers_own_checkpoints_are_no_reason_to_refuse_it(tmp_path: Path) -
 def test_what_a_killed_start_has_left_is_taken_for_nothing(tmp_path: Path) -> None:
     run = RunFolder(tmp_path / "run")
     run.path.mkdir()
-    for name in (".recipe.toml.x1", ".held-out.json.y", "held-out.json"):
+    for name in (".recipe.toml.begun", ".recipe.toml.x1", ".held-out.json.y", "held-out.json", "model.safetensors"):
         (run.path / name).touch()
     assert create_run_folder("x", run.path) == run
     assert not list(run.path.iterdir())

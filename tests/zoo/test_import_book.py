@@ -15,6 +15,8 @@ from pellucid import ops, zoo
 from pellucid.errors import PellucidError
 from pellucid.network import Network
 from pellucid.ops.arrays import Array
+from pellucid.recipes import book
+from pellucid.training.folder import RunFolder
 from pellucid.zoo.book import load_book_parameters, read_book_parameters
 
 BOOK_SHAPES = {
@@ -75,6 +77,16 @@ def test_the_imported_network_computes_what_the_books_does(tmp_path: Path, proto
     x = np.random.default_rng(2).random((3, 1, 28, 28))
     with ops.use_backend("numpy"):
         np.testing.assert_allclose(net.forward(x), book_forward(parameters, x), rtol=1e-10)
+
+
+def test_the_recipe_which_makes_it_a_run_comes_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    path, run = tmp_path / "deep_convnet_params.pkl", RunFolder(tmp_path / "run")
+    path.write_bytes(pickle.dumps(book_parameters()))
+    written = []
+    monkeypatch.setattr(book, "write_whole", lambda file, _: written.append((file, run.model.exists())))
+    book.import_book_run(path, run.path)
+    assert written == [(run.recipe, True)]
 
 
 def test_the_module_names_of_old_and_new_numpy_are_one(tmp_path: Path) -> None:

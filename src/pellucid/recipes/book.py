@@ -30,6 +30,6 @@ def import_book_run(file: Path, folder: Path | None = None) -> RunFolder:
     network: Network = build_network(recipe, IMAGE_SHAPE, len(CLASS_NAMES))
     load_book_parameters(network, file)
     with new_run_folder(recipe.name, folder) as run:
-        write_whole(run.recipe, recipe_toml(recipe).encode())
         save_model(run.model, network, model_notes(recipe, IMAGE_SHAPE, CLASS_NAMES, FRAMING))
+        write_whole(run.recipe, recipe_toml(recipe).encode())
     return run

@@ -87,8 +87,8 @@ def import_torch_run(
     made = build_network(recipe, shape, outputs, seed=None)
     found = load_torch(made, arrays, str(file), ordered=ordered)
     with new_run_folder(name, RUNS / name) as run:
-        write_whole(run.recipe, recipe_toml(recipe).encode())
         save_model(run.model, made, model_notes(recipe, shape, names, Framing("stretch", channels, size)))
+        write_whole(run.recipe, recipe_toml(recipe).encode())
     return run, found
 
 
@@ -135,9 +135,9 @@ def import_onnx_run(file: Path, name: str, **settings: Any) -> tuple[RunFolder, 
     """A new run runs/<name> of an ONNX file's network; settings: see `onnx_file_model`."""
     model = onnx_file_model(file, name, **settings)
     with new_run_folder(name, RUNS / name) as run:
-        write_whole(run.recipe, recipe_toml(model.recipe).encode())
         notes = model_notes(model.recipe, model.image_shape, model.class_names, model.framing)
         save_model(run.model, model.network, notes)
+        write_whole(run.recipe, recipe_toml(model.recipe).encode())
     return run, model
 
 

@@ -57,6 +57,11 @@ class RunFolder:
         """Which images were held out of training, where the data don't say."""
         return self.path / "held-out.json"
 
+    @property
+    def begun(self) -> Path:
+        """A mark that stands there while a start writes; the next sweep takes it away where that was killed."""
+        return self.path / f".{self.recipe.name}.begun"
+
     def hold(self) -> int | None:
         """Keep other processes from training in this folder, until the returned file is closed or the process ends.
 
@@ -125,7 +130,9 @@ def new_run_folder(name: str, path: Path | None = None) -> Iterator[RunFolder]:
         _check_empty(run)  # once more: now nobody else can begin
         try:
             _remove(_of_a_killed_start(run))
+            _mark(run)
             yield run
+            run.begun.unlink(missing_ok=True)
             point_last(folder)
         except BaseException:
             _remove([*run.files, *run.broken_off(), *made])
@@ -143,8 +150,17 @@ def _check_empty(run: RunFolder) -> None:
 
 
 def _of_a_killed_start(run: RunFolder) -> list[Path]:
-    """What was written before the recipe."""
-    return [*run.broken_off(), *([] if run.recipe.exists() else [run.held_out])]
+    """What was written before the recipe. A model is that only beside the mark: else somebody has put it there."""
+    if run.recipe.exists():
+        return run.broken_off()
+    return [*([run.model] if run.begun.exists() else []), run.held_out, *run.broken_off()]
+
+
+def _mark(run: RunFolder) -> None:
+    try:
+        run.begun.touch()
+    except OSError as error:
+        raise PellucidError(f"cannot write {run.begun}: {error.strerror or error}") from error
 
 
 def _remove(places: list[Path]) -> None:
