@@ -16,6 +16,7 @@ from pellucid.layers import BatchNorm2d, Conv2d, Dropout, Flatten, Layer, Linear
 from pellucid.network import Network
 from pellucid.recipes import Recipe, build_trainer, load_recipe
 from pellucid.training import Trainer
+from pellucid.training.folder import RunFolder, new_run_folder
 
 
 @contextmanager
@@ -78,3 +79,9 @@ def small_trainer(
     if trainer.average is not None:
         trainer.average = type(trainer.average)(trainer.network, trainer.average.decay)
     return trainer
+
+
+def create_run_folder(name: str, path: Path | None = None) -> RunFolder:
+    """A run's folder with nothing in it."""
+    with new_run_folder(name, path) as run:
+        return run

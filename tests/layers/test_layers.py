@@ -258,3 +258,10 @@ def test_an_input_that_does_not_fit_is_named(layer: Layer, shape: tuple[int, ...
 def test_a_setting_that_makes_no_sense_is_refused(make: Callable[[], object]) -> None:
     with pytest.raises(PellucidError):
         make()
+
+
+def test_a_power_of_zero_is_a_constant() -> None:
+    layer = Power(0)
+    x = np.array([[0.0, -3.0]])
+    np.testing.assert_array_equal(layer.forward(x, training()), [[1.0, 1.0]])
+    np.testing.assert_array_equal(layer.backward(np.ones_like(x)), [[0.0, 0.0]])

@@ -1,11 +1,16 @@
 """Plans of integer networks: the numbers of the steps one by one, whatever the batch, the threads, what is called."""
 
+import copy
+import pickle
 from collections import deque
+from collections.abc import Callable
 
 import numpy as np
 import pytest
 
 from pellucid import ops
+from pellucid.graph import Branches, Sequential
+from pellucid.layers import Add, Conv2d, GlobalAvgPool2d, ReLU
 from pellucid.network import Network
 from pellucid.ops.arrays import Array
 from pellucid.plan import IntegerNetwork
@@ -44,6 +49,28 @@ def test_a_plan_gives_what_the_steps_give(name: str, shape: tuple[int, int, int]
             np.testing.assert_array_equal(y, then)
     with ops.use_backend("numpy"):
         np.testing.assert_array_equal(network.integer_logits(q), kept[-1][1])
+
+
+def test_a_sum_with_one_pixel_of_each_channel() -> None:
+    """It is added everywhere; the kernel that adds two maps read behind it."""
+    pixel = Sequential(Conv2d(4, 1), GlobalAvgPool2d(flatten=False))
+    layers = Sequential(
+        Conv2d(4, 3, padding=1), ReLU(), Branches(Conv2d(4, 1), pixel, join=Add()), ReLU(), Conv2d(3, 1)
+    )
+    rng = np.random.default_rng(0)
+    with ops.use_backend("numba"):
+        network = quantize(Network(layers, (3, 9, 8)), rng.random((4, 3, 9, 8), np.float32))
+        q = rng.integers(0, 256, (2, 3, 9, 8)).astype(np.uint8)
+        np.testing.assert_array_equal(network.integer_logits(q), step_by_step(network, q))
+
+
+@pytest.mark.parametrize("way", [copy.deepcopy, lambda given: pickle.loads(pickle.dumps(given))])
+def test_a_copy_answers_too(way: Callable[[IntegerNetwork], IntegerNetwork]) -> None:
+    with ops.use_backend("numba"):
+        network = integers("deep-convnet", (1, 28, 28))
+        q = np.random.default_rng(0).integers(0, 256, (2, 1, 28, 28)).astype(np.uint8)
+        y = network.integer_logits(q)
+        np.testing.assert_array_equal(way(network).integer_logits(q), y)
 
 
 def test_numbers_of_a_step_never_change() -> None:

@@ -12,7 +12,8 @@ import pytest
 import pellucid as pl
 from pellucid.errors import PellucidError
 from pellucid.recipes import load_recipe, resume_run, start_run
-from pellucid.training.folder import RunFolder, create_run_folder, new_run_folder
+from pellucid.training.folder import RunFolder, new_run_folder
+from small_runs import create_run_folder
 
 ROOT = Path(__file__).parents[2]
 
@@ -28,7 +29,8 @@ def struck(kind: str) -> subprocess.CompletedProcess[str]:
 @pytest.mark.parametrize("kind", ["killed", "full-disk", "read-only", "two-processes"])
 def test_a_run_outlives_it(kind: str) -> None:
     done = struck(kind)
-    if re.search("(must be superuser|ermission denied|not permitted)", done.stderr):
+    mounts = kind in {"full-disk", "read-only"}
+    if mounts and re.search("(must be superuser|ermission denied|not permitted)", done.stderr):
         pytest.skip("this system lets nobody mount")
     assert done.returncode == 0, done.stdout + done.stderr
     assert re.search(rf"^{kind} +4 +[1-9]\d* +0 ", done.stdout, re.MULTILINE), done.stdout

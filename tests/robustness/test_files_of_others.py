@@ -14,8 +14,8 @@ from pellucid.network import Network
 from pellucid.plan import IntegerNetwork
 from pellucid.precision import quantize
 from pellucid.tasks.mask_pictures import check_targets, mask_png
-from pellucid.training.folder import create_run_folder
 from pellucid.zoo import create
+from small_runs import create_run_folder
 
 
 @pytest.fixture(autouse=True)

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from pellucid.errors import PellucidError
-from pellucid.training.folder import create_run_folder, open_run_folder, point_last
+from pellucid.training.folder import open_run_folder, point_last
+from small_runs import create_run_folder
 
 
 @pytest.fixture(autouse=True)

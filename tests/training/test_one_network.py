@@ -10,8 +10,12 @@ import pytest
 
 import pellucid as pl
 from pellucid import nn
+from pellucid.data.loader import Loader
 from pellucid.errors import PellucidError
+from pellucid.tasks import Classify
+from pellucid.training import Trainer
 from pellucid.training.callbacks.alive import Alive
+from pellucid.training.schedules import Constant
 
 
 def network(features: int = 2) -> pl.Network:
@@ -43,6 +47,17 @@ def test_a_copy_of_network_and_optimizer_goes_on(way: Callable[[Any], Any]) -> N
         given.gradient[...] = 0.5
         moves.update(given.vector, given.gradient)
     np.testing.assert_array_equal(one.vector, twin.vector)
+
+
+@pytest.mark.parametrize("kind", ["float32", "bfloat16", "float16"])
+def test_a_second_trainer_goes_on_with_network_and_optimizer(kind: str) -> None:
+    """The float32 copy of a network of 16 bits was another one for each trainer, and so refused."""
+    given, optimizer = pooled().astype(kind), pl.optim.Adam(0.01)
+    loader = Loader(images(12).train, 4, dtype=given.dtype)
+    for _ in range(2):
+        before = optimizer.steps
+        assert Trainer(given, Classify(("0", "1")), loader, optimizer, Constant(), epochs=1).fit()
+        assert optimizer.steps > before
 
 
 def test_what_keeps_nothing_may_move_several() -> None:

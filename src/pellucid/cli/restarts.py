@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import signal
 import subprocess
@@ -87,8 +88,18 @@ def _finished(run: RunFolder) -> bool:
 
 
 def _clear(run: RunFolder) -> None:
-    """A run that was ended before its first checkpoint begins anew: in an empty folder."""
-    if run.path.is_dir() and not run.checkpoint.exists():
-        run.sweep()
-        run.recipe.unlink(missing_ok=True)
-        run.history.unlink(missing_ok=True)
+    """A run that was ended before its first checkpoint begins anew: in an empty folder.
+
+    Raises PellucidError where another process has begun in it meanwhile.
+    """
+    if not run.path.is_dir():
+        return
+    held = run.hold()
+    try:
+        if not run.checkpoint.exists():
+            run.sweep()
+            run.recipe.unlink(missing_ok=True)
+            run.history.unlink(missing_ok=True)
+    finally:
+        if held is not None:
+            os.close(held)

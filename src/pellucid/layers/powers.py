@@ -50,8 +50,11 @@ class Power(HostLayer):
         return self._power(x, self.exponent), x
 
     def adjoint(self, dy: Array, kept: Any) -> Array:
-        """dx = dy exponent x^(exponent - 1)."""
-        dx: Array = dy * (kept.dtype.type(self.exponent) * self._power(kept, self.exponent - 1))
+        """dx = dy exponent x^(exponent - 1); 0 for the exponent 0, at x = 0 too."""
+        if self.exponent == 0:
+            return np.zeros_like(dy)
+        with np.errstate(all="ignore"):
+            dx: Array = dy * (kept.dtype.type(self.exponent) * self._power(kept, self.exponent - 1))
         return dx
 
     def _power(self, x: Array, exponent: float) -> Array:

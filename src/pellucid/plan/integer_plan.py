@@ -47,7 +47,7 @@ class IntegerPlan:
         self.steps, self.number, self._memory = list(steps), number, block
         self.shapes = {INPUT: shape, **{step.name: step.output_shape for step in steps}}
         self._kinds = {step.name: np.dtype(np.int32 if step.wide else np.uint8) for step in steps}
-        self.prepared = [prepare(step, number) for step in self.steps]
+        self.prepared = [prepare(step, [self.shapes[name] for name in step.inputs], number) for step in self.steps]
         self._last = steps[-1].name
         sizes = {step.name: number * step.output_bytes for step in steps}
         scratch = [getattr(made, "scratch", 0) for made in self.prepared]
@@ -120,6 +120,10 @@ class IntegerPlans:
         self._lock, self._memory = threading.Lock(), Memory()
         self._plans: OrderedDict[tuple[int, int], IntegerPlan] = OrderedDict()
 
+    def __reduce__(self) -> tuple[type[IntegerPlans], tuple[()]]:
+        """A copy of a network makes plans of its own."""
+        return IntegerPlans, ()
+
     def __call__(self, steps: Sequence[IntegerStep], shape: Images, number: int) -> IntegerPlan:
         """The plan for so many images of that shape."""
         key = (number, ops.threads())
@@ -133,8 +137,8 @@ class IntegerPlans:
             return plan
 
 
-def prepare(step: IntegerStep, number: int) -> Any:
-    """The backend's step for a batch of `number`; None where it has no kernel."""
+def prepare(step: IntegerStep, seen: Sequence[Images], number: int) -> Any:
+    """The backend's step for a batch of `number`; None where it has no kernel. seen: shapes of its inputs."""
     steps, shape = ops.integer_steps(), (number, *step.input_shape)
     if isinstance(step, IntegerConv2d):
         geometry = fitted(step.geometry, step.same, (shape[2], shape[3]), step.kernel)
@@ -144,7 +148,7 @@ def prepare(step: IntegerStep, number: int) -> Any:
     if isinstance(step, IntegerPool2d) and step.dilation == (1, 1):
         geometry = fitted(step.geometry, step.same, (shape[2], shape[3]), step.kernel)
         return steps.pooled(shape, step.kernel, geometry, step.ceil, step.average)
-    if isinstance(step, IntegerAdd) and len(step.inputs) == 2 and not step.logits:
+    if isinstance(step, IntegerAdd) and len(seen) == 2 and seen[0] == seen[1] and not step.logits:
         return steps.addition(
             number * math.prod(step.output_shape), step.zeros, step.multipliers, step.shift, step.zero, step.low,
             step.high,

@@ -98,21 +98,13 @@ class RunFolder:
             part.unlink(missing_ok=True)
 
 
-def create_run_folder(name: str, path: Path | None = None) -> RunFolder:
-    """A new folder runs/<date-time>-<name>, or the given path, to which runs/last then points.
-
-    Raises PellucidError where it exists and holds something, or can't be made.
-    """
-    with new_run_folder(name, path) as run:
-        return run
-
-
 @contextlib.contextmanager
 def new_run_folder(name: str, path: Path | None = None) -> Iterator[RunFolder]:
-    """Such a folder, for the block that writes what a new run begins with: its recipe last, which makes it a run.
+    """A new folder runs/<date-time>-<name>, or the given path, to which runs/last then points.
 
-    Meanwhile no other process begins there. A block that fails leaves no folder. What a start that was killed has
-    left is taken for nothing. Raises PellucidError where the folder holds something, or can't be made.
+    It is for the block that writes what a new run begins with: its recipe last, which makes it a run. Meanwhile no
+    other process begins there. A block that fails leaves no folder. What a start that was killed has left is taken
+    for nothing. Raises PellucidError where the folder holds something, or can't be made.
     """
     folder = path or new_run_path(name)
     try:

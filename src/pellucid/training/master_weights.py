@@ -8,6 +8,7 @@ al. 2018, section 3.1). Of the alternatives, stochastic rounding and Kahan's sum
 from __future__ import annotations
 
 import math
+import weakref
 from collections.abc import Callable, Mapping
 
 import numpy as np
@@ -67,12 +68,25 @@ class TrainedWeights:
         """Go on from there."""
 
 
+_copies: weakref.WeakKeyDictionary[Network, Array] = weakref.WeakKeyDictionary()
+
+
+def _copy_of(network: Network) -> Array:
+    """The network's present weights in float32, in the memory that it had before: an optimizer knows them by that."""
+    copy, fresh = _copies.get(network), ops.widen(network.vector)
+    if type(copy) is not type(fresh) or copy.shape != fresh.shape:
+        _copies[network] = fresh
+        return fresh
+    copy[...] = fresh
+    return copy
+
+
 class HalfWeights(TrainedWeights):
     """Weights of 16 bits with their float32 copy; gradients of float16 are scaled away from its smallest numbers."""
 
     def __init__(self, network: Network) -> None:
         super().__init__(network)
-        self.master = ops.widen(network.vector)
+        self.master = _copy_of(network)
         self.scale = LossScale() if network.dtype == np.float16 else None
         self.scales = self.scale is not None
 

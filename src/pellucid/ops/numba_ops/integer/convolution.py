@@ -40,7 +40,6 @@ class Convolution(NamedTuple):
     columns: int
     filters: int
     kernel_rows: int
-    kernel_columns: int
     down: int
     right: int
     top: int
@@ -186,7 +185,7 @@ def convolution(shape: tuple[int, ...], filters: Filters, zero: int, geometry: G
     multiply_adds = N * P * Q * pool * pool * filters.w.size
     weights = packed(filters.w, R if (R, S) != (H, W) or any(geometry.padding) else 1)
     (down, right), framed = geometry.stride, any(geometry.padding)
-    if (R, S) == (H, W) and not framed:  # one place an image: let them be the places of one row
+    if (R, S) == (H, W) and not framed and pool == 1:  # one place an image: let them be the places of one row
         N, C, H, W, P, Q, R, S, down, right = 1, H * W * C, 1, N, 1, N, 1, 1, 1, 1
     direct = BYTES_IN_WORDS and not framed and S * C % NUMBERS == 0
     if direct and (R, S, pool, down, right) == (1, 1, 1, 1, 1):
@@ -202,7 +201,7 @@ def convolution(shape: tuple[int, ...], filters: Filters, zero: int, geometry: G
     totals = 0 if pool == 1 and constants.size else pool * pool * segment * blocks * VECTOR
     work = Convolution(
         0, 0, address(weights), address(constants) if constants.size else 0, address(bounds), address(plain),
-        0, frame + totals, N, H, W, C, P, Q, K, R, S, down, right, top, left, pool, zero, *filters.limits[1:],
+        0, frame + totals, N, H, W, C, P, Q, K, R, down, right, top, left, pool, zero, *filters.limits[1:],
         int(filters.wide), int(not direct), lines, segment, -(-S * C // NUMBERS), frame_columns, frame, parts,
     )  # fmt: skip
 

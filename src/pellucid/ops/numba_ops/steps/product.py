@@ -107,18 +107,13 @@ def in_pairs(form: str) -> bool:
     return PRODUCTS and form == "bfloat16"
 
 
-def convolution(
-    shape: tuple[int, ...], weights: Weights, geometry: Geometry, last: Finish, stored: int = FLOAT32
-) -> Step:
-    """The convolution of images `shape` (N, C, H, W) with w (K, C, R, S), plus b (K,), and what follows it.
-
-    stored: form of the images, FLOAT32 or, of weights in bfloat16, that; the output is float32.
-    """
+def convolution(shape: tuple[int, ...], weights: Weights, geometry: Geometry, last: Finish) -> Step:
+    """The convolution of images `shape` (N, C, H, W) with w (K, C, R, S), plus b (K,), and what follows it."""
     N, C, H, W = shape
     R, S = weights.shape[2:]
     size = geometry.output_size((H, W), (R, S))
-    factor = _factor(weights, _window_matrix, pairs=C > FEW or stored != FLOAT32)
-    return windows_step((N, H, W, C), stored, size, geometry.stride, factor, offsets((R, S), geometry), last)
+    factor = _factor(weights, _window_matrix, pairs=C > FEW)
+    return windows_step((N, H, W, C), FLOAT32, size, geometry.stride, factor, offsets((R, S), geometry), last)
 
 
 def offsets(kernel: Pair, geometry: Geometry) -> list[Array]:
