@@ -134,7 +134,7 @@ COMMANDS = {
     "import-torch": Command(
         "Make a run folder from PyTorch's weights, .pth, .pt or safetensors.",
         "pellucid import-torch resnet18.pth --network resnet18 --name mine",
-        "pellucid import-torch lenet5.pth --network lenet5 --name mine --size 28 --mean .13 --std .31",
+        "pellucid import-torch my.pth --network resnet18 --name mine --mean .5 .5 .5",
     ),
     "import-onnx": Command(
         "Make a run folder from an ONNX file's network and weights.",
