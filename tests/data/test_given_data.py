@@ -21,6 +21,7 @@ from pellucid.data.formats.voc import read_voc
 from pellucid.data.layouts import BESIDE_THEM
 from pellucid.errors import PellucidError
 from pellucid.recipes import build_data, load_recipe
+from pellucid.recipes.data import training_data
 from png_files import png
 
 RNG = np.random.default_rng(2)
@@ -138,7 +139,7 @@ def test_masks_of_black_and_white(tmp_path: Path) -> None:
     with pytest.raises(
         PellucidError, match="no pixel of any class but ground; the masks' 255 counts nowhere: nothing"
     ):
-        build_data(load_recipe("fcn-scenes", {**recipe, "data.source": str(folder)}))
+        training_data(load_recipe("fcn-scenes", {**recipe, "data.source": str(folder)}))
 
 
 def test_masks_in_colours(tmp_path: Path) -> None:

@@ -19,7 +19,8 @@ from pellucid.data.text_files import class_list, listed_images, readable
 from pellucid.errors import PellucidError
 from pellucid.ops.arrays import Array
 from pellucid.recipes import load_recipe
-from pellucid.recipes.data import build_data
+from pellucid.recipes.data import build_data, training_data
+from pellucid.recipes.look import look_at_data
 from small_runs import write_digits
 
 RNG = np.random.default_rng(18)
@@ -57,7 +58,8 @@ def test_masks_by_parts_in_every_place(tmp_path: Path, places: list[tuple[str, s
         masked(tmp_path, images, masks)
     (tmp_path / "__MACOSX").mkdir()
     data = load_masked(tmp_path)
-    assert survey(tmp_path).kind == "masks"
+    found = survey(tmp_path)
+    assert (found.kind, found.images) == ("masks", 6 * sum(1 + masks.startswith("x") for _, masks in places))
     three = len(places) == 3 and not places[2][1].startswith("x")
     assert (data.validation is not None, bool(data.lists)) == (three, len(places) == 1)
     np.testing.assert_array_equal(np.asarray(data.train.targets[[0]])[0], MASK)
@@ -92,6 +94,19 @@ def test_grey_masks_by_a_table_of_colours(tmp_path: Path, mask: Array | Image.Im
     np.testing.assert_array_equal(np.asarray(load_masked(folder).train.targets[[0]])[0], MASK)
 
 
+def test_masks_of_indices_beside_a_table_of_colours_are_indices_one_and_all(tmp_path: Path) -> None:
+    folder = masked(tmp_path, "images", "masks", MASK * 2)
+    (folder / "classes.txt").write_text("sky\nroad\ncar\nvoid")
+    (folder / "colours.txt").write_text("0 0 0 void\n1 2 3 sky\n4 5 6 road\n7 8 9 car")
+    for i, mask in enumerate((MASK * 0, MASK + 1, MASK * 3)):
+        Image.fromarray(mask).save(folder / f"masks/p{i}.png")
+    data = load_masked(folder)
+    for part in (data.train, data.test):
+        for key, mask in zip(part.keys or (), np.asarray(part.targets[np.arange(len(part))]), strict=True):
+            written = np.asarray(Image.open(folder / "masks" / Path(key).with_suffix(".png").name))
+            np.testing.assert_array_equal(mask, np.where(written == 3, 255, written))
+
+
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
@@ -122,7 +137,7 @@ def test_jpeg_masks_and_masks_beside_class_folders_are_named(tmp_path: Path) -> 
 def test_masks_of_one_class_are_nothing_to_learn(tmp_path: Path, value: int) -> None:
     folder = masked(tmp_path, "images", "masks", np.full_like(MASK, value))
     with pytest.raises(PellucidError, match=r"no pixel of any class.*: nothing to learn, expected some of"):
-        build_data(load_recipe("fcn-scenes", {"data.source": str(folder)}))
+        training_data(load_recipe("fcn-scenes", {"data.source": str(folder)}))
 
 
 def sizes(data: Data) -> tuple[int, int, int]:
@@ -172,6 +187,17 @@ def test_coco_by_parts_in_every_place(
     data = load_boxed(tmp_path)
     assert sizes(data) == counts and survey(tmp_path).kind == "boxes"
     assert isinstance(data.train.targets, Boxes) and len(data.train.targets.labels)
+
+
+@pytest.mark.parametrize("text", ["[1, 2]", '{"images": [ ], "annotations": [], "categories": []}'])
+@pytest.mark.parametrize("name", ["train.json", "all.json"])
+def test_a_json_file_beside_class_folders_is_no_annotations(tmp_path: Path, name: str, text: str) -> None:
+    for label in ("cat", "dog"):
+        for i in range(3):
+            photo(tmp_path / label / f"{i}.jpg")
+    (tmp_path / name).write_text(text)
+    found = survey(tmp_path)
+    assert (found.kind, found.class_names) == ("classes", ("cat", "dog"))
 
 
 @pytest.mark.parametrize("name", ["000002.PNG", "train2017/000002.png", "train2017\\000002.png", "x/y/000002.png"])
@@ -248,8 +274,22 @@ def test_yolo_by_lists_and_in_one_folder_a_part(tmp_path: Path) -> None:
     (tmp_path / "a/val.txt").write_text("images/9.jpg\n")
     with pytest.raises(PellucidError, match=r"val\.txt: no image '9\.jpg', the list's 1\., in"):
         load_boxed(tmp_path / "a")
+    (tmp_path / "a/val.txt").write_text("\n")
+    with pytest.raises(PellucidError, match=r"val\.txt: the list is empty, expected names of images, one a line"):
+        load_boxed(tmp_path / "a")
     (tmp_path / "b/_darknet.labels").write_text("cat\ndog")
     assert sizes(load_boxed(tmp_path / "b")) == (3, 0, 1) and load_boxed(tmp_path / "b").class_names == ("cat", "dog")
+
+
+def test_yolo_in_one_folder_with_lists_of_any_name(tmp_path: Path) -> None:
+    for name in ("0", "1", "2", "dev"):
+        photo(tmp_path / f"{name}.jpg").with_suffix(".txt").write_text("1 .5 .5 .2 .2")
+    (tmp_path / "classes.txt").write_text("cat\ndog")
+    (tmp_path / "training.txt").write_text("0.jpg\ndev.jpg\n")
+    (tmp_path / "Validation.txt").write_text("1.jpg\n2.jpg\n")
+    data = load_boxed(tmp_path)
+    assert (data.train.keys, data.test.keys) == (("0.jpg", "dev.jpg"), ("1.jpg", "2.jpg"))
+    assert isinstance(data.train.targets, Boxes) and data.train.targets.labels.tolist() == [1, 1]
 
 
 def test_labels_for_other_images_are_named(tmp_path: Path) -> None:
@@ -265,7 +305,11 @@ def test_no_box_is_nothing_to_learn(tmp_path: Path) -> None:
     with pytest.raises(
         PellucidError, match="train: no box of any class: nothing to learn, expected some of dog, cat"
     ):
-        build_data(load_recipe("detector-scenes", {"data.source": str(folder)}))
+        training_data(load_recipe("detector-scenes", {"data.source": str(folder)}))
+    recipe = load_recipe("detector-scenes", {"data.source": str(folder), "data.size": [64, 64]})
+    assert len(build_data(recipe).test) == 1
+    look = look_at_data(recipe, folder, {})
+    assert look.counts == [("dog", [0, 1]), ("cat", [0, 0])] and look.sheet
 
 
 def test_images_in_two_parts_are_said(tmp_path: Path) -> None:

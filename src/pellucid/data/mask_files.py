@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,6 +25,7 @@ _BETWEEN = re.compile(r"\s*[,;\s]\s*")
 _DEPTH, _KIND = 24, 25  # where a PNG's header says how many bits a sample has, and what it is
 _GREY = 0
 _WHITE = 65535  # of 16 bits
+_COLOUR, _SHADES = frozenset({"RGB", "RGBA"}), frozenset({"P", "L"})  # modes of Pillow
 
 
 @dataclass(frozen=True)
@@ -32,19 +33,22 @@ class MaskRule:
     """What the samples of masks mean.
 
     Whole numbers mean themselves, whatever bits they have: 0, 1, ... are classes and 255 is ignored (65535 in 16
-    bits). Three equal channels are one. colours: class by (red, green, blue), for masks in colour, and for others all
-    of whose colours are in it. white_is_one: 255 is class 1, as in masks of black and white for two
+    bits). Three equal channels are one. colours: class by (red, green, blue), for masks in colour; shades: for grey
+    ones and those of a palette too. white_is_one: 255 is class 1, as in masks of black and white for two
     classes. lookup: the class of value 0, 1, ..., where the values aren't the classes.
     """
 
     colours: Mapping[tuple[int, int, int], int] = field(default_factory=dict)
+    shades: bool = False
     white_is_one: bool = False
     lookup: tuple[int, ...] = ()
 
     def read(self, path: Path) -> Array:
         """The classes of a mask's pixels, (H, W) uint8. Raises PellucidError, naming the file, where it is none."""
-        classes = self._classes(open_picture(path), path)
-        if self.lookup and not self.colours:
+        picture = open_picture(path)
+        by_colours = self.colours and picture.mode in (_COLOUR | _SHADES if self.shades else _COLOUR)
+        classes = self._of_colours(picture, path) if by_colours else _values(picture, path)
+        if self.lookup and not by_colours:
             table = np.arange(256, dtype=np.uint8)
             table[: len(self.lookup)] = self.lookup
             if (classes < IGNORED).any() and (most := int(classes[classes < IGNORED].max())) >= len(self.lookup):
@@ -52,26 +56,20 @@ class MaskRule:
             classes = table[classes]
         return np.where(classes == IGNORED, np.uint8(1), classes) if self.white_is_one else classes
 
-    def _classes(self, picture: Image, path: Path) -> Array:
-        if self.colours and (found := self._of_colours(picture, path)) is not None:
-            return found
-        samples = _samples(picture, path)
-        if picture.mode == "L" and (most := (1 << _grey_bits(path)) - 1) < IGNORED:
-            samples = samples // (255 // most)  # Pillow spreads few bits over 0 to 255
-        if samples.dtype != bool and samples.size:
-            if samples.dtype.itemsize > 1 and samples.max() == _WHITE:  # of 16 bits
-                samples = np.where(samples == _WHITE, IGNORED, samples)
-            if not 0 <= samples.min() <= samples.max() <= IGNORED:
-                raise PellucidError(f"{path}: value {samples.max()}, expected classes from 0 to {IGNORED - 1}")
-        return samples.astype(np.uint8)
-
-    def _of_colours(self, picture: Image, path: Path) -> Array | None:
-        """The classes of colours. None for a mask of a palette or grey, not all of whose colours are in the table.
-
-        Raises PellucidError for one in colour with another than those.
+    def of_all(self, masks: Iterable[Path]) -> MaskRule:
+        """The rule for masks that belong together: `shades` if all those of a palette or grey are drawn in colours of
+        the table alone. Index masks may happen to be, one by one.
         """
-        if picture.mode not in {"RGB", "RGBA", "P", "L"}:
-            return None
+        return replace(self, shades=bool(self.colours) and all(map(self._knows, masks)))
+
+    def _knows(self, path: Path) -> bool:
+        """Whether a mask is one in colour, or has no colour but the table's."""
+        picture = open_picture(path)
+        shades = picture.convert("RGB").getcolors() if picture.mode in _SHADES else None  # 256 at most
+        return all(colour in self.colours for _, colour in shades or ())
+
+    def _of_colours(self, picture: Image, path: Path) -> Array:
+        """The classes of colours. Raises PellucidError for one that isn't in the table."""
         pixels = np.asarray(picture.convert("RGB"))
         codes = (pixels.astype(np.uint32) << np.array([16, 8, 0], np.uint32)).sum(axis=2, dtype=np.uint32)
         found, place = np.unique(codes, return_inverse=True)
@@ -79,11 +77,22 @@ class MaskRule:
         for i, code in enumerate(found.tolist()):
             colour = code >> 16, code >> 8 & 255, code & 255
             if colour not in self.colours:
-                if picture.mode in {"P", "L"}:
-                    return None
                 raise PellucidError(f"{path}: the colour {', '.join(map(str, colour))} isn't in {COLOURS}")
             classes[i] = self.colours[colour]
         return classes[place].reshape(codes.shape)
+
+
+def _values(picture: Image, path: Path) -> Array:
+    """The values of a mask (H, W) uint8. Raises PellucidError, naming the file, for one beyond 255."""
+    samples = _samples(picture, path)
+    if picture.mode == "L" and (most := (1 << _grey_bits(path)) - 1) < IGNORED:
+        samples = samples // (255 // most)  # Pillow spreads few bits over 0 to 255
+    if samples.dtype != bool and samples.size:
+        if samples.dtype.itemsize > 1 and samples.max() == _WHITE:  # of 16 bits
+            samples = np.where(samples == _WHITE, IGNORED, samples)
+        if not 0 <= samples.min() <= samples.max() <= IGNORED:
+            raise PellucidError(f"{path}: value {samples.max()}, expected classes from 0 to {IGNORED - 1}")
+    return samples.astype(np.uint8)
 
 
 def _samples(picture: Image, path: Path) -> Array:

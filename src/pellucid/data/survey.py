@@ -15,7 +15,7 @@ from pellucid.data.formats.cifar import find_cifar
 from pellucid.data.formats.folders import class_files, has_class_folders
 from pellucid.data.formats.idx_sets import find_idx_set
 from pellucid.data.formats.labelled import label_files, read_lines
-from pellucid.data.formats.mask_folders import is_mask_folders
+from pellucid.data.formats.mask_folders import is_mask_folders, mask_roots
 from pellucid.data.formats.voc import is_voc
 from pellucid.data.layouts import BESIDE_THEM, listing
 from pellucid.data.parts import PARTS
@@ -116,7 +116,9 @@ def survey(folder: Path) -> Survey:
             f"{folder}: both masks and boxes: expected a recipe that says which are to be learnt, and --data {folder}"
         )
     if kinds:
-        files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and _is_image(path))
+        masks = set(mask_roots(folder))
+        below = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and _is_image(path))
+        files = [path for path in below if not masks & {*path.parents}]
         return _surveyed(folder, "masks" if kinds == ["masks"] else "boxes", {"train": {"": len(files)}}, files)
     if find_idx_set(folder) is not None or find_cifar(folder) is not None:
         return _of_arrays(folder)
@@ -185,7 +187,7 @@ def _has_masks(folder: Path) -> bool:
 
 
 def _is_image(path: Path) -> bool:
-    """Whether a picture's file is not one of masks."""
+    """Whether a picture's file is not one of masks, by the name of its folder."""
     return path.parent.name.lower() not in BESIDE_THEM and path.is_file()
 
 

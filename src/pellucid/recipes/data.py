@@ -28,7 +28,6 @@ def build_data(recipe: Recipe, held_out: HeldOut | None = None) -> Data:
     held_out: how what the data leave open is held out of training; by default drawn anew, as for a new run.
     """
     data = _read(recipe, held_out)
-    check_learnable(data.train)
     known = set(data.train.keys or ())
     return replace(
         data,
@@ -36,6 +35,13 @@ def build_data(recipe: Recipe, held_out: HeldOut | None = None) -> Data:
         validation=_noted(data.validation, known) if data.validation else None,
         test=_noted(data.test, known),
     )
+
+
+def training_data(recipe: Recipe, held_out: HeldOut | None = None) -> Data:
+    """As `build_data`, to be trained on. Raises PellucidError where there is nothing to learn."""
+    data = build_data(recipe, held_out)
+    check_learnable(data.train)
+    return data
 
 
 def _noted(dataset: Dataset, known: Collection[str] = ()) -> Dataset:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pellucid.data import Data
+from pellucid.data.absent import check_learnable
 from pellucid.errors import PellucidError
 from pellucid.export.chips import Chip
 from pellucid.export.fit import Fit, fit, shares
@@ -153,6 +154,7 @@ def _trained(
         plain = quantize(build_network(recipe, data.train.shape, data.train.classes), images, row.bits)
         found = fit(plain, chip, small=True, mean=mean, std=std, rows=rows)
         if found.fits:
+            check_learnable(data.train)
             trainer = build_trainer(recipe, data, callbacks)
             trainer.fit()
             with trainer.final_weights() as network:

@@ -10,7 +10,7 @@ from pellucid.data.held_out import HeldOut
 from pellucid.errors import PellucidError
 from pellucid.files import write_whole
 from pellucid.network import Network
-from pellucid.recipes.data import build_data
+from pellucid.recipes.data import training_data
 from pellucid.recipes.held_out import held_out_json, held_out_text, parse_held_out
 from pellucid.recipes.load import load_recipe, parse_recipe
 from pellucid.recipes.model import dataset_notes
@@ -116,7 +116,7 @@ def _prepared(
     """Trainer, data and the recipe in full, once every rank has the same and nothing has gone wrong on any."""
 
     def prepare() -> tuple[Trainer, Data, Recipe]:
-        found = data or build_data(recipe, held_out)
+        found = data or training_data(recipe, held_out)
         whole = settled(recipe, found)
         trainer = build_trainer(whole, found, communicator=communicator, resumed=resumed, network=network)
         return trainer, found, whole

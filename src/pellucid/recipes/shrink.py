@@ -11,6 +11,7 @@ import msgspec
 import numpy as np
 
 from pellucid.data import Data
+from pellucid.data.absent import check_learnable
 from pellucid.data.randomness import generator
 from pellucid.errors import PellucidError
 from pellucid.network import Network
@@ -138,6 +139,7 @@ def _fine_tuned(model: Model, data: Data, bits: int, epochs: float, callbacks: S
     recipe = msgspec.structs.replace(
         model.recipe, training=training, optimizer=optimizer, schedule={"name": "cosine"}
     )
+    check_learnable(data.train)
     trainer = build_trainer(recipe, data, callbacks)
     if model.recipe.training.weight_bits:
         trainer.network.load_state(model.network.state())

@@ -11,7 +11,7 @@ from pellucid.data import Data, Loader
 from pellucid.data.randomness import generator
 from pellucid.network import Network
 from pellucid.recipes.choices import make
-from pellucid.recipes.data import build_data, build_loader
+from pellucid.recipes.data import build_loader, training_data
 from pellucid.recipes.network import build_network, build_task, check_outputs
 from pellucid.recipes.schema import Recipe
 from pellucid.recipes.settled import settled
@@ -35,7 +35,7 @@ def build_trainer(
     data: by default the recipe's, read now. resumed: a checkpoint will be loaded, so that the run whose weights were
     taken over at the start is not needed, and may be gone.
     """
-    data = data or build_data(recipe)
+    data = data or training_data(recipe)
     recipe = settled(recipe, data)
     settings = recipe.training
     if network is None:

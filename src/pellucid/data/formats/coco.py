@@ -33,6 +33,7 @@ from pellucid.data.formats.box_files import (
     key_of,
     opened_image,
 )
+from pellucid.data.formats.folders import holds_classes
 from pellucid.data.formats.voc_boxes import class_list
 from pellucid.data.held_out import HeldOut
 from pellucid.data.layouts import IMAGES
@@ -45,6 +46,7 @@ from pellucid.ops.arrays import Pair
 _FOLDERS = {"annotations", "annotation", "labels"}
 _WORDS = re.compile(r"(?:instances|annotations|coco)[-_.]?|[-_.]?(?:annotations|instances|coco)|[-_. ]?\d{4}$")
 _SECTIONS = (b'"images"', b'"annotations"', b'"categories"')
+_NO_IMAGES = re.compile(rb'"images"\s*:\s*\[\s*\]')
 
 
 def is_coco(folder: Path) -> bool:
@@ -97,7 +99,7 @@ def _annotations(folder: Path) -> dict[str, Path]:
     """The files of annotations by part; one for all as train. Of several that with the shortest name."""
     below = folders_in(folder)
     roots = [path for path in below if path.name.lower() in _FOLDERS]
-    files = [path for root in (*roots, folder) for path in _json_files(root)]
+    files = [path for root in roots for path in _json_files(root)] + _in_root(folder)
     found: dict[str, Path] = {}
     for path in sorted(files, key=lambda path: (len(path.name), path.name)):
         if part := part_named(_WORDS.sub("", path.stem.lower())):
@@ -109,6 +111,12 @@ def _annotations(folder: Path) -> dict[str, Path]:
         return {part: found[part] for part in PARTS if part in found}
     whole = [path for path in files if _is_annotations(path)]
     return {"train": whole[0]} if len(whole) == 1 and not found else {}
+
+
+def _in_root(folder: Path) -> list[Path]:
+    """The files of annotations in the folder itself; beside folders of classes one without any image is none."""
+    found = filter(_is_annotations, _json_files(folder))
+    return [path for path in found if not (_NO_IMAGES.search(read_whole(path)) and holds_classes(folder))]
 
 
 def _json_files(folder: Path) -> list[Path]:

@@ -19,7 +19,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from pellucid.data.dataset import Dataset
-from pellucid.data.formats.voc import VocPair, checked_pair, mask_datasets
+from pellucid.data.formats.voc import Files, mask_datasets
 from pellucid.data.held_out import HeldOut
 from pellucid.data.layouts import BESIDE_THEM
 from pellucid.data.mask_files import IGNORED, IGNORED_NAMES, MaskRule, read_colours
@@ -39,6 +39,11 @@ def is_mask_folders(folder: Path) -> bool:
     return bool(_roots(folder))
 
 
+def mask_roots(folder: Path) -> list[Path]:
+    """The folders of masks; none where there are no such folders."""
+    return [masks for _, masks in _roots(folder).values()]
+
+
 def read_mask_folders(folder: Path, size: Pair | None, held_out: HeldOut) -> tuple[dict[str, Dataset], bool]:
     """(the data sets by part, see `with_test`; whether the test was drawn) of a folder of images and masks.
 
@@ -53,15 +58,18 @@ def read_mask_folders(folder: Path, size: Pair | None, held_out: HeldOut) -> tup
     if not 2 <= len(names) < IGNORED:
         raise PellucidError(f"{path}: expected 2 to {IGNORED - 1} different class names, got {len(names)}")
     rule = MaskRule(read_colours(folder, names), lookup=_lookup(len(written), void))
-    hint = "" if path.is_file() else f"; {path} would name the classes"
     listed, drawn = with_test(
-        {part: _pairs(*roots, names, rule, hint) for part, roots in _roots(folder).items()},
-        lambda pair: pair.image.relative_to(folder).as_posix(),
+        {part: _pairs(*roots) for part, roots in _roots(folder).items()},
+        lambda pair: pair[0].relative_to(folder).as_posix(),
         held_out,
         folder,
     )
     notes = [f"value {k} of the masks, {written[k]}, counts nowhere" for k in void]
-    found = dict(zip(listed, mask_datasets(folder, listed, names, rule, size), strict=True))
+    try:
+        found = dict(zip(listed, mask_datasets(folder, listed, names, rule, size), strict=True))
+    except PellucidError as error:
+        hint = "" if path.is_file() else f"; {path} would name the classes"
+        raise PellucidError(f"{error}{hint}") from None
     found["train"] = replace(found["train"], notes=(*notes, *found["train"].notes))
     return found, drawn
 
@@ -83,8 +91,8 @@ def _roots(folder: Path) -> dict[str, Roots]:
     )
 
 
-def _pairs(images: Path, masks: Path, names: tuple[str, ...], rule: MaskRule, hint: str) -> list[VocPair]:
-    """The images and masks of one part, all checked."""
+def _pairs(images: Path, masks: Path) -> list[Files]:
+    """The images and masks of one part."""
     found, left = _by_stem(images), _by_stem(masks)
     pairs = []
     for stem, image in found.items():
@@ -94,10 +102,7 @@ def _pairs(images: Path, masks: Path, names: tuple[str, ...], rule: MaskRule, hi
             raise PellucidError(f"{masks / stem}.png: no such mask, expected one for {image.name}{others}")
         if mask.suffix.lower() in _LOSSY:
             raise PellucidError(f"{mask}: JPEG and WebP change values; expected masks as PNG, BMP or TIFF")
-        try:
-            pairs.append(checked_pair(image, mask, names, rule))
-        except PellucidError as error:
-            raise PellucidError(f"{error}{hint}") from None
+        pairs.append((image, mask))
     if left:
         first = next(iter(left.values()))
         raise PellucidError(f"{first}: a mask without an image, {len(left)} of {len(pairs) + len(left)} are")

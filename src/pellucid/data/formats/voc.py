@@ -39,6 +39,8 @@ VOC_CLASSES = (
     *("diningtable", "dog", "horse", "motorbike", "person", "pottedplant", "sheep", "sofa", "train", "tvmonitor"),
 )
 FOLDERS = ("JPEGImages", "SegmentationClass", "ImageSets")
+Files = tuple[Path, Path]
+"""An image and its mask."""
 
 
 def is_voc(folder: Path) -> bool:
@@ -84,7 +86,7 @@ def read_voc(
     names = _class_names(folder) if class_names is None else tuple(class_names)
     rule = MaskRule(read_colours(folder, names))
     lists = {part: folder / "ImageSets" / "Segmentation" / f"{part}.txt" for part in parts}
-    listed = {part: voc_pairs(folder, path, names, rule) for part, path in lists.items()}
+    listed = {part: voc_pairs(folder, path) for part, path in lists.items()}
     return mask_datasets(folder, listed, names, rule, size)
 
 
@@ -93,15 +95,17 @@ def read_voc_parts(folder: Path, size: Pair | None, held_out: HeldOut) -> tuple[
     names = _class_names(folder)
     rule = MaskRule(read_colours(folder, names))
     lists = voc_lists(folder / "ImageSets" / "Segmentation")
-    pairs = {part: voc_pairs(folder, path, names, rule) for part, path in lists.items()}
-    listed, drawn = with_test(pairs, lambda pair: pair.image.relative_to(folder).as_posix(), held_out, folder)
+    pairs = {part: voc_pairs(folder, path) for part, path in lists.items()}
+    listed, drawn = with_test(pairs, lambda pair: pair[0].relative_to(folder).as_posix(), held_out, folder)
     return dict(zip(listed, mask_datasets(folder, listed, names, rule, size), strict=True)), drawn
 
 
 def mask_datasets(
-    folder: Path, listed: Mapping[str, Sequence[VocPair]], names: tuple[str, ...], rule: MaskRule, size: Pair | None
+    folder: Path, files: Mapping[str, Sequence[Files]], names: tuple[str, ...], rule: MaskRule, size: Pair | None
 ) -> list[Dataset]:
     """A data set for each part, of pairs below a folder, all on one canvas; see `read_voc`."""
+    rule = rule.of_all(mask for pairs in files.values() for _, mask in pairs)
+    listed = {part: [_checked(*pair, names, rule) for pair in pairs] for part, pairs in files.items()}
     rule, notes = _understood(rule, names, [pair for pairs in listed.values() for pair in pairs])
     shrink = size is not None
     if size is None:
@@ -132,11 +136,11 @@ def _understood(rule: MaskRule, names: Sequence[str], pairs: Sequence[VocPair]) 
     return replace(rule, white_is_one=True), [f"masks of 0 and {IGNORED} only: {IGNORED} is taken for {names[1]}"]
 
 
-def voc_pairs(folder: Path, path: Path, class_names: Sequence[str], rule: MaskRule) -> list[VocPair]:
-    """The images and masks of one list, all checked. Raises PellucidError as `read_voc` does."""
+def voc_pairs(folder: Path, path: Path) -> list[Files]:
+    """The images and masks of one list. Raises PellucidError as `read_voc` does."""
     images = images_by_name(folder / "JPEGImages")
     names = listed_images(path, images.__contains__)
-    return [_pair(folder, name, images, class_names, rule) for name in names]
+    return [_pair(folder, name, images) for name in names]
 
 
 def voc_lists(folder: Path) -> dict[str, Path]:
@@ -171,17 +175,17 @@ def _class_names(folder: Path) -> tuple[str, ...]:
     return names
 
 
-def _pair(folder: Path, name: str, images: Mapping[str, Path], class_names: Sequence[str], rule: MaskRule) -> VocPair:
+def _pair(folder: Path, name: str, images: Mapping[str, Path]) -> Files:
     image = images.get(name)
     mask = folder / "SegmentationClass" / f"{name}.png"
     if image is None:
         raise PellucidError(f"{folder / 'JPEGImages' / f'{name}.jpg'}: no such image")
     if not mask.is_file():
         raise PellucidError(f"{mask}: no such mask, expected one for {image.name}")
-    return checked_pair(image, mask, class_names, rule)
+    return image, mask
 
 
-def checked_pair(image: Path, mask: Path, class_names: Sequence[str], rule: MaskRule) -> VocPair:
+def _checked(image: Path, mask: Path, class_names: Sequence[str], rule: MaskRule) -> VocPair:
     """An image and its mask. Raises PellucidError, naming the file, for another size and a value that is no class."""
     (H, W), _ = picture_format(image)
     indices = rule.read(mask)

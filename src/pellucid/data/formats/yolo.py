@@ -16,7 +16,7 @@ Source: the darknet repository's README and docs.ultralytics.com/datasets/detect
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Sequence
 from itertools import takewhile
 from pathlib import Path
 
@@ -34,7 +34,7 @@ from pellucid.ops.arrays import Pair
 
 _LABELS = {"labels", "label", "annotations", "annotation"}
 _NAMES = ("classes.txt", "obj.names", "_darknet.labels", "data.yaml", "data.yml", "dataset.yaml")
-_NO_LABELS = {"classes.txt", "train.txt", "val.txt", "valid.txt", "test.txt", "readme.txt", "notes.txt"}
+_NO_LABELS = {"classes.txt", "readme.txt", "notes.txt"}
 MOST_CLASSES = 100_000
 """Where only the numbers in the lines tell how many there are."""
 
@@ -67,7 +67,7 @@ def read_yolo(
         names = tuple(map(str, range(count)))
         checker.notes.append(f"{folder}: no {', '.join(_NAMES[:3])}: the classes are called by their numbers")
     listed = {part: content.files(checker) for part, content in found.items()}
-    if len(found) == 1 and (lists := _listed(folder, found["train"].images)):
+    if len(found) == 1 and (lists := _listed(folder, found["train"])):
         whole = listed.pop("train")
         listed = {part: [file for file in whole if file.image.stem in stems] for part, stems in lists.items()}
         if left := len(whole) - len({file.image for files in listed.values() for file in files}):
@@ -89,13 +89,13 @@ class _Part:
                 )
         if not self.images:
             raise PellucidError(f"{images}: no images")
-        texts = {path.stem: path for path in _texts(labels)}
-        alone = [path for stem, path in texts.items() if stem not in self.images]
+        self.texts = {path.stem: path for path in _texts(labels, self.images)}
+        alone = [path for stem, path in self.texts.items() if stem not in self.images]
         if alone:
-            raise PellucidError(f"{alone[0]}: a text file without an image, {len(alone)} of {len(texts)} are")
-        self.without = len(self.images.keys() - texts.keys())
+            raise PellucidError(f"{alone[0]}: a text file without an image, {len(alone)} of {len(self.texts)} are")
+        self.without = len(self.images.keys() - self.texts.keys())
         self.folder = images
-        self.by_stem = {stem: _lines(path, names) for stem, path in texts.items()}
+        self.by_stem = {stem: _lines(path, names) for stem, path in self.texts.items()}
         self.lines = [line for lines in self.by_stem.values() for line in lines]
 
     def files(self, checker: BoxChecker) -> list[BoxedFile]:
@@ -164,13 +164,18 @@ def _roots(folder: Path) -> dict[str, Roots]:
 
     def together(root: Path) -> bool:
         named = any((place / name).is_file() for place in (root, folder) for name in _NAMES)
-        return named and bool({path.stem for path in _texts(root)} & {path.stem for path in _pictures(root)})
+        return named and bool(_alike(root, root))
 
     found = find_roots(folder, _LABELS, lambda root: bool(_texts(root)), together)
     if len(found) == 1 and (whole := found["train"])[0].parent == folder:
-        alike = {path.stem for path in _texts(whole[1])} & {path.stem for path in _pictures(whole[0])}
-        return found if alike or any(map(_says_boxes, _texts(whole[1])[:_LOOKED_AT])) else {}
+        return found if _alike(*whole) or any(map(_says_boxes, _texts(whole[1])[:_LOOKED_AT])) else {}
     return found
+
+
+def _alike(images: Path, labels: Path) -> set[str]:
+    """The names, without ending, of images that have a text file."""
+    stems = {path.stem for path in _pictures(images)}
+    return stems & {path.stem for path in _texts(labels, stems)}
 
 
 def _says_boxes(path: Path) -> bool:
@@ -179,22 +184,24 @@ def _says_boxes(path: Path) -> bool:
     return len(words) >= 5 and all(re.fullmatch(rb"-?[\d.]+(e-?\d+)?", word) for word in words)
 
 
-def _listed(folder: Path, images: Mapping[str, Path]) -> dict[str, set[str]]:
-    """The images of each part by train.txt and val.txt or test.txt, if they name images; nothing where they don't.
+def _listed(folder: Path, whole: _Part) -> dict[str, set[str]]:
+    """The images of each part by train.txt and val.txt or test.txt; nothing where there are no such lists.
 
-    images: by their names without ending. Raises PellucidError for a line that names none of them.
+    whole: all images. Raises PellucidError for an empty list, and for a line that names none of them.
     """
-    files = {
-        part: path for path in sorted(folder.glob("*.txt")) if (part := part_named(path.stem)) and path.is_file()
-    }
+    texts = whole.texts.values()
+    lists = [path for path in sorted(folder.glob("*.txt")) if path.is_file() and path not in texts]
+    files = {part: path for path in lists if (part := part_named(path.stem))}
     if "train" not in files or len(files) == 1:
         return {}
     listed: dict[str, set[str]] = {}
     for part, path in files.items():
         names = [line.strip().replace("\\", "/").rpartition("/")[2] for line in text_lines(path) if line.strip()]
+        if not names:
+            raise PellucidError(f"{path}: the list is empty, expected names of images, one a line")
         stems = [Path(name).stem for name in names]
         for number, (name, stem) in enumerate(zip(names, stems, strict=True), 1):
-            if stem not in images:
+            if stem not in whole.images:
                 raise PellucidError(f"{path}: no image {name!r}, the list's {number}., in {folder}")
         listed[part] = set(stems)
     return listed
@@ -205,9 +212,11 @@ def _pictures(folder: Path) -> list[Path]:
     return [path for path in files if not path.name.startswith(".")]
 
 
-def _texts(folder: Path) -> list[Path]:
+def _texts(folder: Path, images: Container[str] = ()) -> list[Path]:
+    """The text files of images. One called like a part is a list, unless it's among the images' names (images)."""
     files = sorted(path for path in folder.iterdir() if path.suffix.lower() == ".txt" and path.is_file())
-    return [path for path in files if path.name.lower() not in _NO_LABELS and not path.name.startswith(".")]
+    shown = [path for path in files if path.name.lower() not in _NO_LABELS and not path.name.startswith(".")]
+    return [path for path in shown if part_named(path.stem) is None or path.stem in images]
 
 
 def _class_names(folder: Path, labels: Sequence[Path]) -> tuple[str, ...] | None:
