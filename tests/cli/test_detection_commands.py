@@ -201,10 +201,16 @@ def test_boxes_are_drawn_where_they_are() -> None:
 
 def test_mistakes_are_one_line(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "text.png").write_text("no picture")
+    (tmp_path / "damaged").mkdir()
+    for name in ("a.png", "b.png"):
+        Image.new("L", (50, 30)).save(tmp_path / "damaged" / name)
+        content = (tmp_path / "damaged" / name).read_bytes()
+        (tmp_path / "damaged" / name).write_bytes(content[:45] + bytes(10) + content[55:])
     few = ["train", "detector-scenes", "--set", "data.scenes={train=2,test=1}", "--out", str(tmp_path / "new")]
     for arguments, message in (
         (["predict", str(run), str(tmp_path / "text.png")], "text.png: not an image"),
         (["predict", str(run), str(tmp_path / "none.png")], "none.png"),
+        (["predict", str(run), str(tmp_path / "damaged")], "none of 2 files can be read: "),
         (["predict", str(run), str(tmp_path / "none.png"), "--score", "2"], "expected a number from 0 to 1, got 2"),
         (["train", "detector-scenes", "--set", "task.box_loss=ciou"], "task.box_loss = 'ciou'"),
         (

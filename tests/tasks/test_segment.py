@@ -217,7 +217,7 @@ def test_files_that_cannot_be_segmented_are_named(run: Path, tmp_path: Path) -> 
     assert not (tmp_path / "out").exists()
     unread: list[str] = []
     paths = [tmp_path / name for name in ("same.png", "thin.png", "other/same.png", "broken.png")]
-    paths[3].write_bytes(paths[0].read_bytes()[:40] + bytes(20) + paths[0].read_bytes()[60:])
+    paths[3].write_bytes(paths[0].read_bytes()[:45] + bytes(10) + paths[0].read_bytes()[55:])
     found = list(segment_files(model, paths, tmp_path / "out", unread=unread))
     assert [file.mask.name for file in found] == ["tmp-same.png-mask.png".replace("tmp", tmp_path.name),
                                                   "other-same.png-mask.png"]  # fmt: skip
@@ -241,8 +241,14 @@ def test_mistakes_are_one_line(run: Path, tmp_path: Path, capsys: pytest.Capture
     for name in ("SegmentationClass", "ImageSets/Segmentation", "JPEGImages"):
         (tmp_path / name).mkdir(parents=True)
     (tmp_path / "ImageSets/Segmentation/train.txt").touch()
+    (tmp_path / "damaged").mkdir()
+    for name in ("a.png", "b.png"):
+        Image.new("L", (50, 30)).save(tmp_path / "damaged" / name)
+        content = (tmp_path / "damaged" / name).read_bytes()
+        (tmp_path / "damaged" / name).write_bytes(content[:45] + bytes(10) + content[55:])
     for arguments, message in (
         (["predict", str(run), str(tmp_path / "thin.png")], "thin.png: 30x2 pixels, smaller than the network"),
+        (["predict", str(run), str(tmp_path / "damaged")], "none of 2 files can be read: "),
         (["train", "fcn-scenes", "--data", str(tmp_path)], "train.txt: the list is empty"),
         (["train", "fcn-scenes", "--set", "data.scenes.digts=[1,2]"], "unknown setting 'digts' (nearest: digits)"),
     ):

@@ -112,8 +112,7 @@ def answer_folder(model: AnyModel, images: Sequence[Path], roots: Sequence[Path]
             (unread if answer.error else answers).append(answer)
             if target.form == "images" and target.out is not None and not answer.error:
                 _write_picture(model, answer, target.out / _place(answer.image, roots))
-    if not answers:
-        raise PellucidError(f"none of {len(images)} files can be read: {unread[0].error}")
+    check_read(answers, [answer.error for answer in unread])
     if target.is_text:
         target.write(*_rows(answers), _objects(answers, unread))
     elif target.form == "table":
@@ -134,9 +133,14 @@ def readable(images: Sequence[Path]) -> tuple[list[Path], list[str]]:
             good.append(image)
         except PellucidError as error:
             errors.append(str(error))
-    if not good:
-        raise PellucidError(f"none of {len(images)} files can be read: {errors[0]}")
+    check_read(good, errors)
     return good, errors
+
+
+def check_read(read: Sequence[object], errors: Sequence[str]) -> None:
+    """Raise PellucidError where files could not be read, and none could."""
+    if errors and not read:
+        raise PellucidError(f"none of {len(errors)} files can be read: {errors[0]}")
 
 
 def list_unread(errors: Sequence[str]) -> None:

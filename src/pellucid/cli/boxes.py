@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pellucid.cli.answers import progress
+from pellucid.cli.answers import check_read, progress
 from pellucid.cli.output import print_table
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ def draw_detections(model: AnyModel, images: Sequence[Path], target: Target, unr
         for file in detect_files(model, images, target.folder(model.path.parent / PICTURES), unread=unread):
             found.append(file)
             advance()
+    check_read(found, unread or ())
     if target.is_text:
         ids = numbered([file.image for file in found], image_ids(Path(model.recipe.data.source)))
         objects = [row for file, key in zip(found, ids, strict=True) for row in coco_results(file, key, model)]

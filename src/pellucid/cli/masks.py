@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pellucid.cli.answers import progress
+from pellucid.cli.answers import check_read, progress
 from pellucid.cli.boxes import PICTURES
 from pellucid.cli.output import print_table
 
@@ -25,6 +25,7 @@ def draw_masks(model: AnyModel, images: Sequence[Path], target: Target, unread: 
         for file in segment_files(model, images, target.folder(model.path.parent / PICTURES), unread=unread):
             found.append(file)
             advance()
+    check_read(found, unread or ())
     if target.is_text:
         rows = [(r.image, r.mask, *(round(r.shares.get(name, 0.0), 5) for name in model.class_names)) for r in found]
         target.write(("image", "mask", *model.class_names), rows, [_as_json(result) for result in found])
