@@ -82,7 +82,9 @@ def names_for(paths: Sequence[Path]) -> list[str]:
     alone = list(dict.fromkeys(paths))
     given: dict[Path, str] = {}
     taken: set[str] = set()
-    for form in (lambda path: path.stem, lambda path: path.name, lambda path: f"{path.parent.name}-{path.name}"):
+    for form in (
+        lambda path: path.stem, lambda path: path.name, lambda path: f"{path.absolute().parent.name}-{path.name}",
+    ):  # fmt: skip
         left = [path for path in alone if path not in given]
         counts = Counter(form(path).casefold() for path in left)
         found = {path: form(path) for path in left if counts[form(path).casefold()] == 1}

@@ -2,6 +2,7 @@
 --report."""
 
 import json
+import shutil
 from collections.abc import Iterator
 from contextlib import chdir
 from pathlib import Path
@@ -112,10 +113,12 @@ def test_receptive_field_is_drawn_and_measured(capsys: pytest.CaptureFixture[str
 
 
 def test_features_writes_a_sheet_an_image(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    out = output(capsys, f"features seven.png seven.png --channels 0 40 --patches 3 --out {tmp_path}")
-    assert out.splitlines() == [str(tmp_path / name) for name in ("patches.png", "seven.html", "seven-2.html")]
+    shutil.copy("seven.png", tmp_path / "seven.png")  # another file of the same name
+    out = output(capsys, f"features seven.png {tmp_path}/seven.png --channels 0 40 --patches 3 --out {tmp_path}")
+    sheets = (f"{Path.cwd().name}-seven.png.html", f"{tmp_path.name}-seven.png.html")
+    assert out.splitlines() == [str(tmp_path / name) for name in ("patches.png", *sheets)]
     assert Image.open(tmp_path / "patches.png").height > 600
-    html = (tmp_path / "seven.html").read_text()
+    html = (tmp_path / sheets[0]).read_text()
     assert "Layer 12: Conv2d 64, 3x3, padding 1" in html
     assert html.count("<figcaption>Channel 0: ") == 6
     assert html.count("<figcaption>Channel 40: ") == 2
