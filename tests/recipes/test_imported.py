@@ -194,6 +194,8 @@ def test_an_onnx_file_is_a_run_that_goes_on(capsys: pytest.CaptureFixture[str]) 
             Image.fromarray(rng.integers(0, 256, (50, 60, 3)).astype(np.uint8)).save(folder / f"{i}.png")
     assert main(["summary", "mine"]) == 0
     assert main(["check", "mine", "--samples", "1", "--batch-size", "1"]) == 0  # of noise: it came without data
+    assert main(["page", "mine", "-o", "mine.html"]) == 0  # without images, for the same reason
+    assert b'"images":[]' in Path("mine.html").read_bytes().replace(b" ", b"")
     assert main(["predict", "mine", "photos/x/0.png"]) == 0
     assert main(["predict", "x.onnx", "photos/x/0.png"]) == 0
     assert (

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter
@@ -95,7 +94,9 @@ def _batch(subject: Subject, size: int, seed: int) -> tuple[Array, Any]:
     """
     import numpy as np
 
-    if subject.recipe is None or _without_data(subject.recipe.data.source):
+    from pellucid.recipes.data import without_data
+
+    if subject.recipe is None or without_data(subject.recipe):
         return _noise(subject, size, seed)
 
     from pellucid.data import Boxes
@@ -109,11 +110,6 @@ def _batch(subject: Subject, size: int, seed: int) -> tuple[Array, Any]:
     elif np.ndim(targets) == 3:
         x, targets = x[:, :, :WINDOW, :WINDOW], targets[:, :WINDOW, :WINDOW]
     return x + np.random.default_rng(seed).normal(0, NOISE, x.shape).astype(x.dtype), targets
-
-
-def _without_data(source: str) -> bool:
-    """Whether a recipe is that of a model which came without data, and there are none by the name it gives them."""
-    return source == "pictures" and not Path(source).exists()
 
 
 def _noise(subject: Subject, size: int, seed: int) -> tuple[Array, Any]:

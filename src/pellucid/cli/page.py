@@ -40,6 +40,7 @@ def page(
     and click a unit to see the numbers that it is made of.
     """
     from pellucid.plan import IntegerNetwork
+    from pellucid.recipes.data import without_data
     from pellucid.recipes.page import write_page
     from pellucid.recipes.shrink import open_any
 
@@ -50,5 +51,6 @@ def page(
         name, weights = model.path.stem, f"integers, weights of {network.bits}"
     target = out or model.path.with_name(f"{name}.html")
     with working("measuring the test images"):
-        size = write_page(model, target, bits=bits, images=images, data=data_for(model, data))
+        own = data is None and (images == 0 or without_data(model.recipe))
+        size = write_page(model, target, bits=bits, images=images, data=None if own else data_for(model, data))
     print_note(f"{target}: {size / 1e6:.2f} MB, {weights} bits; open it with a browser")

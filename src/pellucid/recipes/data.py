@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 
@@ -35,6 +36,11 @@ def build_data(recipe: Recipe, held_out: HeldOut | None = None) -> Data:
         validation=_noted(data.validation, known) if data.validation else None,
         test=_noted(data.test, known),
     )
+
+
+def without_data(recipe: Recipe) -> bool:
+    """Whether it is that of a model which came without data, and there are none by the name that it gives them."""
+    return recipe.data.source == "pictures" and not Path(recipe.data.source).exists()
 
 
 def training_data(recipe: Recipe, held_out: HeldOut | None = None) -> Data:

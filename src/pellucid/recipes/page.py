@@ -14,7 +14,7 @@ from pellucid.export.page import PageImage, Subject, carried_state, page_html
 from pellucid.network import Network
 from pellucid.ops.arrays import Array
 from pellucid.plan import AnyNetwork, IntegerNetwork
-from pellucid.recipes.data import build_data
+from pellucid.recipes.data import build_data, without_data
 from pellucid.recipes.model import AnyModel
 from pellucid.recipes.predict import inputs
 from pellucid.tasks import Detect, Segment
@@ -48,8 +48,9 @@ def model_page(
     """The page's HTML, with everything in it.
 
     bits: of each weight, 32, 16 (unless told otherwise) or 8; an integer network has its own. images: test images
-    that come along, half of them those that the network is most wrong about. data: by default the recipe's. Raises
-    PellucidError as `page_html` does, and for bits of an integer network.
+    that come along, half of them those that the network is most wrong about. data: by default the recipe's; a model
+    that came without any has a page without images. Raises PellucidError as `page_html` does, and for bits of an
+    integer network.
     """
     if isinstance(model.network, IntegerNetwork) and bits is not None:
         own = model.network.bits
@@ -57,10 +58,11 @@ def model_page(
     bits = 16 if bits is None else bits
     if images < 0:
         raise PellucidError(f"page: expected 0 or more images, got {images}")
-    data = data or build_data(model.recipe, model.held_out)
+    if data is None and images and not without_data(model.recipe):
+        data = build_data(model.recipe, model.held_out)
     task = model.recipe.task["name"]
     network = model.network if isinstance(model.network, IntegerNetwork) else _of_floats(model.network)
-    matrix, chosen = _chosen(model, network, data, bits, images)
+    matrix, chosen = (None, []) if data is None else _chosen(model, network, data, bits, images)
     return page_html(
         Subject(
             title or model.recipe.name,
