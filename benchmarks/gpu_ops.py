@@ -15,8 +15,8 @@ import numpy as np
 from pellucid import ops
 from pellucid.ops.arrays import Array
 from pellucid.ops.cuda_ops import blas
-from pellucid.ops.cuda_ops.capture import Captured
 from pellucid.ops.cuda_ops.device import device
+from pellucid.ops.cuda_ops.recorder import Recorded
 from pellucid.ops.cuda_ops.tiles import tiled_conv2d
 from pellucid.ops.formats import float_type
 from pellucid.ops.geometry import Geometry
@@ -40,7 +40,8 @@ def microseconds(op: Callable[[], Any]) -> float:
         for _ in range(TIMES):
             op()
 
-    recorded, found = Captured(many, warm_ups=1), []
+    recorded, found = Recorded(many, warm_ups=1), []
+    recorded()
     for _ in range(REPLAYS + 1):
         device().synchronize()
         began = time.perf_counter()

@@ -26,9 +26,9 @@ from pellucid.layers import (
 from pellucid.network import Network
 from pellucid.ops.arrays import Array
 from pellucid.ops.cuda_ops.arrays import DeviceArray, array
-from pellucid.ops.cuda_ops.capture import Captured
 from pellucid.ops.cuda_ops.jit import bound
 from pellucid.ops.cuda_ops.random import Generator, dropout_keep, philox
+from pellucid.ops.cuda_ops.recorder import Recorded
 from pellucid.ops.cuda_ops.sums import squared_norm
 from pellucid.ops.cuda_ops.types import NUMBERS
 
@@ -79,11 +79,8 @@ def test_a_recorded_step_is_the_step() -> None:
                 return step(network, x, t, Context(training=True, keep=True, rng=rng))  # type: ignore[arg-type]
 
             losses = []
-            do: Any = one
-            if recorded:
-                do = Captured(one, warm_ups=2)
-            else:
-                one(), one()
+            do: Any = Recorded(one) if recorded else one
+            do(), do()
             for i in range(3):
                 images[...] = x + np.float32(i)
                 losses.append(float(do()))
@@ -96,7 +93,8 @@ def test_a_recorded_step_is_the_step() -> None:
 def test_a_recorded_step_reads_its_rate_anew() -> None:
     w, g, rate = array(np.zeros(3)), array(np.ones(3)), array(np.array([0.5]))
     with ops.use_backend("cuda"):
-        do = Captured(lambda: ops.sgd_update(w, g, rate), warm_ups=1)  # type: ignore[arg-type]
+        do = Recorded(lambda: ops.sgd_update(w, g, rate), warm_ups=1)  # type: ignore[arg-type]
+        do()
         rate[...] = 2.0
         do()
     assert w.tolist() == [-2.5] * 3
@@ -105,14 +103,15 @@ def test_a_recorded_step_reads_its_rate_anew() -> None:
 def test_a_recorded_step_may_not_read_from_the_device() -> None:
     g = array(np.ones(3))
     with pytest.raises(PellucidError, match="a captured step may not read from the device"):
-        Captured(lambda: float(squared_norm(g)), warm_ups=0)
+        Recorded(lambda: float(squared_norm(g)), warm_ups=0)()
     assert float(squared_norm(g)) == 3
 
 
 def test_memory_of_a_recorded_step_is_its_own() -> None:
     x: Any = array(np.arange(5000, dtype=np.float32))
     with ops.use_backend("cuda"):
-        do = Captured(lambda: ops.relu(ops.relu(ops.relu(x))), warm_ups=1)
+        do = Recorded(lambda: ops.relu(ops.relu(ops.relu(x))), warm_ups=0)
+        do()
         others = [ops.zeros((5000,), np.float32) for _ in range(5)]
         y = do()
         assert not any(ops.host(other).any() for other in others)

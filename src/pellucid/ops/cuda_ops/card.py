@@ -70,7 +70,8 @@ class Card:
         self._context = check("opening a context", cu.cuDevicePrimaryCtxRetain(handle))
         check("using the context", cu.cuCtxSetCurrent(self._context))
         self.stream = check("making a stream", cu.cuStreamCreate(cu.CUstream_flags.CU_STREAM_NON_BLOCKING.value))
-        self._captured: list[Array] | None = None
+        self._captured: list[_Pinned] | None = None
+        self._unwanted: list[int] = []  # memory to be given back when what is recorded has been
         self._side: Any = None  # the stream of what is copied ahead, and of each place when it has come and was taken
         self._arrived: list[Any] = []
         self._taken: list[Any] = []
@@ -83,7 +84,14 @@ class Card:
         return int(check(f"allocating {size} bytes", (code, pointer)))
 
     def free(self, address: int) -> None:
-        """Give it back, once all work is done."""
+        """Give it back, once all work is done: at the end of a recording where there is one.
+
+        Perhaps from another thread, in which Python collects what nothing refers to any more.
+        """
+        if self._captured is not None:
+            self._unwanted.append(address)
+            return
+        check("using the context", cu.cuCtxSetCurrent(self._context))
         self.synchronize()
         check("freeing memory", cu.cuMemFree(address))
 
@@ -95,12 +103,13 @@ class Card:
     def upload(self, address: int, x: Array) -> None:
         """Pageable memory is copied away before the call returns, so x may change at once.
 
-        What a recorded step uploads it uploads again at each replay, so that is kept.
+        What a recorded step uploads it uploads again at each replay, so that is kept, where nothing moves it.
         """
+        source = x.ctypes.data
         if self._captured is not None:
-            x = x.copy()
-            self._captured.append(x)
-        check("copying to the GPU", cu.cuMemcpyHtoDAsync(address, x.ctypes.data, x.nbytes, self.stream))
+            self._captured.append(_Pinned(x))
+            source = self._captured[-1].address
+        check("copying to the GPU", cu.cuMemcpyHtoDAsync(address, source, x.nbytes, self.stream))
 
     def upload_ahead(self, address: int, x: Array, place: int) -> None:
         """On a stream of its own: it begins when the place is free, not when all work is done."""
@@ -164,11 +173,25 @@ class Card:
         """What was recorded, ready to run."""
         kept, self._captured = self._captured or [], None
         graph = check("recording a step", cu.cuStreamEndCapture(self.stream))
+        while self._unwanted:
+            self.free(self._unwanted.pop())
         return _Graph(check("preparing a recorded step", cu.cuGraphInstantiate(graph, 0)), graph, self, kept)
 
 
+class _Pinned:
+    """A copy of an array in memory of the host that stays where it is, as recorded work has to find it."""
+
+    def __init__(self, x: Array) -> None:
+        self.address = int(check("keeping memory of the host", cu.cuMemHostAlloc(x.nbytes, 0)))
+        ctypes.memmove(self.address, x.ctypes.data, x.nbytes)
+
+    def __del__(self) -> None:
+        if cu is not None and hasattr(self, "address"):
+            cu.cuMemFreeHost(self.address)
+
+
 class _Graph:
-    def __init__(self, executable: Any, graph: Any, card: Card, kept: list[Array]) -> None:
+    def __init__(self, executable: Any, graph: Any, card: Card, kept: list[_Pinned]) -> None:
         self.executable, self.graph, self.card, self.kept = executable, graph, card, kept
 
     def replay(self) -> None:

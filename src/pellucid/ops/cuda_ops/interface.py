@@ -31,7 +31,7 @@ class Device(Protocol):
         """Address of so many bytes; None where there aren't."""
 
     def free(self, address: int) -> None:
-        """Give memory back to the system."""
+        """Give memory back to the system; while work is recorded, which may wait for nothing, when it has been."""
 
     def memory(self) -> Pair:
         """Bytes free, and in all."""
@@ -61,7 +61,7 @@ class Device(Protocol):
         """Run a kernel."""
 
     def synchronize(self) -> None:
-        """Wait until all work is done."""
+        """Wait until all work is done; not while work is recorded."""
 
     def begin_capture(self) -> None:
         """From here on record work instead of doing it."""

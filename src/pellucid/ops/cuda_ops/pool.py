@@ -20,12 +20,15 @@ IDLE_SHARE = 0.5  # of the card's memory that may lie idle; beyond it a block go
 
 
 class Pool:
-    """Idle blocks by size. limit: bytes that may lie idle, by default a share of the card's."""
+    """Idle blocks by size. limit: bytes that may lie idle, by default a share of the card's.
+
+    keeps: whether its idle blocks stay, since work that is recorded writes to them.
+    """
 
     def __init__(self, limit: int | None = None) -> None:
         self.idle: dict[int, list[int]] = defaultdict(list)
         self.idle_bytes = 0
-        self.limit = limit
+        self.limit, self.keeps = limit, False
 
     def take(self, size: int) -> Block:
         """A block of at least that size. Raises OutOfMemoryError."""
@@ -35,8 +38,10 @@ class Pool:
             self.idle_bytes -= rounded
             return Block(waiting.pop(), rounded, self)
         address = device().allocate(rounded)
-        if address is None:  # perhaps what lies idle in other sizes would do
-            self.release()
+        if address is None:  # perhaps what lies idle in other sizes would do, or with those that record nothing
+            for one in (self, _common):
+                if not one.keeps:
+                    one.release()
             address = device().allocate(rounded)
         if address is None:
             free, total = device().memory()
@@ -86,7 +91,7 @@ def rounded_size(size: int) -> int:
     return 1 << (size - 1).bit_length() if size <= SHARED_TO else size + -size % COARSE
 
 
-_pool = Pool()
+_pool = _common = Pool()
 
 
 def pool() -> Pool:

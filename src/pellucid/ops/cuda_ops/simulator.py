@@ -45,6 +45,7 @@ class Simulated:
     def __init__(self) -> None:
         self._memory: dict[int, Array] = {}
         self._recorded: list[tuple[Any, ...]] | None = None
+        self._unwanted: list[int] = []  # memory to be given back when what is recorded has been
         self._brought: set[Pair] = set()  # places and addresses that wait to be taken
         self.limit: int | None = None  # bytes that there are, where a test sets it
         kernelapi.FakeCUDAShared = Shared
@@ -59,7 +60,10 @@ class Simulated:
 
     def free(self, address: int) -> None:
         """Let go of it."""
-        del self._memory[address]
+        if self._recorded is None:
+            del self._memory[address]
+        else:
+            self._unwanted.append(address)
 
     def memory(self) -> Pair:
         """As a test sets it."""
@@ -113,6 +117,8 @@ class Simulated:
 
     def synchronize(self) -> None:
         """Nothing is ever under way."""
+        if self._recorded is not None:
+            raise PellucidError("GPU: a captured step may not wait for the device")
 
     def begin_capture(self) -> None:
         """Record."""
@@ -122,6 +128,8 @@ class Simulated:
         """What was recorded."""
         recorded, self._recorded = self._recorded, None
         assert recorded is not None
+        while self._unwanted:
+            self.free(self._unwanted.pop())
         return _Recording(recorded)
 
 
