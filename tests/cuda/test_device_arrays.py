@@ -83,6 +83,13 @@ def test_copies_between_memory_orders(target: str, source: str, order: list[int]
     np.testing.assert_array_equal(y.host(), x.transpose(order).astype(np.float32))
 
 
+def test_copies_of_more_axes_than_a_kernel_has() -> None:
+    x = numbers((3, 2, 3, 2, 3, 4))
+    y = zeros((4, 3, 2, 2, 2, 3), np.float32)
+    y[...] = array(x)[:, :, ::2, ..., ::-1].transpose(5, 4, 3, 2, 1, 0)
+    np.testing.assert_array_equal(y.host(), x[:, :, ::2, ..., ::-1].transpose(5, 4, 3, 2, 1, 0))
+
+
 def test_shapes_and_types() -> None:
     x = numbers((2, 6))
     y = array(x)
@@ -162,3 +169,15 @@ def test_a_kernel_refuses_what_it_is_not_compiled_for() -> None:
 
     with pytest.raises(PellucidError, match=r"activation._relu: expected 1 axes of float32, .* got float64 \(3,\)"):
         launch(_relu.of("float32"), 1, 1, empty(3, np.float64), empty(3, np.float32))
+
+
+def test_an_array_of_too_many_numbers_is_refused() -> None:
+    """Threads divide their numbers in 32 bits."""
+    from pellucid.ops.cuda_ops.activation import _relu
+    from pellucid.ops.cuda_ops.device import launch
+
+    x = empty((1,), np.uint8)
+    layout = np.lib.stride_tricks.as_strided(x.layout.view(np.uint8), (1 << 32,), (1,))
+    many = DeviceArray(layout, x.block)
+    with pytest.raises(PellucidError, match=r"activation._relu: expected fewer than 2\^32 numbers, got shape"):
+        launch(_relu.of("uint8"), 1, 1, many, many)

@@ -386,7 +386,14 @@ def assign(target: DeviceArray, source: DeviceArray) -> None:
         return
     if source.dtype == target.dtype and target.itemsize == 2:  # as they are, bit for bit
         target, source = target.view(np.uint16), source.view(np.uint16)
-    shape, to, by = merged(target, source, memory_order(target))
+    order = memory_order(target)
+    found = merged(target, source, order)
+    if found is None:  # a part at a time, along the longest steps
+        axis = next(axis for axis in order if target.shape[axis] > 1)
+        for i in range(target.shape[axis]):
+            assign(target.swapaxes(0, axis)[i], source.swapaxes(0, axis)[i])
+        return
+    shape, to, by = found
     (t, to_start), (s, by_start) = _from_lowest(target, shape, to), _from_lowest(source, shape, by)
     if swaps_few(shape, to, by):
         one = copies.swap.of(target.dtype.name, source.dtype.name)

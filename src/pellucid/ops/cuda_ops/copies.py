@@ -4,7 +4,6 @@ from typing import Any
 
 from numba import cuda
 
-from pellucid.errors import PellucidError
 from pellucid.ops.arrays import Shape
 from pellucid.ops.cuda_ops.jit import kernel, narrow, real, split, wide, wide_source
 from pellucid.ops.cuda_ops.types import FLOATS, NUMBERS, SIMULATED
@@ -14,10 +13,10 @@ MOST_AXES = 5  # of a copy between two memory orders
 MOST_SWAPPED = 2 if SIMULATED else 64
 
 
-def merged(target: Any, source: Any, order: Shape) -> tuple[list[int], list[int], list[int]]:
+def merged(target: Any, source: Any, order: Shape) -> tuple[list[int], list[int], list[int]] | None:
     """Lengths of MOST_AXES axes and both arrays' strides in numbers; axes that run on in both are one.
 
-    order: the target's axes, from the one farthest apart in memory to the closest.
+    order: the target's axes, from the one farthest apart in memory to the closest. None where more axes are left.
     """
     shape: list[int] = []
     to: list[int] = []
@@ -34,7 +33,7 @@ def merged(target: Any, source: Any, order: Shape) -> tuple[list[int], list[int]
             to.append(a)
             by.append(b)
     if len(shape) > MOST_AXES:
-        raise PellucidError(f"GPU array: expected at most {MOST_AXES} axes to copy, got shape {target.shape}")
+        return None
     rest = MOST_AXES - len(shape)
     return [1] * rest + shape, [0] * rest + to, [0] * rest + by
 

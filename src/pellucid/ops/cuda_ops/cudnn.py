@@ -21,6 +21,7 @@ from typing import Any
 
 import numpy as np
 
+from pellucid.errors import OutOfMemoryError
 from pellucid.ops.arrays import Pair, Shape
 from pellucid.ops.cuda_ops import blas, choices
 from pellucid.ops.cuda_ops.arrays import DeviceArray, channels_last, contiguous, empty, empty_images, padded
@@ -156,6 +157,8 @@ def plan(case: Case) -> Plan | None:
         graph.deselect_numeric_notes(_unwanted(case))
         graph.check_support()
         return _fastest(graph, case)
+    except OutOfMemoryError:  # says nothing about the case, which may come again with more room
+        raise
     except Exception as error:  # cudnnGraphNotSupportedError, and others for what it finds wrong
         if not (case.biased or case.relu):  # else it is done in two steps
             print(

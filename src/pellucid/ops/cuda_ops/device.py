@@ -66,6 +66,10 @@ def launch(compiled: Compiled, grid: Grid, block: Grid, *arguments: Any) -> None
     device().launch(compiled, grid, block, arguments)
 
 
+MOST_NUMBERS = 1 << 32
+"""Of an array that a kernel runs over: its threads divide in 32 bits (jit.split)."""
+
+
 def _check(compiled: Compiled, word: str, x: DeviceArray) -> None:
     stored = {"T": compiled.number.name, "S": compiled.source.name}.get(word[0])
     name = stored or np.dtype(compiled.type_of(word)).name
@@ -74,3 +78,5 @@ def _check(compiled: Compiled, word: str, x: DeviceArray) -> None:
         raise PellucidError(
             f"GPU kernel {compiled.name}: expected {word[1:]} axes of {name}, contiguous, got {x.dtype} {x.shape}"
         )
+    if word[0] == "T" and x.size >= MOST_NUMBERS:
+        raise PellucidError(f"GPU kernel {compiled.name}: expected fewer than 2^32 numbers, got shape {x.shape}")
