@@ -14,7 +14,9 @@ pytest.importorskip("numba_cuda")
 from pellucid import ops
 from pellucid.data import Dataset, Loader
 from pellucid.data.augmentation import Augmentation
+from pellucid.data.colours import Colours
 from pellucid.data.loader import normalized
+from pellucid.data.paired_augmentation import RandomCrop
 from pellucid.graph import Sequential
 from pellucid.layers import (
     BatchNorm2d,
@@ -41,6 +43,7 @@ from pellucid.layers import (
 )
 from pellucid.network import Network
 from pellucid.ops.formats import float_type
+from pellucid.precision.quantization_aware import with_rounding
 from pellucid.tasks import Classify
 from pellucid.training import Callback, Trainer, WeightAverage, load_checkpoint, save_checkpoint
 from pellucid.training.diagnosis import NotFiniteError
@@ -93,6 +96,7 @@ def trainer(
     epochs: float = 2,
     average: bool = False,
     augment: Augmentation | None = None,
+    colours: Colours | None = None,
     **settings: Any,
 ) -> tuple[Trainer, list[float]]:
     dtype = float_type(kind)
@@ -101,7 +105,7 @@ def trainer(
     made = Trainer(
         network=network,
         task=Classify(NAMES, label_smoothing=0.1),
-        loader=Loader(TOY, batch_size=4, seed=1, dtype=dtype, augment=augment),
+        loader=Loader(TOY, batch_size=4, seed=1, dtype=dtype, augment=augment, colours=colours),
         optimizer=optimizer(),
         schedule=OneCycle(6, 3),
         epochs=epochs,
@@ -147,6 +151,21 @@ def test_the_losses_are_those_of_the_host() -> None:
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_every_optimizer(name: str) -> None:
     compare(both(optimizer=lambda: OPTIMIZERS[name](0.01)))
+
+
+@pytest.mark.parametrize("kind", ["float32", "bfloat16"])
+def test_a_batch_in_parts(kind: str) -> None:
+    compare(both(parts=2, kind=kind), 2e-5 if kind == "float32" else 0.02)
+
+
+def test_two_images_in_one() -> None:
+    compare(both(colours=Colours(mixup=0.3)))
+
+
+@pytest.mark.parametrize("kind", ["float32", "bfloat16"])
+def test_weights_and_activations_are_rounded_on_the_way(kind: str) -> None:
+    """In 16 bits an activation may come to lie a level further."""
+    compare(both(lambda: with_rounding(plain(), 8), kind=kind), 2e-5 if kind == "float32" else 0.05)
 
 
 def test_groups_of_parameters() -> None:
@@ -245,8 +264,12 @@ def test_a_batch_made_on_the_device_is_the_loaders(kind: str) -> None:
     data = Dataset(pixels, np.arange(6) % 3, NAMES, "colours")
     augment = Augmentation(shift=2, rotate=20, scale=0.2, shear=10, erase=3)
     mean, std = (0.5, 0.4, 0.3), (0.2, 0.3, 0.25)
-    for change in (None, augment, Augmentation(erase=4)):
-        loader = Loader(data, batch_size=4, seed=5, dtype=dtype, augment=change, mean=mean, std=std)
+    mirrors = RandomCrop(flip=0.5, upside_down=0.5)
+    whole = Augmentation(shift=2, whole=True, erase=4)
+    window = RandomCrop((4, 6), scale=(0.7, 1.6), aspect=1.3, flip=0.5, upside_down=0.3)
+    changes = (None, None), (augment, None), (Augmentation(erase=4), None), (augment, mirrors), (whole, mirrors)
+    for change, crop in (*changes, (None, mirrors), (None, window)):
+        loader = Loader(data, batch_size=4, seed=5, dtype=dtype, augment=change, crop=crop, mean=mean, std=std)
         with ops.use_backend("cuda"):
             feed = feed_for(loader, ops.recorder())
             assert isinstance(feed, Resident)
@@ -260,6 +283,15 @@ def test_a_batch_made_on_the_device_is_the_loaders(kind: str) -> None:
                     ops.host(x).astype(np.float32), batch.inputs.astype(np.float32), rtol=0, atol=5 * close
                 )
     assert normalized(pixels[:1]).max() <= 1
+
+
+@pytest.mark.parametrize("settings", [
+    {"crop": RandomCrop((4, 4)), "augment": Augmentation(shift=1)}, {"crop": RandomCrop((4, 4), mosaic=0.5)},
+    {"colours": Colours(brightness=0.1)},
+])  # fmt: skip
+def test_batches_that_take_more_than_one_pass_come_from_the_host(settings: dict[str, Any]) -> None:
+    with ops.use_backend("cuda"):
+        assert isinstance(feed_for(Loader(TOY, batch_size=4, **settings), ops.recorder()), FromHost)
 
 
 def test_images_that_are_no_bytes_come_from_the_host() -> None:

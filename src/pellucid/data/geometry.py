@@ -24,6 +24,11 @@ class Affine:
         matrix = np.linalg.inv(self.matrix)
         return Affine(matrix, -np.einsum("nij,nj->ni", matrix, self.offset))
 
+    def behind(self, first: "Affine") -> "Affine":
+        """One map for two: the images are moved by `first`, then by this one."""
+        matrix, offset = first.matrix @ self.matrix, np.einsum("nij,nj->ni", first.matrix, self.offset)
+        return Affine(matrix, offset + first.offset)
+
     def sources(self, size: Pair) -> tuple[Array, Array]:
         """Where each pixel of new images came from: y and x, each (n, H, W) float32."""
         H, W = size

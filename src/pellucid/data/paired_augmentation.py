@@ -69,6 +69,11 @@ class RandomCrop(Checked):
         return self.size is not None or self.scale != (1.0, 1.0) or mirrors or self.aspect > 1 or self.mosaic > 0
 
     @property
+    def only_mirrors(self) -> bool:
+        """Whether every pixel comes to lie where another one was."""
+        return self.size is None and self.scale == (1.0, 1.0) and self.aspect == 1 and self.mosaic == 0
+
+    @property
     def columns(self) -> int:
         """Random numbers an image."""
         return COLUMNS + int(self.aspect > 1) + OBJECT_COLUMNS * int(self.objects > 0)

@@ -25,7 +25,12 @@ MOMENTUM = 0.02  # weight of the newest batch in the running range of an activat
 
 
 class RoundedWeights(Layer):
-    """A convolution or affine layer that computes with weights of `bits` bits and learns them in full precision."""
+    """A convolution or affine layer that computes with weights of `bits` bits and learns them in full precision.
+
+    The weights are rounded on the host, whatever the backend.
+    """
+
+    on_host = True
 
     def __init__(self, inner: Affine, bits: int) -> None:
         self.inner, self.bits = inner, checked_bits(bits)
@@ -46,7 +51,7 @@ class RoundedWeights(Layer):
 
     def levels(self) -> tuple[Array, Array]:
         """The weights of each output as (levels (K, ...) int8, step of each filter)."""
-        weight = filters(self.inner)
+        weight = ops.host(filters(self.inner))
         steps = plain_steps(weight, self.bits)
         return nearest_levels(weight, steps, self.bits), steps
 
@@ -62,7 +67,9 @@ class RoundedWeights(Layer):
 
     def _value(self, levels: Array, steps: Array, dtype: np.dtype[Any]) -> Array:
         """The weights of those levels."""
-        return weight_of(self.inner, levels.astype(dtype) * np.expand_dims(steps, tuple(range(1, levels.ndim))))
+        value = weight_of(self.inner, levels.astype(dtype) * np.expand_dims(steps, tuple(range(1, levels.ndim))))
+        on_backend: Array = ops.array(value.astype(dtype, copy=False))
+        return on_backend
 
     @contextmanager
     def _rounded(self, value: Array) -> Iterator[None]:
@@ -107,7 +114,12 @@ class RoundedWeights(Layer):
 
 
 class Rounding(Layer):
-    """Rounds activations to the 256 values of an 8-bit scale whose range follows that of the batches."""
+    """Rounds activations to the 256 values of an 8-bit scale whose range follows that of the batches.
+
+    The range is found on the host, whatever the backend.
+    """
+
+    on_host = True
 
     inside: Array | None = None
     """Where the last pass clipped nothing; None where it rounded nothing."""
@@ -125,14 +137,14 @@ class Rounding(Layer):
     @property
     def scale(self) -> Scale:
         """The scale of the running range."""
-        low, high = self.range.value
+        low, high = ops.host(self.range.value)
         return Scale.of_range(float(low), float(high))
 
     def forward(self, x: Array, context: Context = INFERENCE) -> Array:
         """The nearest value of the scale; nothing is rounded while no batch has been seen."""
         if context.training:
             self._follow(x, context)
-        if not self.range.value.any():
+        if not ops.host(self.range.value).any():
             self.inside = None
             return x
         y, inside = ops.round_to_scale(x, self.scale.step, self.scale.zero)
@@ -142,12 +154,13 @@ class Rounding(Layer):
 
     def _follow(self, x: Array, context: Context) -> None:
         """Move the range towards the batch's."""
-        seen = np.array([x.min(initial=0), x.max(initial=0), 1], np.float64)
+        values = ops.host(x)
+        seen = np.array([values.min(initial=0), values.max(initial=0), 1], np.float64)
         if context.all_reduce is not None:
             seen = context.all_reduce(seen)
         seen = seen[:2] / seen[2]
-        value = self.range.value
-        value += (1.0 if not value.any() else MOMENTUM) * (seen - value)
+        before = ops.host(self.range.value)
+        self.range.value[...] = before + (1.0 if not before.any() else MOMENTUM) * (seen - before)
 
     def backward(self, dy: Array) -> Array:
         """Through, where nothing was clipped."""

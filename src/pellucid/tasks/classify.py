@@ -91,8 +91,10 @@ class Classify(Checked):
         (loss, gradient), (other, slope) = (
             criterion(outputs, part, divisor) for part in (targets.first, targets.second)
         )
-        share, rest = (outputs.dtype.type(part) for part in (targets.share, 1 - targets.share))
-        return float(share * loss + rest * other), gradient * share + slope * rest
+        share, rest = targets.share, 1 - targets.share
+        gradient *= gradient.dtype.type(share)
+        slope *= slope.dtype.type(rest)
+        return share * float(loss) + rest * float(other), ops.add(gradient, slope)
 
     def count_into(self, outputs: Array, targets: Array, counts: Array, settings: Array) -> None:
         """What the training's metrics count of a batch, added where a backend does whole steps (ops.recorder)."""

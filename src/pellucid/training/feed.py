@@ -11,8 +11,9 @@ import numpy as np
 from pellucid import ops
 from pellucid.data import Batch, Loader
 from pellucid.data.augmentation import Augmentation
+from pellucid.data.geometry import Affine
 from pellucid.data.randomness import uniform_rows
-from pellucid.ops.arrays import Array
+from pellucid.ops.arrays import Array, Pair
 
 MOST_OF_MEMORY = 0.5
 """Of the free memory that a data set may fill."""
@@ -54,28 +55,47 @@ class Resident(_Sized):
         self.pixels = ops.array(np.ascontiguousarray(inputs.transpose(0, 2, 3, 1)))
         self.labels = ops.array(targets.astype(np.int64))
         self.order = ops.zeros((N,), np.int32)
-        augment = loader.augment
-        self.affine = ops.zeros((N, 6), np.float32) if augment is not None and augment.moves else None
+        augment, crop = loader.augment, loader.crop
+        moves = (augment is not None and augment.moves) or crop is not None
+        self.affine = ops.zeros((N, 6), np.float32) if moves else None
         self.erased = ops.zeros((N, 4), np.int32) if augment is not None and augment.erase else None
         self.mean = ops.array(np.zeros(C, np.float32) if loader.mean is None else np.asarray(loader.mean, np.float32))
         self.std = ops.array(np.ones(C, np.float32) if loader.std is None else np.asarray(loader.std, np.float32))
-        self.image_shape = (C, H, W)
+        self.old_size: Pair = (H, W)
+        self.image_shape = (C, *(crop.size if crop is not None and crop.size is not None else (H, W)))
+
+    @staticmethod
+    def can(loader: Loader) -> bool:
+        """Whether the loader's batches can be made in one pass: each pixel from one place of its image, or between
+        four.
+        """
+        augment, crop = loader.augment, loader.crop
+        if loader.colours is not None or loader.dataset.inputs.dtype != np.uint8:
+            return False
+        if crop is None or crop.only_mirrors:
+            return True
+        alone = augment is None or not (augment.moves or augment.erase)
+        return alone and not (crop.objects or crop.mosaic)
 
     def begin(self, epoch: int) -> None:
         """Write down the epoch's order, and how each image is changed."""
-        loader, N = self.loader, len(self.loader.dataset)
-        self.order[...] = loader.order(epoch).astype(np.int32)
-        augment = loader.augment
-        if augment is None or (self.affine is None and self.erased is None):
-            return
-        uniform = uniform_rows(loader.seed, "augment", epoch, 0, N, Augmentation.COLUMNS)
+        loader, N, order = self.loader, len(self.loader.dataset), self.loader.order(epoch)
+        self.order[...] = order.astype(np.int32)
         parts = loader.dataset.parts
-        size = self.image_shape[1:] if parts is None else parts[loader.order(epoch)]
-        if self.affine is not None:
-            maps = augment.affine(uniform, size)
+        size = self.old_size if parts is None else parts[order]
+        maps = window = None
+        if loader.crop is not None:
+            window = loader.crop.affine(uniform_rows(loader.seed, "crop", epoch, 0, N, loader.crop.columns), size)
+            maps = window
+        if loader.augment is not None:
+            uniform = uniform_rows(loader.seed, "augment", epoch, 0, N, Augmentation.COLUMNS)
+            if loader.augment.moves:
+                moved = loader.augment.affine(uniform, size)
+                maps = moved if window is None else window.behind(moved)
+            if self.erased is not None:
+                self.erased[...] = _mirrored(loader.augment.rectangles(uniform, size), window, size).astype(np.int32)
+        if maps is not None and self.affine is not None:
             self.affine[...] = np.concatenate([maps.matrix.reshape(N, 4), maps.offset], axis=1).astype(np.float32)
-        if self.erased is not None:
-            self.erased[...] = augment.rectangles(uniform, size).astype(np.int32)
 
     def next(self, batch: int, size: int) -> None:
         """The counters say which it is."""
@@ -87,6 +107,17 @@ class Resident(_Sized):
         tables = self.order, counters, self.affine, self.erased
         self.recorder.gather(self.pixels, self.labels, *tables, 255.0, self.mean, self.std, x, t)
         return x, t
+
+
+def _mirrored(rectangles: Array, window: Affine | None, size: Pair | Array) -> Array:
+    """Rectangles (n, 4), top, bottom, left and right, where they lie on images that were mirrored afterwards."""
+    if window is None:
+        return rectangles
+    moved, sides = rectangles.copy(), np.broadcast_to(np.array(size), (len(rectangles), 2))
+    for axis in range(2):
+        which, ends = window.matrix[:, axis, axis] < 0, slice(2 * axis, 2 * axis + 2)
+        moved[which, ends] = sides[which, axis, None] - rectangles[which, ends][:, ::-1]
+    return moved
 
 
 class FromHost(_Sized):
@@ -125,9 +156,7 @@ def feed_for(loader: Loader, recorder: Any) -> Feed:
     """The faster one that can be."""
     inputs, targets = loader.dataset.inputs, loader.dataset.targets
     in_memory = isinstance(inputs, np.ndarray) or getattr(inputs, "kept", None) is not None  # soon, or it would fit
-    if not in_memory or inputs.dtype != np.uint8 or loader.crop is not None or loader.colours is not None:
-        return FromHost(loader, recorder)
-    if not isinstance(targets, np.ndarray) or targets.ndim != 1:
+    if not in_memory or not isinstance(targets, np.ndarray) or targets.ndim != 1 or not Resident.can(loader):
         return FromHost(loader, recorder)
     room = math.prod(inputs.shape) <= MOST_OF_MEMORY * recorder.free_memory()
     return Resident(loader, recorder) if room else FromHost(loader, recorder)

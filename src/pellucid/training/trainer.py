@@ -277,7 +277,8 @@ class Trainer(Checked):
 
     def _in_parts(self, batch: Batch) -> Passed:
         """As `_whole`, a part of the batch at a time: sums over all that counts, divided at the end."""
-        loss, gradient, counted = 0.0, ops.zeros(self.weights.vector.shape, self.weights.vector.dtype), np.zeros(1)
+        loss, counted = 0.0, np.zeros(1)
+        gradient: Array = ops.zeros(self.weights.vector.shape, self.weights.vector.dtype)
         seen = []
         cuts = [len(batch) * part // self.parts for part in range(self.parts + 1)]
         for first, end in itertools.pairwise(cuts):
@@ -294,8 +295,10 @@ class Trainer(Checked):
             weight = float(own[0]) or 1.0
             with np.errstate(over="ignore", invalid="ignore"):
                 self.network.backward(self.weights.to_backward(slope))
-                gradient += self.weights.gradient() * gradient.dtype.type(weight)
-            loss, counted = loss + weight * share, counted + own
+                own_gradient = self.weights.gradient()
+                own_gradient *= gradient.dtype.type(weight)
+                gradient = ops.add(gradient, own_gradient)
+            loss, counted = loss + weight * float(share), counted + own
             seen.append((outputs, part.targets))
         total = self.communicator.all_reduce(counted)
         divisor = float(total[0]) or 1.0

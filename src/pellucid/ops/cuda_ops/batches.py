@@ -33,8 +33,9 @@ def gather(
     x: DeviceArray,
     t: DeviceArray,
 ) -> None:
-    """Fill x (n, C, H, W) and t (n,) with the rows of the epoch's order from the place in the counters on.
+    """Fill x (n, C, P, Q) and t (n,) with the rows of the epoch's order from the place in the counters on.
 
+    P, Q: of the new images, those of the old ones but where `affine` says where pixels come from.
     pixels: (N, H, W, C) uint8. labels: (N,) int64. order: (N,) int32. affine: (N, 6) float32, a row for each place
     in the order: matrix, then offset, from a new pixel (y, x) to the old one. erased: (N, 4) int32, top, bottom,
     left and right of what is blanked. mean, std: (C,) float32.
@@ -78,8 +79,8 @@ def _gather(
         if moves:
             fy = affine[place, 0] * np.float32(row) + affine[place, 4] + affine[place, 1] * np.float32(column)
             fx = affine[place, 2] * np.float32(row) + affine[place, 5] + affine[place, 3] * np.float32(column)
-            fy = min(max(fy, np.float32(-2)), np.float32(H))
-            fx = min(max(fx, np.float32(-2)), np.float32(W))
+            fy = min(max(fy, np.float32(-2)), np.float32(pixels.shape[1]))
+            fx = min(max(fx, np.float32(-2)), np.float32(pixels.shape[2]))
             whole_y, whole_x = np.float32(math.floor(fy)), np.float32(math.floor(fx))
             top, left, down, across = int(whole_y), int(whole_x), fy - whole_y, fx - whole_x
         for c in range(C):
