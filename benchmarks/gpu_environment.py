@@ -7,7 +7,8 @@ from importlib import metadata
 from typing import Any
 
 OF_NVIDIA = ("cuda-bindings", "cuda-pathfinder", "nvidia-cudnn-cu13", "nvidia-cudnn-frontend", "nvidia-cublas")
-OTHERS = ("numpy", "numba", "numba-cuda", "nvidia-nvvm", "torch", "ml-dtypes", "pytest", "pytest-xdist", "hypothesis")
+OTHERS = ("numpy", "numba", "numba-cuda", "nvidia-nvvm", "torch", "torchvision", "ml-dtypes")
+TESTERS = ("pytest", "pytest-xdist", "hypothesis")
 
 
 def version(name: str) -> str:
@@ -17,14 +18,15 @@ def version(name: str) -> str:
         return "missing"
 
 
-def attempt(what: str, call: Any) -> None:
-    """Print what a call gives, or how it fails."""
-    began = time.perf_counter()
+def attempt(what: str, call: Any) -> bool:
+    """Print what a call gives, or how it fails; whether it did not."""
+    began, worked = time.perf_counter(), True
     try:
         found = call()
     except Exception as error:
-        found = f"{type(error).__name__}: {error}"
+        found, worked = f"{type(error).__name__}: {error}", False
     print(f"{what}: {found} ({time.perf_counter() - began:.2f} s)", flush=True)
+    return worked
 
 
 def card() -> str:
@@ -35,7 +37,7 @@ def card() -> str:
 def main() -> None:
     print("python", platform.python_version(), "on", platform.release())
     attempt("nvidia-smi", card)
-    print(", ".join(f"{name} {version(name)}" for name in OF_NVIDIA + OTHERS))
+    print(", ".join(f"{name} {version(name)}" for name in OF_NVIDIA + OTHERS + TESTERS))
 
     import numpy as np
 
@@ -43,7 +45,8 @@ def main() -> None:
     from pellucid.ops.cuda_ops import blas, cudnn
     from pellucid.ops.cuda_ops.device import device
 
-    attempt("backend", lambda: ops.set_backend("cuda"))
+    if not attempt("backend", lambda: ops.set_backend("cuda")):
+        return
     attempt("card", lambda: (device().name, device().capability, device().memory()))
     x = np.arange(-3, 3, dtype=np.float32)
     attempt("a kernel", lambda: ops.host(ops.relu(ops.array(x))))
