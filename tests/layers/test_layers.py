@@ -71,8 +71,8 @@ from pellucid.layers import (
     Transpose,
     training,
 )
+from pellucid.layers.frame import PadMode
 from pellucid.layers.interpolation import COORDINATES
-from pellucid.layers.rearrange import PadMode
 from pellucid.network import Network
 from pellucid.ops.arrays import Array
 

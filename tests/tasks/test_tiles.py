@@ -8,7 +8,7 @@ import pytest
 from pellucid.errors import PellucidError
 from pellucid.graph import Sequential, Sum, Upsampled, grid
 from pellucid.layers import AvgPool2d, Conv2d, GlobalAvgPool2d, Layer, MaxPool2d, ReLU, Softmax
-from pellucid.layers.rearrange import DepthToSpace, SpaceToDepth
+from pellucid.layers.depth_to_space import DepthToSpace, SpaceToDepth
 from pellucid.layers.sample_norms import GroupNorm, InstanceNorm2d, LayerNorm
 from pellucid.network import Network
 from pellucid.ops.arrays import Array

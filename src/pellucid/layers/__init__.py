@@ -12,7 +12,9 @@ from pellucid.layers.base import Layer, Parameter
 from pellucid.layers.constants import Constant, Scale, Shift
 from pellucid.layers.context import DIFFERENTIABLE, INFERENCE, Context, training
 from pellucid.layers.convolution import Conv2d, ConvTranspose2d
+from pellucid.layers.depth_to_space import DepthToSpace, SpaceToDepth
 from pellucid.layers.dropout import Dropout
+from pellucid.layers.frame import Pad, Slice
 from pellucid.layers.identity import Identity
 from pellucid.layers.interpolation import Resize
 from pellucid.layers.joins import Add, Join, Multiply
@@ -21,7 +23,7 @@ from pellucid.layers.loss import FocalCrossEntropy, MeanSquaredError, SoftmaxCro
 from pellucid.layers.normalization import BatchNorm2d
 from pellucid.layers.pooling import AvgPool2d, GlobalAvgPool2d, MaxPool2d
 from pellucid.layers.powers import Abs, Exp, Log, Power
-from pellucid.layers.rearrange import DepthToSpace, Expand, Pad, Reshape, Slice, SpaceToDepth, Transpose
+from pellucid.layers.rearrange import Expand, Reshape, Transpose
 from pellucid.layers.reduce import GlobalMaxPool2d, Reduce
 from pellucid.layers.reshape import Flatten
 from pellucid.layers.sample_norms import GroupNorm, InstanceNorm2d, LayerNorm, LayerNorm2d, LocalResponseNorm

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from pellucid import ops
-from pellucid.layers.base import Layer, Parameter
+from pellucid.layers.adjoint import AdjointLayer
+from pellucid.layers.base import Parameter
 from pellucid.layers.context import INFERENCE, Context
 from pellucid.layers.joins import Join
 from pellucid.ops.arrays import Array
@@ -36,31 +37,18 @@ def give_gradient(parameter: Parameter | None, gradient: Array) -> None:
         parameter.set_gradient(back(gradient.reshape(parameter.shape), parameter.gradient.dtype))
 
 
-class HostLayer(Layer):
-    """A layer of one input. It says in `apply` what comes out and what its `adjoint` needs."""
+class HostLayer(AdjointLayer):
+    """A layer of one input whose `apply` and `adjoint` are given the host's arrays."""
 
     on_host = True
-    keeps = ("kept",)
-
-    def apply(self, x: Array) -> tuple[Array, Any]:
-        """The output for a batch, and what the adjoint needs."""
-        raise NotImplementedError
-
-    def adjoint(self, dy: Array, kept: Any) -> Array:
-        """From the output's gradient to the input's, writing the parameters'."""
-        raise NotImplementedError
 
     def forward(self, x: Array, context: Context = INFERENCE) -> Array:
         """What `apply` says."""
-        self.check(x)
-        y, kept = self.apply(wide(x))
-        if context.keep:
-            self.kept = kept
-        return back(y, x.dtype)
+        return back(super().forward(wide(x), context), x.dtype)
 
     def backward(self, dy: Array) -> Array:
         """What `adjoint` says."""
-        return back(self.adjoint(wide(dy), self.kept), dy.dtype)
+        return back(super().backward(wide(dy)), dy.dtype)
 
 
 class HostJoin(Join):

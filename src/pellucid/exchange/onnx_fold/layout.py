@@ -10,7 +10,7 @@ import numpy as np
 
 from pellucid.errors import PellucidError
 from pellucid.exchange.onnx_fold.call import Call, Folded, checked_axis, room_for
-from pellucid.layers.rearrange import depth_to_space, space_to_depth
+from pellucid.layers.depth_to_space import depth_to_space, space_to_depth
 from pellucid.ops.arrays import Array, Shape
 
 
