@@ -4,6 +4,8 @@ import gc
 import inspect
 import re
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,10 +13,11 @@ import pytest
 
 pytest.importorskip("numba_cuda")
 
-from cuda_driver import FINE, Driver
+from cuda_driver import FINE, Driver, Result
 from pellucid.errors import OutOfMemoryError, PellucidError
 from pellucid.ops.arrays import Array
-from pellucid.ops.cuda_ops import card, device, pool
+from pellucid.ops.cuda_ops import card, device, pool, ptx
+from pellucid.ops.cuda_ops.activation import _relu
 from pellucid.ops.cuda_ops.ahead import Ahead
 from pellucid.ops.cuda_ops.arrays import array, empty
 from pellucid.ops.cuda_ops.card import Card
@@ -159,3 +162,34 @@ def test_a_recording_may_not_wait(use: Use) -> None:
     use()
     with pytest.raises(PellucidError, match="STREAM_CAPTURE_UNSUPPORTED"):
         Recorded(lambda: device.device().synchronize(), warm_ups=0)()
+
+
+@pytest.mark.parametrize(
+    ("call", "answer", "says"),
+    [
+        ("cuInit", (Result.CUDA_ERROR_NO_DEVICE,), r"no usable NVIDIA GPU \(CUDA_ERROR_NO_DEVICE\)$"),
+        ("cuDriverGetVersion", (*FINE, 12080), "GPU driver: expected CUDA 13.0 or later, got 12.8$"),
+        ("cuDeviceGetCount", (*FINE, 0), "GPU 0: this machine has 0, counted from 0$"),
+        ("cuDeviceGetAttribute", (*FINE, 7), r"GPU 0 \(model\): expected compute capability 8.0 or later, got 7.7$"),
+    ],
+)
+def test_a_card_that_will_not_do_is_named(
+    call: str, answer: Any, says: str, use: Use, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(use(), call, lambda *_: answer)
+    with pytest.raises(PellucidError, match=says):
+        Card(0)
+
+
+def test_a_compiler_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    from numba import cuda
+
+    def missing(*_: Any, **settings: Any) -> Any:
+        raise ImportError("libNVVM is not available")
+
+    monkeypatch.setenv("PELLUCID_PTX", str(tmp_path))
+    monkeypatch.setattr(cuda, "compile_ptx", missing, raising=False)
+    monkeypatch.setattr(ptx, "signature", lambda compiled: None)
+    monkeypatch.setattr(ptx, "_compiling_for", lambda capability: nullcontext())
+    with pytest.raises(PellucidError, match=r"can't compile kernels \(libNVVM is not available\): pip install"):
+        ptx.ptx(_relu.of("float32"), (9, 0))

@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from pellucid.errors import PellucidError
 from pellucid.ops.cuda_ops.jit import Compiled
 
 ENTRY = re.compile(r"\.visible \.entry ([\w$]+)\(")
@@ -55,15 +56,24 @@ def signature(compiled: Compiled) -> Any:
 
 
 def ptx(compiled: Compiled, capability: tuple[int, int]) -> str:
-    """The kernel in PTX for cards of that compute capability and later."""
+    """The kernel in PTX for cards of that compute capability and later.
+
+    Raises PellucidError where it has to be compiled and NVIDIA's compiler is missing.
+    """
     parts = (compiled.name, compiled.number.name, compiled.source.name, f"{capability[0]}{capability[1]}", _digest())
     path = folder() / f"{'-'.join(parts)}.ptx"
     if path.exists():
         return path.read_text()
     from numba import cuda
 
-    with _compiling_for(capability):
-        text, _ = cuda.compile_ptx(compiled.function, signature(compiled), cc=capability)
+    try:
+        with _compiling_for(capability):
+            text, _ = cuda.compile_ptx(compiled.function, signature(compiled), cc=capability)
+    except (ImportError, OSError, RuntimeError) as error:  # NVVM, or its library of functions, isn't there
+        reason = " ".join(str(error).split())[:200]
+        raise PellucidError(
+            f"backend 'cuda': can't compile kernels ({reason}): pip install 'pellucid[cuda]'"
+        ) from error
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(f".{os.getpid()}")
     partial.write_text(text)
