@@ -16,8 +16,9 @@ from pellucid import ops
 from pellucid.errors import OutOfMemoryError, PellucidError
 from pellucid.ops.arrays import Array
 from pellucid.ops.cuda_ops.ahead import Ahead
-from pellucid.ops.cuda_ops.arrays import DeviceArray, array, channels_last, empty, empty_images, padded, zeros
+from pellucid.ops.cuda_ops.arrays import DeviceArray, array, empty, empty_images, zeros
 from pellucid.ops.cuda_ops.device import device
+from pellucid.ops.cuda_ops.layouts import channels_last, padded
 from pellucid.ops.cuda_ops.pool import Pool, use_pool
 from pellucid.ops.cuda_ops.types import SIMULATED
 

@@ -21,7 +21,7 @@ from pellucid.ops.cuda_ops.activation import (
     tanh,
     tanh_backward,
 )
-from pellucid.ops.cuda_ops.arrays import DeviceArray, array, channels_last, empty, empty_images, host, padded, zeros
+from pellucid.ops.cuda_ops.arrays import DeviceArray, array, empty, empty_images, host, zeros
 from pellucid.ops.cuda_ops.channels import add_bias, channel_affine, channel_combination
 from pellucid.ops.cuda_ops.columns import channel_dot, channel_moments, channel_products, channel_sum
 from pellucid.ops.cuda_ops.convolution import (
@@ -48,6 +48,7 @@ from pellucid.ops.cuda_ops.integer import (
     integer_transposed_logits,
 )
 from pellucid.ops.cuda_ops.joins import add, concat, multiply, split, unbroadcast
+from pellucid.ops.cuda_ops.layouts import channels_last, padded
 from pellucid.ops.cuda_ops.linear import linear, linear_backward, linear_relu, linear_relu_backward
 from pellucid.ops.cuda_ops.loss import mean_squared_error, softmax, softmax_cross_entropy
 from pellucid.ops.cuda_ops.normalization import batch_norm, batch_norm_backward, batch_norm_inference

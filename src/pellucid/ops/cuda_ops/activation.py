@@ -5,7 +5,7 @@ from typing import Any
 
 from numba import cuda
 
-from pellucid.ops.cuda_ops.arrays import DeviceArray, empty, flat, words
+from pellucid.ops.cuda_ops.arrays import DeviceArray, empty
 from pellucid.ops.cuda_ops.device import launch
 from pellucid.ops.cuda_ops.jit import (
     THREADS,
@@ -20,6 +20,7 @@ from pellucid.ops.cuda_ops.jit import (
     upper,
     wide,
 )
+from pellucid.ops.cuda_ops.layouts import flat, words
 from pellucid.ops.cuda_ops.types import PAIR
 
 

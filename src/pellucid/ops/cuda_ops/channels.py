@@ -9,7 +9,7 @@ from typing import Any
 
 from numba import cuda
 
-from pellucid.ops.cuda_ops.arrays import DeviceArray, contiguous, empty, from_places, places, words
+from pellucid.ops.cuda_ops.arrays import DeviceArray, contiguous, empty
 from pellucid.ops.cuda_ops.columns import passing
 from pellucid.ops.cuda_ops.device import launch
 from pellucid.ops.cuda_ops.jit import (
@@ -26,6 +26,7 @@ from pellucid.ops.cuda_ops.jit import (
     wide,
     wide_source,
 )
+from pellucid.ops.cuda_ops.layouts import from_places, places, words
 
 
 def add_bias(y: DeviceArray, b: DeviceArray) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numba import cuda
 
-from pellucid.ops.cuda_ops.arrays import DeviceArray, contiguous, empty, from_places, places, words
+from pellucid.ops.cuda_ops.arrays import DeviceArray, contiguous, empty
 from pellucid.ops.cuda_ops.device import launch
 from pellucid.ops.cuda_ops.jit import (
     IN_WORD,
@@ -26,6 +26,7 @@ from pellucid.ops.cuda_ops.jit import (
     wide,
     wide_source,
 )
+from pellucid.ops.cuda_ops.layouts import from_places, places, words
 from pellucid.ops.cuda_ops.sums import block_sum
 from pellucid.ops.cuda_ops.types import NUMBERS, SIMULATED
 
@@ -35,9 +36,6 @@ ROWS_A_PART = 2 if SIMULATED else 32
 
 LANES = (2,) if SIMULATED else (8, 16, 32)
 """Columns of a block: as few as hold a row, for idle threads read nothing."""
-
-SUMS = 4
-"""Most sums that a kernel makes at a time."""
 
 
 def parts(count: int) -> int:
@@ -158,17 +156,20 @@ def channel_products(
 
 
 @helper
-def column_sum(value: Any, number: int) -> Any:
-    """Sum over the block's rows of each column's value, for the first row; `number` tells a kernel's sums apart."""
-    shared = cuda.shared.array((SUMS, THREADS), np.float64)
+def column_sum(value: Any, shared: Any) -> Any:
+    """Sum over the block's rows of each column's value, for the first row.
+
+    shared: of THREADS numbers, the kernel's own, so that all its sums come by the same memory: one made here would be
+    another for each sum, and leave the multiprocessor room for fewer blocks.
+    """
     lane, row, lanes = cuda.threadIdx.x, cuda.threadIdx.y, cuda.blockDim.x
-    shared[number, row * lanes + lane] = value
+    shared[row * lanes + lane] = value
     cuda.syncthreads()
     total = np.float64(0)
     if row == 0:
         for r in range(cuda.blockDim.y):
-            total += shared[number, r * lanes + lane]
-    cuda.syncthreads()
+            total += shared[r * lanes + lane]
+    cuda.syncthreads()  # until it may be written to again
     return total
 
 
@@ -198,6 +199,7 @@ def part_places(count: int, part: int, number: int, rows: int) -> int:
 
 @kernel("T2 D2", WORD_TYPES)
 def _sum(x: Any, partial: Any) -> None:
+    shared = cuda.shared.array(THREADS, np.float64)
     column, part = cuda.blockIdx.x * cuda.blockDim.x + cuda.threadIdx.x, cuda.blockIdx.y
     first, step = part * cuda.blockDim.y + cuda.threadIdx.y, partial.shape[0] * cuda.blockDim.y
     lower, higher = real(0), real(0)
@@ -205,11 +207,12 @@ def _sum(x: Any, partial: Any) -> None:
         for i in range(first, x.shape[0], step):
             lower += wide(x[i, column])
             higher += upper(x[i, column])
-    write_pair(partial, part, column, column_sum(lower, 0), column_sum(higher, 1))
+    write_pair(partial, part, column, column_sum(lower, shared), column_sum(higher, shared))
 
 
 @kernel("T2 T2 D2", WORD_TYPES)
 def _dot(x: Any, y: Any, partial: Any) -> None:
+    shared = cuda.shared.array(THREADS, np.float64)
     column, part = cuda.blockIdx.x * cuda.blockDim.x + cuda.threadIdx.x, cuda.blockIdx.y
     first, step = part * cuda.blockDim.y + cuda.threadIdx.y, partial.shape[0] * cuda.blockDim.y
     lower, higher = real(0), real(0)
@@ -217,11 +220,12 @@ def _dot(x: Any, y: Any, partial: Any) -> None:
         for i in range(first, x.shape[0], step):
             lower += wide(x[i, column]) * wide(y[i, column])
             higher += upper(x[i, column]) * upper(y[i, column])
-    write_pair(partial, part, column, column_sum(lower, 0), column_sum(higher, 1))
+    write_pair(partial, part, column, column_sum(lower, shared), column_sum(higher, shared))
 
 
 @kernel("T2 T2 T2 D2", WORD_TYPES)
 def _relu_backward_sum(dy: Any, y: Any, dz: Any, partial: Any) -> None:
+    shared = cuda.shared.array(THREADS, np.float64)
     column, part = cuda.blockIdx.x * cuda.blockDim.x + cuda.threadIdx.x, cuda.blockIdx.y
     first, step = part * cuda.blockDim.y + cuda.threadIdx.y, partial.shape[0] * cuda.blockDim.y
     lower, higher = real(0), real(0)
@@ -233,7 +237,7 @@ def _relu_backward_sum(dy: Any, y: Any, dz: Any, partial: Any) -> None:
             lower += one
             higher += two
             dz[i, column] = pack(one, two)
-    write_pair(partial, part, column, column_sum(lower, 0), column_sum(higher, 1))
+    write_pair(partial, part, column, column_sum(lower, shared), column_sum(higher, shared))
 
 
 @kernel("T2 D2 D2", WORD_TYPES)
@@ -242,6 +246,7 @@ def _moments(x: Any, mean: Any, squares: Any) -> None:
 
     Four rows at a time are read before any is used: so many reads are under way at once.
     """
+    shared = cuda.shared.array(THREADS, np.float64)
     column, part = cuda.blockIdx.x * cuda.blockDim.x + cuda.threadIdx.x, cuda.blockIdx.y
     first, step = part * cuda.blockDim.y + cuda.threadIdx.y, mean.shape[0] * cuda.blockDim.y
     near, near_too, seen = real(0), real(0), 0
@@ -268,10 +273,10 @@ def _moments(x: Any, mean: Any, squares: Any) -> None:
             higher_square += two * two
             seen += 1
             i += step
-    count = max(column_sum(seen, 0), np.float64(1))
-    total, total_too = column_sum(lower, 1), column_sum(higher, 2)
+    count = max(column_sum(seen, shared), np.float64(1))
+    total, total_too = column_sum(lower, shared), column_sum(higher, shared)
     write_pair(mean, part, column, near + total / count, near_too + total_too / count)
-    square, square_too = column_sum(lower_square, 3), column_sum(higher_square, 0)
+    square, square_too = column_sum(lower_square, shared), column_sum(higher_square, shared)
     write_pair(squares, part, column, square - total * total / count, square_too - total_too * total_too / count)
 
 
@@ -279,6 +284,7 @@ def _moments(x: Any, mean: Any, squares: Any) -> None:
 def _products(
     dy: Any, x: Any, middle: Any, a: Any, b: Any, clipped: int, low: Any, high: Any, sums: Any, products: Any
 ) -> None:
+    shared = cuda.shared.array(THREADS, np.float64)
     column, part = cuda.blockIdx.x * cuda.blockDim.x + cuda.threadIdx.x, cuda.blockIdx.y
     first, step = part * cuda.blockDim.y + cuda.threadIdx.y, sums.shape[0] * cuda.blockDim.y
     lower, higher, lower_product, higher_product = real(0), real(0), real(0), real(0)
@@ -311,8 +317,8 @@ def _products(
             higher += two
             lower_product += one * (wide(word) - near)
             higher_product += two * (upper(word) - near_too)
-    write_pair(sums, part, column, column_sum(lower, 0), column_sum(higher, 1))
-    write_pair(products, part, column, column_sum(lower_product, 2), column_sum(higher_product, 3))
+    write_pair(sums, part, column, column_sum(lower, shared), column_sum(higher, shared))
+    write_pair(products, part, column, column_sum(lower_product, shared), column_sum(higher_product, shared))
 
 
 @kernel("D2 D2 n n T1 T1")

@@ -24,9 +24,10 @@ import numpy as np
 from pellucid.errors import OutOfMemoryError
 from pellucid.ops.arrays import Pair, Shape
 from pellucid.ops.cuda_ops import blas, choices
-from pellucid.ops.cuda_ops.arrays import DeviceArray, channels_last, contiguous, empty, empty_images, padded
+from pellucid.ops.cuda_ops.arrays import DeviceArray, contiguous, empty, empty_images
 from pellucid.ops.cuda_ops.channels import bias_relu
 from pellucid.ops.cuda_ops.device import device
+from pellucid.ops.cuda_ops.layouts import channels_last, padded
 from pellucid.ops.cuda_ops.tiles import tiled_conv2d, tiled_conv2d_input_gradient, tiled_conv2d_weight_gradient
 from pellucid.ops.cuda_ops.types import SIMULATED
 from pellucid.ops.formats import float_type

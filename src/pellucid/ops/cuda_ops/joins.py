@@ -6,9 +6,10 @@ from numba import cuda
 
 from pellucid.ops.arrays import Shape
 from pellucid.ops.cuda_ops.activation import elementwise
-from pellucid.ops.cuda_ops.arrays import DeviceArray, channels_last, contiguous, empty, empty_images, places
+from pellucid.ops.cuda_ops.arrays import DeviceArray, contiguous, empty, empty_images
 from pellucid.ops.cuda_ops.device import launch
 from pellucid.ops.cuda_ops.jit import THREADS, WORD_TYPES, Kernel, blocks, kernel, narrow, pack, real, upper, wide
+from pellucid.ops.cuda_ops.layouts import channels_last, places
 
 
 def add(x: DeviceArray, y: DeviceArray) -> DeviceArray:

@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 from numba import cuda
 
-from pellucid.ops.cuda_ops.arrays import DeviceArray, array, contiguous, empty, flat, from_places, places
+from pellucid.ops.cuda_ops.arrays import DeviceArray, array, contiguous, empty
 from pellucid.ops.cuda_ops.device import launch
 from pellucid.ops.cuda_ops.jit import THREADS, blocks, helper, kernel, narrow, real, wide
+from pellucid.ops.cuda_ops.layouts import flat, from_places, places
 from pellucid.ops.cuda_ops.sums import PARTS, block_max, block_sum, total
 from pellucid.ops.cuda_ops.types import SIMULATED
 

@@ -11,11 +11,12 @@ import numpy as np
 from numba import cuda
 
 from pellucid.ops.arrays import Array
-from pellucid.ops.cuda_ops.arrays import DeviceArray, array, contiguous, empty, places, words
+from pellucid.ops.cuda_ops.arrays import DeviceArray, array, contiguous, empty
 from pellucid.ops.cuda_ops.channels import channel_affine, channel_combination
 from pellucid.ops.cuda_ops.columns import block_shape, joined_moments, partial_moments, partial_products
 from pellucid.ops.cuda_ops.device import launch
 from pellucid.ops.cuda_ops.jit import THREADS, blocks, helper, kernel, narrow, narrow_source, real, wide, wide_source
+from pellucid.ops.cuda_ops.layouts import places, words
 from pellucid.ops.cuda_ops.sums import block_sum
 
 AllReduce = Callable[[Array], Array]

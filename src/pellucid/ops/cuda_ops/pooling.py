@@ -8,7 +8,7 @@ from numba import cuda
 
 from pellucid.ops.arrays import Pair
 from pellucid.ops.cuda_ops.activation import relu_backward
-from pellucid.ops.cuda_ops.arrays import DeviceArray, channels_last, empty, empty_images, places, words
+from pellucid.ops.cuda_ops.arrays import DeviceArray, empty, empty_images
 from pellucid.ops.cuda_ops.device import launch
 from pellucid.ops.cuda_ops.jit import (
     IN_WORD,
@@ -25,6 +25,7 @@ from pellucid.ops.cuda_ops.jit import (
     upper,
     wide,
 )
+from pellucid.ops.cuda_ops.layouts import channels_last, places, words
 from pellucid.ops.geometry import PLAIN, Geometry
 
 

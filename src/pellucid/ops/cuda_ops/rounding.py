@@ -6,9 +6,10 @@ from typing import Any
 import numpy as np
 from numba import cuda
 
-from pellucid.ops.cuda_ops.arrays import DeviceArray, empty, flat
+from pellucid.ops.cuda_ops.arrays import DeviceArray, empty
 from pellucid.ops.cuda_ops.device import launch
 from pellucid.ops.cuda_ops.jit import THREADS, blocks, kernel, narrow, real, wide
+from pellucid.ops.cuda_ops.layouts import flat
 
 HIGHEST = 255
 FAR = 1 << 20  # levels: clipped whatever the zero, and still a whole number in float32

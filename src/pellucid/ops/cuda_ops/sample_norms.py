@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 from numba import cuda
 
-from pellucid.ops.cuda_ops.arrays import DeviceArray, contiguous, empty, from_places, places
+from pellucid.ops.cuda_ops.arrays import DeviceArray, contiguous, empty
 from pellucid.ops.cuda_ops.columns import block_shape, column_sum, joined, launch_columns, part_places, parts
 from pellucid.ops.cuda_ops.device import launch
 from pellucid.ops.cuda_ops.jit import THREADS, blocks, helper, kernel, narrow, real, split, wide, wide_source
+from pellucid.ops.cuda_ops.layouts import from_places, places
 from pellucid.ops.cuda_ops.sums import block_sum
 from pellucid.ops.cuda_ops.types import NUMBERS
 
@@ -146,6 +147,7 @@ def _lanes(channels: int) -> int:
 @kernel("T3 D3 D3")
 def _moments(x: Any, mean: Any, squares: Any) -> None:
     """Of each image, part of its places and channel: sums of differences from the part's first place, one sweep."""
+    shared = cuda.shared.array(THREADS, np.float64)
     n, part = split(cuda.blockIdx.x, mean.shape[1])
     c = cuda.blockIdx.y * cuda.blockDim.x + cuda.threadIdx.x
     first, step = part * cuda.blockDim.y, mean.shape[1] * cuda.blockDim.y
@@ -156,7 +158,7 @@ def _moments(x: Any, mean: Any, squares: Any) -> None:
             apart = wide(x[n, i, c]) - near
             own += apart
             own_square += apart * apart
-    total, square = column_sum(own, 0), column_sum(own_square, 1)
+    total, square = column_sum(own, shared), column_sum(own_square, shared)
     if cuda.threadIdx.y == 0 and c < x.shape[2]:
         count = max(np.float64(part_places(x.shape[1], part, mean.shape[1], cuda.blockDim.y)), np.float64(1))
         mean[n, part, c] = near + total / count
@@ -213,6 +215,7 @@ def _affine(x: Any, a: Any, b: Any, y: Any) -> None:
 @kernel("T3 T3 R2 R2 D3 D3")
 def _products(dy: Any, x: Any, mean: Any, inverse: Any, sums: Any, products: Any) -> None:
     """Of each image, part of its places and channel: sums of dy and of dy x_hat."""
+    shared = cuda.shared.array(THREADS, np.float64)
     n, part = split(cuda.blockIdx.x, sums.shape[1])
     c = cuda.blockIdx.y * cuda.blockDim.x + cuda.threadIdx.x
     first, step = part * cuda.blockDim.y + cuda.threadIdx.y, sums.shape[1] * cuda.blockDim.y
@@ -224,7 +227,7 @@ def _products(dy: Any, x: Any, mean: Any, inverse: Any, sums: Any, products: Any
             gradient = wide(dy[n, i, c])
             own += gradient
             own_product += gradient * (wide(x[n, i, c]) - middle)
-    total, product = column_sum(own, 0), column_sum(own_product, 1)
+    total, product = column_sum(own, shared), column_sum(own_product, shared)
     if cuda.threadIdx.y == 0 and c < x.shape[2]:
         sums[n, part, c], products[n, part, c] = total, product * scale
 
@@ -309,6 +312,7 @@ def _layer(x: Any, gamma: Any, beta: Any, epsilon: float, y: Any, mean: Any, inv
 @kernel("T2 T2 R1 R1 D2 D2")
 def _layer_sums(dy: Any, x: Any, mean: Any, inverse: Any, sums: Any, products: Any) -> None:
     """Of each part of the places and channel: sums of dy and of dy x_hat."""
+    shared = cuda.shared.array(THREADS, np.float64)
     c, part = cuda.blockIdx.x * cuda.blockDim.x + cuda.threadIdx.x, cuda.blockIdx.y
     first, step = part * cuda.blockDim.y + cuda.threadIdx.y, sums.shape[0] * cuda.blockDim.y
     own, own_product = real(0), real(0)
@@ -317,7 +321,7 @@ def _layer_sums(dy: Any, x: Any, mean: Any, inverse: Any, sums: Any, products: A
             gradient = wide(dy[i, c])
             own += gradient
             own_product += gradient * ((wide(x[i, c]) - mean[i]) * inverse[i])
-    total, product = column_sum(own, 0), column_sum(own_product, 1)
+    total, product = column_sum(own, shared), column_sum(own_product, shared)
     if cuda.threadIdx.y == 0 and c < x.shape[1]:
         sums[part, c], products[part, c] = total, product
 
