@@ -101,6 +101,8 @@ def test_ranks_share_the_cores_that_they_share() -> None:
     assert [share_of_cores(rank, [four] * 3) for rank in range(3)] == [2, 1, 1]
     assert [share_of_cores(rank, [four] * 6) for rank in range(6)] == [1] * 6
     assert [share_of_cores(rank, [four, others]) for rank in range(2)] == [4, 2]
+    assert [share_of_cores(rank, [four] * 2, granted=3.5) for rank in range(2)] == [2, 1]
+    assert [share_of_cores(rank, [four, others], granted=4) for rank in range(2)] == [2, 2]
 
 
 BOUND = """

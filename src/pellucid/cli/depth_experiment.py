@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -46,6 +45,7 @@ def depth_experiment(
     Every finished training is kept: the same command after an interruption, or with more seeds, goes on from there.
     """
     from pellucid.analysis.depth import BUDGETS, Findings, Settings, write_report
+    from pellucid.ops.cores import available_cores
     from pellucid.recipes.depth_experiment import Experiment, run_experiment
 
     settings = Settings(budget, BUDGETS[budget] if size is None else size, steps, data=data)
@@ -53,7 +53,7 @@ def depth_experiment(
     experiment = Experiment(settings, chosen, parts, seeds)
     folder = out or Path("runs") / f"depth-{budget}"
     members, results = run_experiment(
-        experiment, folder, workers=workers or _cores(), backend=backend, progress=_Progress()
+        experiment, folder, workers=workers or available_cores(), backend=backend, progress=_Progress()
     )
     listed = " ".join(map(str, chosen)), " ".join(f"{part:g}" for part in parts)
     command = (
@@ -61,11 +61,6 @@ def depth_experiment(
         f"--data-fractions {listed[1]} --seeds {seeds} --steps {steps} --data {data}"
     )
     print_note(str(write_report(Findings(settings, members, results), folder, command)))
-
-
-def _cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class _Progress:

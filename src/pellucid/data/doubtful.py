@@ -13,6 +13,7 @@ import numpy as np
 
 from pellucid.data.pictures import flattened, open_picture
 from pellucid.errors import PellucidError
+from pellucid.ops.cores import available_cores
 
 LEAST_SIDE = 16  # pixels; of less nobody tells what it is
 _SLIVER = 6  # a longer side of more than so many shorter ones
@@ -47,7 +48,7 @@ class FileLook:
 
 def looked_at(files: Sequence[Path]) -> dict[Path, FileLook]:
     """Every file, read whole: damaged ones may show no sign at their beginning."""
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(available_cores()) as pool:
         return dict(zip(files, pool.map(_look, files), strict=True))
 
 

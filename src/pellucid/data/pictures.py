@@ -20,6 +20,7 @@ import numpy as np
 from pellucid.arguments import checked_but
 from pellucid.errors import PellucidError, PictureError
 from pellucid.ops.arrays import Array, Pair
+from pellucid.ops.cores import available_cores
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -131,7 +132,7 @@ def picture_formats(paths: Sequence[str | Path]) -> list[tuple[Pair, bool]]:
         except PellucidError as error:
             return error
 
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(available_cores()) as pool:
         looks = list(pool.map(look, paths))
     errors = [str(found) for found in looks if isinstance(found, PellucidError)]
     if errors:

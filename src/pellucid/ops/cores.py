@@ -1,4 +1,4 @@
-"""How many threads an op may use: one setting for every backend, by default all cores this process may run on.
+"""How many threads an op may use: one setting for every backend, by default all cores this process may use.
 
 The kernels of `numba_ops` ask `threads()` at each call. NumPy's matrix products run on the threads of its BLAS
 library, which NumPy itself cannot limit; for OpenBLAS, which NumPy's own wheels contain, `set_threads` calls the
@@ -6,6 +6,7 @@ library's function. With another BLAS only its environment variable helps (MKL_N
 """
 
 import ctypes
+import math
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from pellucid.errors import PellucidError
+from pellucid.ops.container import granted_cores
 
 # OpenBLAS's function under the names that its builds give it: NumPy's wheels, distributions, 64-bit indices.
 OPENBLAS_SETTERS = (
@@ -29,10 +31,12 @@ _threads: int | None = None
 
 
 def available_cores() -> int:
-    """Number of cores that this process may run on."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    """Number of cores that this process may use: those it may run on, or fewer that a container grants."""
+    return max(1, math.floor(min(_reachable_cores(), granted_cores())))
+
+
+def _reachable_cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def threads() -> int:
@@ -40,6 +44,8 @@ def threads() -> int:
     global _threads
     if _threads is None:  # asking the system takes longer than starting a loop
         _threads = available_cores()
+        if _threads < _reachable_cores():  # which NumPy's BLAS doesn't see
+            set_threads(_threads)
     return _threads
 
 

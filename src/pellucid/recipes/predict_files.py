@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from pellucid.data.pictures import SUFFIXES
 from pellucid.errors import PellucidError
 from pellucid.files import is_file
 from pellucid.ops.arrays import Array
+from pellucid.ops.cores import available_cores
 from pellucid.recipes.model import AnyModel
 from pellucid.recipes.predict import guess_pixels, read_image
 from pellucid.tasks import Guess
@@ -53,7 +53,7 @@ def pictures_in(paths: Iterable[Path]) -> list[Path]:
 
 def guess_files(model: AnyModel, paths: Sequence[Path], top: int = 3, *, batch: int = BATCH) -> Iterator[Answer]:
     """An answer for each file, in their order. While a batch is computed, the next is read."""
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(available_cores()) as pool:
         pending = _submit(pool, model, paths[:batch])
         for start in range(0, len(paths), batch):
             ahead = _submit(pool, model, paths[start + batch : start + 2 * batch])

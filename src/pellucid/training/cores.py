@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Sequence
 
@@ -26,11 +27,13 @@ def undo_binding(ranks: int) -> None:
         os.sched_setaffinity(0, launchers)
 
 
-def share_of_cores(rank: int, cores: Sequence[Cores]) -> int:
+def share_of_cores(rank: int, cores: Sequence[Cores], granted: float = math.inf) -> int:
     """Number of threads of one of a machine's ranks, at least one. cores: which of them each rank may use.
 
     Ranks that may use the same cores share them evenly; one that has its own, as Slurm gives them, uses all.
+    granted: what a container lets all ranks take together.
     """
     rivals = [other for other, theirs in enumerate(cores) if theirs == cores[rank]]
-    each, rest = divmod(len(cores[rank]) or os.cpu_count() or 1, len(rivals))
+    together = min(len(cores[rank]) or os.cpu_count() or 1, granted * len(rivals) / len(cores))
+    each, rest = divmod(math.floor(together), len(rivals))
     return max(1, each + (rivals.index(rank) < rest))

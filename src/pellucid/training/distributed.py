@@ -25,6 +25,7 @@ from pellucid import ops
 from pellucid.errors import PellucidError
 from pellucid.launcher import Launch, launch
 from pellucid.ops.arrays import Array
+from pellucid.ops.container import granted_cores
 from pellucid.ops.half import is_half
 from pellucid.training.communicator import Alone, Communicator
 from pellucid.training.cores import allowed_cores, share_of_cores, undo_binding
@@ -160,7 +161,7 @@ def _settle(world: Comm) -> int:
     """Take this rank's share of the machine's cores; keep quiet if it is not rank 0. Its number on the machine."""
     neighbours = world.Split_type(importlib.import_module("mpi4py.MPI").COMM_TYPE_SHARED)
     undo_binding(neighbours.size)
-    ops.set_threads(share_of_cores(neighbours.rank, neighbours.allgather(allowed_cores())))
+    ops.set_threads(share_of_cores(neighbours.rank, neighbours.allgather(allowed_cores()), granted_cores()))
     local_rank: int = neighbours.rank
     neighbours.Free()
     if world.rank != 0:

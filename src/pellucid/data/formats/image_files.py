@@ -1,7 +1,6 @@
 """Pictures that stay in their files until somebody asks for their pixels, and are kept then where memory has room."""
 
 import hashlib
-import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -16,6 +15,7 @@ from pellucid.data.framing import Framing
 from pellucid.files import read_whole
 from pellucid.ops import memory
 from pellucid.ops.arrays import Array, Shape
+from pellucid.ops.cores import available_cores
 
 KEPT_BYTES = 1 << 28  # of pixels; larger sets stay on disk, and their images are read for each batch anew
 READ_FIRST = 1 << 24  # bytes of files that are read before anything else, in about a second; others when needed
@@ -72,7 +72,7 @@ class ImageFiles:
         if kept is not None:
             images[known] = kept.pixels[rows[known]]
         missing = np.flatnonzero(~known)
-        with ThreadPoolExecutor(os.cpu_count()) as pool:  # Pillow decodes without holding the interpreter
+        with ThreadPoolExecutor(available_cores()) as pool:  # Pillow decodes without holding the interpreter
             for _ in pool.map(read, missing):
                 pass
         return images if dtype is None else images.astype(dtype, copy=False)
