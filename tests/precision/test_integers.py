@@ -18,12 +18,15 @@ from pellucid.layers import (
     Dropout,
     Flatten,
     GlobalAvgPool2d,
+    GroupNorm,
     Layer,
     LeakyReLU,
     Linear,
     MaxPool2d,
+    PReLU,
     ReLU,
     Sigmoid,
+    Softmax,
     training,
 )
 from pellucid.network import Network
@@ -220,6 +223,9 @@ class Doubled(Layer):
         (Sequential(Doubled(), Flatten(), Linear(2)), r"layer 0 \(Doubled\): expected a layer with an integer form"),
         (Sequential(Residual(Doubled()), Flatten(), Linear(2)), r"layer 0.body \(Doubled\)"),
         (AvgPool2d(3, padding=1, count_padding=True), "expected a pool that doesn't count its padding"),
+        (Sequential(Conv2d(4, 3), GroupNorm(2)), r"layer 1 \(GroupNorm\): expected BatchNorm2d in integers"),
+        (Sequential(Conv2d(4, 3), PReLU()), r"layer 1 \(PReLU\): expected LeakyReLU in integers"),
+        (Sequential(Flatten(), Linear(3), Softmax()), r"layer 2 \(Softmax\): expected logits at the end"),
         (Graph(Node(ReLU(), "input", "a"), Node(ReLU(), "input", "b"), outputs=("a", "b")), "one output, got a, b"),
     ],
 )

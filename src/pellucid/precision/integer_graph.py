@@ -34,19 +34,25 @@ from pellucid.layers import (
     Dropout,
     Flatten,
     GlobalAvgPool2d,
+    GroupNorm,
     HardSigmoid,
     HardSwish,
     Identity,
+    InstanceNorm2d,
     Layer,
+    LayerNorm2d,
     LeakyReLU,
     Linear,
+    LogSoftmax,
     MaxPool2d,
     Mish,
     Multiply,
+    PReLU,
     ReLU,
     Reshape,
     Sigmoid,
     SiLU,
+    Softmax,
     Softplus,
     Tanh,
 )
@@ -64,6 +70,18 @@ POOLS = (MaxPool2d, AvgPool2d, GlobalAvgPool2d)
 MOVES = (RepeatEdges, CropLike)
 SCALED = (Conv2d, ConvTranspose2d, Linear, BatchNorm2d, Add, Multiply)
 SILENT = (Flatten, Dropout, Identity)
+
+LOGITS = "logits at the end in integers (the largest is the same class's)"
+NORM = "BatchNorm2d in integers (it becomes part of the convolution before it)"
+INSTEAD: dict[type[Layer], str] = {
+    GroupNorm: NORM,
+    InstanceNorm2d: NORM,
+    LayerNorm2d: NORM,
+    LogSoftmax: LOGITS,
+    PReLU: "LeakyReLU in integers (one slope for all channels)",
+    Softmax: LOGITS,
+}
+"""What does the work of a layer that has no integer form."""
 
 KNOWN = (*SCALED, Concat, *ACTIVATIONS, *POOLS, *MOVES, *SILENT, FakeQuantize, Reshape)
 
@@ -230,7 +248,8 @@ def _begun(node: Node) -> Part:
     rounded = layer if isinstance(layer, RoundedWeights) else None
     layer = layer.inner if isinstance(layer, RoundedWeights) else layer
     if not isinstance(layer, KNOWN):
-        raise layer.error(f"a layer with an integer form ({_names(KNOWN)})", layer.kind)
+        expected = INSTEAD.get(type(layer), f"a layer with an integer form ({_names(KNOWN)})")
+        raise layer.error(expected, layer.kind)
     if isinstance(layer, AvgPool2d) and layer.count_padding:
         raise layer.error("a pool that doesn't count its padding, in integers", layer.describe())
     if isinstance(layer, Reshape) and layer.shape[1:] != (1, 1):
