@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import subprocess
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +17,7 @@ from pellucid.errors import PellucidError
 from pellucid.graph import Sequential
 from pellucid.layers import AvgPool2d, Flatten, Linear, ReLU
 from pellucid.network import Network
+from pellucid.plan.integer_affine import IntegerAffine
 from pellucid.recipes import Recipe, load_recipe, open_model, start_run
 from pellucid.recipes.format_comparison import compare_run
 from pellucid.recipes.shrink import open_shrunk
@@ -46,7 +48,6 @@ def complaint(capsys: pytest.CaptureFixture[str], *arguments: object) -> str:
 
 
 def test_from_a_run_to_a_program(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert "no integer network yet: pellucid shrink" in complaint(capsys, "export", run, "--out", tmp_path)
     assert main(["shrink", str(run), *NUMPY]) == 0
     assert "int4, trained" in capsys.readouterr().out
     assert main(["export", str(run), "--to", "c", "--out", str(tmp_path)]) == 0
@@ -63,6 +64,25 @@ def test_from_a_run_to_a_program(run: Path, tmp_path: Path, capsys: pytest.Captu
     printed = subprocess.run([tmp_path / "demo", *paths], capture_output=True, text=True, check=True).stdout
     for line, logits in zip(printed.splitlines(), shrunk.network.integer_logits(q), strict=True):
         assert line.endswith(f"{logits.argmax()}  (logits {' '.join(map(str, logits))})")
+
+
+def test_a_run_without_integers_is_shrunk_by_export(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Kept in the run, as by pellucid shrink; of other bits than it was trained for it stays refused."""
+    monkeypatch.setattr("pellucid.recipes.shrink.build_data", lambda recipe, held_out=None: digits())
+    fresh = tmp_path / "fresh"
+    shutil.copytree(run, fresh, ignore=shutil.ignore_patterns("int*"))
+    assert "trained with rounding to 4 bits, cannot be shrunk to 8" in complaint(
+        capsys, "export", fresh, "--bits", "8", "--out", tmp_path / "c"
+    )
+    assert not (tmp_path / "c").exists()
+    assert main(["export", str(fresh), "--to", "c", "--out", str(tmp_path / "c")]) == 0
+    assert "fresh/int4.safetensors (int4, trained) to " in capsys.readouterr().out
+    written = (tmp_path / "c" / "network.c").read_text()
+    assert main(["shrink", str(fresh), *NUMPY]) == 0
+    assert main(["export", str(fresh), "--to", "c", "--out", str(tmp_path / "c")]) == 0
+    assert (tmp_path / "c" / "network.c").read_text() == written
 
 
 def test_comparison_of_formats(run: Path) -> None:
@@ -148,7 +168,8 @@ def test_fit_chip(
     assert re.search(r"ms at 180 MHz \(estimate\) +\d+\.\d +\d+\.\d\n", said)
     assert main(["fit-chip", str(run), "--chip", "3k,64k,cortex-m3", "--json"]) == 1
     told = json.loads(capsys.readouterr().out)
-    (row,) = told["rows"]  # it was trained for its bits
+    row, fewer = told["rows"]
+    assert (row["bits"], fewer["bits"]) == (4, 2)
     assert (row["bits"], row["compiled"], row["fits"], row["milliseconds"]) == (4, "-Os", False, None)
     assert 0 <= row["measure"] <= 1
     assert "images 0." in told["advice"][1]
@@ -173,7 +194,7 @@ def test_what_is_smaller_is_trained_where_a_network_does_not_fit(
     with one_thread_of_numpy():
         assert main(["fit-chip", str(run), "--chip", "3k,64k,cortex-m3", "--train", "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
-    whole, narrow, *_ = told["rows"]
+    whole, _, narrow, *_ = told["rows"]
     assert (whole["change"], whole["fits"]) == ("", False)
     assert re.fullmatch(r"layers x 0\.\d\d", narrow["change"])
     assert narrow["fits"] and narrow["ram"] <= 3072 and 0 <= narrow["measure"] <= 1
@@ -181,12 +202,14 @@ def test_what_is_smaller_is_trained_where_a_network_does_not_fit(
     assert any(re.fullmatch(r"images were not made smaller: images of \(\d+, \d+\)", line) for line in told["advice"])
 
 
+@pytest.mark.parametrize("trained_for", [0, 8])
 def test_fewer_bits_are_tried_where_a_network_does_not_fit(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    trained_for: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    """Of a run that learnt with rounding too, to fewer bits than it learnt for."""
     monkeypatch.setattr("pellucid.recipes.fit_chip.build_data", lambda recipe, held_out=None: digits())
     monkeypatch.chdir(tmp_path)
-    recipe = load_recipe("tiny-digits", {"training.epochs": 1, "training.weight_bits": 0})
+    recipe = load_recipe("tiny-digits", {"training.epochs": 1, "training.weight_bits": trained_for})
     with one_thread_of_numpy():
         trainer, folder = start_run(recipe, tmp_path / "plain", data=digits())
         assert trainer.fit()
@@ -195,6 +218,45 @@ def test_fewer_bits_are_tried_where_a_network_does_not_fit(
     assert [(row["bits"], row["fits"]) for row in told["rows"]] == [(8, False), (4, True), (2, True)]
     assert all(row["measure"] is not None for row in told["rows"])
     assert told["advice"] == ["weights of 4 bits fit: pellucid shrink --bits 4 --epochs 1 learns them with rounding"]
+
+
+def test_what_is_far_too_large_for_a_chip_is_said_at_once(
+    run: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Without data, which nobody has to wait for."""
+
+    def never(*_: object) -> Data:
+        raise AssertionError("data were read")
+
+    monkeypatch.setattr("pellucid.recipes.fit_chip.build_data", never)
+    for chip, said in (("600,4k,cortex-m3", "a larger chip"), ("2k,500,cortex-m3", "the code or its stack alone")):
+        assert main(["fit-chip", str(run), "--chip", chip, "--json", "--train"]) == 1
+        told = json.loads(capsys.readouterr().out)
+        assert [(row["bits"], row["fits"], row["measure"]) for row in told["rows"]] == [(2, False, None)]
+        (advice,) = told["advice"]
+        assert said in advice
+
+
+def test_a_run_of_eight_bits_learns_four(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Weights are rounded anew, from what was learnt in floats; converted only, or trained on."""
+    monkeypatch.setattr("pellucid.recipes.shrink.build_data", lambda recipe, held_out=None: digits())
+    monkeypatch.chdir(tmp_path)
+    recipe = load_recipe("tiny-digits", {"training.epochs": 1, "training.weight_bits": 8})
+    with one_thread_of_numpy():
+        trainer, folder = start_run(recipe, tmp_path / "eight", data=digits())
+        assert trainer.fit()
+    assert main(["shrink", str(folder.path), "--bits", "4", *NUMPY]) == 0
+    converted = open_shrunk(folder.path, 4)
+    assert (converted.network.bits, converted.title) == (4, "int4")
+    levels = [np.unique(step.weight) for step in converted.network.steps if isinstance(step, IntegerAffine)]
+    assert all(len(found) <= 16 for found in levels) and len(levels) == 6
+    assert main(["shrink", str(folder.path), "--bits", "4", "--epochs", "1", *NUMPY]) == 0
+    assert open_shrunk(folder.path, 4).title == "int4, trained"
+    with one_thread_of_numpy():
+        names = [row.format for row in compare_run(folder.path, digits(), formats=["int8", "int4"]).rows]
+    assert names == ["int8, trained", "int4, trained"]
 
 
 def test_mistakes_are_one_line(run: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -8,14 +8,14 @@ from typing import Annotated, Literal
 from cyclopts import Parameter
 
 from pellucid.cli.flags import switch
-from pellucid.cli.output import print_note
+from pellucid.cli.output import print_note, working
 from pellucid.cli.subject import LAST, trained
 from pellucid.errors import PellucidError
 
 
 def export(
     run: Annotated[
-        Path, Parameter(help="A run folder, or a model's file; for C one that pellucid shrink has seen.")
+        Path, Parameter(help="A run folder, or a model's file; for C a run, or the file of an integer network.")
     ] = Path(LAST),
     /,
     *,
@@ -37,17 +37,18 @@ def export(
     ] = False,
     bits: Annotated[
         int | None,
-        Parameter(help="Which of the run's integer networks; for C by default the one last made, for ONNX none."),
+        Parameter(help="Which of the run's integer networks; for C by default the last made, for ONNX none."),
     ] = None,
     pixels: Annotated[bool, switch("For ONNX, let the file take bytes and normalise them itself.")] = False,
     best: Annotated[bool, switch("For ONNX, the run's best model instead of its last.")] = False,
 ) -> None:
     """Write a network as C or as an ONNX file.
 
-    C takes an integer network: network.h, network.c, a demo that reads PGM or PPM images, and a Makefile. Images are
-    plain pixels: what they were normalised by in training is part of the program. ONNX takes one in
-    floats, or with --bits or of an integer file one in integers (QuantizeLinear and DequantizeLinear), and has the
-    names of its classes and the normalisation of its input as metadata.
+    C takes an integer network, which a run that has none yet is given as by pellucid shrink: network.h, network.c, a
+    demo that reads PGM or PPM images, and a Makefile. Images are plain pixels: what they were normalised by in
+    training is part of the program. ONNX takes one in floats, or with --bits or of an integer file one in integers
+    (QuantizeLinear and DequantizeLinear), and has the names of its classes and the normalisation of its input as
+    metadata.
     """
     if to == "onnx":
         if target is not None or form is not None or rows:
@@ -86,9 +87,10 @@ def _to_onnx(run: Path, out: Path | None, bits: int | None, *, pixels: bool, bes
 
 def _to_c(run: Path, out: Path, bits: int | None, target: str | None, form: str, *, rows: bool) -> None:
     from pellucid.export import export_c
-    from pellucid.recipes.shrink import open_shrunk
+    from pellucid.recipes.shrink import open_or_shrink
 
-    shrunk = open_shrunk(run, bits)
+    with working("counting ..."):
+        shrunk = open_or_shrink(run, bits)
     done = export_c(shrunk.network, out, shrunk.class_names, target, form, shrunk.mean, shrunk.std, rows=rows)
     print_note(f"{shrunk.path} ({shrunk.title}) to {', '.join(str(file) for file in done.files)}")
     if shrunk.mean or shrunk.std:

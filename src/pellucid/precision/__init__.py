@@ -3,7 +3,7 @@
 from pellucid.ops.formats import FORMATS, float_type
 from pellucid.precision.calibration import calibrate
 from pellucid.precision.folding import fold_batch_norm
-from pellucid.precision.quantization_aware import quantization_aware, with_rounding, without_rounding
+from pellucid.precision.quantization_aware import quantization_aware, rounded_to, with_rounding, without_rounding
 from pellucid.precision.quantize import quantize
 
 __all__ = [
@@ -13,6 +13,7 @@ __all__ = [
     "fold_batch_norm",
     "quantization_aware",
     "quantize",
+    "rounded_to",
     "with_rounding",
     "without_rounding",
 ]

@@ -46,6 +46,25 @@ def with_rounding(layer: Layer, bits: int) -> Layer:
     return Rewritten(rewrite(nodes, change))
 
 
+def rounded_to(network: Network, bits: int) -> Network:
+    """A network that rounds its weights, with these rounded to `bits` bits and the same ranges of activations.
+
+    Itself if it rounds none, or to so many already.
+    """
+    checked_bits(bits)
+    if all(node.layer.bits == bits for node in network.nodes if isinstance(node.layer, RoundedWeights)):
+        return network
+
+    def change(node: Node) -> list[Node]:
+        layer = RoundedWeights(node.layer.inner, bits) if isinstance(node.layer, RoundedWeights) else node.layer
+        return [Node(layer, node.inputs, node.name)]
+
+    nodes = rewrite(unroll(copy.deepcopy(network.layer)), change)
+    made = Network(Rewritten(nodes), network.input_shape, dtype=network.dtype, fuse=network.fused)
+    made.load_state(network.state())
+    return made
+
+
 def _stored(graph: IntegerGraph) -> set[str]:
     """Names of the values that the integer network rounds to a scale of their own."""
     wide = graph.after_logits

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from math import prod
 
 from pellucid.graph import INPUT
@@ -28,25 +29,27 @@ from pellucid.precision.steps import (
 )
 
 
-def quantize(network: Network, images: Array, bits: int = 8) -> IntegerNetwork:
+def quantize(network: Network, images: Array | Mapping[str, Scale], bits: int = 8) -> IntegerNetwork:
     """The integer network of a trained one: weights of `bits` bits, activations of 8.
 
-    images: calibration images (N, *input_shape), a few hundred that the network was trained on. Where the network
-    was trained with rounding (see `quantization_aware`), the weights' bits and the ranges are those of training;
-    where it rounds to bytes of a given scale (FakeQuantize), that scale is kept.
+    images: calibration images (N, *input_shape), a few hundred that the network was trained on; or what `calibrate`
+    found of them, which is the same for all bits. Where the network was trained with rounding (see
+    `quantization_aware`), the weights' bits and the ranges are those of training; where it rounds to bytes of a given
+    scale (FakeQuantize), that scale is kept.
     Raises PellucidError, naming the layer, where a layer has no integer form.
     """
     return quantize_with_scales(network, images, bits)[0]
 
 
 def quantize_with_scales(
-    network: Network, images: Array, bits: int = 8
+    network: Network, images: Array | Mapping[str, Scale], bits: int = 8
 ) -> tuple[IntegerNetwork, dict[str, tuple[str, Scale]]]:
     """As `quantize`; and of each value of the network that some step gives, that step's name, and what its numbers
     mean."""
     checked_bits(bits)
     graph = integer_graph(network.nodes)
-    ranges, wide = calibrate(network, images), graph.after_logits
+    ranges = images if isinstance(images, Mapping) else calibrate(network, images)
+    wide = graph.after_logits
     made = _Steps(network, graph.input_scale or ranges[INPUT], bits)
     for part in graph.parts:
         scaled = graph.scaled_as(part)

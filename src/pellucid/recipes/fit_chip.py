@@ -4,23 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
-from pellucid.data import Data
+import numpy as np
+
+from pellucid.data import Data, normalized
 from pellucid.data.absent import check_learnable
 from pellucid.errors import PellucidError
 from pellucid.export.chips import Chip
 from pellucid.export.fit import Fit, fit, shares
 from pellucid.layers import INFERENCE
 from pellucid.plan import IntegerNetwork
+from pellucid.plan.scale import Scale
 from pellucid.plan.weight_levels import WIDTHS, checked_bits
-from pellucid.precision import quantize
+from pellucid.precision import calibrate, quantize, rounded_to
 from pellucid.recipes.data import build_data, build_loader
 from pellucid.recipes.model import Model
 from pellucid.recipes.network import build_network, build_task
 from pellucid.recipes.opened import open_model
 from pellucid.recipes.schema import Recipe
-from pellucid.recipes.shrink import calibration_images, open_shrunk
+from pellucid.recipes.shrink import calibration_images, integer_files, open_shrunk
 from pellucid.recipes.smaller import narrower, on_smaller_images
 from pellucid.recipes.trainer import build_trainer
 from pellucid.training import Callback
@@ -71,27 +75,27 @@ def fit_run(
     bits: which one; by default the one last shrunk, else made now, of the bits it was trained for or 8. rows: images
     come row by row. Where neither way to compile fits, fewer bits are tried and measured on the test set. train:
     where these don't fit either, narrower layers and smaller images are trained by the run's recipe, and measured.
-    callbacks: of these trainings. Raises PellucidError for a network without integer form or without form in C,
-    naming the layer.
+    callbacks: of these trainings. What is far too large for the chip is only counted, of the fewest bits, without
+    data. Raises PellucidError for a network without integer form or without form in C, naming the layer.
     """
     model = open_model(run)
     trained_for = model.recipe.training.weight_bits
-    if bits is not None and trained_for and checked_bits(bits) != trained_for:
+    if bits is not None and 0 < trained_for < checked_bits(bits):
         raise PellucidError(f"{model.path}: trained with rounding to {trained_for} bits, not {bits}")
-    network = _present(run, model, bits, data)
+    if too_large := _too_large(model, chip, rows=rows):
+        return too_large
     mean, std = model.recipe.data.mean, model.recipe.data.std
+    made = _Integers(model, data)
+    network = open_shrunk(run, bits).network if integer_files(run, bits) else made.of(bits or trained_for or 8)
     fits = [fit(network, chip, small=small, mean=mean, std=std, rows=rows) for small in (False, True)]
     found_rows = [ChipRow(network.bits, found, None) for found in fits]
     if any(found.fits for found in fits):
         return ChipReport(found_rows, model.task.primary, [])
-    data = data or build_data(model.recipe, model.held_out)
-    images = calibration_images(model.recipe, data)
-    fewer = [bits for bits in WIDTHS if bits < network.bits] if not trained_for else []
-    networks = [network, *(quantize(model.network, images, bits) for bits in fewer)]
+    networks = [network, *(made.of(bits) for bits in WIDTHS if bits < network.bits)]
     found_rows = []
     for one in networks:
         found = fit(one, chip, small=True, mean=mean, std=std, rows=rows)
-        found_rows.append(ChipRow(one.bits, found, _measured(one, model.recipe, data)))
+        found_rows.append(ChipRow(one.bits, found, _measured(one, model.recipe, made.data)))
     best = _best(found_rows)
     if train and not best.found.fits:
         smaller, advice = _smaller(model, best, callbacks, rows=rows)
@@ -101,6 +105,51 @@ def fit_run(
     if not (rows or best.found.fits) and (text := _by_rows(networks[found_rows.index(best)], chip, model)):
         advice.append(text)
     return ChipReport(found_rows, model.task.primary, advice)
+
+
+class _Integers:
+    """A model's integer networks: data are read, and the ranges of its values measured, when first asked for."""
+
+    def __init__(self, model: Model, data: Data | None) -> None:
+        self.model, self.given = model, data
+
+    @cached_property
+    def data(self) -> Data:
+        """What the recipe says, where nothing was given."""
+        return self.given or build_data(self.model.recipe, self.model.held_out)
+
+    @cached_property
+    def ranges(self) -> dict[str, Scale]:
+        """Of each value, the same for all bits."""
+        return calibrate(self.model.network, calibration_images(self.model.recipe, self.data))
+
+    def of(self, bits: int) -> IntegerNetwork:
+        """That with weights of so many bits."""
+        return quantize(rounded_to(self.model.network, bits), self.ranges, bits)
+
+
+def _too_large(model: Model, chip: Chip, *, rows: bool) -> ChipReport | None:
+    """What is said at once, without data, where even the fewest bits take so much more than the chip has that neither
+    narrower layers nor smaller images would be the same network any more; None elsewhere.
+
+    What isn't known without data, how many bytes a bias takes, doesn't matter there.
+    """
+    bits, mean, std = min(WIDTHS), model.recipe.data.mean, model.recipe.data.std
+    black_and_white = np.zeros((2, *model.image_shape), np.uint8)
+    black_and_white[1] = 255
+    seen = normalized(black_and_white, np.float32, 255, mean or None, std or None)
+    network = quantize(rounded_to(model.network, bits), seen, bits)
+    found = fit(network, chip, small=True, mean=mean, std=std, rows=rows)
+    try:
+        if max(shares(found)) >= LEAST_SHARE or (not rows and _by_rows(network, chip, model)):
+            return None
+        said = (
+            f"even with weights of {bits} bits, layers or images less than {LEAST_SHARE:g} times as large would be "
+            "needed: take a smaller network, or a larger chip"
+        )
+    except PellucidError as error:
+        said = str(error)
+    return ChipReport([ChipRow(bits, found, None)], model.task.primary, [said])
 
 
 def _best(rows: Sequence[ChipRow]) -> ChipRow:
@@ -162,16 +211,6 @@ def _trained(
             return ChipRow(row.bits, found, _measured(shrunk, recipe, data), f"{what} x {share:.2f}")
         share *= SMALLER
     raise PellucidError(f"no share of {LEAST_SHARE} or more would fit")
-
-
-def _present(run: Path, model: Model, bits: int | None, data: Data | None) -> IntegerNetwork:
-    """The network that was shrunk before, or one that is made now."""
-    widths = WIDTHS if bits is None else (checked_bits(bits),)
-    if any((run / f"int{width}.safetensors").exists() for width in widths):
-        return open_shrunk(run, bits).network
-    data = data or build_data(model.recipe, model.held_out)
-    images = calibration_images(model.recipe, data)
-    return quantize(model.network, images, bits or model.recipe.training.weight_bits or 8)
 
 
 def _measured(network: IntegerNetwork, recipe: Recipe, data: Data) -> float:

@@ -85,14 +85,18 @@ def _drawn(images: int, samples: int) -> Array:
 def _integers(model: Model, run: Path, data: Data, widths: Sequence[int]) -> dict[str, IntegerNetwork]:
     """The integer networks of these widths by name."""
     trained_for = model.recipe.training.weight_bits
-    if not widths or (trained_for and trained_for not in widths):
+    widths = [bits for bits in widths if not trained_for or bits <= trained_for]
+    if not widths:
         return {}
     images = calibration_images(model.recipe, data)
-    if trained_for:
-        return {f"int{trained_for}{TRAINED}": quantize(model.network, images, trained_for)}
     networks = {}
     for bits in widths:
-        networks[f"int{bits}"] = quantize(model.network, images, bits)
-        if (run / f"int{bits}.safetensors").exists() and (shrunk := open_shrunk(run, bits)).epochs:
+        if not trained_for or bits == trained_for:
+            networks[f"int{bits}{TRAINED if trained_for else ''}"] = quantize(model.network, images, bits)
+        if (
+            bits != trained_for
+            and (run / f"int{bits}.safetensors").exists()
+            and (shrunk := open_shrunk(run, bits)).epochs
+        ):
             networks[shrunk.title] = shrunk.network
     return networks

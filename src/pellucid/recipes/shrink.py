@@ -18,7 +18,7 @@ from pellucid.network import Network
 from pellucid.ops.arrays import Array
 from pellucid.plan import IntegerNetwork
 from pellucid.plan.weight_levels import WIDTHS, checked_bits
-from pellucid.precision import quantization_aware, quantize
+from pellucid.precision import quantization_aware, quantize, rounded_to
 from pellucid.precision.storage import is_integer, load_integer, save_integer
 from pellucid.recipes.data import build_data, build_loader
 from pellucid.recipes.load import parse_recipe
@@ -63,21 +63,23 @@ def shrink_run(
 
     bits: of the weights: 8, 4 or 2; by default what the run was trained for, else 8. epochs: of training with
     rounding that go before it, from the trained weights on. data: by default the recipe's.
-    Raises PellucidError for other bits, and for a layer, which it names, without integer form.
+    Raises PellucidError for other bits, for more than the run was trained for, and for a layer, which it names,
+    without integer form.
     """
     model = open_model(run)
     trained_for = model.recipe.training.weight_bits
     bits = checked_bits(bits if bits is not None else trained_for or 8)
-    if trained_for and bits != trained_for:
+    if 0 < trained_for < bits:
         raise PellucidError(f"{model.path}: trained with rounding to {trained_for} bits, cannot be shrunk to {bits}")
     data = data or build_data(model.recipe, model.held_out)
     if not 0 <= epochs < inf:
         raise PellucidError(f"epochs = {epochs}: expected 0 or more")
     images = calibration_images(model.recipe, data)
-    quantize(model.network, images, bits)  # what cannot be converted says so before it is trained
-    network = _fine_tuned(model, data, bits, epochs, callbacks) if epochs else model.network
+    network = rounded_to(model.network, bits)
+    quantize(network, images, bits)  # what cannot be converted says so before it is trained
+    network = _fine_tuned(model, data, bits, epochs, callbacks) if epochs else network
     shrunk = quantize(network, images, bits)
-    epochs = epochs + (model.recipe.training.epochs if trained_for else 0)
+    epochs = epochs + (model.recipe.training.epochs if trained_for == bits else 0)
     path = model.path.parent / f"int{bits}.safetensors"
     notes = model_notes(model.recipe, model.image_shape, model.class_names, model.framing, model.class_ids)
     save_integer(path, shrunk, {**notes, "epochs": str(epochs)})
@@ -99,13 +101,23 @@ def open_any(path: Path, *, best: bool = False) -> AnyModel:
     return AnyModel(network, build_task(about.recipe, about.class_names), *about)
 
 
+def integer_files(run: Path, bits: int | None = None) -> list[Path]:
+    """The integer networks in a run's folder: those of so many bits, else all."""
+    files = [run / f"int{width}.safetensors" for width in (WIDTHS if bits is None else (checked_bits(bits),))]
+    return [file for file in files if file.exists()]
+
+
+def open_or_shrink(path: Path, bits: int | None = None) -> Shrunk:
+    """As `open_shrunk`; a run's folder that has no such network yet is shrunk, and keeps it."""
+    return shrink_run(path, bits) if path.is_dir() and not integer_files(path, bits) else open_shrunk(path, bits)
+
+
 def open_shrunk(path: Path, bits: int | None = None) -> Shrunk:
     """The integer network of a file, or of a run's folder: that of so many bits, else the one last written."""
     if path.is_file():
         file = path
     else:
-        files = [path / f"int{width}.safetensors" for width in (WIDTHS if bits is None else (checked_bits(bits),))]
-        there = [file for file in files if file.exists()]
+        there = integer_files(path, bits)
         if not there:
             raise PellucidError(f"{path}: no integer network yet: pellucid shrink {path} --bits {bits or 8}")
         file = max(there, key=lambda file: file.stat().st_mtime_ns)
