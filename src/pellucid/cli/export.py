@@ -100,7 +100,18 @@ def _to_c(run: Path, out: Path, bits: int | None, target: str | None, form: str,
     code = f" (make -C {out} size)" if form == "make" else ""
     print_note(f"flash: {done.constants:,} bytes of constants, and the code{code}")
     if target:
-        print_note(f"to measure it: images as {out}/images.bin, then make -C {out} bench")
+        _with_test_images(shrunk.path, out)
     if form == "make":
         picture = "digit.pgm" if shrunk.network.input_shape[0] == 1 else "photo.ppm"
         print_note(f"to run it: make -C {out} && {out}/demo {picture}")
+
+
+def _with_test_images(file: Path, out: Path) -> None:
+    from pellucid.recipes.bench_images import write_bench_images
+
+    try:
+        count = write_bench_images(file, out)
+        print_note(f"to measure it, and compare {count} test images with Python: make -C {out} check")
+    except PellucidError as error:
+        print_note(f"without test images: {error}")
+    print_note(f"to measure it on others: as {out}/images.bin, then make -C {out} bench")
