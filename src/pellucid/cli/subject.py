@@ -166,7 +166,7 @@ def data_for(model: AnyModel, source: str | None) -> Data:
     if source is not None and not same_data(model, source):
         held_out = HeldOut(recipe.data.seed)
         recipe = msgspec.structs.replace(recipe, data=msgspec.structs.replace(recipe.data, source=source))
-    data = build_data(recipe, held_out)
+    data = build_data(recipe, held_out, model.framing)
     if data.test.class_names != model.class_names:
         raise PellucidError(
             f"{data.test.name} has {_listed(data.test.class_names)}, "

@@ -15,6 +15,7 @@ from pellucid.data.formats.box_files import Outside
 from pellucid.data.formats.coco import is_coco, read_coco
 from pellucid.data.formats.voc_boxes import FOLDERS, is_voc_boxes, read_voc_boxes
 from pellucid.data.formats.yolo import is_yolo, read_yolo
+from pellucid.data.framing import Framing
 from pellucid.data.held_out import HeldOut
 from pellucid.data.layouts import listing
 from pellucid.data.masked import drawn_scenes
@@ -35,13 +36,15 @@ def load_boxed(
     seed: int = 0,
     outside: Outside = "refuse",
     held_out: HeldOut | None = None,
+    framing: Framing | None = None,
 ) -> Data:
     """The data of a VOC, COCO or YOLO folder; or, where the source is none, scenes. Targets are `Boxes`.
 
     source: the folder, or what the scenes' digits are, as for `load_data`. scenes: see `load_scenes`; the preset is
     "detection" unless given. size: (H, W) of the canvas for a folder's images. validation: fraction or number of the
     training images (of the digits, for scenes) kept apart. seed: of that split and of the scenes. outside: what
-    happens to boxes that don't fit their image. held_out: how the split is drawn; see HeldOut.
+    happens to boxes that don't fit their image. held_out: how the split is drawn; see HeldOut. framing: how a model
+    sees pictures; by default as the data suggest.
 
     >>> data = pl.data.load_boxed(scenes={"train": 2, "test": 1})
     >>> data.shape, len(data.class_names)
@@ -50,7 +53,7 @@ def load_boxed(
     draw = held_out or HeldOut(seed)
     folder = path_of(source, "source")
     if folder.is_dir() and has_boxes(folder):
-        return _from_folder(folder, size, validation, draw, outside)
+        return _from_folder(folder, size, validation, draw, outside, framing)
     if folder.is_dir() and (scenes is None or not holds_digits(folder)):
         layouts = f"the folders {', '.join(FOLDERS)}, or annotations/train.json, or images and labels, or settings of"
         raise PellucidError(f"{folder}: expected {layouts} scenes and what they are made of; got {listing(folder)}")
@@ -73,10 +76,12 @@ def boxed_scenes(scenes: Scenes) -> Dataset:
     return Dataset(scenes.images, boxes, scenes.class_names, scenes.name, scene_framing(scenes.images))
 
 
-def _from_folder(folder: Path, size: Pair | None, validation: float, draw: HeldOut, outside: Outside) -> Data:
+def _from_folder(
+    folder: Path, size: Pair | None, validation: float, draw: HeldOut, outside: Outside, framing: Framing | None
+) -> Data:
     """With the list of the test images where these were drawn."""
     read = read_voc_boxes if is_voc_boxes(folder) else read_coco if is_coco(folder) else read_yolo
-    parts, drawn = read(folder, size, draw, outside=outside)
+    parts, drawn = read(folder, size, draw, outside=outside, framing=framing)
     lists = {"test": parts["test"].keys or ()} if drawn else {}
     data = Data(parts["train"], parts.get("validation"), parts["test"], lists)
     return with_validation(data, validation, draw)

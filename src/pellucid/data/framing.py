@@ -11,7 +11,8 @@ Which way it is follows from the data, and stands in the model's file:
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
 
@@ -75,7 +76,8 @@ class Framing:
 
         Raises PellucidError, naming the file, where it is no picture, or has no character on it where one is needed.
         """
-        return self.see(open_picture(path, self.size if self.rule in {"stretch", "crop"} else None), str(path))
+        least = self.size if self.rule in {"stretch", "crop"} else None
+        return self.see(open_picture(path, least), str(path))
 
     def see(self, picture: Image, source: str) -> Framed:
         """As `read`, of an open picture of any mode. source: what messages call it."""
@@ -116,6 +118,14 @@ class Framing:
         H, W = (max(side, own) for side, own in zip(self.size, self.part(size), strict=True))
         return H, W
 
+    def of_all(self, sizes: Iterable[Pair]) -> Framing:
+        """The framing by which pictures of these sizes (H, W) make one array: a growing canvas has room for all."""
+        if self.rule != "own" and (self.rule != "canvas" or self.shrink):
+            return self
+        every = [*sizes, *([self.size] if self.rule == "canvas" else [])]
+        largest = max(H for H, _ in every), max(W for _, W in every)
+        return replace(self, rule="canvas", shrink=False, size=largest)
+
     def _is_prepared(self, picture: Image) -> bool:
         """Whether a picture has the size and the polarity, light on dark, of the network's characters already."""
         if (picture.height, picture.width) != self.size:
@@ -125,6 +135,24 @@ class Framing:
         border[1:-1, 1:-1] = False
         shade = float(np.median(pixels[border]))
         return shade <= _DARK and shade <= float(pixels.mean())
+
+
+def framed_arrays(images: Array, framing: Framing, own: Framing | None) -> Array:
+    """Images (N, C, H, W) uint8 of grey or colour as a model sees them by its framing, were each a picture's file.
+
+    own: how pictures become what these images are.
+    """
+    from PIL import Image
+
+    framing = framing.of_all([images.shape[2:4]])
+    characters = framing.rule == "character" and (own is None or own.rule != "character")
+    if images.shape[1:] == (framing.channels, *framing.size) and not characters:
+        return images
+    framed = memory.empty_images((len(images), framing.channels, *framing.size), np.uint8)
+    for row, image in zip(framed, images, strict=True):
+        pixels = np.ascontiguousarray(image[0] if len(image) == 1 else image.transpose(1, 2, 0))
+        row[...] = framing.see(Image.fromarray(pixels), "an image").pixels
+    return framed
 
 
 def middle(size: Pair, shape: Pair) -> tuple[int, int, int, int]:

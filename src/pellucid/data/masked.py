@@ -10,6 +10,7 @@ from pellucid.arguments import checked_but
 from pellucid.data.dataset import Dataset
 from pellucid.data.formats.mask_folders import is_mask_folders, read_mask_folders
 from pellucid.data.formats.voc import FOLDERS, is_voc, read_voc_parts
+from pellucid.data.framing import Framing
 from pellucid.data.held_out import HeldOut
 from pellucid.data.layouts import listing
 from pellucid.data.scenes import PRESETS, Scenes, make_scenes, scene_settings
@@ -30,13 +31,14 @@ def load_masked(
     validation: float = 0,
     seed: int = 0,
     held_out: HeldOut | None = None,
+    framing: Framing | None = None,
 ) -> Data:
     """The data of a VOC folder, or one of images and masks; or, where the source is none, scenes.
 
     source: the folder, or what the scenes' digits are, as for `load_data`. scenes: see `load_scenes`. size:
     (H, W) that a folder's images fit in, all given the same canvas; None for the largest's. validation: fraction
     or number of the training images (of the digits, for scenes) kept apart. seed: of that split and of the scenes.
-    held_out: how the split is drawn; see HeldOut.
+    held_out: how the split is drawn; see HeldOut. framing: how a model sees pictures; by default as the data suggest.
 
     >>> data = pl.data.load_masked(scenes={"train": 2, "test": 1})
     >>> data.shape, data.train.targets.shape
@@ -45,9 +47,9 @@ def load_masked(
     draw = held_out or HeldOut(seed)
     folder = path_of(source, "source")
     if folder.is_dir() and is_voc(folder):
-        return _from_folder(read_voc_parts(folder, size, draw), validation, draw)
+        return _from_folder(read_voc_parts(folder, size, draw, framing), validation, draw)
     if folder.is_dir() and is_mask_folders(folder):
-        return _from_folder(read_mask_folders(folder, size, draw), validation, draw)
+        return _from_folder(read_mask_folders(folder, size, draw, framing), validation, draw)
     if folder.is_dir() and (scenes is None or not holds_digits(folder)):
         named = "ImageSets/Segmentation/train.txt and val.txt"
         raise PellucidError(

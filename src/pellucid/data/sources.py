@@ -5,6 +5,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from pellucid.arguments import Checked, checked_but
 from pellucid.data.dataset import Dataset
 from pellucid.data.formats.cifar import find_cifar, read_cifar
@@ -12,7 +14,7 @@ from pellucid.data.formats.folders import draws_test, has_class_folders, holds_c
 from pellucid.data.formats.idx_sets import find_idx_set, read_idx_set
 from pellucid.data.formats.labelled import label_files, read_labelled
 from pellucid.data.formats.mnist import mnist_dataset
-from pellucid.data.framing import Fit
+from pellucid.data.framing import Fit, Framing, framed_arrays
 from pellucid.data.held_out import HeldOut
 from pellucid.errors import PellucidError
 from pellucid.files import path_of
@@ -56,6 +58,7 @@ def load_data(
     seed: int = 0,
     held_out: HeldOut | None = None,
     fit: Fit = "stretch",
+    framing: Framing | None = None,
 ) -> Data:
     """The data of a name ("mnist") or a directory: IDX files named as MNIST's are, folders of images, or CSV files of
     paths and labels.
@@ -65,6 +68,7 @@ def load_data(
     for choices; 0 for none, or for those of the directory's own val/ folder. seed: of that split, and of the test
     images' where the directory has none apart; the same seed gives the same split. held_out: how they are drawn, by
     default by the hashes of seed and names; see HeldOut. fit: how pictures of another shape are brought to the size.
+    framing: how a model sees pictures; by default as size, fit and the data suggest.
 
     Raises PellucidError, naming the file, where something is missing, damaged or does not fit together.
 
@@ -75,8 +79,8 @@ def load_data(
     draw, shape = held_out or HeldOut(seed), pair(size, "size") if size is not None else None
     source = source if isinstance(source, str) else path_of(source, "source")
     if has_label_files(Path(source)):
-        return with_validation(Data(*read_labelled(Path(source), shape, draw, fit)), validation, draw)
-    train, own, test = _read_parts(source, shape, draw, fit)
+        return with_validation(Data(*read_labelled(Path(source), shape, draw, fit, framing)), validation, draw)
+    train, own, test = _read_parts(source, shape, draw, fit, framing)
     return with_validation(Data(train, own, test, drawn_test(source, test)), validation, draw)
 
 
@@ -108,11 +112,12 @@ def drawn_test(source: str | Path, test: Dataset) -> dict[str, tuple[str, ...]]:
 
 
 def _read_parts(
-    source: str | Path, size: Pair | None, draw: HeldOut, fit: Fit
+    source: str | Path, size: Pair | None, draw: HeldOut, fit: Fit, framing: Framing | None
 ) -> tuple[Dataset, Dataset | None, Dataset]:
     """(train, validation or None, test) of a name or a directory."""
     if source == "mnist":
-        return _sized(mnist_dataset(train=True), size), None, mnist_dataset(train=False)
+        train, test = mnist_dataset(train=True), mnist_dataset(train=False)
+        return _sized(train, size, framing), None, _sized(test, size, framing)
     folder = Path(source)
     if not folder.exists():
         raise PellucidError(f"no data {str(source)!r}: expected mnist or a directory")
@@ -120,20 +125,24 @@ def _read_parts(
         raise PellucidError(f"{folder}: expected a directory of IDX files or of class folders of images, got a file")
     if version := find_cifar(folder):
         train, test = read_cifar(folder, version)
-        return _sized(train, size), None, _sized(test, size)
+        return _sized(train, size, framing), None, _sized(test, size, framing)
     if files := find_idx_set(folder):
         train, test = read_idx_set(folder, files)
-        return _sized(train, size), None, _sized(test, size)
+        return _sized(train, size, framing), None, _sized(test, size, framing)
     if has_class_folders(folder):
-        return read_folder(folder, size, draw, fit)
+        return read_folder(folder, size, draw, fit, framing)
     raise PellucidError(
         f"{folder}: expected IDX files (train-images-idx3-ubyte, ...) or class folders of PNG or JPEG images, "
         "got neither"
     )
 
 
-def _sized(dataset: Dataset, size: Pair | None) -> Dataset:
-    """The data set, if its images have the size that is asked for."""
+def _sized(dataset: Dataset, size: Pair | None, framing: Framing | None) -> Dataset:
+    """The data set, if its images have the size that is asked for, or as a model's framing has them."""
+    if framing is not None:
+        return replace(
+            dataset, inputs=framed_arrays(np.asarray(dataset.inputs), framing, dataset.framing), framing=framing
+        )
     _, H, W = dataset.image_shape
     if size not in {None, (H, W)}:
         raise PellucidError(

@@ -74,10 +74,10 @@ class Model(TrainedModel):
     def predict(self, images: Any, *, layout: Layout | None = None) -> Prediction | Predictions:
         """What the model says: of one image a `Prediction`, of several `Predictions`.
 
-        images: paths or PIL pictures, of any size, which become the network's input as the training images did; or an
-        array, of uint8 (0 to 255) or floats (in the units that it was trained in, 0 to 1 for images of bytes), as the
-        network takes it: (C, H, W), (H, W, C), or (N, ...) of those; in grey also (H, W) and (N, H, W); a table's row
-        (F,) or (N, F). layout: "NCHW" or "NHWC", needed where both fit.
+        images: paths or PIL pictures, of any size, which become the network's input as the training images did,
+        upright by their own notes; or an array, of uint8 (0 to 255) or floats (in the units that it was trained in, 0
+        to 1 for images of bytes), as the network takes it: (C, H, W), (H, W, C), or (N, ...) of those; in grey also
+        (H, W) and (N, H, W); a table's row (F,) or (N, F). layout: "NCHW" or "NHWC", needed where both fit.
 
         Raises PellucidError, a ValueError too where an array doesn't fit, saying what was expected and what came.
         """
@@ -178,7 +178,7 @@ class Model(TrainedModel):
 
         if not isinstance(data, Data | None):
             raise InputError(f"page: data: expected Data, got {type(data).__name__}")
-        data = data or build_data(self.recipe, self.held_out)
+        data = data or build_data(self.recipe, self.held_out, self.framing)
         if (data.shape[0], data.class_names) != (self.image_shape[0], self.class_names):
             raise InputError(f"page: expected data of the classes {', '.join(self.class_names)}, to be given as data")
         if data.test.inputs[:1].dtype != np.uint8:

@@ -28,7 +28,7 @@ def write_bench_images(file: Path, folder: Path) -> int:
     """
     model = open_any(file)
     assert isinstance(model.network, IntegerNetwork)
-    test = build_data(model.recipe, model.held_out).test
+    test = build_data(model.recipe, model.held_out, model.framing).test
     pixels = np.asarray(test.inputs[np.unique(np.linspace(0, len(test) - 1, COUNT).round().astype(np.int64))])
     expected = images_shape(model.network.input_shape)
     if pixels.dtype != np.uint8 or pixels.shape[1:] != expected:

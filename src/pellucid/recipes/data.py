@@ -12,6 +12,7 @@ import numpy as np
 from pellucid.data import Data, Dataset, Loader, load_data
 from pellucid.data.absent import absent_classes, check_learnable
 from pellucid.data.boxed import load_boxed
+from pellucid.data.framing import Framing
 from pellucid.data.held_out import HeldOut
 from pellucid.data.loader import IGNORED
 from pellucid.data.masked import load_masked
@@ -23,12 +24,13 @@ EVALUATION_BATCH = 128  # images at least, a training batch may be smaller; fewe
 EVALUATION_PIXELS = 1 << 22
 
 
-def build_data(recipe: Recipe, held_out: HeldOut | None = None) -> Data:
+def build_data(recipe: Recipe, held_out: HeldOut | None = None, framing: Framing | None = None) -> Data:
     """The recipe's images, with what its task wants to know of each.
 
-    held_out: how what the data leave open is held out of training; by default drawn anew, as for a new run.
+    held_out: how what the data leave open is held out of training; by default drawn anew, as for a new run. framing:
+    how a model sees pictures; by default as the recipe and the data suggest.
     """
-    data = _read(recipe, held_out)
+    data = _read(recipe, held_out, framing)
     known = set(data.train.keys or ())
     return replace(
         data,
@@ -57,11 +59,11 @@ def _noted(dataset: Dataset, known: Collection[str] = ()) -> Dataset:
     return replace(dataset, notes=(*dataset.notes, *also, *absent_classes(dataset)))
 
 
-def _read(recipe: Recipe, held_out: HeldOut | None) -> Data:
+def _read(recipe: Recipe, held_out: HeldOut | None, framing: Framing | None) -> Data:
     settings = recipe.data
     if recipe.task["name"] == "segment":
         return load_masked(
-            settings.source, settings.scenes, settings.size, settings.validation, settings.seed, held_out
+            settings.source, settings.scenes, settings.size, settings.validation, settings.seed, held_out, framing
         )
     if recipe.task["name"] == "detect":
         return load_boxed(
@@ -72,8 +74,11 @@ def _read(recipe: Recipe, held_out: HeldOut | None) -> Data:
             settings.seed,
             settings.boxes,
             held_out,
+            framing,
         )
-    data = load_data(settings.source, settings.size, settings.validation, settings.seed, held_out, settings.fit)
+    data = load_data(
+        settings.source, settings.size, settings.validation, settings.seed, held_out, settings.fit, framing
+    )
     return _with_labels(data, recipe.task["name"])
 
 

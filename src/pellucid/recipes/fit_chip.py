@@ -116,7 +116,7 @@ class _Integers:
     @cached_property
     def data(self) -> Data:
         """What the recipe says, where nothing was given."""
-        return self.given or build_data(self.model.recipe, self.model.held_out)
+        return self.given or build_data(self.model.recipe, self.model.held_out, self.model.framing)
 
     @cached_property
     def ranges(self) -> dict[str, Scale]:

@@ -58,7 +58,7 @@ def compare_run(
         if name not in ALL:
             raise PellucidError(f"formats: expected some of {', '.join(ALL)}, got {name}")
     model = open_model(run)
-    data = data or build_data(model.recipe, model.held_out)
+    data = data or build_data(model.recipe, model.held_out, model.framing)
     wanted = set(formats or ALL)
     floats = [name for name in FORMATS if name in wanted | {REFERENCE}]
     networks: dict[str, AnyNetwork] = in_formats(model.network, floats)

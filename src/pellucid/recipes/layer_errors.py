@@ -26,7 +26,7 @@ def run_layer_errors(run: Path, data: Data | None = None) -> dict[int, list[Laye
     Over the first test images. Raises PellucidError, naming the layer, where one has no integer form.
     """
     model = open_model(run)
-    data = data or build_data(model.recipe, model.held_out)
+    data = data or build_data(model.recipe, model.held_out, model.framing)
     chosen = data.test.subset(np.arange(min(COMPARED_IMAGES, len(data.test))))
     images = np.concatenate([b.inputs for b in build_loader(model.recipe, chosen, training=False).epoch(0)])
     calibration, trained_for = calibration_images(model.recipe, data), model.recipe.training.weight_bits

@@ -59,7 +59,7 @@ def model_page(
     if images < 0:
         raise PellucidError(f"page: expected 0 or more images, got {images}")
     if data is None and images and not without_data(model.recipe):
-        data = build_data(model.recipe, model.held_out)
+        data = build_data(model.recipe, model.held_out, model.framing)
     task = model.recipe.task["name"]
     network = model.network if isinstance(model.network, IntegerNetwork) else _of_floats(model.network)
     matrix, chosen = (None, []) if data is None else _chosen(model, network, data, bits, images)

@@ -71,7 +71,7 @@ def shrink_run(
     bits = checked_bits(bits if bits is not None else trained_for or 8)
     if 0 < trained_for < bits:
         raise PellucidError(f"{model.path}: trained with rounding to {trained_for} bits, cannot be shrunk to {bits}")
-    data = data or build_data(model.recipe, model.held_out)
+    data = data or build_data(model.recipe, model.held_out, model.framing)
     if not 0 <= epochs < inf:
         raise PellucidError(f"epochs = {epochs}: expected 0 or more")
     images = calibration_images(model.recipe, data)

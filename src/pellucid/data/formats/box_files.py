@@ -12,9 +12,9 @@ import numpy as np
 
 from pellucid.data.boxes import Boxes
 from pellucid.data.dataset import Dataset
-from pellucid.data.formats.image_files import ImageFiles, keeping
+from pellucid.data.formats.image_files import ImageFiles, canvas_framing, keeping
 from pellucid.data.framing import Framing
-from pellucid.data.pictures import picture_format, wide_note, wide_range
+from pellucid.data.pictures import picture_format
 from pellucid.data.text_files import readable
 from pellucid.errors import PellucidError
 from pellucid.files import is_file
@@ -110,31 +110,33 @@ def boxed_datasets(
     names: tuple[str, ...],
     folder: Path,
     notes: Sequence[str],
+    framing: Framing | None = None,
 ) -> list[Dataset]:
     """A data set for each part, all on one canvas of size (H, W), by default one on which all fit as they are.
 
-    Images are grey where all files are, else in colour. The notes go with the first part.
+    Images are grey where all files are, else in colour. framing: a model's own, which leaves nothing to choose. The
+    notes go with the first part.
     """
     files, names = [file for part in parts.values() for file in part], tuple(map(readable, names))
-    shrink = size is not None
-    if size is None:
-        largest = (max(file.size[axis] for file in files) for axis in (0, 1))
-        H, W = (-(-side // ROUNDED) * ROUNDED for side in largest)
-        size = H, W
-    colour = any(file.colour for file in files)
-    white = None if colour else wide_range(file.image for file in files)
-    framing = Framing("canvas", 3 if colour else 1, size, shrink, white)
+    said = list[str]()
+    if framing is None:
+        colour = any(file.colour for file in files)
+        framing, said = canvas_framing([file.image for file in files], size, colour=colour)
+    framing = framing.of_all((_whole(file.size[0]), _whole(file.size[1])) for file in files)
     datasets: list[Dataset] = []
     for name, part in parts.items():
         targets = _on_canvas(part, framing, () if datasets else notes)
         images = keeping(ImageFiles(tuple(file.image for file in part), framing))
         keys = tuple(key_of(file, folder) for file in part)
         datasets.append(
-            Dataset(
-                images, targets, names, f"{folder.name} {name}", framing, targets.sizes, keys, tuple(wide_note(white))
-            )
+            Dataset(images, targets, names, f"{folder.name} {name}", framing, targets.sizes, keys, tuple(said))
         )
     return datasets
+
+
+def _whole(side: int) -> int:
+    """A side of a canvas that a network of usual strides takes whole."""
+    return -(-side // ROUNDED) * ROUNDED
 
 
 def _on_canvas(files: Sequence[BoxedFile], framing: Framing, notes: Sequence[str]) -> Boxes:

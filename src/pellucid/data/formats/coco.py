@@ -35,6 +35,7 @@ from pellucid.data.formats.box_files import (
 )
 from pellucid.data.formats.folders import holds_classes
 from pellucid.data.formats.voc_boxes import class_list
+from pellucid.data.framing import Framing
 from pellucid.data.held_out import HeldOut
 from pellucid.data.layouts import IMAGES
 from pellucid.data.parts import PARTS, folders_in, part_named, with_test
@@ -55,11 +56,17 @@ def is_coco(folder: Path) -> bool:
 
 
 def read_coco(
-    folder: Path, size: Pair | None, held_out: HeldOut, *, outside: Outside = "refuse"
+    folder: Path,
+    size: Pair | None,
+    held_out: HeldOut,
+    *,
+    outside: Outside = "refuse",
+    framing: Framing | None = None,
 ) -> tuple[dict[str, Dataset], bool]:
     """(the data sets of a COCO folder by part, see `with_test`; whether the test was drawn), targets `Boxes`.
 
-    size: (H, W) of the canvas; see box_files.boxed_datasets. held_out: how the test is drawn where there is none.
+    size: (H, W) of the canvas, framing: a model's own instead; see box_files.boxed_datasets. held_out: how the test
+    is drawn where there is none.
     outside: what happens to boxes that don't fit. Raises PellucidError, naming the file and the annotation, for what
     is missing or wrong.
     """
@@ -73,7 +80,7 @@ def read_coco(
         found[part] = content.files(names, checker)
         ids.update(content.class_ids())
     parts, drawn = with_test(found, lambda file: key_of(file, folder), held_out, folder)
-    datasets = boxed_datasets(parts, size, names or (), folder, checker.notes)
+    datasets = boxed_datasets(parts, size, names or (), folder, checker.notes, framing)
     known = [ids.get(name) for name in names or ()]
     class_ids = tuple(key for key in known if isinstance(key, int))
     numbered = class_ids if len(class_ids) == len(known) else None

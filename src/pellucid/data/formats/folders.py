@@ -20,14 +20,14 @@ RULES: dict[Fit, Rule] = {"stretch": "stretch", "crop": "crop", "letterbox": "ca
 
 
 def read_folder(
-    folder: Path, size: Pair | None, held_out: HeldOut, fit: Fit = "stretch"
+    folder: Path, size: Pair | None, held_out: HeldOut, fit: Fit = "stretch", framing: Framing | None = None
 ) -> tuple[Dataset, Dataset | None, Dataset]:
     """(train, validation or None, test) of a directory of class folders.
 
     The class folders lie in sub-folders train/ and test/, with val/ beside them or in place of test/; or in the
     directory itself, and then a fifth of each class is kept for the test.
     held_out: how that is chosen. size: (H, W) the images are brought to; None where all have one size. fit: how they
-    are. Images are grey where all files are, else in colour.
+    are. Images are grey where all files are, else in colour. framing: a model's own, which leaves nothing to choose.
     """
     listed, names = class_files(folder)
     notes: dict[str, list[str]] = {part: [] for part in PARTS}
@@ -35,10 +35,8 @@ def read_folder(
         listed["train"], listed["test"] = _parted(folder, listed["train"], held_out)
         notes["test"] += held_out.missing("test", [relative(path, folder) for path, _ in listed["test"]])
     every = [path for files in listed.values() for path, _ in files]
-    sizes, channels, common = common_format(every, size)
-    white = wide_range(every) if channels == 1 else None
-    framing = Framing(RULES[fit], channels, common, white=white)
-    notes["train"] += wide_note(white) + _left_out({path.parent for path in every})
+    sizes, framing, said = framed_files(every, size, fit, framing)
+    notes["train"] += [*said, *_left_out({path.parent for path in every})]
 
     def dataset(part: str) -> Dataset:
         inputs = files_as_images([path for path, _ in listed[part]], framing)
@@ -159,7 +157,18 @@ def shown_parts(framing: Framing, sizes: Sequence[Pair]) -> Array | None:
     return np.array([framing.part(size) for size in sizes]) if framing.rule == "canvas" else None
 
 
-def common_format(files: Sequence[Path], size: Pair | None) -> tuple[dict[Path, Pair], int, Pair]:
+def framed_files(
+    files: Sequence[Path], size: Pair | None, fit: Fit, framing: Framing | None
+) -> tuple[dict[Path, Pair], Framing, list[str]]:
+    """(size of each file, how all become images, what is to be said of that). framing: see `read_folder`."""
+    sizes, channels, common = _common_format(files, framing.size if framing else size)
+    if framing is not None:
+        return sizes, framing.of_all(sizes.values()), []
+    white = wide_range(files) if channels == 1 else None
+    return sizes, Framing(RULES[fit], channels, common, white=white), wide_note(white)
+
+
+def _common_format(files: Sequence[Path], size: Pair | None) -> tuple[dict[Path, Pair], int, Pair]:
     """(size of each file, channels, size) of the images, from the files' headers only."""
     formats = picture_formats(files)
     sizes = {path: own for path, (own, _) in zip(files, formats, strict=True)}

@@ -12,9 +12,10 @@ import numpy.typing as npt
 
 from pellucid.data.dataset import Images
 from pellucid.data.framing import Framing
+from pellucid.data.pictures import wide_note, wide_range
 from pellucid.files import read_whole
 from pellucid.ops import memory
-from pellucid.ops.arrays import Array, Shape
+from pellucid.ops.arrays import Array, Pair, Shape
 from pellucid.ops.cores import available_cores
 
 KEPT_BYTES = 1 << 28  # of pixels; larger sets stay on disk, and their images are read for each batch anew
@@ -95,6 +96,16 @@ def keeping(images: Found) -> Found:
     """The images that remember what has been read of them, where memory has room for all."""
     fits = np.prod(images.shape, dtype=float) <= KEPT_BYTES
     return replace(images, kept=Kept(len(images), images.framing)) if fits else images
+
+
+def canvas_framing(files: Sequence[Path], size: Pair | None, *, colour: bool) -> tuple[Framing, list[str]]:
+    """(how pictures come onto a canvas, what is to be said of that).
+
+    size: (H, W) that larger ones are shrunk to; None for a canvas that grows, see `Framing.of_all`. colour: whether
+    any picture has colours, else all are grey.
+    """
+    white = None if colour else wide_range(files)
+    return Framing("canvas", 3 if colour else 1, size or (1, 1), size is not None, white), wide_note(white)
 
 
 def files_as_images(files: Sequence[Path], framing: Framing) -> Images:

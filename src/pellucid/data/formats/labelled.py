@@ -21,12 +21,12 @@ from pathlib import Path
 import numpy as np
 
 from pellucid.data.dataset import Dataset
-from pellucid.data.formats.folders import RULES, common_format, relative, shown_parts
+from pellucid.data.formats.folders import framed_files, relative, shown_parts
 from pellucid.data.formats.image_files import files_as_images
 from pellucid.data.framing import Fit, Framing
 from pellucid.data.held_out import HeldOut
 from pellucid.data.parts import part_named
-from pellucid.data.pictures import SUFFIXES, wide_note, wide_range
+from pellucid.data.pictures import SUFFIXES
 from pellucid.data.text_files import readable, text_lines
 from pellucid.errors import PellucidError
 from pellucid.ops.arrays import Array, Pair
@@ -59,9 +59,11 @@ def label_files(folder: Path) -> dict[str, Path]:
 
 
 def read_labelled(
-    source: Path, size: Pair | None, held_out: HeldOut, fit: Fit = "stretch"
+    source: Path, size: Pair | None, held_out: HeldOut, fit: Fit = "stretch", framing: Framing | None = None
 ) -> tuple[Dataset, Dataset | None, Dataset, Mapping[str, tuple[str, ...]]]:
     """(train, validation or None, test, the test's list where it was drawn) of a CSV file, or a folder with some.
+
+    framing: a model's own, which leaves nothing to choose.
 
     Targets are labels (N,) where every picture has one, else (N, K) of 0 and 1. Raises PellucidError that names every
     line with a picture that isn't there, up to a number.
@@ -73,15 +75,13 @@ def read_labelled(
     if not names:
         raise PellucidError(f"{source}: no label in it")
     parts = parted(lines, root, held_out)
-    sizes, channels, common = common_format([line.file for line in lines], size)
-    white = wide_range([line.file for line in lines]) if channels == 1 else None
-    framing = Framing(RULES[fit], channels, common, white=white)
+    sizes, framing, wide = framed_files([line.file for line in lines], size, fit, framing)
 
     def dataset(part: str) -> Dataset:
         own = parts[part]
         targets = _targets(own, names, several)
         keys = tuple(relative(line.file, root) for line in own)
-        said = (*notes, *wide_note(white)) if part == "train" else ()
+        said = (*notes, *wide) if part == "train" else ()
         inputs = files_as_images([line.file for line in own], framing)
         shown = shown_parts(framing, [sizes[line.file] for line in own])
         classes = tuple(map(readable, names))

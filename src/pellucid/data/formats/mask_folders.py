@@ -20,6 +20,7 @@ from pathlib import Path
 
 from pellucid.data.dataset import Dataset
 from pellucid.data.formats.voc import Files, mask_datasets
+from pellucid.data.framing import Framing
 from pellucid.data.held_out import HeldOut
 from pellucid.data.layouts import BESIDE_THEM
 from pellucid.data.mask_files import IGNORED, IGNORED_NAMES, MaskRule, read_colours
@@ -44,10 +45,14 @@ def mask_roots(folder: Path) -> list[Path]:
     return [masks for _, masks in _roots(folder).values()]
 
 
-def read_mask_folders(folder: Path, size: Pair | None, held_out: HeldOut) -> tuple[dict[str, Dataset], bool]:
+def read_mask_folders(
+    folder: Path, size: Pair | None, held_out: HeldOut, framing: Framing | None = None
+) -> tuple[dict[str, Dataset], bool]:
     """(the data sets by part, see `with_test`; whether the test was drawn) of a folder of images and masks.
 
-    size: (H, W) of the canvas, by default one on which all fit. Targets are masks (N, H, W) uint8. Raises
+    size: (H, W) of the canvas, by default one on which all fit. framing: a model's own, instead.
+
+    Targets are masks (N, H, W) uint8. Raises
     PellucidError, naming the file, for an image without a mask, a mask without an image, one of another size, and a
     value that is no class.
     """
@@ -66,7 +71,7 @@ def read_mask_folders(folder: Path, size: Pair | None, held_out: HeldOut) -> tup
     )
     notes = [f"value {k} of the masks, {written[k]}, counts nowhere" for k in void]
     try:
-        found = dict(zip(listed, mask_datasets(folder, listed, names, rule, size), strict=True))
+        found = dict(zip(listed, mask_datasets(folder, listed, names, rule, size, framing), strict=True))
     except PellucidError as error:
         hint = "" if path.is_file() else f"; {path} would name the classes"
         raise PellucidError(f"{error}{hint}") from None

@@ -22,12 +22,12 @@ import numpy as np
 
 from pellucid.arguments import checked
 from pellucid.data.dataset import Dataset
-from pellucid.data.formats.image_files import ImageFiles, keeping
+from pellucid.data.formats.image_files import ImageFiles, canvas_framing, keeping
 from pellucid.data.framing import Framing, resized
 from pellucid.data.held_out import HeldOut
 from pellucid.data.mask_files import IGNORED, MaskRule, read_colours, where_value
 from pellucid.data.parts import PARTS, with_test
-from pellucid.data.pictures import SUFFIXES, picture_format, wide_note, wide_range
+from pellucid.data.pictures import SUFFIXES, picture_format
 from pellucid.data.text_files import class_list, listed_images
 from pellucid.errors import PellucidError
 from pellucid.files import read_whole
@@ -90,30 +90,39 @@ def read_voc(
     return mask_datasets(folder, listed, names, rule, size)
 
 
-def read_voc_parts(folder: Path, size: Pair | None, held_out: HeldOut) -> tuple[dict[str, Dataset], bool]:
-    """(the data sets of a VOC folder by part, see `with_test`; whether the test was drawn); else as `read_voc`."""
+def read_voc_parts(
+    folder: Path, size: Pair | None, held_out: HeldOut, framing: Framing | None = None
+) -> tuple[dict[str, Dataset], bool]:
+    """(the data sets of a VOC folder by part, see `with_test`; whether the test was drawn); else as `read_voc`.
+
+    framing: a model's own, which leaves nothing to choose.
+    """
     names = _class_names(folder)
     rule = MaskRule(read_colours(folder, names))
     lists = voc_lists(folder / "ImageSets" / "Segmentation")
     pairs = {part: voc_pairs(folder, path) for part, path in lists.items()}
     listed, drawn = with_test(pairs, lambda pair: pair[0].relative_to(folder).as_posix(), held_out, folder)
-    return dict(zip(listed, mask_datasets(folder, listed, names, rule, size), strict=True)), drawn
+    return dict(zip(listed, mask_datasets(folder, listed, names, rule, size, framing), strict=True)), drawn
 
 
 def mask_datasets(
-    folder: Path, files: Mapping[str, Sequence[Files]], names: tuple[str, ...], rule: MaskRule, size: Pair | None
+    folder: Path,
+    files: Mapping[str, Sequence[Files]],
+    names: tuple[str, ...],
+    rule: MaskRule,
+    size: Pair | None,
+    framing: Framing | None = None,
 ) -> list[Dataset]:
-    """A data set for each part, of pairs below a folder, all on one canvas; see `read_voc`."""
+    """A data set for each part, of pairs below a folder, all on one canvas; see `read_voc_parts`."""
     rule = rule.of_all(mask for pairs in files.values() for _, mask in pairs)
     listed = {part: [_checked(*pair, names, rule) for pair in pairs] for part, pairs in files.items()}
-    rule, notes = _understood(rule, names, [pair for pairs in listed.values() for pair in pairs])
-    shrink = size is not None
-    if size is None:
-        sizes = [pair.size for pairs in listed.values() for pair in pairs]
-        size = max(H for H, _ in sizes), max(W for _, W in sizes)
-    colour = any(picture_format(pair.image)[1] for pairs in listed.values() for pair in pairs)
-    white = None if colour else wide_range(pair.image for pairs in listed.values() for pair in pairs)
-    framing = Framing("canvas", 3 if colour else 1, size, shrink, white)
+    every = [pair for pairs in listed.values() for pair in pairs]
+    rule, notes = _understood(rule, names, every)
+    said = list[str]()
+    if framing is None:
+        colour = any(picture_format(pair.image)[1] for pair in every)
+        framing, said = canvas_framing([pair.image for pair in every], size, colour=colour)
+    framing = framing.of_all(pair.size for pair in every)
     datasets = []
     for part, pairs in listed.items():
         images, masks = (
@@ -122,9 +131,7 @@ def mask_datasets(
         )
         shown = np.array([framing.part(pair.size) for pair in pairs])
         keys = tuple(pair.image.relative_to(folder).as_posix() for pair in pairs)
-        datasets.append(
-            Dataset(images, masks, names, f"{folder.name} {part}", framing, shown, keys, (*wide_note(white), *notes))
-        )
+        datasets.append(Dataset(images, masks, names, f"{folder.name} {part}", framing, shown, keys, (*said, *notes)))
     return datasets
 
 

@@ -35,6 +35,7 @@ from pellucid.data.formats.box_files import (
     opened_image,
 )
 from pellucid.data.formats.voc import VOC_CLASSES, images_by_name, voc_lists
+from pellucid.data.framing import Framing
 from pellucid.data.held_out import HeldOut
 from pellucid.data.parts import Roots, find_roots, folders_in, with_test
 from pellucid.data.text_files import class_list as names_in
@@ -54,11 +55,17 @@ def is_voc_boxes(folder: Path) -> bool:
 
 
 def read_voc_boxes(
-    folder: Path, size: Pair | None, held_out: HeldOut, *, outside: Outside = "refuse"
+    folder: Path,
+    size: Pair | None,
+    held_out: HeldOut,
+    *,
+    outside: Outside = "refuse",
+    framing: Framing | None = None,
 ) -> tuple[dict[str, Dataset], bool]:
     """(the data sets of a VOC folder by part, see `with_test`; whether the test was drawn), targets `Boxes`.
 
-    size: (H, W) of the canvas; see box_files.boxed_datasets. held_out: how the test is drawn where there is none.
+    size: (H, W) of the canvas, framing: a model's own instead; see box_files.boxed_datasets. held_out: how the test
+    is drawn where there is none.
     outside: what happens to boxes that don't fit. Raises PellucidError, naming the file and the object, for what is
     missing or wrong.
     """
@@ -71,7 +78,7 @@ def read_voc_boxes(
             checker.notes.append(f"{folder}: no classes.txt, the objects' own names are taken: {', '.join(names)}")
     files = {part: [_file(entry, names, folder, checker) for entry in some] for part, some in entries.items()}
     parts, drawn = with_test(files, lambda file: key_of(file, folder), held_out, folder)
-    return dict(zip(parts, boxed_datasets(parts, size, names, folder, checker.notes), strict=True)), drawn
+    return dict(zip(parts, boxed_datasets(parts, size, names, folder, checker.notes, framing), strict=True)), drawn
 
 
 @dataclass(frozen=True)

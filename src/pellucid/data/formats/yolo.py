@@ -25,6 +25,7 @@ import numpy as np
 from pellucid.data.boxes import PLAIN
 from pellucid.data.dataset import Dataset
 from pellucid.data.formats.box_files import BoxChecker, BoxedFile, Outside, as_arrays, boxed_datasets, key_of
+from pellucid.data.framing import Framing
 from pellucid.data.held_out import HeldOut
 from pellucid.data.parts import Roots, find_roots, part_named, with_test
 from pellucid.data.pictures import SUFFIXES, picture_formats
@@ -50,11 +51,17 @@ def is_yolo(folder: Path) -> bool:
 
 
 def read_yolo(
-    folder: Path, size: Pair | None, held_out: HeldOut, *, outside: Outside = "refuse"
+    folder: Path,
+    size: Pair | None,
+    held_out: HeldOut,
+    *,
+    outside: Outside = "refuse",
+    framing: Framing | None = None,
 ) -> tuple[dict[str, Dataset], bool]:
     """(the data sets by part, see `with_test`; whether the test was drawn), targets `Boxes`.
 
-    size: (H, W) of the canvas; see box_files.boxed_datasets. held_out: how the test is drawn where there is none.
+    size: (H, W) of the canvas, framing: a model's own instead; see box_files.boxed_datasets. held_out: how the test
+    is drawn where there is none.
     outside: what happens to boxes that don't fit. Raises PellucidError, naming file and line, for what is wrong.
     """
     roots, checker = _roots(folder), BoxChecker(outside)
@@ -73,7 +80,7 @@ def read_yolo(
         if left := len(whole) - len({file.image for files in listed.values() for file in files}):
             checker.notes.append(f"{folder}: {left:,} images are in no list and left out")
     listed, drawn = with_test(listed, lambda file: key_of(file, folder), held_out, folder)
-    datasets = boxed_datasets(listed, size, names, folder, checker.notes)
+    datasets = boxed_datasets(listed, size, names, folder, checker.notes, framing)
     return dict(zip(listed, datasets, strict=True)), drawn
 
 
