@@ -87,6 +87,21 @@ def test_images_in_every_form_get_the_same_answer(run: pl.Run, tmp_path: Path) -
     assert batch[0].label == first.label
 
 
+@pytest.mark.parametrize("name", ["x.jpg", "x.png"])
+def test_a_picture_that_lies_on_its_side_is_answered_as_its_file(run: pl.Run, tmp_path: Path, name: str) -> None:
+    from PIL import Image
+
+    digit = Image.fromarray(np.asarray(small().test.inputs)[0, 0]).resize((56, 84))
+    notes = Image.Exif()
+    notes[0x0112] = 6
+    digit.transpose(Image.Transpose.ROTATE_90).save(tmp_path / name, exif=notes)
+    expected = run.model.predict(tmp_path / name).probabilities
+    converted = Image.open(tmp_path / name).convert("RGB")  # keeps the note, as it keeps how the pixels lie
+    for picture, close in ((digit, 0.2), (Image.open(tmp_path / name), 0), (converted, 1e-6)):
+        found = run.model.predict(picture).probabilities
+        assert found is not None and expected is not None and np.allclose(found, expected, atol=close)
+
+
 def test_a_run_folder_is_what_the_command_line_makes(tmp_path: Path) -> None:
     run = pl.fit(network(), small(300, 100), epochs=1, folder=tmp_path / "run", verbosity=0)
     model = pl.load(tmp_path / "run")

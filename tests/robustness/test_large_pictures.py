@@ -1,15 +1,18 @@
 """Small files of large pictures: within bounds of memory, or refused by a number."""
 
 import struct
+import threading
+import time
 import tracemalloc
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from pellucid.data.framing import Framing
+from pellucid.data.framing import Framed, Framing
 from pellucid.data.pictures import MOST_PIXELS, flattened, open_picture, picture_format, wide_range
 from pellucid.data.prepare import prepare_character
 from pellucid.errors import PellucidError
@@ -113,3 +116,38 @@ def test_a_picture_of_a_palette_that_is_missing_is_refused(tmp_path: Path) -> No
     path.write_bytes(content[:8] + chunk(b"IHDR", struct.pack(">IIBBBBB", 4, 4, 8, 3, 0, 0, 0)) + content[33:])
     with pytest.raises(PellucidError, match=r"x\.png: cannot be read as an image \(it has no palette\)"):
         open_picture(path)
+
+
+def test_threads_decode_no_more_at_once_than_one_picture_may_have(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each of 8 threads would have its own 100 megapixels else: gigabytes."""
+    for number in range(8):
+        (tmp_path / f"{number}.png").write_bytes(blank_png(500, 500))
+    monkeypatch.setattr("pellucid.data.room.MOST_AT_ONCE", 600_000)  # two of them and a half
+    now, most, counting = 0, 0, threading.Lock()
+    see = Framing.see
+
+    def slowly(framing: Framing, picture: Image.Image, source: str) -> Framed:
+        nonlocal now, most
+        with counting:
+            now += 1
+            most = max(most, now)
+        time.sleep(0.02)
+        try:
+            return see(framing, picture, source)
+        finally:
+            with counting:
+                now -= 1
+
+    monkeypatch.setattr(Framing, "see", slowly)
+    framing = Framing("stretch", 3, (8, 8))
+    files = [tmp_path / f"{number}.png" for number in range(8)]
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(framing.read, files))
+    assert most == 2
+    monkeypatch.setattr("pellucid.data.room.MOST_AT_ONCE", 1)  # one by one, and none waits for ever
+    most = 0
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(framing.read, files))
+    assert most == 1

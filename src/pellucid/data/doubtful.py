@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from pellucid.data.pictures import flattened, open_picture
+from pellucid.data.room import decoding
 from pellucid.errors import PellucidError
 from pellucid.ops.cores import available_cores
 
@@ -67,14 +68,15 @@ def doubtful(files: Sequence[Listed], looks: Mapping[Path, FileLook], folder: Pa
 
 
 def _look(file: Path) -> FileLook:
-    try:
-        picture = flattened(open_picture(file))
-    except PellucidError as error:
-        return FileLook(error=str(error).removeprefix(f"{file}: "))
-    pixels = np.asarray(picture)
-    state = hashlib.sha256(f"{pixels.shape}".encode())
-    state.update(np.ascontiguousarray(pixels).data)
-    return FileLook(state.digest(), (picture.height, picture.width), bool(pixels.min() == pixels.max()))
+    with decoding() as take:
+        try:
+            picture = flattened(open_picture(file, take=take))
+        except PellucidError as error:
+            return FileLook(error=str(error).removeprefix(f"{file}: "))
+        pixels = np.asarray(picture)
+        state = hashlib.sha256(f"{pixels.shape}".encode())
+        state.update(np.ascontiguousarray(pixels).data)
+        return FileLook(state.digest(), (picture.height, picture.width), bool(pixels.min() == pixels.max()))
 
 
 def _doubles(files: Sequence[Listed], looks: Sequence[FileLook], folder: Path) -> list[Doubt]:

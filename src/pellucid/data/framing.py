@@ -20,6 +20,7 @@ import numpy as np
 
 from pellucid.data.pictures import flattened, open_picture
 from pellucid.data.prepare import prepared_character
+from pellucid.data.room import decoding
 from pellucid.errors import InputError, PellucidError
 from pellucid.ops import memory
 from pellucid.ops.arrays import Array, Pair
@@ -77,7 +78,8 @@ class Framing:
         Raises PellucidError, naming the file, where it is no picture, or has no character on it where one is needed.
         """
         least = self.size if self.rule in {"stretch", "crop"} else None
-        return self.see(open_picture(path, least), str(path))
+        with decoding() as take:
+            return self.see(open_picture(path, least, take), str(path))
 
     def see(self, picture: Image, source: str) -> Framed:
         """As `read`, of an open picture of any mode. source: what messages call it."""

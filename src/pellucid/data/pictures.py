@@ -9,7 +9,7 @@ import os
 import threading
 import warnings
 import zlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pellucid.arguments import checked_but
+from pellucid.data.room import decoding
 from pellucid.errors import PellucidError, PictureError
 from pellucid.ops.arrays import Array, Pair
 from pellucid.ops.cores import available_cores
@@ -83,17 +84,20 @@ def _opened(path: str | Path) -> "Image":
     return picture
 
 
-def open_picture(path: str | Path, least: Pair | None = None) -> "Image":
+def open_picture(path: str | Path, least: Pair | None = None, take: Callable[[int], None] | None = None) -> "Image":
     """The picture of a file, upright by its own note.
 
     least: (H, W) that are needed; a JPEG that is more than twice as large may come smaller, its blocks of 8x8 pixels
-    made of 4x4, 2x2 or one, which is quicker, but no smaller than twice that.
+    made of 4x4, 2x2 or one, which is quicker, but no smaller than twice that. take: what waits for room, see
+    `room.decoding`, where several threads read pictures.
     Raises PellucidError, naming the file, where it is missing, no picture, damaged or truncated.
     """
     from PIL import Image
 
     with _reading(path), _opened(path) as picture:
         turned = orientation(picture, Path(path))
+        if take is not None:
+            take(picture.width * picture.height)
         if least is not None:
             height, width = least[::-1] if turned in _SIDEWAYS else least
             picture.draft(None, (2 * width, 2 * height))
@@ -112,13 +116,14 @@ def picture_format(path: str | Path) -> tuple[Pair, bool]:
 
     The pixels are read only where the file doesn't end as such files do, which may be because it was cut off.
     """
-    with _reading(path), _opened(path) as picture:
+    with _reading(path), decoding() as take, _opened(path) as picture:
         W, H = picture.size
         with Path(path).open("rb") as file:
             file.seek(-min(_TAIL, file.seek(0, os.SEEK_END)), os.SEEK_END)
             tail = file.read()
         sideways = orientation(picture, Path(path)) in _SIDEWAYS
         if not any(end in tail for end in _ENDS):
+            take(W * H)
             picture.load()  # may be cut off, and then says so
         return (W, H) if sideways else (H, W), is_colour(picture)
 
@@ -161,6 +166,18 @@ def orientation(picture: "Image", path: Path) -> int:
     except Exception:  # which Pillow raises of any kind, as over pixels
         return 1
     return found if isinstance(found, int) and 1 <= found <= 8 else 1
+
+
+def upright(picture: "Image") -> "Image":
+    """A picture that somebody has opened, as its own notes say that it lies, as `open_picture` gives its file's."""
+    from PIL import Image
+
+    try:
+        picture.load()  # a PNG's notes may stand behind its pixels
+        found = Image.Image.getexif(picture).get(_ORIENTATION, 1)
+    except Exception as error:  # which Pillow raises of any kind
+        raise PictureError(f"picture: cannot be read as an image ({error or type(error).__name__})") from None
+    return picture.transpose(Image.Transpose(_TURNS[found])) if found in _TURNS else picture
 
 
 def _with_all_notes(path: Path) -> "Image":

@@ -10,6 +10,7 @@ import numpy as np
 
 from pellucid.data.arrays import Layout, bytes_of, numbers
 from pellucid.data.framing import Framed
+from pellucid.data.pictures import upright
 from pellucid.errors import InputError
 from pellucid.ops.arrays import Array, Shape
 from pellucid.recipes.model import AnyModel
@@ -54,7 +55,7 @@ def _seen(model: AnyModel, picture: Any) -> Framed:
         return model.framing.read(picture)
     if not hasattr(picture, "convert"):
         raise InputError(f"predict: expected paths and pictures only, got {type(picture).__name__} among them")
-    return model.framing.see(picture, "picture")
+    return model.framing.see(upright(picture), "picture")
 
 
 def _arrays(given: Any, shape: Shape, layout: Layout | None) -> Array:
