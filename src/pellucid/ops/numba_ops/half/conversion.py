@@ -15,6 +15,9 @@ from pellucid.ops.numba_ops.compile.jit import jit
 from pellucid.ops.numba_ops.compile.numbers import number, rounded, seen
 from pellucid.ops.numba_ops.layout import contiguous, memory_order
 
+FEW = 1 << 15
+"""Numbers that one thread converts before another has woken up: a network's weights and biases are mostly fewer."""
+
 
 def widen(x: Array) -> Array:
     """Sixteen-bit floats as float32, exactly, in the same memory order."""
@@ -40,7 +43,8 @@ def _converted(x: Array, dtype: np.dtype[Any], out: Array | None = None) -> Arra
     order = memory_order(x)
     ordered = contiguous(x.transpose(order))
     y = empty(ordered.shape, dtype) if out is None else out.transpose(order)
-    _convert(seen(ordered.reshape(-1)), seen(y.reshape(-1)))
+    convert = _convert if ordered.size > FEW else _convert.serial
+    convert(seen(ordered.reshape(-1)), seen(y.reshape(-1)))
     back = [0] * len(order)
     for place, axis in enumerate(order):
         back[axis] = place
