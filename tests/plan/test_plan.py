@@ -5,12 +5,13 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from pellucid import ops
-from pellucid.errors import PellucidError
+from pellucid.errors import InputError, PellucidError
 from pellucid.graph import Sequential
 from pellucid.layers import BatchNorm2d, Conv2d, Flatten, Layer, ReLU
 from pellucid.network import Network
@@ -199,6 +200,20 @@ def test_shapes_that_do_not_fit_are_refused() -> None:
         plan(np.zeros((2, 3, 8, 8)))
     with pytest.raises(PellucidError, match=r"got float32 \(1, 3, 8, 8\)"):
         plan(np.zeros((1, 3, 8, 8), np.float32))
+    with pytest.raises(PellucidError, match=r"expected float32 \(2, 3, 8, 8\), got int64 \(2,\)"):
+        plan([1, 2])  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("shape", ["1x3x8x8", (1, 3, "8", 8), (1, 3, 8.0, 8), (True, 3, 8, 8), None])
+def test_shapes_that_are_none_are_named(shape: Any) -> None:
+    network = Network(Sequential(Conv2d(4), ReLU()), (3, 8, 8))
+    with pytest.raises(InputError, match=r"Plan: shape = .*, expected a list of a whole number"):
+        Plan(network, shape)
+    with pytest.raises(InputError, match="Plan: network = 3, expected a Network"):
+        Plan(3, (1, 3, 8, 8))  # type: ignore[arg-type]
+    with pytest.raises(PellucidError, match=r"a batch with content .* got float32, \(-1, 3, 8, 8\)"):
+        Plan(network, (-1, 3, 8, 8))
+    assert Plan(network, [1, 3, 8, 8]).shape == (1, 3, 8, 8)  # type: ignore[arg-type]
 
 
 def test_a_value_given_out_that_others_read() -> None:

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from pellucid import ops
+from pellucid.arguments import checked
 from pellucid.errors import PellucidError
 from pellucid.graph import Executor, fuse
 from pellucid.network import Network
@@ -76,20 +77,20 @@ class Answers:
 
         Raises PellucidError as `Network.forward` does.
         """
-        network = self.network
+        network, x = self.network, ops.array(x)
         if not self._seen or x.dtype != network.dtype or x.ndim != len(network.input_shape) + 1 or x.size == 0:
             return self._layers(network, x)
         if network.dtype != np.float64 and ops.steps() is not None:
-            return self._plan(x.shape)(ops.array(x))
+            return self._plan(x.shape)(x)
         with self._lock:
             if self._executor is None:
                 self._executor = Executor(fuse(self._folding().nodes, network.input_shape))
-        return narrowed(self._executor.forward(widened(ops.array(x))), x.dtype)
+        return narrowed(self._executor.forward(widened(x)), x.dtype)
 
     def _layers(self, network: Network, x: Array) -> Any:
         if self.nodes is network.nodes:
             return network.forward(x)
-        return Executor(self.nodes).forward(ops.array(x))
+        return Executor(self.nodes).forward(x)
 
     def _folding(self) -> Folded:
         if self._folded is None:
@@ -118,6 +119,7 @@ _known: weakref.WeakKeyDictionary[Network, dict[str | None, Answers]] = weakref.
 _lock = threading.Lock()
 
 
+@checked
 def answering(network: AnyNetwork, name: str | None = None) -> Callable[[Array], Any]:
     """What answers for a network as it is now, kept with it for the next time; name: see `Answers`.
 

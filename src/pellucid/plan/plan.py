@@ -24,6 +24,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pellucid import ops
+from pellucid.arguments import Checked
 from pellucid.errors import PellucidError
 from pellucid.graph.node import INPUT, Nodes
 from pellucid.layers import INFERENCE
@@ -76,26 +77,27 @@ class PlanStep:
         return "layer" if self.prepared is None else str(self.prepared.algorithm)
 
 
-class Plan:
+class Plan(Checked):
     """A network's answer to a batch of one shape.
 
     network: of float32 or 16 bits, on a backend with steps (`ops.steps()`). shape: the batch, (N, C, H, W) or (N, F),
     not empty; it comes in the network's type, and so does the answer go out.
     folded, block: shared with other plans of the network; its own unless given. Calls from several threads at once
     are done one after the other. Weights are those that the network had when the plan was made.
-    Raises PellucidError, naming the layer, where the network doesn't take such a batch.
+    Raises InputError for arguments of other types, PellucidError, naming the layer, where the network doesn't take
+    such a batch.
     """
 
     def __init__(
         self, network: Network, shape: Shape, *, folded: Folded | None = None, block: Memory | None = None
     ) -> None:
-        if ops.steps() is None or network.dtype == np.float64 or math.prod(shape) == 0:
+        if ops.steps() is None or network.dtype == np.float64 or min(shape, default=0) < 1:
             raise PellucidError(
                 f"plan: expected a network of 32 or 16 bits, a batch with content and the backend numba, got "
                 f"{network.dtype}, {shape} and {ops.backend()}"
             )
         self.dtype = network.dtype
-        self.shape = tuple(shape)
+        self.shape = tuple(map(int, shape))
         network.nodes.shapes(self.shape[1:])
         self.folded = folded or Folded(network)
         self._memory = block or Memory()
@@ -182,6 +184,7 @@ class Plan:
 
     def __call__(self, x: Array) -> Any:
         """The network's output for a batch of the plan's shape, a list of them where it has several."""
+        x = ops.array(x)
         if x.shape != self.shape or x.dtype != self.dtype:
             raise PellucidError(f"plan: expected {self.dtype} {self.shape}, got {x.dtype} {x.shape}")
         stored = _stored(widened(x))
