@@ -2,6 +2,7 @@
 
 python -m benchmarks.microcontroller calibrate      (writes src/pellucid/export/instructions.toml)
 python -m benchmarks.microcontroller foretold [NAME ...]     (what fit-chip says, and what QEMU and the ELF file say)
+python -m benchmarks.microcontroller exact [NAME ...] [--images 1000]    (whether all logits of the zoo are Python's)
 python -m benchmarks.microcontroller answers RUN [--images 1000]       (float, Python, C here, C in QEMU)
 Needs arm-none-eabi-gcc and qemu-system-arm.
 """
@@ -78,6 +79,8 @@ def samples() -> Iterator[IntegerNetwork]:
             yield integers(between(body), (channels, side, side), bits)
         pooled = between(Conv2d(16, 3, padding=1), ReLU(), MaxPool2d(2), Conv2d(24, 3), ReLU(), MaxPool2d(2))
         yield integers(pooled, (8, 12, 12), bits)
+        yield integers(create("convnet", 6, widths=(12, 20)), (3, 16, 16), bits)
+        yield integers(create("convnet", 9, widths=(16, 32, 24)), (8, 16, 16), bits)
         yield integers(Sequential(Flatten(), Linear(30), ReLU(), Linear(200)), (8, 12, 12), bits)
         yield integers(between(Conv2d(16, 3, groups=4), ReLU(), Conv2d(16, 3, padding=1)), (4, 9, 9), bits)
         yield integers(create("tiny-digits", 10), (1, 28, 28), bits)
@@ -124,6 +127,12 @@ class Measured:
     """Whether the logits are Python's, bit for bit."""
 
 
+def python_logits(network: IntegerNetwork, q: Array) -> Array:
+    """Of images (N, C, H, W), in the order of the C's: a row an image, of maps all classes of a place together."""
+    logits = network.integer_logits(q)
+    return (logits.transpose(0, 2, 3, 1) if logits.ndim == 4 else logits).reshape(len(q), -1)
+
+
 def measure(network: IntegerNetwork, way: str, *, rows: bool = False, images: int = 2) -> Measured:
     """A network compiled one of three ways. rows: images come row by row."""
     core, level = WAYS[way]
@@ -141,7 +150,7 @@ def measure(network: IntegerNetwork, way: str, *, rows: bool = False, images: in
         logits = np.fromfile(folder / "logits.bin", "<i4").reshape(images, -1)
     text, data, bss = map(int, sizes.stdout.splitlines()[1].split()[:3])
     said = {key: int(value) for key, value in re.findall(r"(\w+) (\d+)\n", ran.stdout + ran.stderr)}
-    same = np.array_equal(logits, network.integer_logits(q).reshape(images, -1))
+    same = np.array_equal(logits, python_logits(network, q))
     return Measured(said["ticks"] * INSTRUCTIONS_A_TICK, text + data, bss, said["stack"], same)
 
 
@@ -203,7 +212,7 @@ ZOO: dict[str, tuple[str, Shape, dict[str, object]]] = {
     "fcn-small": ("fcn-small", (1, 28, 28), {}),
     "detector-small": ("detector-small", (1, 64, 64), {}),
 }
-"""Networks of the zoo that are measured beside what is foretold: name, image, options."""
+"""Networks of the zoo that some chip has room for: name, image, options."""
 
 
 def foretold(names: Sequence[str]) -> None:
@@ -220,6 +229,31 @@ def foretold(names: Sequence[str]) -> None:
             cells = [f"{one:,} | {other:,} | {one / other - 1:+.1%}" for one, other in pairs]
             same = "equal" if found.same else "OTHER LOGITS"
             print(f"| {title} | {bits} | {core} {level} | {' | '.join(cells)} | {found.stack} | {same} |", flush=True)
+
+
+def pictures(count: int, shape: Shape) -> Array:
+    """Bytes (N, C, H, W) of all kinds: noise of any brightness and contrast, and of it smooth blots."""
+    rng = np.random.default_rng(1)
+    middle, spread = rng.uniform(0, 255, (count, shape[0], 1, 1)), rng.uniform(0, 128, (count, 1, 1, 1))
+    noise = rng.uniform(-1, 1, (count, *shape))
+    for axis in (2, 3):
+        noise[::2] += np.roll(noise[::2], 1, axis) + np.roll(noise[::2], 2, axis)
+    return np.clip(np.rint(middle + spread * noise), 0, 255).astype(np.uint8)
+
+
+def exact(names: Sequence[str], images: int) -> None:
+    """A row for each network and number of bits: of how many images all logits in QEMU are Python's."""
+    for title in names or ZOO:
+        name, shape, options = ZOO[title]
+        q = pictures(images, shape)
+        for bits in (8, 4, 2):
+            network = integers(create(name, 10, **options), shape, bits)
+            with tempfile.TemporaryDirectory() as folder:
+                export_c(network, Path(folder), [], "cortex-m4")
+                logits, _ = in_qemu(Path(folder), q, "cortex-m4")
+            python = [python_logits(network, part) for part in np.array_split(q, -(-images // 50))]
+            same = (logits == np.concatenate(python)).all(axis=1).sum()
+            print(f"| {title} | {bits} | {same:,} of {images:,} | {logits.size:,} numbers |", flush=True)
 
 
 def on_this_machine(folder: Path, q: Array, count: int) -> Array:
@@ -278,7 +312,7 @@ def answers(run: Path, images: int, core: str = "cortex-m4") -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=("calibrate", "foretold", "answers"))
+    parser.add_argument("what", choices=("calibrate", "foretold", "exact", "answers"))
     parser.add_argument("names", nargs="*", metavar="NAME", help="a run, or networks")
     parser.add_argument("--images", type=int, default=1000)
     arguments = parser.parse_args()
@@ -286,6 +320,8 @@ def main() -> None:
         calibrate()
     elif arguments.what == "foretold":
         foretold(arguments.names)
+    elif arguments.what == "exact":
+        exact(arguments.names, arguments.images)
     else:
         answers(Path(*arguments.names or ["runs/last"]), arguments.images)
 

@@ -87,6 +87,13 @@ def test_code_for_size_has_the_same_bits(bits: int, tmp_path: Path) -> None:
 
 
 @needs_tools
+@pytest.mark.parametrize("target", ["cortex-m4", "cortex-m3"])
+def test_pools_behind_all_convolutions(target: str, tmp_path: Path) -> None:
+    """Then no kernel gives several places at once, which the compiler makes use of."""
+    bench(integer_network("convnet", (3, 32, 32), 8, widths=(16, 32, 48)), tmp_path, target, 2)
+
+
+@needs_tools
 def test_mobilenet_v1_in_its_memory(tmp_path: Path) -> None:
     found = bench(integer_network("mobilenet-v1", (3, 96, 96), 8, width=0.25), tmp_path, "cortex-m4", 2)
     assert found["bss"] == found["ram"] < 40_000

@@ -37,6 +37,9 @@ DSP, PLAIN, SMALL = "dsp", "plain", "small"
 TURN_OF_OTHERS, BYTES_OF_OTHERS = 12, 120  # of the few kernels that only move bytes, which were not measured
 LARGEST_SMALL_SHIFT = 32  # beyond it, a product's upper word is enough
 
+ALONE = ("given", "compared")
+"""Turns that are shorter where no kernel gives several places at once: the compiler then knows that it's one."""
+
 
 @cache
 def measured(kind: str) -> dict[str, dict[str, float]]:
@@ -65,9 +68,11 @@ def turns(program: Program, *, small: bool) -> Counter[str]:
     found: Counter[str] = Counter()
     if program.tables is not None:
         found["look_up"] = prod(program.network.input_shape)
+    one = not small and CONVOLVE not in program.kernels
     for i, (step, kernel) in enumerate(zip(program.steps, program.kernels, strict=True)):
         if isinstance(step, IntegerAffine):
-            found.update(_affine(step, kernel, small=small, by_line=i < len(program.lines)))
+            of_step = _affine(step, kernel, small=small, by_line=i < len(program.lines))
+            found.update({f"{name} alone" if one and name in ALONE else name: n for name, n in of_step.items()})
         elif isinstance(step, IntegerPool2d):
             found.update(
                 {"pool output": prod(step.output_shape), "pool pixel": prod((*step.output_shape, *step.kernel))}
