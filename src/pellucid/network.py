@@ -19,7 +19,7 @@ from pellucid.graph import Executor, Nodes, fuse, unroll
 from pellucid.layers import INFERENCE, Context, Layer, Parameter
 from pellucid.ops.arrays import Array, Shape
 from pellucid.ops.formats import checked_float
-from pellucid.ops.half import is_half
+from pellucid.ops.half import is_float, is_half
 from pellucid.parameter_groups import ParameterGroup, VectorPart, checked_groups, group_of, vector_parts
 
 
@@ -63,8 +63,7 @@ class Network:
         shapes = self.nodes.build(self.input_shape)
         outputs = [shapes[name] for name in self.nodes.outputs]
         self.output_shape: Any = outputs[0] if len(outputs) == 1 else tuple(outputs)
-        for node in self.nodes:
-            node.layer.built = True
+        self._own_layers()
         self._bind()
         if seed is not None:
             self.initialize(seed)
@@ -72,13 +71,18 @@ class Network:
     def _unroll(self) -> None:
         self.nodes: Nodes = unroll(self.layer)
 
+    def _own_layers(self) -> None:
+        """From now on all layers and containers are this network's, and keep their names."""
+        for layer in self.layers():
+            layer.built = True
+
     def _bind(self, *, keep: bool = False) -> None:
         """Lay all parameters out in the vectors, in the order of the layers. keep: with the values that they have."""
         self.parameters = _named_parameters(self.nodes)
         trained = [p for p in self.parameters.values() if p.trained]
         kept = [p for p in self.parameters.values() if not p.trained]
         self._vector = ops.zeros(sum(p.size for p in trained), self.dtype)
-        self.gradient = ops.zeros(self._vector.shape, self.dtype)
+        self._gradient = ops.zeros(self._vector.shape, self.dtype)
         wide = np.dtype(np.float32) if is_half(self.dtype) else self.dtype
         self._statistics = ops.zeros(sum(p.size for p in kept), wide)
         for group, values in ((trained, self._vector), (kept, self._statistics)):
@@ -103,6 +107,15 @@ class Network:
     @vector.setter
     def vector(self, values: Array) -> None:
         _copy_into(self._vector, values, "vector")
+
+    @property
+    def gradient(self) -> Array:
+        """Their gradient, which backward writes; assigning copies into it."""
+        return self._gradient
+
+    @gradient.setter
+    def gradient(self, values: Array) -> None:
+        _copy_into(self._gradient, values, "gradient")
 
     @property
     def statistics(self) -> Array:
@@ -183,20 +196,29 @@ class Network:
     def load_state(self, state: Mapping[str, Array], source: str = "the given weights") -> None:
         """Take over every value by name, in this network's float type. Nothing changes unless all fits.
 
-        Raises PellucidError for a missing or unknown name or another shape, naming both sides.
+        Raises PellucidError for a missing or unknown name or another shape, naming both sides, and for what are no
+        numbers, or larger ones than the float type holds.
         """
+        if not isinstance(state, Mapping):
+            raise InputError(f"{source}: expected arrays by name, got {type(state).__name__}")
         for name, parameter in self.parameters.items():
             if name not in state:
                 raise PellucidError(f"{source}: no {name}, which this network has with shape {parameter.shape}")
-            if state[name].shape != parameter.shape:
-                raise PellucidError(
-                    f"{source}: {name} has shape {state[name].shape}, this network's has {parameter.shape}"
-                )
-        for name in state:
+            given = state[name]
+            if not hasattr(given, "dtype"):
+                raise InputError(f"{source}: {name}: expected an array, got {type(given).__name__}")
+            if given.shape != parameter.shape:
+                raise PellucidError(f"{source}: {name} has shape {given.shape}, this network's has {parameter.shape}")
+        for name, values in state.items():
             if name not in self.parameters:
-                raise PellucidError(f"{source}: {name} with shape {state[name].shape} is not in this network")
+                came = f" with shape {values.shape}" if hasattr(values, "shape") else ""
+                raise PellucidError(f"{source}: {name}{came} is not in this network")
+        found = {
+            name: _of_type(ops.array(state[name]), parameter.value.dtype, f"{source}: {name}")
+            for name, parameter in self.parameters.items()
+        }
         for name, parameter in self.parameters.items():
-            parameter.value[...] = state[name].astype(parameter.value.dtype)
+            parameter.value[...] = found[name]
 
     def astype(self, dtype: npt.DTypeLike, *, fuse: bool | None = None) -> Network:
         """A copy of this network in another float type, with the same weights; fused as this one unless given."""
@@ -212,8 +234,7 @@ class Network:
     def _rebuild(self) -> None:
         """Nodes and vectors anew, over the layers' present values: what a copy needs."""
         self._unroll()
-        for node in self.nodes:
-            node.layer.built = True
+        self._own_layers()
         self._bind(keep=True)
         self.set_groups(self.groups)
 
@@ -283,7 +304,20 @@ def _copy_into(target: Array, values: Array, name: str) -> None:
         raise PellucidError(
             f"network.{name}: expected {target.size} numbers, shape {target.shape}, got {given.shape}"
         )
-    target[...] = given
+    target[...] = _of_type(given, target.dtype, f"network.{name}")
+
+
+def _of_type(values: Array, kind: np.dtype[Any], name: str) -> Array:
+    """The numbers in a float type. Raises InputError for what are none, and for some that it can't hold."""
+    if not (is_float(values.dtype) or values.dtype.kind in "iub"):
+        raise InputError(f"{name}: expected numbers, got {values.dtype}")
+    with np.errstate(over="ignore"):
+        found = values.astype(kind, copy=False)
+    if isinstance(found, np.ndarray) and found.dtype != values.dtype:
+        infinite = np.isinf(found)
+        if infinite.any() and not np.isinf(values[infinite]).all():
+            raise InputError(f"{name}: expected numbers that {kind} can hold, got larger ones")
+    return found
 
 
 def _named_parameters(nodes: Nodes) -> dict[str, Parameter]:

@@ -1,13 +1,14 @@
 """Networks: one vector, names, state, fusion, and passes shared by several processes."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 
 from pellucid import ops
 from pellucid.errors import PellucidError
-from pellucid.graph import Concat, Residual, Sequential, fuse, unroll
+from pellucid.graph import Concat, Graph, Node, Residual, Sequential, fuse, unroll
 from pellucid.layers import (
     INFERENCE,
     BatchNorm2d,
@@ -217,3 +218,78 @@ def test_a_watched_pass_is_the_one_that_is_differentiated() -> None:
     network.forward(second, kept.watched_by(lambda layer, y: None))
     network.backward(dy)
     np.testing.assert_allclose(network.gradient, expected, rtol=1e-9, atol=1e-12)
+
+
+def pair() -> Network:
+    return Network(Sequential(Conv2d(2, 3), Sequential(BatchNorm2d(), Flatten()), Linear(3)), (2, 8, 8))
+
+
+@pytest.mark.parametrize("number", range(4))
+def test_a_refused_second_network_leaves_the_names_of_the_first_ones_layers(number: int) -> None:
+    network = pair()
+    before = [layer.name for layer in network.layers()]
+    made = [
+        network.find("0"), Sequential(ReLU(), network.find("1")), Residual(network.layer),
+        Graph(Node(network.find("0"), ("input",), "q"), outputs="q"),
+    ][number]  # fmt: skip
+    with pytest.raises(PellucidError, match="expected a layer of no network so far"):
+        Network(made, (2, 8, 8))
+    assert [layer.name for layer in network.layers()] == before
+
+
+def test_asking_a_container_for_its_output_leaves_names_alone() -> None:
+    network = pair()
+    before = [layer.name for layer in network.layers()]
+    assert network.find("1").output_shape((2, 6, 6)) == (72,)
+    assert [layer.name for layer in network.layers()] == before
+
+
+ODD: dict[str, Any] = {
+    "a list": [1.0] * 3, "None": None, "strings": np.full(3, "x"), "objects": np.full(3, None),
+    "complex": np.full(3, 1j), "dates": np.zeros(3, "M8[s]"), "too large": np.full(3, 1e300),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_weights_that_are_no_numbers_are_refused(name: str) -> None:
+    network = Network(Linear(3), (1,))
+    before = network.digest()
+    state = {"weight": np.ones((3, 1), np.float32), "bias": ODD[name]}
+    with pytest.raises(PellucidError, match=r"bias: expected (an array|numbers)"):
+        network.load_state(state)
+    assert network.digest() == before, "nothing changes unless all fits"
+    if isinstance(ODD[name], np.ndarray):
+        for vector in ("vector", "gradient"):
+            with pytest.raises(PellucidError, match=rf"network\.{vector}: expected numbers"):
+                setattr(network, vector, np.resize(ODD[name], 6))
+    assert network.digest() == before
+
+
+@pytest.mark.parametrize("state", [None, "weights", [1, 2], 3])
+def test_a_state_is_arrays_by_name(state: object) -> None:
+    with pytest.raises(PellucidError, match="the given weights: expected arrays by name, got"):
+        Network(Linear(3), (1,)).load_state(state)  # type: ignore[arg-type]
+
+
+def test_an_assigned_gradient_is_copied_into_the_one_that_backward_writes() -> None:
+    network = Network(Linear(1), (2,))
+    room = network.gradient
+    network.gradient = np.array([1, 2, 3])
+    assert network.gradient is room and room.tolist() == [1, 2, 3]
+    with pytest.raises(PellucidError, match=r"network\.gradient: expected 3 numbers, shape \(3,\), got \(2,\)"):
+        network.gradient = np.zeros(2)
+    network.forward(np.ones((1, 2), np.float32), training(np.random.default_rng(0)))
+    network.backward(np.ones((1, 1), np.float32))
+    assert network.gradient.tolist() == [1, 1, 1]
+
+
+@pytest.mark.parametrize("value", [np.zeros((3, 2)), None, 0, Linear(3)])
+def test_a_layer_of_a_network_keeps_its_parameters(value: object) -> None:
+    network = Network(Linear(3), (2,))
+    before = network.digest()
+    with pytest.raises(PellucidError, match=r"layer \(unnamed\) \(Linear\): expected to keep its Parameter weight"):
+        network.layer.weight = value
+    other = Network(Linear(3), (2,), seed=1)
+    with pytest.raises(PellucidError, match="expected to keep its Parameter weight"):
+        network.layer.weight = other.parameters["weight"]
+    assert network.digest() == before

@@ -104,7 +104,7 @@ class Unrolling:
             )
         if path in self.values:
             raise PellucidError(f"two nodes are called {path}: expected a name for each")
-        layer.name = path
+        _call(layer, path)
 
     def _open(self, container: Container, path: str, name: str, inputs: tuple[str, ...]) -> tuple[str, ...]:
         if len(inputs) != 1:
@@ -127,14 +127,20 @@ def _check_kind(layer: object, path: str) -> None:
         raise InputError(f"layer {path or '(unnamed)'}: expected a layer, got {came}")
 
 
+def _call(layer: Layer, path: str) -> None:
+    """Let a layer be called by its path, unless it has its name from the network that it belongs to."""
+    if not layer.built:
+        layer.name = path
+
+
 def unroll(layer: Layer) -> Nodes:
-    """The nodes of a layer or a container; every layer inside gets its path as its name.
+    """The nodes of a layer or a container; every layer inside that no network has yet gets its path as its name.
 
     Raises PellucidError, naming the places, for a layer at two places or a name given twice.
     """
     making = Unrolling()
     _check_kind(layer, "")
-    layer.name = ""
+    _call(layer, "")
     if not isinstance(layer, Container):
         making.nodes.append(Node(layer, (INPUT,), ""))
         return Nodes(tuple(making.nodes), ("",))

@@ -9,7 +9,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from pellucid.arguments import check_arguments
+from pellucid.arguments import check_arguments, shown
 from pellucid.errors import PellucidError
 from pellucid.layers.context import INFERENCE, Context
 from pellucid.layers.window import POINT, Window
@@ -174,6 +174,16 @@ class Layer:
     def answering(self) -> Layer:
         """The layer that gives the same at inference with the weights of now; what it does to them is done once."""
         return self
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Set an attribute. Raises PellucidError for an array in a Parameter's place, and in a layer of a network for
+        another Parameter: the network's vectors wouldn't have it.
+        """
+        before = self.__dict__.get(name)
+        kept = isinstance(before, Parameter) and (self.built or not isinstance(value, Parameter | None))
+        if kept and value is not before:
+            raise self.error(f"to keep its Parameter {name} (write {name}.value[...])", shown(value))
+        object.__setattr__(self, name, value)
 
     def __getattr__(self, name: str) -> Any:
         """Asked for what is not there. Raises NotKeptError where backward finds nothing kept."""
