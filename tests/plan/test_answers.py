@@ -1,8 +1,11 @@
 """What answers for a network: the same numbers, whatever the shapes, for as long as the weights stay."""
 
+import copy
 import gc
+import pickle
 import subprocess
 import sys
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -11,8 +14,10 @@ import pytest
 
 from pellucid import ops, zoo
 from pellucid.errors import PellucidError
-from pellucid.layers import INFERENCE
+from pellucid.graph import Sequential
+from pellucid.layers import INFERENCE, Abs, Scale, Shift, Tanh
 from pellucid.network import Network
+from pellucid.ops.formats import float_type
 from pellucid.plan import Answers, answering
 from pellucid.plan.answers import MOST, fingerprint
 from pellucid.precision import quantization_aware
@@ -169,3 +174,33 @@ def test_a_thousand_images_of_300_sizes_do_not_make_memory_grow() -> None:
     program = MEMORY.format(root=str(Path(__file__).parents[1]))
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert int(done.stdout) < 8 * 1024  # KiB
+
+
+@pytest.mark.parametrize("x", [None, "x", [[1, 2]], iter([1]), {}], ids=range(5))
+def test_what_is_no_batch_is_refused_as_the_network_refuses_it(x: object) -> None:
+    network = zoo_network("resnet18")
+    with pytest.raises(PellucidError) as wanted:
+        network.forward(x)  # type: ignore[arg-type]
+    with pytest.raises(PellucidError) as got:
+        answering(network)(x)  # type: ignore[arg-type]
+    assert str(got.value) == str(wanted.value)
+
+
+@pytest.mark.parametrize("way", [copy.copy, copy.deepcopy, pickle.dumps])
+def test_plans_stay_with_their_network(way: Callable[[object], object]) -> None:
+    network = zoo_network("resnet18")
+    with pytest.raises(PellucidError, match="answers: expected to stay with their network"):
+        way(answering(network))
+    x, twin = images(network, 1), copy.deepcopy(network)
+    np.testing.assert_array_equal(answering(twin)(x), answering(network)(x))
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32", "float16", "bfloat16"])
+@pytest.mark.parametrize("layer", [Scale, Shift])
+def test_a_factor_a_channel_that_nothing_takes_in(layer: type[Scale | Shift], dtype: str) -> None:
+    """The definition refused it: as a norm it had factors in float64."""
+    network = Network(Sequential(Abs(), layer((3, 1, 1)), Tanh()), (3, 4, 4), dtype=float_type(dtype))
+    network.vector = np.array([0.5, -1, 2])
+    x = np.random.default_rng(0).standard_normal((2, 3, 4, 4)).astype(network.dtype)
+    with ops.use_backend("numpy"):
+        assert worst(answering(network)(x), network.forward(x)) < (1e-2 if "16" in dtype else 1e-6)

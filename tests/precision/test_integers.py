@@ -285,3 +285,38 @@ def test_files_whose_arrays_do_not_fit_are_refused(tmp_path: Path) -> None:
         save_integer(tmp_path / "n.safetensors", network)
         with pytest.raises(PellucidError, match="damaged description of an integer network"):
             load_integer(tmp_path / "n.safetensors")
+
+
+@pytest.mark.parametrize(
+    ("images", "said"),
+    [
+        (None, "expected numbers, got object"), ([[[["x"]]]], "expected numbers, got"),
+        (np.full((2, 1, 4, 4), np.nan), "input: expected finite numbers, got nan"),
+        (np.full((2, 1, 4, 4), np.inf), "input: expected finite numbers, got inf"),
+        (np.zeros((2, 1, 4)), "calibration images: expected"),
+    ],
+)  # fmt: skip
+def test_calibration_takes_finite_images(images: Array, said: str) -> None:
+    with pytest.raises(PellucidError, match=said):
+        quantize(Network(Sequential(Conv2d(2, 3), ReLU(), Flatten(), Linear(2)), (1, 4, 4)), images)
+
+
+def test_values_without_an_end_are_said_by_their_layer() -> None:
+    network = Network(Sequential(Conv2d(2, 3), ReLU(), Flatten(), Linear(2)), (1, 4, 4))
+    network.parameters["0.weight"].value[...] = 1e38
+    with pytest.raises(PellucidError, match="calibration: value 0: expected finite numbers, got 0 to inf"):
+        quantize(network, np.full((2, 1, 4, 4), 1.0, np.float32))
+
+
+@pytest.mark.parametrize("x", [None, "x", np.full((1, 1, 4, 4), np.nan), np.full((1, 1, 4, 4), 1j)], ids=range(4))
+def test_integers_are_made_of_numbers(x: Array) -> None:
+    network = Network(Sequential(Conv2d(2, 3), ReLU(), Flatten(), Linear(2)), (1, 4, 4))
+    integers = quantize(network, np.random.default_rng(0).random((2, 1, 4, 4)))
+    with pytest.raises(PellucidError, match="values to be rounded to bytes: expected numbers, got"):
+        integers.forward(x)
+    some = np.zeros((1, 1, 4, 4))
+    np.testing.assert_array_equal(integers.forward(some.tolist()), integers.forward(some))
+
+
+def test_a_range_too_small_to_be_divided_is_none() -> None:
+    assert Scale.of_range(0.0, 5e-324) == Scale.of_range(0.0, 0.0)

@@ -60,6 +60,10 @@ class Answers:
             raise PellucidError("answers: expected the network to be there, it has been deleted")
         return network
 
+    def __getstate__(self) -> None:
+        """Raises PellucidError: plans lie in memory of their own, and belong to the network they are known with."""
+        raise PellucidError("answers: expected to stay with their network; of a copy of it, answering() makes others")
+
     def refresh(self) -> None:
         """Forget all plans if the network's weights have changed since they were made."""
         network = self.network
@@ -77,7 +81,9 @@ class Answers:
 
         Raises PellucidError as `Network.forward` does.
         """
-        network, x = self.network, ops.array(x)
+        network = self.network
+        if type(x) is not np.ndarray:
+            x = ops.array(x)
         if not self._seen or x.dtype != network.dtype or x.ndim != len(network.input_shape) + 1 or x.size == 0:
             return self._layers(network, x)
         if network.dtype != np.float64 and ops.steps() is not None:

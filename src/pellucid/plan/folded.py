@@ -82,11 +82,11 @@ def _answering(node: Node, shapes: dict[str, Shape]) -> list[Node]:
 
 def _as_norm(layer: Scale | Shift, shape: Shape) -> BatchNorm2d | None:
     """A factor or an offset a channel as the norm that is the same at inference; None where it differs by pixel."""
-    numbers = layer.values().astype(np.float64)
+    numbers = layer.values()
     if len(shape) != 3 or numbers.size not in {1, shape[0]} or numbers.size != (numbers.shape or (1,) * 3)[-3:][0]:
         return None
     values = np.broadcast_to(numbers.reshape(-1), shape[:1])
-    one, none = np.ones(shape[:1]), np.zeros(shape[:1])
+    one, none = np.ones_like(values), np.zeros_like(values)
     given = (values, none) if isinstance(layer, Scale) else (one, values)
     norm = BatchNorm2d(epsilon=0)
     norm.name = layer.name
