@@ -128,3 +128,29 @@ def test_schedules_refuse_what_makes_no_sense() -> None:
     ):
         with pytest.raises(PellucidError, match=expected):
             make()
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_only_arrays_and_numbers_are_taken(name: str) -> None:
+    w, g, optimizer = np.ones(3), np.ones(3), OPTIMIZERS[name](0.1)
+    for weights, gradient, scale, said in [
+        ([1, 1, 1], g, 1.0, "weights: expected an array, got list"),
+        (w, [1, 1, 1], 1.0, "gradient: expected an array, got list"),
+        (w, g, "x", "scale: expected a number, got 'x'"),
+        (w, g, float("nan"), "scale: expected a number, got nan"),
+    ]:
+        with pytest.raises(PellucidError, match=said):
+            optimizer.update(weights, gradient, scale)  # type: ignore[arg-type]
+    assert w.tolist() == [1, 1, 1]
+    optimizer.update(w, g)
+    assert (w < 1).all()
+
+
+@pytest.mark.parametrize("steps", [np.zeros(2, np.int64), np.array([-1]), np.array([0.5]), np.array(1)])
+def test_a_damaged_state_is_refused(steps: Array) -> None:
+    optimizer = SGD(0.1)
+    with pytest.raises(PellucidError, match="state of SGD: steps: expected a whole number"):
+        optimizer.load_state({"steps": steps})
+    for state in ("abc", None, {"steps": [1]}):
+        with pytest.raises(PellucidError, match="state of SGD: expected arrays by name"):
+            optimizer.load_state(state)  # type: ignore[arg-type]

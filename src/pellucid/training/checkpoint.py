@@ -79,8 +79,6 @@ def _restore(content: bytes, path: Path, trainer: Trainer) -> None:
         raise PellucidError(f"{path}: only one of this run and its checkpoint has a moving average of the weights")
     try:
         state = read_state(notes, path)
-        if state.batch > len(trainer.loader):
-            raise ValueError(f"batch {state.batch} of {len(trainer.loader)}")
         metrics = _metrics(parts.pop("metrics", {}), trainer)
         _check_parts(parts, trainer)
     except (ValueError, KeyError, TypeError, IndexError, ArithmeticError) as error:
@@ -92,6 +90,8 @@ def _restore(content: bytes, path: Path, trainer: Trainer) -> None:
             f"{_way_in_words(now, path)}: with its recipe as it was the run goes on; to train otherwise from its "
             "weights: pellucid train --from"
         )
+    if state.batch > len(trainer.loader):
+        raise PellucidError(f"{path}: damaged counters of a run (batch {state.batch} of {len(trainer.loader)})")
     trainer.network.load_state(parts["network"], str(path))
     trainer.optimizer.load_state(parts.get("optimizer", {}))
     trainer.weights.load_state(parts.get("weights", {}))

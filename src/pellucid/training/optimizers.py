@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Mapping, Sequence
+from math import isfinite
 from typing import Any
 
 import numpy as np
 
 from pellucid import ops
-from pellucid.arguments import Checked
-from pellucid.errors import PellucidError
+from pellucid.arguments import Checked, shown
+from pellucid.errors import InputError, PellucidError
 from pellucid.ops.arrays import Array
 from pellucid.parameter_groups import VectorPart
 
@@ -59,6 +60,10 @@ class Optimizer(Checked):
         Raises PellucidError for a gradient, or a vector, of another length than before, and for other weights than
         before: what is kept from step to step is these weights'. After `load_state(state())` it may be others'.
         """
+        if not hasattr(vector, "dtype"):
+            raise InputError(f"{type(self).__name__}: weights: expected an array, got {type(vector).__name__}")
+        if not isinstance(scale, int | float | np.number) or not isfinite(scale):
+            raise InputError(f"{type(self).__name__}: scale: expected a number, got {shown(scale)}")
         self.prepare(vector)
         self._check_lengths(vector, gradient)
         self.steps += 1
@@ -89,6 +94,8 @@ class Optimizer(Checked):
                     f"{type(self).__name__}: expected the weights that it has moved before, got others; an optimizer "
                     "belongs to one network"
                 )
+        if not hasattr(gradient, "dtype"):
+            raise InputError(f"{type(self).__name__}: gradient: expected an array, got {type(gradient).__name__}")
         lengths = {"gradient": gradient.shape, **{name: slot.shape for name, slot in self.slots.items()}}
         for name, shape in lengths.items():
             if shape != vector.shape:
@@ -107,11 +114,18 @@ class Optimizer(Checked):
 
     def load_state(self, state: Mapping[str, Array]) -> None:
         """Go on from there. Raises PellucidError for the state of another optimizer."""
+        if not isinstance(state, Mapping) or not all(hasattr(values, "dtype") for values in state.values()):
+            raise InputError(f"state of {type(self).__name__}: expected arrays by name, got {shown(state)}")
         slots = {name: _copy(values) for name, values in state.items() if name != "steps"}
         if "steps" not in state or set(slots) not in ({*self.SLOTS}, set()):
             expected = ", ".join([*self.SLOTS, "steps"])
             raise PellucidError(f"state of {type(self).__name__}: expected {expected}, got {', '.join(state)}")
-        self.slots, self.steps, self._moves = slots, int(state["steps"][0]), None
+        steps = state["steps"]
+        if steps.shape != (1,) or steps.dtype.kind not in "iu" or int(steps[0]) < 0:
+            raise InputError(
+                f"state of {type(self).__name__}: steps: expected a whole number of at least 0 by itself"
+            )
+        self.slots, self.steps, self._moves = slots, int(steps[0]), None
 
 
 def _memory(vector: Array) -> Any:
