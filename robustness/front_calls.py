@@ -19,6 +19,7 @@ from robustness.op_calls import ODD
 
 NAN, INF = float("nan"), float("inf")
 SMALL = 24  # samples at most
+MOST_EPOCHS = 9
 
 
 class FrontCalls:
@@ -100,7 +101,9 @@ class FrontCalls:
         names = list(kind().get_params())
         for _ in range(draw.choice([0, 0, 1, 2])):
             options[draw.choice(names)] = draw.choice(ODD)
-        weight = draw.choice([None, None, None, np.ones(len(X) if hasattr(X, "__len__") else 1), "x", [NAN], -1])
+        if isinstance(options["epochs"], int) and options["epochs"] > MOST_EPOCHS:  # which would be trained
+            del options["epochs"]
+        weight = draw.choice([None, None, None, np.ones(_length(X)), "x", [NAN], -1])
         shown = {key: _shown(one) for key, one in options.items()}
         self.call = f"{kind.__name__}({shown}).fit({_shown(X)}, {_shown(y)}, {_shown(weight)})"
         estimator = kind(**options)
@@ -223,6 +226,13 @@ def _settings(draw: Random) -> dict[str, Any]:
     }  # fmt: skip
     chosen = draw.sample(sorted(sensible), draw.randint(0, 3))
     return {key: draw.choice(ODD) if odd and draw.random() < 0.5 else draw.choice(sensible[key]) for key in chosen}
+
+
+def _length(value: Any) -> int:
+    try:
+        return len(value)
+    except TypeError:
+        return 1
 
 
 def _shown(value: Any) -> str:
