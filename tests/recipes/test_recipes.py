@@ -103,6 +103,8 @@ def test_overrides_may_be_text_and_a_new_choice_drops_the_old_ones_options() -> 
             r"unknown key 'optimizer\.batch_size' for adamw: did you mean training\.batch",
         ),
         ("schedule.flip", True, r"unknown key 'schedule\.flip' for one-cycle: did you mean crop\.flip\?"),
+        ("schedule.epochs", 3, r"unknown key 'schedule\.epochs' for one-cycle: did you mean training\.epochs\?"),
+        ("network.stem", 3, r"unknown key 'network\.stem' for deep-convnet(?!.*did you mean network\.stem)"),
         ("network.arch", "x", r"unknown key 'network\.arch' for deep-convnet: did you mean network\.name\?"),
         ("x" * 3000, 3, r"unknown key 'x+ \.\.\. "),
         ("data.size", "64x48", r"data\.size = '64x48': expected \[height, width\], such as \[64, 48\]"),

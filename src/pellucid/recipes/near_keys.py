@@ -58,6 +58,7 @@ def meant(key: str) -> list[str]:
     said = [name for name, words in WORDS.items() if last in words and name in known]
     if same or said:
         return list(dict.fromkeys([*said, *same]))[:3]
+    known = [name for name in known if name != key]  # that other choices of its section have
     near = difflib.get_close_matches(key.lower(), known, 1, 0.8)
     lasts: dict[str, str] = {}
     for name in known:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from pellucid.data import Boxes, Dataset
 from pellucid.errors import PellucidError
 from pellucid.exchange.pretrained import pretrained_name
@@ -12,6 +14,7 @@ from pellucid.precision import with_rounding
 from pellucid.recipes.choices import make
 from pellucid.recipes.own_network import networks_with
 from pellucid.recipes.schema import Choice, Recipe
+from pellucid.recipes.settled import is_masks
 from pellucid.recipes.written import KNOWN_NETWORKS
 from pellucid.task import Task
 from pellucid.tasks import TASKS, Detect, Segment
@@ -47,16 +50,20 @@ def build_task(recipe: Recipe, class_names: tuple[str, ...]) -> Task:
 
 
 def check_outputs(recipe: Recipe, network: Network, task: Task, dataset: Dataset) -> None:
-    """Refuse a network whose outputs the task can't use, before anything is begun."""
+    """Refuse targets, or a network whose outputs, the task can't use, before anything is begun."""
+    name, targets, masks = recipe.task["name"], dataset.targets, is_masks(dataset)
+    if isinstance(task, Segment) != masks or (isinstance(task, Detect) and not isinstance(targets, Boxes)):
+        wanted = "masks" if isinstance(task, Segment) else "boxes" if isinstance(task, Detect) else "no masks"
+        got = f"{targets.dtype} {targets.shape}" if isinstance(targets, np.ndarray) else type(targets).__name__
+        raise PellucidError(f"task {name}: expected {wanted} as targets, {dataset.name} has {got}")
     if isinstance(task, Detect):
-        if isinstance(dataset.targets, Boxes):
-            task.check_outputs(network.output_shape, dataset.targets)
+        assert isinstance(targets, Boxes)
+        task.check_outputs(network.output_shape, targets)
         return
     K, size = dataset.classes, dataset.shape[1:]
     expected = (K, *size) if isinstance(task, Segment) else (K,)
     if network.output_shape != expected:
-        task_name, network_name = recipe.task["name"], recipe.network["name"]
         got, wanted = ("x".join(map(str, shape)) for shape in (network.output_shape, expected))
         raise PellucidError(
-            f"task {task_name}: expected outputs of {wanted} for an image, network {network_name} gives {got}"
+            f"task {name}: expected outputs of {wanted} for an image, network {recipe.network['name']} gives {got}"
         )
