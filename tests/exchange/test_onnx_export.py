@@ -12,7 +12,7 @@ from pellucid.errors import PellucidError
 from pellucid.exchange.onnx_export import OPSET, onnx_model, save_onnx
 from pellucid.exchange.onnx_file import parse_onnx
 from pellucid.exchange.onnx_import import to_network
-from pellucid.exchange.onnx_operators import WRITERS
+from pellucid.exchange.onnx_writers import WRITERS
 from pellucid.graph import Branches, Residual, Sequential
 from pellucid.layers import (
     ELU,

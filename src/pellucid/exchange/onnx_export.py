@@ -23,9 +23,9 @@ import numpy as np
 
 from pellucid.errors import PellucidError
 from pellucid.exchange.onnx_integers import write_integers
-from pellucid.exchange.onnx_operators import write_layers
 from pellucid.exchange.onnx_package import onnx_package
 from pellucid.exchange.onnx_sheet import Sheet
+from pellucid.exchange.onnx_writers import write_layers
 from pellucid.files import write_whole
 from pellucid.graph import INPUT
 from pellucid.ops.arrays import Array
