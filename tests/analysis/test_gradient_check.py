@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from pellucid import ops
-from pellucid.analysis.gradient_check import TOLERANCE, TensorCheck, check_directions, check_gradients, tolerance
+from pellucid.analysis.gradient_check import TensorCheck, check_directions, check_gradients, tolerance
+from pellucid.analysis.numerical import TOLERANCE
 from pellucid.graph import Sequential
 from pellucid.layers import Conv2d, Flatten, Linear, MaxPool2d, ReLU, SoftmaxCrossEntropy, Tanh
 from pellucid.network import Network

@@ -9,7 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from graph.scale import Scale
-from pellucid.analysis.gradient_check import TOLERANCE, check_gradients
+from pellucid.analysis.gradient_check import check_gradients
+from pellucid.analysis.numerical import TOLERANCE
 from pellucid.graph import Branches, Concat, Graph, Node, Residual, Sequential
 from pellucid.layers import INFERENCE, Add, AvgPool2d, BatchNorm2d, Conv2d, Join, Layer, Multiply, Sigmoid, SiLU, Tanh
 from pellucid.layers.base import Parameter

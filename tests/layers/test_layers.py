@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pellucid.analysis.gradient_check import TOLERANCE, check_gradients
+from pellucid.analysis.gradient_check import check_gradients
+from pellucid.analysis.numerical import TOLERANCE
 from pellucid.errors import PellucidError
 from pellucid.graph import Branches, Concat, Residual, Sequential, Sum, Upsampled
 from pellucid.layers import (

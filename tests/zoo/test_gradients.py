@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from pellucid import zoo
-from pellucid.analysis.gradient_check import TOLERANCE, check_directions, check_gradients
+from pellucid.analysis.gradient_check import check_directions, check_gradients
+from pellucid.analysis.numerical import TOLERANCE
 from pellucid.network import Network
 from pellucid.ops.arrays import Array, Shape
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from pellucid.analysis.gradient_check import TOLERANCE, check_gradients
+from pellucid.analysis.gradient_check import check_gradients
+from pellucid.analysis.numerical import TOLERANCE
 from pellucid.arguments import checked
 from pellucid.errors import PellucidError
 from pellucid.layers import Layer
