@@ -3,6 +3,10 @@
 import os
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("patient", deadline=None)  # how long an example takes says more of the machine than of us
+settings.load_profile("patient")
 
 # Several test processes share the cores; OpenBLAS's own threads would wait for each other. Read when NumPy loads it.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
