@@ -4,13 +4,15 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from pellucid.ops.arrays import Pair
+from pellucid.ops.numba_ops.compile.cache import second_level_cache
 from pellucid.ops.numba_ops.compile.vectors import FLOAT, LANES, VECTOR
 from pellucid.ops.numba_ops.winograd.forward import Work
 from pellucid.ops.numba_ops.winograd.product import PANEL, ROWS, SKEW
 from pellucid.ops.numba_ops.winograd.tiles import Grid
 from pellucid.ops.numba_ops.winograd.transforms import POINTS, TILE
 
-CACHE = 128 * 1024  # bytes of a block, which shares the second-level cache with what is prefetched for the next
+# Bytes of a block, which shares the second-level cache with filters and what is prefetched for the next.
+CACHE = max(128 * 1024, min(second_level_cache() // 4, 256 * 1024))
 GROUP = 2  # panels between two output transforms
 KEPT = 12 << 20  # bytes of transformed filters that a cache keeps from block to block
 LARGE_CACHE, LARGE_GROUP = 4 << 20, 4  # where none does: blocks so large that the filters are read a few times only

@@ -1,60 +1,71 @@
 """The small matrix products at the 36 points, where most of the arithmetic is.
 
-A block of ROWS x PANEL results stays in registers while their sums run; the register file sets its size. With
-AVX2 (16 registers of 8 lanes) 6 rows of 2 registers need 12 accumulators, 2 registers of the right factor and 1
-broadcast number of the left one: 12 multiply-adds for 8 loads, so the multipliers are the bottleneck, not memory.
-Rows that are left over go through blocks of FEW_ROWS.
+A block of rows and columns of results stays in registers while their sums run; the register file sets its size. With
+AVX2 (16 registers of 8 lanes) 6 rows of a panel's 2 registers need 12 accumulators, 2 registers of the right factor
+and 1 broadcast number of the left one: 12 multiply-adds for 8 loads, so the multipliers are the bottleneck, not
+memory. Rows are shared out evenly among as few blocks as they take.
 
-With AVX-512 a panel is one register, and a step would load as often as it multiplies. There two panels are taken side
-by side where there are two: up to 8 rows of 2 registers, 16 multiply-adds for 10 loads.
+With AVX-512 a panel is one register, and a step loads as often as it multiplies. There two panels are taken side
+by side where there are two: up to 8 rows of 2 registers, 16 multiply-adds for 10 loads. Of a panel by itself up to 12
+rows: 13 loads.
 """
 
 from pellucid.ops.numba_ops.compile.parts import inner
 from pellucid.ops.numba_ops.compile.vectors import FLOAT, LANES, VECTOR, Code, Integer, vector_code
 
 PANEL = 16  # columns of the right factor at a time
-ROWS = {4: 3, 8: 6, 16: 12}[LANES]  # rows of the left factor at a time
-FEW_ROWS = {4: 3, 8: 4, 16: 4}[LANES]  # of them where fewer are left: still enough sums to keep the multipliers busy
-
-BESIDE = {4: 1, 8: 1, 16: 2}[LANES]  # panels that are multiplied side by side
-_MOST_BESIDE, _LEAST_BESIDE = 8, 4  # rows then
+ROWS = {4: 3, 8: 6, 16: 12}[LANES]  # rows that memory is laid out in
 
 SKEW = 64  # bytes between the planes of two points, so that 36 equal distances do not meet on the same cache sets
 
+# Rows of a block at least and at most: enough sums to keep the multipliers busy, and as many as registers hold.
+_LEAST, _MOST = {4: (3, 3), 8: (4, 6), 16: (8, 12)}[LANES]
 _REGISTERS = PANEL // LANES
 
+BESIDE = {4: 1, 8: 1, 16: 2}[LANES]  # panels that are multiplied side by side
+_LEAST_BESIDE, _MOST_BESIDE = 4, 8
 
-def _write_block(
+
+def _write_rows(
     code: Code,
-    left: Integer,
-    left_row: Integer,
-    left_step: Integer,
-    right: Integer,
-    right_step: Integer,
-    out: Integer,
-    out_row: Integer,
+    sizes: tuple[int, int],
+    columns: int,
+    rows: Integer,
+    left: tuple[Integer, Integer, Integer],
+    right: tuple[Integer, Integer, Integer],
+    out: tuple[Integer, Integer],
     depth: Integer,
-    rows: int,
-    add: bool,
+    more: Integer,
 ) -> None:
-    """out[r, :] (+)= sum over s < depth of left[r, s] * right[s, :], for some rows r and PANEL columns."""
-    cells = [(r, c) for r in range(rows) for c in range(_REGISTERS)]
-    places = {(r, c): out + out_row * r + VECTOR * c for r, c in cells}
-    sums = {cell: code.variable(code.load(places[cell]) if add else code.number(0.0)) for cell in cells}
-    with code.loop(depth) as s:
-        row = right + right_step * s
-        columns = [code.load(row + VECTOR * c) for c in range(_REGISTERS)]
-        for r in range(rows):
-            number = code.broadcast(left + left_row * r + left_step * s)
-            for c in range(_REGISTERS):
-                sums[r, c].set(sums[r, c].get() + number * columns[c])
-    for cell in cells:
-        code.store(places[cell], sums[cell].get())
+    """out[r, :] = sum over s < depth of left[r, s] * right[s, :], for `rows` rows, one of the sizes, least and most.
+
+    left: address, bytes from row to row, and from step to step. right: address, bytes from step to step, and between
+    the registers of a step. Results lie side by side in out: address, bytes a row. more: added to what is there.
+    """
+    left_start, left_row, left_step = left
+    right_start, right_step, other = right
+    start, row = out
+    for size in range(sizes[0], sizes[1] + 1):
+        with code.when(rows.equals(size)):
+            cells = [(r, c) for r in range(size) for c in range(columns)]
+            sums = {cell: code.variable(code.number(0.0)) for cell in cells}
+            with code.when(more):
+                for r, c in cells:
+                    sums[r, c].set(code.load(start + row * r + VECTOR * c))
+            with code.loop(depth) as s:
+                factors = [code.load(right_start + other * c + right_step * s) for c in range(columns)]
+                for r in range(size):
+                    number = code.broadcast(left_start + left_row * r + left_step * s)
+                    for c in range(columns):
+                        sums[r, c].set(sums[r, c].get() + number * factors[c])
+            for r, c in cells:
+                code.store(start + row * r + VECTOR * c, sums[r, c].get())
 
 
 @vector_code
-def _block(
+def _lone(
     code: Code,
+    rows: Integer,
     left: Integer,
     left_row: Integer,
     left_step: Integer,
@@ -63,53 +74,11 @@ def _block(
     out: Integer,
     out_row: Integer,
     depth: Integer,
+    more: Integer,
 ) -> None:
-    _write_block(code, left, left_row, left_step, right, right_step, out, out_row, depth, ROWS, add=False)
-
-
-@vector_code
-def _few(
-    code: Code,
-    left: Integer,
-    left_row: Integer,
-    left_step: Integer,
-    right: Integer,
-    right_step: Integer,
-    out: Integer,
-    out_row: Integer,
-    depth: Integer,
-) -> None:
-    _write_block(code, left, left_row, left_step, right, right_step, out, out_row, depth, FEW_ROWS, add=False)
-
-
-@vector_code
-def _block_added(
-    code: Code,
-    left: Integer,
-    left_row: Integer,
-    left_step: Integer,
-    right: Integer,
-    right_step: Integer,
-    out: Integer,
-    out_row: Integer,
-    depth: Integer,
-) -> None:
-    _write_block(code, left, left_row, left_step, right, right_step, out, out_row, depth, ROWS, add=True)
-
-
-@vector_code
-def _few_added(
-    code: Code,
-    left: Integer,
-    left_row: Integer,
-    left_step: Integer,
-    right: Integer,
-    right_step: Integer,
-    out: Integer,
-    out_row: Integer,
-    depth: Integer,
-) -> None:
-    _write_block(code, left, left_row, left_step, right, right_step, out, out_row, depth, FEW_ROWS, add=True)
+    """Some rows of one panel."""
+    factors = (left, left_row, left_step), (right, right_step, code.integer(VECTOR))
+    _write_rows(code, (_LEAST, _MOST), _REGISTERS, rows, *factors, (out, out_row), depth, more)
 
 
 @vector_code
@@ -127,22 +96,32 @@ def _beside(
     depth: Integer,
     more: Integer,
 ) -> None:
-    """Some rows and two panels, `other` bytes apart; results lie side by side. `more`: added to what is there."""
-    for size in range(_LEAST_BESIDE, _MOST_BESIDE + 1):
-        with code.when(rows.equals(size)):
-            cells = [(r, c) for r in range(size) for c in range(BESIDE)]
-            sums = {cell: code.variable(code.number(0.0)) for cell in cells}
-            with code.when(more):
-                for r, c in cells:
-                    sums[r, c].set(code.load(out + out_row * r + VECTOR * c))
-            with code.loop(depth) as s:
-                columns = [code.load(right + other * c + right_step * s) for c in range(BESIDE)]
-                for r in range(size):
-                    number = code.broadcast(left + left_row * r + left_step * s)
-                    for c in range(BESIDE):
-                        sums[r, c].set(sums[r, c].get() + number * columns[c])
-            for r, c in cells:
-                code.store(out + out_row * r + VECTOR * c, sums[r, c].get())
+    """Some rows of two panels, `other` bytes apart."""
+    factors = (left, left_row, left_step), (right, right_step, other)
+    _write_rows(code, (_LEAST_BESIDE, _MOST_BESIDE), BESIDE, rows, *factors, (out, out_row), depth, more)
+
+
+@inner
+def _rows_lone(
+    left: int,
+    left_row: int,
+    left_step: int,
+    right: int,
+    right_step: int,
+    out: int,
+    out_row: int,
+    rows: int,
+    depth: int,
+    more: int,
+) -> None:
+    blocks = (rows + _MOST - 1) // _MOST
+    least, longer = divmod(rows, blocks)
+    row = 0
+    for number in range(blocks):
+        count = least + (1 if number < longer else 0)
+        block, x, to = max(count, _LEAST), left + row * left_row, out + row * out_row
+        _lone(block, x, left_row, left_step, right, right_step, to, out_row, depth, more)
+        row += count
 
 
 @inner
@@ -181,13 +160,6 @@ def multiply_beside(
 
 
 @inner
-def _in_blocks(rows: int) -> int:
-    """How many of the rows go through whole blocks: the rest is cheaper in blocks of FEW_ROWS."""
-    rest = rows % ROWS
-    return rows + ROWS - rest if rest > ROWS - FEW_ROWS else rows - rest
-
-
-@inner
 def multiply(
     left: int, left_row: int, panel: int, out: int, out_row: int, rows: int, depth: int, more: int = 0
 ) -> None:
@@ -195,19 +167,7 @@ def multiply(
 
     What lies behind the last row is read and written too, up to a multiple of ROWS.
     """
-    whole = _in_blocks(rows)
-    for row in range(0, whole, ROWS):
-        x, to = left + row * left_row, out + row * out_row
-        if more:
-            _block_added(x, left_row, FLOAT, panel, PANEL * FLOAT, to, out_row, depth)
-        else:
-            _block(x, left_row, FLOAT, panel, PANEL * FLOAT, to, out_row, depth)
-    for row in range(whole, rows, FEW_ROWS):
-        x, to = left + row * left_row, out + row * out_row
-        if more:
-            _few_added(x, left_row, FLOAT, panel, PANEL * FLOAT, to, out_row, depth)
-        else:
-            _few(x, left_row, FLOAT, panel, PANEL * FLOAT, to, out_row, depth)
+    _rows_lone(left, left_row, FLOAT, panel, PANEL * FLOAT, out, out_row, rows, depth, more)
 
 
 @inner
@@ -232,23 +192,4 @@ def multiply_transposed(
         if BESIDE > 1 and column + BESIDE * PANEL <= columns:
             _rows_beside(left, FLOAT, left_row, x, right_row, VECTOR, to, out_row, rows, depth, 0 if first else 1)
         else:
-            _panel_transposed(left, left_row, x, right_row, to, out_row, rows, depth, first)
-
-
-@inner
-def _panel_transposed(
-    left: int, left_row: int, right: int, right_row: int, out: int, out_row: int, rows: int, depth: int, first: bool
-) -> None:
-    whole = _in_blocks(rows)
-    for row in range(0, whole, ROWS):
-        column, place = left + row * FLOAT, out + row * out_row
-        if first:
-            _block(column, FLOAT, left_row, right, right_row, place, out_row, depth)
-        else:
-            _block_added(column, FLOAT, left_row, right, right_row, place, out_row, depth)
-    for row in range(whole, rows, FEW_ROWS):
-        column, place = left + row * FLOAT, out + row * out_row
-        if first:
-            _few(column, FLOAT, left_row, right, right_row, place, out_row, depth)
-        else:
-            _few_added(column, FLOAT, left_row, right, right_row, place, out_row, depth)
+            _rows_lone(left, FLOAT, left_row, x, right_row, to, out_row, rows, depth, 0 if first else 1)

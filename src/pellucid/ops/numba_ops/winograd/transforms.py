@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 
 from pellucid.ops.arrays import Array
-from pellucid.ops.numba_ops.compile.vectors import VECTOR, Code, Integer, Vector
+from pellucid.ops.numba_ops.compile.vectors import LANES, VECTOR, Code, Integer, Vector
 
 Transform = Callable[[list[Any]], list[Any]]
 
@@ -97,10 +97,15 @@ def write_both_sides(
     """T s T^T for a transform T of one side: of every column, then of every row.
 
     `read(j)` loads column j, `write(i, values)` stores row i of the result.
-    `sizes` are the numbers of values that the transform takes and gives. Columns wait on the stack for the rows:
-    all 36 values at once would not fit the registers anyway, and two short loops stay small.
+    `sizes` are the numbers of values that the transform takes and gives. With AVX-512 most of them stay in its 32
+    registers. With fewer, columns wait on the stack for the rows, and two short loops stay small.
     """
     size, result = sizes
+    if LANES == 16:
+        columns = [transform(read(code.integer(j))) for j in range(size)]
+        for i in range(result):
+            write(code.integer(i), transform([column[i] for column in columns]))
+        return
     waiting = code.memory(size * result)
     with code.loop(size) as column:
         for i, value in enumerate(transform(read(column))):
