@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from pellucid import ops
-from pellucid.graph.fold import Folding, fold, norm_factors
+from pellucid.graph.fold import Affine, Folding, filters, fold, norm_factors
 from pellucid.graph.node import Node
 from pellucid.graph.rewrite import rewrite
-from pellucid.layers import BatchNorm2d, Conv2d, Dropout, Identity, Linear, Scale, Shift
+from pellucid.layers import BatchNorm2d, ConvTranspose2d, Dropout, Identity, Scale, Shift
 from pellucid.layers.base import Parameter
 from pellucid.layers.initializers import Constant
 from pellucid.network import Network
@@ -36,17 +36,19 @@ class Folded:
         self._packed: dict[tuple[str, Shape], Any] = {}
 
     def weights(self, node: Node, seen: Shape = ()) -> Any:
-        """Of a convolution or an affine layer, for the backend's steps.
+        """Of a convolution, a transposed one or an affine layer, for the backend's steps.
 
         seen: of an affine layer, the shape (C, H, W) of the images whose pixels, channels last, are its features.
         """
         key = (node.name, seen)
         if key not in self._packed:
             layer = node.layer
-            assert isinstance(layer, Conv2d | Linear)
+            assert isinstance(layer, Affine)
             bias = None if layer.bias is None else layer.bias.value
-            read = partial(_filters, layer.built_weight, seen)
-            self._packed[key] = ops.steps().Weights(read, layer.built_weight.shape, bias, self.form)
+            shape = layer.built_weight.shape
+            if isinstance(layer, ConvTranspose2d):  # of one group
+                shape = (shape[1], shape[0], *shape[2:])
+            self._packed[key] = ops.steps().Weights(partial(_filters, layer, seen), shape, bias, self.form)
         return self._packed[key]
 
     def factors(self, node: Node) -> tuple[Array, Array]:
@@ -60,9 +62,9 @@ class Folded:
         return sum(weights.bytes for weights in self._packed.values())
 
 
-def _filters(weight: Parameter, seen: Shape) -> Array:
-    """A weight as kernels read it; nothing of it is kept."""
-    value = weight.value
+def _filters(layer: Affine, seen: Shape) -> Array:
+    """A layer's weight as kernels read it; nothing of it is kept."""
+    value, weight = filters(layer), layer.built_weight
     if isinstance(weight, Folding):
         weight.forget()
     if not seen:

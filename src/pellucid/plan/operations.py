@@ -24,6 +24,7 @@ from pellucid.layers import (
     BatchNorm2d,
     Clip,
     Conv2d,
+    ConvTranspose2d,
     DepthToSpace,
     Flatten,
     GlobalAvgPool2d,
@@ -57,7 +58,7 @@ from pellucid.ops.geometry import Geometry
 LOW, HIGH = -math.inf, math.inf
 POOL = Geometry(stride=(2, 2))
 
-BOUNDED = ("convolution", "product", "affine", "norm", "sum")
+BOUNDED = ("convolution", "transposed", "product", "affine", "norm", "sum")
 """Kinds of operations that bound what they give, or take another activation in."""
 
 FUNCTIONS = (ELU, GELU, SELU, HardSigmoid, HardSwish, LeakyReLU, Mish, Sigmoid, SiLU, Softplus, Tanh)
@@ -74,9 +75,10 @@ MOVES = (DepthToSpace, Flatten, Pad, Reshape, Slice, SpaceToDepth, Transpose)
 class Operation:
     """One step of a plan before it is prepared for a machine.
 
-    kind: "convolution", "product" (Linear), "affine" (a norm of batches), "norm" (one of samples), "sum", "gate" (two
-    values multiplied), "bounds", "function" (another activation), "pool", "resize", "move" (numbers laid out
-    anew), "concat", "layer", or "lines" for the convolutions `parts` in one.
+    kind: "convolution", "transposed" (one whose windows lie side by side), "product" (Linear), "affine" (a norm of
+    batches), "norm" (one of samples), "sum", "gate" (two values multiplied), "bounds", "function" (another
+    activation), "pool", "resize", "move" (numbers laid out anew), "concat", "layer", or "lines" for the convolutions
+    `parts` in one.
     inputs: names of the values it sees, the one added to a convolution last. name: of the value it gives, that of the
     last of its nodes. nodes: those it stands for, first the one that gives `kind`. low, high: bounds of the result.
     added: whether the last input is added. pooled: whether the 2x2 max-pool is taken. parts: see `kind`.
@@ -167,6 +169,8 @@ class _Making:
         if isinstance(layer, Conv2d):
             depthwise = layer.groups == layer.channels == seen[0][0]
             return "convolution" if layer.groups == 1 or depthwise else "layer"
+        if isinstance(layer, ConvTranspose2d):
+            return "transposed" if _tiles(layer) else "layer"
         if kind is Linear:
             return "product"
         if kind is BatchNorm2d:
@@ -288,6 +292,11 @@ def _bounds(layer: Layer) -> tuple[float, float] | None:
 def _gates(seen: list[Shape]) -> bool:
     """Whether one of two values is one pixel of the other's channels."""
     return any(len(a) == 3 and b == (a[0], 1, 1) for a, b in (seen, seen[::-1]))
+
+
+def _tiles(layer: ConvTranspose2d) -> bool:
+    """Whether the windows of a transposed convolution lie side by side and cover its output."""
+    return layer.geometry == Geometry(stride=layer.kernel) and layer.output_padding == (0, 0)
 
 
 def _whole(layer: Layer) -> bool:

@@ -82,6 +82,10 @@ def _convolution(step: Operation, seen: Sequence[Shape], given: Shape, number: i
     return ops.steps().convolution((number, C, H, W), weights, geometry, _finish(step), step.pooled)
 
 
+def _transposed(step: Operation, seen: Sequence[Shape], given: Shape, number: int, folded: Folded) -> Any:
+    return ops.steps().transposed_convolution((number, *seen[0]), folded.weights(step.nodes[0]), _finish(step))
+
+
 def _lines(step: Operation, seen: Sequence[Shape], given: Shape, number: int, folded: Folded) -> Any:
     (C, H, W), parts = seen[0], _line_parts(step, seen, folded)
     return ops.steps().in_lines((number, C, H, W), *parts)
@@ -199,6 +203,7 @@ def _layer(step: Operation, seen: Sequence[Shape], given: Shape, number: int, fo
 
 _MAKERS = {
     "convolution": _convolution,
+    "transposed": _transposed,
     "lines": _lines,
     "product": _product,
     "affine": _affine,

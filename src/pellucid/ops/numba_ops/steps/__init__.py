@@ -18,6 +18,7 @@ from pellucid.ops.numba_ops.steps.program import Program
 from pellucid.ops.numba_ops.steps.resampling import resample
 from pellucid.ops.numba_ops.steps.sample_norms import group_norm, layer_norm
 from pellucid.ops.numba_ops.steps.step import ALIGNED, Call, Finish, Step, part_of
+from pellucid.ops.numba_ops.steps.transposed import convolution as transposed_convolution
 from pellucid.ops.numba_ops.steps.weights import Weights
 
 __all__ = [
@@ -47,6 +48,7 @@ __all__ = [
     "part_of",
     "pools_too",
     "resample",
+    "transposed_convolution",
     "turned",
 ]
 

@@ -112,7 +112,7 @@ def convolution(shape: tuple[int, ...], weights: Weights, geometry: Geometry, la
     N, C, H, W = shape
     R, S = weights.shape[2:]
     size = geometry.output_size((H, W), (R, S))
-    factor = _factor(weights, _window_matrix, pairs=C > FEW)
+    factor = factor_of(weights, _window_matrix, pairs=C > FEW)
     return windows_step((N, H, W, C), FLOAT32, size, geometry.stride, factor, offsets((R, S), geometry), last)
 
 
@@ -123,7 +123,7 @@ def offsets(kernel: Pair, geometry: Geometry) -> list[Array]:
 
 def affine(count: int, weights: Weights, last: Finish) -> Step:
     """x w^T + b of `count` rows x, with w (G, F) and b (G,), and what follows it."""
-    factor = _factor(weights, np.transpose)
+    factor = factor_of(weights, np.transpose)
     return _step((count, 1, 1, factor.depth), FLOAT32, (1, 1), (1, 1), factor, None, last)
 
 
@@ -132,7 +132,12 @@ def pointwise(number: int, size: Pair, weights: Weights, last: Finish, most: int
 
     number, size: of the images. most: places at a time. Beside it the arrays that it points to.
     """
-    panels, bias, C, K, form = _factor(weights, _window_matrix)
+    return plain_product(number, size, factor_of(weights, _window_matrix), last, most)
+
+
+def plain_product(number: int, size: Pair, factor: Factor, last: Finish, most: int) -> tuple[Product, list[Array]]:
+    """The same with a factor that is packed."""
+    panels, bias, C, K, form = factor
     bounds, places = last.bounds(), number * size[0] * size[1]
     block, part = _block(places, C, min(most, places), form, plain=True)
     work = Product(
@@ -142,18 +147,20 @@ def pointwise(number: int, size: Pair, weights: Weights, last: Finish, most: int
     return work, [panels, bias, bounds]
 
 
-def _factor(weights: Weights, matrix: Callable[[Array], Array], *, pairs: bool = True) -> Factor:
-    """Weights, packed once, as a factor. matrix: gives their (depth, K), in the order of a window's numbers.
+def factor_of(weights: Weights, matrix: Callable[[Array], Array], *, pairs: bool = True, copies: int = 1) -> Factor:
+    """Weights, packed once, as a factor. matrix: gives their (depth, columns), in the order of a window's numbers.
 
-    pairs: whether bfloat16 is multiplied as such, where the processor can.
+    pairs: whether bfloat16 is multiplied as such, where the processor can. copies: columns of each of the K outputs,
+    which follow all K of the one before.
     """
     form = BFLOAT16 if pairs and in_pairs(weights.form) else FLOAT32
     if form == BFLOAT16:
         panels = weights.made("bfloat16 panels", lambda w: _panels_of_pairs(matrix(w)))
     else:
         panels = weights.made("panels", lambda w: packed(matrix(w)))
-    K = weights.shape[0]
-    return Factor(panels, weights.panel_bias, weights.size // K, K, form)
+    columns = weights.shape[0] * copies
+    bias = weights.panel_bias if copies == 1 else weights.repeated_bias(copies)
+    return Factor(panels, bias, weights.size // columns, columns, form)
 
 
 def _window_matrix(w: Array) -> Array:

@@ -48,8 +48,13 @@ class Weights:
     @cached_property
     def panel_bias(self) -> Array:
         """The bias in whole panels."""
-        full = np.zeros(-(-len(self.b) // PANEL) * PANEL, np.float32)
-        full[: len(self.b)] = self.b
+        return self.repeated_bias(1)
+
+    def repeated_bias(self, copies: int) -> Array:
+        """The bias so many times behind itself, in whole panels."""
+        size = copies * len(self.b)
+        full = np.zeros(-(-size // PANEL) * PANEL, np.float32)
+        full[:size] = np.tile(self.b, copies)
         return full
 
     @property
