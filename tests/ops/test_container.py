@@ -31,6 +31,8 @@ def machine(folder: Path, groups: str, files: dict[str, str]) -> Path:
         ("1:cpu:/\n", {"cpu/cpu.cfs_quota_us": "-1", "cpu/cpu.cfs_period_us": "100000"}, math.inf),
         ("1:cpuacct:/x\n", {"cpuacct/x/cpu.cfs_quota_us": "1", "cpuacct/x/cpu.cfs_period_us": "100000"}, math.inf),
         ("0::/\n", {"cpu.max": "what is this"}, math.inf),
+        ("0::/../../a\n", {"cpu.max": "100000 100000"}, 1),
+        ("nothing of the kind\n\n0::/\n", {"cpu.max": "100000 100000"}, 1),
         ("", {}, math.inf),
     ],
 )  # fmt: skip

@@ -24,10 +24,12 @@ def _groups(root: Path) -> Iterator[Path]:
     """The folder of each group that the process is in, of their parents, and of the topmost that can be seen."""
     mounts = root / "sys/fs/cgroup"
     try:
-        lines = (root / "proc/self/cgroup").read_text().splitlines()
+        lines = (root / "proc/self/cgroup").read_text(errors="replace").splitlines()
     except OSError:
         return
     for line in lines:
+        if line.count(":") < 2:
+            continue
         _, kinds, path = line.split(":", 2)
         if kinds and "cpu" not in kinds.split(","):
             continue
