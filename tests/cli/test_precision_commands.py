@@ -182,6 +182,22 @@ def test_fit_chip(
     assert "trained with rounding to 4 bits" in complaint(capsys, "fit-chip", run, "--chip", "rp2040", "--bits", 8)
 
 
+def test_what_others_measured_stands_beside_the_estimate(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pellucid.recipes.fit_chip.build_data", lambda recipe, held_out=None: digits())
+    text = '[chips.toaster]\ncore = "cortex-m3"\nmhz = 8\nram = 8192\nflash = 32768\n'
+    for name, side, milliseconds in (("tiny-digits", 28, 321), ("tiny-digits", 32, 400), ("resnet8", 28, 500)):
+        text += f'[[published]]\nchip = "toaster"\nnetwork = {{ name = "{name}" }}\nsize = [{side}, {side}]\n'
+        text += f'milliseconds = {milliseconds}\nsource = "a friend"\n'
+    (tmp_path / "mine.toml").write_text(text)
+    asked = ("fit-chip", str(run), "--chips", str(tmp_path / "mine.toml"), "--chip")
+    assert main([*asked, "toaster"]) == 0
+    assert re.findall(r"published.*: (\S+) ms \(a friend\)", capsys.readouterr().out) == ["321.0"]
+    assert main([*asked, "rp2040", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["published"] == []
+
+
 def test_what_is_smaller_is_trained_where_a_network_does_not_fit(
     run: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -280,5 +296,6 @@ def test_layers_with_their_ranges_and_errors(
         assert main(["precision", str(run), "--layers", "--out", str(picture), "--json", *NUMPY]) == 0
     rows = json.loads(capsys.readouterr().out)["bits"]["4"]
     assert len(rows) == 6  # five convolutions, with their norms, and the affine layer
+    assert not any("-rounded" in str(row) for row in rows)  # layers are called as they were written
     assert all(0 < row["error"] < 1 and row["low"] < row["high"] for row in rows)
     assert picture.read_bytes().startswith(b"\x89PNG")

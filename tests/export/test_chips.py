@@ -20,6 +20,26 @@ flash = 16384
 """
 
 
+PUBLISHED = """
+[[published]]
+chip = "toaster"
+network = { name = "resnet8" }
+size = [32, 32]
+milliseconds = 400
+source = "a friend"
+"""
+
+
+def test_what_others_measured_stands_with_its_chip(tmp_path: Path) -> None:
+    (tmp_path / "mine.toml").write_text(MINE + PUBLISHED)
+    catalogue = read_chips([tmp_path / "mine.toml"])
+    (found,) = find_chip("toaster", catalogue).published
+    assert (found.milliseconds, found.source) == (400, "a friend")
+    names = [each.network["name"] for each in find_chip("nucleo-l4r5zi", catalogue).published]
+    assert names == ["resnet8", "mobilenet-v1"]
+    assert not find_chip("rp2040", catalogue).published
+
+
 def test_known_chips_have_sources() -> None:
     catalogue = read_chips()
     assert {"nucleo-f446re", "rp2040", "esp32c3"} <= set(catalogue.chips)
@@ -64,6 +84,7 @@ def test_unknown_chips_are_named(text: str, message: str) -> None:
         (("cycles = 3", "cycles = 3\ninstructions = 0"), "instructions above 0"),
         (('way = "plain"', 'way = "fast"'), "expected a way dsp or plain"),
         (("[cores", "cores"), "mine.toml"),
+        (("flash = 16384", f"flash = 16384\n{PUBLISHED}".replace("toaster", "kettle")), "unknown chip 'kettle'"),
     ],
 )
 def test_damaged_files_are_named(change: tuple[str, str], message: str, tmp_path: Path) -> None:

@@ -95,6 +95,8 @@ def _print(report: ChipReport) -> None:
     lines["fits"] = ["yes" if row.found.fits else "no" for row in report.rows]
     rows = [[name, *values] for name, values in lines.items()]
     print_table(columns, rows, title=f"{chip.name}, {chip.core_name}; bytes", right=columns[1:])
+    for each in report.published:
+        print_note(f"published for this network and chip, 8 bits: {each.milliseconds:.1f} ms ({each.source})")
     for line in report.advice:
         print_note(line)
 
@@ -107,4 +109,6 @@ def _print_json(report: ChipReport) -> None:
         values = {name: getattr(found, name) for name in (*names, "instructions", "cycles", "milliseconds", "fits")}
         about = {"bits": row.bits, "compiled": "-Os" if found.small else "-O2", "change": row.change}
         rows.append({**about, **values, "measure": row.measure})
-    print_json({"chip": report.rows[0].found.chip.name, "rows": rows, "advice": report.advice})
+    published = [{"milliseconds": each.milliseconds, "source": each.source} for each in report.published]
+    name = report.rows[0].found.chip.name
+    print_json({"chip": name, "rows": rows, "published": published, "advice": report.advice})

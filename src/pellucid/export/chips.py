@@ -45,16 +45,27 @@ class Board(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     source: str = ""
 
 
+class Published(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What somebody measured on a chip: milliseconds of an image (height, width). network: its name and options."""
+
+    chip: str
+    network: dict[str, str | float]
+    size: tuple[int, int]
+    milliseconds: float
+    source: str
+
+
 class Catalogue(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What a file of chips says."""
 
     cores: dict[str, Core] = {}
     chips: dict[str, Board] = {}
+    published: tuple[Published, ...] = ()
 
 
 @dataclass(frozen=True)
 class Chip:
-    """ram, flash: bytes. mhz: the highest clock; None where nobody said it."""
+    """ram, flash: bytes. mhz: the highest clock; None where nobody said it. published: what others measured on it."""
 
     name: str
     core_name: str
@@ -62,6 +73,7 @@ class Chip:
     mhz: float | None
     ram: int
     flash: int
+    published: tuple[Published, ...] = ()
 
 
 def read_chips(files: Sequence[Path] = ()) -> Catalogue:
@@ -71,6 +83,7 @@ def read_chips(files: Sequence[Path] = ()) -> Catalogue:
     """
     cores: dict[str, Core] = {}
     chips: dict[str, Board] = {}
+    published: tuple[Published, ...] = ()
     own = resources.files("pellucid.export") / "chips.toml"
     texts = [("chips.toml", own.read_bytes())]
     for file in files:
@@ -85,6 +98,7 @@ def read_chips(files: Sequence[Path] = ()) -> Catalogue:
             raise PellucidError(f"{source}: {error}") from error
         cores |= found.cores
         chips |= found.chips
+        published += found.published
         for name, core in found.cores.items():
             numbers = core.cycles, core.instructions, core.small_instructions
             if core.way not in ("dsp", "plain") or not min(numbers) > 0:
@@ -99,7 +113,12 @@ def read_chips(files: Sequence[Path] = ()) -> Catalogue:
                 )
             if min(board.mhz, board.ram, board.flash) <= 0:
                 raise PellucidError(f"{source}: chip {name}: expected mhz, ram and flash above 0")
-    return Catalogue(cores, chips)
+        for measured in found.published:
+            if measured.chip not in chips:
+                raise PellucidError(
+                    f"{source}: published: unknown chip {measured.chip!r}, expected one of {', '.join(chips)}"
+                )
+    return Catalogue(cores, chips, published)
 
 
 def find_chip(text: str, catalogue: Catalogue) -> Chip:
@@ -111,7 +130,8 @@ def find_chip(text: str, catalogue: Catalogue) -> Chip:
         hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(catalogue.chips)}"
         raise PellucidError(f"unknown chip {text!r}: {hint} Or describe it: {FORM}")
     board = catalogue.chips[text]
-    return Chip(text, board.core, catalogue.cores[board.core], board.mhz, board.ram, board.flash)
+    published = tuple(each for each in catalogue.published if each.chip == text)
+    return Chip(text, board.core, catalogue.cores[board.core], board.mhz, board.ram, board.flash, published)
 
 
 def _described(text: str, catalogue: Catalogue) -> Chip:

@@ -10,6 +10,7 @@ from pellucid.layers import INFERENCE, Layer
 from pellucid.network import Network
 from pellucid.ops.arrays import Array
 from pellucid.plan.scale import Scale
+from pellucid.precision.quantization_aware import BEHIND
 from pellucid.precision.quantize import quantize_with_scales
 
 BATCH = 50
@@ -89,4 +90,6 @@ def layer_errors(network: Network, calibration: Array, images: Array, bits: int 
                 real = floats.kept[value]
                 sums[value].add(real, given[value][1].real(q).reshape(real.shape))
     found = [(value, total) for value, total in sums.items() if total.count]
-    return [LayerError(value, s.low, s.high, given[value][1].step, s.relative) for value, s in found]
+    return [
+        LayerError(value.removesuffix(BEHIND), s.low, s.high, given[value][1].step, s.relative) for value, s in found
+    ]

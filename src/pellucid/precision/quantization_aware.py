@@ -13,6 +13,9 @@ from pellucid.plan.weight_levels import checked_bits
 from pellucid.precision.integer_graph import IntegerGraph, integer_graph
 from pellucid.precision.rounding import RoundedWeights, Rounding
 
+BEHIND = "-rounded"
+"""What the name of a Rounding has behind that of the layer whose output it rounds."""
+
 
 def quantization_aware(network: Network, bits: int = 8) -> Network:
     """A network that rounds its weights to `bits` bits and its activations to 8, with the same weights so far.
@@ -40,7 +43,7 @@ def with_rounding(layer: Layer, bits: int) -> Layer:
         rounded = RoundedWeights(node.layer, bits) if isinstance(node.layer, Affine) else node.layer
         made = [Node(rounded, node.inputs, node.name)]
         if node.name in stored:
-            made.append(Node(Rounding(), node.name, f"{node.name}-rounded"))
+            made.append(Node(Rounding(), node.name, f"{node.name}{BEHIND}"))
         return made
 
     return Rewritten(rewrite(nodes, change))

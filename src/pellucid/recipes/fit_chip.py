@@ -12,7 +12,7 @@ import numpy as np
 from pellucid.data import Data, normalized
 from pellucid.data.absent import check_learnable
 from pellucid.errors import PellucidError
-from pellucid.export.chips import Chip
+from pellucid.export.chips import Chip, Published
 from pellucid.export.fit import Fit, fit, shares
 from pellucid.layers import INFERENCE
 from pellucid.plan import IntegerNetwork
@@ -52,12 +52,13 @@ class ChipReport:
     """rows: as the run is, for time and for size; then, where it doesn't fit, fewer bits, quantised and measured, and
     what was made smaller, trained and measured.
 
-    measure: its name. advice: what else would help.
+    measure: its name. advice: what else would help. published: what others measured of that network on that chip.
     """
 
     rows: list[ChipRow]
     measure: str
     advice: list[str]
+    published: Sequence[Published] = ()
 
 
 def fit_run(
@@ -90,7 +91,7 @@ def fit_run(
     fits = [fit(network, chip, small=small, mean=mean, std=std, rows=rows) for small in (False, True)]
     found_rows = [ChipRow(network.bits, found, None) for found in fits]
     if any(found.fits for found in fits):
-        return ChipReport(found_rows, model.task.primary, [])
+        return ChipReport(found_rows, model.task.primary, [], _published(model, chip))
     networks = [network, *(made.of(bits) for bits in WIDTHS if bits < network.bits)]
     found_rows = []
     for one in networks:
@@ -104,7 +105,18 @@ def fit_run(
         advice = _advice(best.found, best.bits)
     if not (rows or best.found.fits) and (text := _by_rows(networks[found_rows.index(best)], chip, model)):
         advice.append(text)
-    return ChipReport(found_rows, model.task.primary, advice)
+    return ChipReport(found_rows, model.task.primary, advice, _published(model, chip))
+
+
+def _published(model: Model, chip: Chip) -> list[Published]:
+    """What others measured on the chip, of this network on images of this size."""
+    network = model.recipe.network
+    return [
+        each
+        for each in chip.published
+        if each.size == model.image_shape[1:]
+        and all(network.get(name) == value for name, value in each.network.items())
+    ]
 
 
 class _Integers:
