@@ -49,6 +49,9 @@ def complaint(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
     [
         ("trian", "unknown command 'trian': did you mean train?"),
         ("hlep", "unknown command 'hlep': did you mean help?"),
+        ("train convnet", "convnet is a network, no recipe: expected --set network.name=convnet behind"),
+        ("train pictures", "no data: pictures, as the recipe calls them, is no folder; expected --data FOLDER"),
+        ("evaluate no/int8.safetensors", "no/int8.safetensors: no such file"),
         ("help hlep", "unknown command 'hlep': did you mean help?"),
         ("train --set lr=3", "deep-convnet: unknown key 'lr': did you mean optimizer.rate?"),
         ("--quick", "unknown command '--quick'"),

@@ -6,7 +6,11 @@ from pellucid.cli.app import main
 
 
 def test_help_is_a_command_too(capsys: pytest.CaptureFixture[str]) -> None:
-    for asked, same in ((["help"], ["--help"]), (["help", "train"], ["train", "--help"])):
+    for asked, same in (
+        (["help"], ["--help"]),
+        (["help", "help"], ["--help"]),
+        (["help", "train"], ["train", "--help"]),
+    ):
         assert main(same) == 0
         expected = capsys.readouterr().out
         assert main(asked) == 0

@@ -20,7 +20,7 @@ from pellucid.data.formats.idx import write_idx
 from pellucid.data.formats.voc import read_voc
 from pellucid.data.layouts import BESIDE_THEM
 from pellucid.errors import PellucidError
-from pellucid.recipes import build_data, load_recipe
+from pellucid.recipes import build_data, build_trainer, load_recipe
 from pellucid.recipes.data import training_data
 from png_files import png
 
@@ -306,6 +306,26 @@ def test_messages_name_the_option_that_helps(tmp_path: Path) -> None:
     noise(tmp_path / "bee/a.png")
     with pytest.raises(PellucidError, match=r"choose a size for all, such as --set data\.size=\[64,64\]"):
         load_data(tmp_path)
+
+
+def test_images_too_small_for_the_network_name_the_option_that_helps(tmp_path: Path) -> None:
+    pairs(tmp_path, "ant", "bee")
+    recipe = load_recipe("deep-convnet", {"data.source": str(tmp_path), "network.name": "alexnet"})
+    said = r"too small for network alexnet: choose a larger size, such as --set data\.size=\[64,64\]"
+    with pytest.raises(PellucidError, match=said):
+        build_trainer(recipe)
+
+
+@pytest.mark.parametrize("ending", ["png", "bmp", "tif"])
+def test_folders_of_any_name_are_no_classes_where_one_has_masks_of_the_other(tmp_path: Path, ending: str) -> None:
+    for number in range(5):
+        noise(tmp_path / f"frames/{number}.png")
+        (tmp_path / "binary").mkdir(exist_ok=True)
+        Image.fromarray(RNG.integers(0, 2, (8, 8), np.uint8) * 255).save(tmp_path / f"binary/{number}.{ending}")
+    with pytest.raises(PellucidError, match=r"binary looks like masks of what is in frames, and no class"):
+        load_data(tmp_path)
+    (tmp_path / f"binary/4.{ending}").unlink()  # not called alike: two classes
+    assert load_data(tmp_path).class_names == ("binary", "frames")
 
 
 @pytest.mark.parametrize(

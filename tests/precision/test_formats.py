@@ -204,3 +204,16 @@ def test_names_of_formats() -> None:
     assert [float_type(name).itemsize for name in FORMATS] == [8, 4, 2, 2]
     with pytest.raises(PellucidError, match="'float8': expected one of float64, float32, float16, bfloat16"):
         float_type("float8")
+
+
+def test_names_of_runs_that_mean_something_elsewhere_are_drawn(recwarn: pytest.WarningsRecorder) -> None:
+    from pellucid.precision.layer_errors import LayerError
+    from pellucid.recipes.format_picture import draw_formats
+    from pellucid.recipes.format_report import FormatRow
+    from pellucid.recipes.layer_errors import draw_layer_errors
+
+    row = FormatRow("float32", 0.5, 1000, 1000, 10.0, 0.1, "numpy", 0.0, 0, 10)
+    for name in (r"runs/a$\x$", r"b\_{", "runs/\u65e5\u672c"):
+        assert draw_formats([row], "accuracy", name)[:4] == b"\x89PNG"
+        assert draw_layer_errors({8: [LayerError(name, 0.0, 1.0, 0.01, 0.1)]}, name)[:4] == b"\x89PNG"
+    assert not recwarn.list

@@ -196,6 +196,12 @@ def test_an_onnx_file_is_a_run_that_goes_on(capsys: pytest.CaptureFixture[str]) 
     assert main(["check", "mine", "--samples", "1", "--batch-size", "1"]) == 0  # of noise: it came without data
     assert main(["page", "mine", "-o", "mine.html"]) == 0  # without images, for the same reason
     assert b'"images":[]' in Path("mine.html").read_bytes().replace(b" ", b"")
+    assert main(["features", "mine", "photos/x/0.png"]) == 0  # without patches of test images
+    assert main(["explain", "mine", "photos/x/0.png"]) == 0
+    capsys.readouterr()
+    for line in (["evaluate", "mine"], ["precision", "mine"], ["shrink", "mine"]):
+        assert main(line) == 2
+        assert "no data: pictures, as the recipe calls them, is no folder; expected --data" in capsys.readouterr().err
     assert main(["predict", "mine", "photos/x/0.png"]) == 0
     assert main(["predict", "x.onnx", "photos/x/0.png"]) == 0
     assert (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+import warnings
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -26,12 +27,12 @@ _GAP = 1  # background pixels between the tiles of a mosaic, before it is enlarg
 _GROUND = 205  # grey between them, so that white tiles have edges
 
 
-def new_figure(width: float, height: float) -> Figure:
-    """An empty figure of so many inches, which belongs to no window."""
+def new_figure(width: float, height: float, dpi: int = 120) -> Figure:
+    """An empty figure of so many inches, which belongs to no window. dpi: pixels an inch."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(width, height), dpi=120, layout="constrained")
+    figure = Figure(figsize=(width, height), dpi=dpi, layout="constrained")
     FigureCanvasAgg(figure)
     return figure
 
@@ -44,7 +45,8 @@ def plain(text: str) -> str:
 def figure_png(figure: Figure) -> bytes:
     """The figure as a PNG file, the same bytes for the same figure."""
     file = io.BytesIO()
-    figure.savefig(file, format="png", metadata={"Software": None})
+    with warnings.catch_warnings(action="ignore"):  # of signs that the font lacks, in the names of classes
+        figure.savefig(file, format="png", metadata={"Software": None})
     return file.getvalue()
 
 

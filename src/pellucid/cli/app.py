@@ -218,8 +218,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if isinstance(stream, io.TextIOWrapper):  # names that it can't write are escaped
             stream.reconfigure(errors="backslashreplace")
     given = sys.argv[1:] if arguments is None else list(arguments)
-    if given[:1] == ["help"]:  # as people ask: help, help train
-        given = [*given[1:2], "--help"]
+    if given[:1] == ["help"]:  # as people ask: help, help train, help help
+        given = [*(name for name in given[1:2] if name not in {"help", "--help", "-h", "--version"}), "--help"]
     try:
         if given in ([], ["--help"], ["-h"], ["--version"]):
             print(__version__ if given == ["--version"] else overview())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
@@ -12,6 +12,9 @@ from pellucid.cli.machine import DEFAULT, Machine
 from pellucid.cli.output import print_note
 from pellucid.cli.predict import parted
 from pellucid.cli.subject import LAST, data_for, trained
+
+if TYPE_CHECKING:
+    from pellucid.ops.arrays import Array
 
 
 def features(
@@ -34,6 +37,7 @@ def features(
     from pellucid.analysis.patch_overview import patch_overview
     from pellucid.files import names_for, write_whole
     from pellucid.recipes import build_loader, open_model
+    from pellucid.recipes.data import without_data
     from pellucid.recipes.predict import inputs, read_image
 
     run, files = parted(paths)
@@ -41,10 +45,14 @@ def features(
     model = open_model(trained(run))
     pictures = [inputs(model, read_image(model, file)[None])[0] for file in files]
     filters = first_filters(model.network)
-    test = data_for(model, None).test
-    loader = build_loader(model.recipe, test.subset(range(min(images, len(test)))), training=False)
-    gallery = [batch.inputs for batch in loader.epoch(0)] if patches else []
-    found = exciting_patches(model.network, gallery, channels, patches) if patches else {}
+    gallery: list[Array] = []
+    if patches and without_data(model.recipe):
+        print_note("no patches: the model came without data")
+    elif patches:
+        test = data_for(model, None).test
+        loader = build_loader(model.recipe, test.subset(range(min(images, len(test)))), training=False)
+        gallery = [batch.inputs for batch in loader.epoch(0)]
+    found = exciting_patches(model.network, gallery, channels, patches) if gallery else {}
     shown = [image for batch in gallery for image in batch]
     folder = out or model.path.parent / "features"
     if found:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pellucid.data.pictures import open_picture
+from pellucid.data.pictures import flattened, open_picture
 from pellucid.data.text_files import text_lines
 from pellucid.errors import PellucidError
 from pellucid.ops.arrays import Array
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 IGNORED = 255
+LOSSY = {".jpg", ".jpeg", ".webp"}
+"""Endings of pictures whose values aren't kept."""
+_FEW_FILES, _FEW_VALUES = 3, 16  # of two folders that are looked at; of a mask
 COLOURS = "colours.txt"
 IGNORED_NAMES = {"ignored", "ignore", "void", "unlabelled", "unlabeled"}
 _BETWEEN = re.compile(r"\s*[,;\s]\s*")
@@ -143,6 +146,32 @@ def where_value(classes: Array, value: int) -> str:
     rows, columns = np.nonzero(classes == value)
     pixels = "1 pixel" if len(rows) == 1 else f"{len(rows):,} pixels, the first"
     return f"value {value} ({pixels} at row {rows[0]}, column {columns[0]})"
+
+
+def masks_of(*folders: Sequence[Path]) -> str | None:
+    """Whether of the files of two folders one's are masks of the other's: called alike, of the same sizes, and of few
+    values without loss. What is to be said then, else None.
+    """
+    first, second = ({path.stem: path for path in files} for files in folders)
+    if first.keys() != second.keys() or len(first) < _FEW_FILES:
+        return None
+    chosen = list(first)[:: max(1, len(first) // _FEW_FILES)][:_FEW_FILES]
+    for images, masks in ((first, second), (second, first)):
+        if all(_is_mask_of(images[stem], masks[stem]) for stem in chosen):
+            a, b = images[chosen[0]].parent.name, masks[chosen[0]].parent.name
+            return (
+                f"{b} looks like masks of what is in {a}, and no class; as images/ and masks/ they would be read so"
+            )
+    return None
+
+
+def _is_mask_of(image: Path, mask: Path) -> bool:
+    """Whether one picture has few values without loss, and another of its size has many."""
+    if mask.suffix.lower() in LOSSY:
+        return False
+    of, picture = open_picture(image), open_picture(mask)
+    few, many = (flattened(one).convert("L").getcolors(_FEW_VALUES) for one in (picture, of))
+    return of.size == picture.size and few is not None and many is None
 
 
 def _grey_bits(path: Path) -> int:

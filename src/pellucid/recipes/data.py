@@ -20,6 +20,7 @@ from pellucid.errors import PellucidError
 from pellucid.ops.formats import float_type
 from pellucid.recipes.schema import Recipe
 
+_NONE = "expected --data FOLDER where the command takes it, or to train on some first (pellucid train --from)"
 EVALUATION_BATCH = 128  # images at least, a training batch may be smaller; fewer of large ones:
 EVALUATION_PIXELS = 1 << 22
 
@@ -30,6 +31,8 @@ def build_data(recipe: Recipe, held_out: HeldOut | None = None, framing: Framing
     held_out: how what the data leave open is held out of training; by default drawn anew, as for a new run. framing:
     how a model sees pictures; by default as the recipe and the data suggest.
     """
+    if without_data(recipe):
+        raise PellucidError(f"no data: {recipe.data.source}, as the recipe calls them, is no folder; {_NONE}")
     data = _read(recipe, held_out, framing)
     known = set(data.train.keys or ())
     return replace(

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 
+from pellucid.analysis.figures import figure_png, new_figure, plain
 from pellucid.recipes.format_report import FormatRow
 
 FLOAT, INTEGER = "#0072B2", "#D55E00"  # told apart by every kind of colour vision (Okabe, Ito 2008)
@@ -14,8 +14,6 @@ ROOM = 1.35  # of the longest bar: for its label
 
 def draw_formats(rows: Sequence[FormatRow], measure: str, title: str) -> bytes:
     """A PNG file: one panel a measure, one bar a format."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
     from matplotlib.ticker import MaxNLocator
 
     panels = (
@@ -25,9 +23,8 @@ def draw_formats(rows: Sequence[FormatRow], measure: str, title: str) -> bytes:
         ("images/s", [row.images_per_second for row in rows], "{:,.0f}"),
         ("changed predictions, %", [100 * row.changed / row.predictions for row in rows], "{:.2f}"),
     )
-    figure = Figure(figsize=(14, 0.42 * len(rows) + 1.5), dpi=110, layout="constrained")
-    FigureCanvasAgg(figure)
-    figure.suptitle(title)
+    figure = new_figure(14, 0.42 * len(rows) + 1.5, dpi=110)
+    figure.suptitle(plain(title))
     axes = figure.subplots(1, len(panels), sharey=True)
     colours = [INTEGER if row.format.startswith("int") else FLOAT for row in rows]
     for axis, (label, values, form) in zip(axes, panels, strict=True):
@@ -41,6 +38,4 @@ def draw_formats(rows: Sequence[FormatRow], measure: str, title: str) -> bytes:
         axis.spines[["top", "right"]].set_visible(False)
     axes[0].set_yticks(range(len(rows)), [row.format for row in rows])
     axes[0].invert_yaxis()
-    file = io.BytesIO()
-    figure.savefig(file, format="png", metadata={"Software": None})
-    return file.getvalue()
+    return figure_png(figure)

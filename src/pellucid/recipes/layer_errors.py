@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
+from pellucid.analysis.figures import figure_png, new_figure, plain
 from pellucid.data import Data
 from pellucid.plan.weight_levels import WIDTHS
 from pellucid.precision.layer_errors import LayerError, layer_errors
@@ -36,13 +36,9 @@ def run_layer_errors(run: Path, data: Data | None = None) -> dict[int, list[Laye
 
 def draw_layer_errors(found: Mapping[int, Sequence[LayerError]], title: str) -> bytes:
     """A PNG file: the layers from top to bottom; at the left their ranges, at the right their errors by bits."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     layers = next(iter(found.values()))
-    figure = Figure(figsize=(10, 0.28 * len(layers) + 1.6), dpi=110, layout="constrained")
-    FigureCanvasAgg(figure)
-    figure.suptitle(title)
+    figure = new_figure(10, 0.28 * len(layers) + 1.6, dpi=110)
+    figure.suptitle(plain(title))
     ranges, errors = figure.subplots(1, 2, sharey=True)
     places = range(len(layers))
     lows, highs = [layer.low for layer in layers], [layer.high for layer in layers]
@@ -57,8 +53,6 @@ def draw_layer_errors(found: Mapping[int, Sequence[LayerError]], title: str) -> 
     errors.legend()
     for axes in (ranges, errors):
         axes.spines[["top", "right"]].set_visible(False)
-    ranges.set_yticks(places, [layer.name for layer in layers])
+    ranges.set_yticks(places, [plain(layer.name) for layer in layers])
     ranges.invert_yaxis()
-    file = io.BytesIO()
-    figure.savefig(file, format="png", metadata={"Software": None})
-    return file.getvalue()
+    return figure_png(figure)

@@ -75,6 +75,11 @@ def _read(name_or_path: str | Path) -> tuple[str, str]:
     if path.suffix != ".toml" and not path.exists():
         if path.name != str(name_or_path):
             raise PellucidError(f"{path}: no such file or folder, expected a recipe's name or file")
+        from pellucid.zoo import NETWORKS
+
+        if name_or_path in NETWORKS:
+            how = f"expected --set network.name={name_or_path} behind one of {', '.join(names)}"
+            raise PellucidError(f"{name_or_path} is a network, no recipe: {how}")
         raise unknown("recipe", str(name_or_path), names)
     return utf8(read_whole(path), str(path), "TOML"), str(path)
 

@@ -21,6 +21,7 @@ from pellucid.network import Network
 from pellucid.ops.arrays import Array, Shape
 from pellucid.ops.formats import float_type
 from pellucid.plan import AnyNetwork
+from pellucid.precision.storage import FORMATS as INTEGER_FORMATS
 from pellucid.recipes.held_out import read_held_out
 from pellucid.recipes.load import parse_recipe
 from pellucid.recipes.network import build_network, build_task
@@ -123,6 +124,8 @@ def open_saved(path: Path, *, best: bool = False) -> Model:
     """
     file = path if path.is_file() else _file(open_run_folder(path), best)
     arrays, notes = read_arrays(file)
+    if notes.get("format") in INTEGER_FORMATS:
+        raise PellucidError(f"{file}: integers, made for answers; expected the run that they were made from")
     if notes.get("format") != FORMAT:
         raise PellucidError(f"{file}: expected a {FORMAT!r}, got {notes.get('format', 'another file')!r}")
     about = parse_notes(notes, file)

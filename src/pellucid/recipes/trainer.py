@@ -7,8 +7,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from pellucid.data import Data, Loader
+from pellucid.data import Data, Dataset, Loader
 from pellucid.data.randomness import generator
+from pellucid.errors import PellucidError
 from pellucid.network import Network
 from pellucid.recipes.choices import make
 from pellucid.recipes.data import build_loader, training_data
@@ -18,6 +19,20 @@ from pellucid.recipes.settled import settled
 from pellucid.recipes.starting_weights import groups_of, head_first, start_weights
 from pellucid.recipes.whitening import whiten
 from pellucid.training import OPTIMIZERS, SCHEDULES, Alone, Callback, Communicator, Trainer, WeightAverage
+
+
+def _built(recipe: Recipe, train: Dataset) -> Network:
+    """The recipe's network for the training images. Raises PellucidError; for images that are too small for it, with
+    the option that helps.
+    """
+    try:
+        return build_network(recipe, train.shape, train.classes)
+    except PellucidError as error:
+        if "expected an image of at least" not in str(error) or train.keys is None:
+            raise
+        (H, W), larger = train.shape[1:], ",".join(str(max(64, 2 * side)) for side in train.shape[1:])
+        small = f"images of {H}x{W} are too small for network {recipe.network['name']}"
+        raise PellucidError(f"{small}: choose a larger size, such as --set data.size=[{larger}] ({error})") from None
 
 
 def build_trainer(
@@ -39,7 +54,7 @@ def build_trainer(
     recipe = settled(recipe, data)
     settings = recipe.training
     if network is None:
-        network = build_network(recipe, data.train.shape, data.train.classes)
+        network = _built(recipe, data.train)
         if not resumed:
             start_weights(network, recipe)
             if settings.whiten and not settings.start_from:

@@ -211,6 +211,8 @@ def find_run(name: str | Path) -> Path:
 def open_run_folder(path: Path) -> RunFolder:
     """The folder of an earlier run. Raises PellucidError where there is none."""
     if not RunFolder(path).recipe.exists():
+        if path.suffix == ".safetensors" and not path.exists():
+            raise PellucidError(f"{path}: no such file")
         hint = "" if path.exists() else " (nothing was trained here yet)" if path == RUNS / LAST else ""
         raise PellucidError(f"no run {path}{hint}: expected a run folder, such as runs/last")
     # what runs/last points to may change while this run goes on

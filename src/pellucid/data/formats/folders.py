@@ -10,6 +10,7 @@ from pellucid.data.formats.image_files import files_as_images
 from pellucid.data.framing import Fit, Framing, Rule
 from pellucid.data.held_out import HeldOut
 from pellucid.data.layouts import listing, other_layout
+from pellucid.data.mask_files import masks_of
 from pellucid.data.parts import PART_NAMES, PARTS, folders_in
 from pellucid.data.pictures import OTHER_SUFFIXES, READ, SUFFIXES, picture_formats, wide_note, wide_range
 from pellucid.data.text_files import readable
@@ -70,7 +71,10 @@ def class_files(folder: Path) -> tuple[dict[str, Listed], tuple[str, ...]]:
             "SegmentationClass and ImageSets/Segmentation/train.txt and val.txt; boxes as Annotations and "
             "ImageSets/Main, as COCO's annotations/train.json and val.json, or as YOLO's labels"
         )
-    return {part: _listed(path, names) for part, path in parts.items()}, names
+    listed = {part: _listed(path, names) for part, path in parts.items()}
+    if len(names) == 2 and (wrong := masks_of(*([file for file, k in listed["train"] if k == c] for c in (0, 1)))):
+        raise PellucidError(f"{parts['train']}: {wrong}")
+    return listed, names
 
 
 def holds_classes(folder: Path, least: int = 1) -> bool:

@@ -23,7 +23,7 @@ from pellucid.data.formats.voc import Files, mask_datasets
 from pellucid.data.framing import Framing
 from pellucid.data.held_out import HeldOut
 from pellucid.data.layouts import BESIDE_THEM
-from pellucid.data.mask_files import IGNORED, IGNORED_NAMES, MaskRule, read_colours
+from pellucid.data.mask_files import IGNORED, IGNORED_NAMES, LOSSY, MaskRule, read_colours
 from pellucid.data.parts import Roots, find_roots, folders_in, with_test
 from pellucid.data.pictures import SUFFIXES
 from pellucid.data.text_files import class_list
@@ -31,7 +31,6 @@ from pellucid.errors import PellucidError
 from pellucid.ops.arrays import Pair
 
 DEFAULT_NAMES = ("background", "object")
-_LOSSY = {".jpg", ".jpeg", ".webp"}
 _ENDINGS = ("mask", "masks", "label", "labels", "L", "gt", "seg", "segmentation", "annotation")
 
 
@@ -105,7 +104,7 @@ def _pairs(images: Path, masks: Path) -> list[Files]:
         if mask is None:
             others = next((f"; there is {path.name}" for path in left.values()), "")
             raise PellucidError(f"{masks / stem}.png: no such mask, expected one for {image.name}{others}")
-        if mask.suffix.lower() in _LOSSY:
+        if mask.suffix.lower() in LOSSY:
             raise PellucidError(f"{mask}: JPEG and WebP change values; expected masks as PNG, BMP or TIFF")
         pairs.append((image, mask))
     if left:
