@@ -13,6 +13,7 @@ from pellucid.ops.formats import float_type
 from pellucid.ops.geometry import Geometry, Sides
 from pellucid.ops.memory import channels_last
 from pellucid.ops.numba_ops.compile.bfloat16 import PRODUCTS
+from pellucid.ops.numba_ops.compile.tiles import TILES
 from pellucid.ops.numba_ops.half.convolution import by_winograd
 
 SIZES = st.integers(1, 21)
@@ -87,8 +88,8 @@ def test_rounding_is_to_nearest_even_and_keeps_nan() -> None:
     w = np.zeros((16, 16, 3, 3), dtype)
     w[np.arange(16), np.arange(16), 1, 1] = 1
     b = np.array([2.0**-8, 3 * 2.0**-8, -(2.0**-8)] + [0.0] * 13, np.float32).astype(dtype)
-    x = np.ones((64, 16, 8, 8), dtype)  # of so many, Winograd's algorithm
-    assert by_winograd(x, w, PADDED)
+    x = np.ones((64, 16, 8, 8), dtype)  # of so many, Winograd's algorithm, but where there are matrix tiles
+    assert by_winograd(x, w, PADDED) != TILES
     y = numba_ops.IN_HALF["conv2d"](x, w, b, PADDED)
     expected = half._Call(numba_ops, "conv2d", {"x": x, "w": w, "b": b, "geometry": PADDED}).run()
     np.testing.assert_array_equal(y.view(np.uint16), expected.view(np.uint16))
@@ -140,7 +141,9 @@ def test_gradients_behind_relu_and_pool_are_the_bits_of_those_by_way_of_32(
     x = channels_last(rng.standard_normal((16, C, H, W)).astype(np.float32)).astype(dtype)
     w, b = (rng.standard_normal((K, C, 3, 3)) / np.sqrt(9 * C)).astype(dtype), rng.standard_normal(K).astype(dtype)
     given: dict[str, Any] = {"x": x, "w": w, "geometry": geometry, "input_gradient": C > 1}
-    assert C == 1 or pooled or by_winograd(x, w, geometry)
+    if not (C == 1 or pooled or by_winograd(x, w, geometry)):
+        assert TILES
+        pytest.skip("products on matrix tiles, in another order")
     if pooled:
         name = "conv2d_relu_max_pool2d_backward"
         given["y"], given["winner"] = numba_ops.IN_HALF["conv2d_relu_max_pool2d"](x, w, b, geometry)

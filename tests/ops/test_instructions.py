@@ -13,11 +13,13 @@ from pellucid import ops
 from pellucid.ops.formats import float_type
 from pellucid.ops.numba_ops.compile.instructions import INSTRUCTIONS, SETS, available
 
-AMD_ZEN4 = dict.fromkeys([feature for needed in SETS.values() for feature in needed], True)
+SAPPHIRE_RAPIDS = dict.fromkeys([feature for needed in SETS.values() for feature in needed], True)
+AMD_ZEN4 = SAPPHIRE_RAPIDS | dict.fromkeys(SETS["amx"], False)
 
 
 def test_sets_end_where_a_feature_is_missing() -> None:
-    assert available(AMD_ZEN4) == tuple(SETS)
+    assert available(SAPPHIRE_RAPIDS) == tuple(SETS)
+    assert available(AMD_ZEN4) == ("base", "avx2", "avx512", "vnni", "bf16")
     assert available({}) == ("base",)
     assert available(AMD_ZEN4 | {"avx512bf16": False}) == ("base", "avx2", "avx512", "vnni")
     assert available(AMD_ZEN4 | {"avx512vl": False}) == ("base", "avx2")
@@ -69,7 +71,7 @@ from pellucid.ops.numba_ops.integer.products import BYTES_IN_WORDS
 from ops import test_half_kernels, test_instructions, test_integer
 from plan import test_half_plan
 assert INSTRUCTIONS == {name!r}
-assert BYTES_IN_WORDS == (INSTRUCTIONS in ("vnni", "bf16"))
+assert BYTES_IN_WORDS == (INSTRUCTIONS in ("vnni", "bf16", "amx"))
 test_instructions.test_float16_is_converted_as_numpy_does()
 test_half_kernels.test_rounding_is_to_nearest_even_and_keeps_nan()
 behind_pool = True, 16, 48, 6, 15, (0, 2, 1, 0)
@@ -78,6 +80,7 @@ test_half_kernels.test_max_pools_are_the_bits_of_those_by_way_of_32("float16", (
 test_half_plan.test_float16_is_computed_as_float32_and_rounded_once("deep-convnet")
 test_integer.test_window_of_the_whole_image((5, 3, 4, 2))
 test_integer.test_convolution_is_exact_on_every_path()
+test_integer.test_transposed_convolution_is_exact_on_every_path()
 """
 
 

@@ -10,10 +10,12 @@ import pytest
 
 from pellucid import ops
 from pellucid.graph import Branches, Sequential
-from pellucid.layers import Add, Conv2d, GlobalAvgPool2d, ReLU
+from pellucid.layers import Add, Conv2d, ConvTranspose2d, GlobalAvgPool2d, ReLU
 from pellucid.network import Network
 from pellucid.ops.arrays import Array
 from pellucid.plan import IntegerNetwork
+from pellucid.plan.integer_plan import IntegerPlan
+from pellucid.plan.plan import Memory
 from pellucid.precision import quantize
 from pellucid.zoo import create
 
@@ -62,6 +64,23 @@ def test_a_sum_with_one_pixel_of_each_channel() -> None:
         network = quantize(Network(layers, (3, 9, 8)), rng.random((4, 3, 9, 8), np.float32))
         q = rng.integers(0, 256, (2, 3, 9, 8)).astype(np.uint8)
         np.testing.assert_array_equal(network.integer_logits(q), step_by_step(network, q))
+
+
+def test_transposed_dilated_and_grouped_convolutions_run_compiled() -> None:
+    """A plan has a step for each, and calls none."""
+    layers = Sequential(
+        Conv2d(8, 3, padding=1), ReLU(), Conv2d(16, 3, padding=2, dilation=2, groups=4), ReLU(),
+        ConvTranspose2d(10, 2, stride=2), ReLU(), ConvTranspose2d(3, 3, stride=2, padding=1),
+    )  # fmt: skip
+    rng = np.random.default_rng(0)
+    with ops.use_backend("numba"):
+        network = quantize(Network(layers, (3, 9, 8)), rng.random((4, 3, 9, 8), np.float32))
+        plan = IntegerPlan(network.steps, (3, 9, 8), 2, Memory())
+        assert [step and step.algorithm for step in plan.prepared] == ["integer"] * 2 + ["integer transposed"] * 2
+        q = rng.integers(0, 256, (2, 3, 9, 8)).astype(np.uint8)
+        y = network.integer_logits(q)
+    with ops.use_backend("numpy"):
+        np.testing.assert_array_equal(network.integer_logits(q), y)
 
 
 @pytest.mark.parametrize("way", [copy.deepcopy, lambda given: pickle.loads(pickle.dumps(given))])

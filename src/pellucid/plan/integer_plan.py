@@ -19,7 +19,7 @@ from pellucid import ops
 from pellucid.graph.node import INPUT
 from pellucid.ops import memory
 from pellucid.ops.arrays import Array, Pair, Shape
-from pellucid.plan.integer_affine import IntegerConv2d
+from pellucid.plan.integer_affine import IntegerConv2d, IntegerConvTranspose2d
 from pellucid.plan.integer_steps import Images, IntegerAdd, IntegerPool2d, IntegerStep, fitted
 from pellucid.plan.placing import place
 from pellucid.plan.plan import MOVING, Memory
@@ -145,6 +145,11 @@ def prepare(step: IntegerStep, seen: Sequence[Images], number: int) -> Any:
         limits = steps.UNCLIPPED if step.logits else (step.zeros[1], step.low, step.high)
         filters = steps.Filters(step.weight, step.bias, step.multiplier, step.shift, limits, step.logits)
         return steps.convolution(shape, filters, step.zeros[0], geometry, step.pool)
+    if isinstance(step, IntegerConvTranspose2d):
+        limits = steps.UNCLIPPED if step.logits else (step.zeros[1], step.low, step.high)
+        filters = steps.Filters(step.weight, step.bias, step.multiplier, step.shift, limits, step.logits)
+        size = step.grown((shape[2], shape[3]))
+        return steps.transposed(shape, filters, step.zeros[0], size, step.geometry, step.pool)
     if isinstance(step, IntegerPool2d) and step.dilation == (1, 1):
         geometry = fitted(step.geometry, step.same, (shape[2], shape[3]), step.kernel)
         return steps.pooled(shape, step.kernel, geometry, step.ceil, step.average)

@@ -32,7 +32,8 @@ class _BFloat(ir.types.Type):  # type: ignore[misc]
         return hash(_BFloat)
 
 
-_SUMS = ir.VectorType(ir.FloatType(), LANES)
+SUMS = ir.VectorType(ir.FloatType(), LANES)
+NO_SUMS = ir.Constant(SUMS, [0.0] * LANES)
 _NUMBERS, _PAIRS = ir.VectorType(_BFloat(), LANES), ir.VectorType(_BFloat(), 2 * LANES)
 _BITS, _WORDS = ir.VectorType(ir.IntType(16), LANES), ir.VectorType(ir.IntType(32), LANES)
 
@@ -58,6 +59,6 @@ def pairs(build: Any, address: Integer, everywhere: bool) -> Any:
 def with_products(total: Vector, x: Any, w: Any) -> Vector:
     """In each lane total + x[0] w[0] + x[1] w[1], the numbers of the pairs x and w: sums in float32."""
     build = total.builder
-    signature = ir.FunctionType(_SUMS, [_SUMS, _PAIRS, _PAIRS])
+    signature = ir.FunctionType(SUMS, [SUMS, _PAIRS, _PAIRS])
     dot = cgutils.get_or_insert_function(build.module, signature, "llvm.x86.avx512bf16.dpbf16ps.512")
     return Vector(build, build.call(dot, [total.value, x, w]))

@@ -5,12 +5,16 @@
     avx512    512 bits
     vnni      four products of bytes in each 32 bits of a register at once (vpdpbusd)
     bf16      two products of bfloat16 in each 32 bits of a register at once (vdpbf16ps), rounding to bfloat16
+    amx       matrix tiles of bfloat16 and of bytes; Linux gives them to who asks, once a process
 
 Each set holds those before it. The environment variable PELLUCID_INSTRUCTIONS names the largest that may be used, so
 that one machine tries what others run. LLVM is told as well, lest it finds a newer instruction by itself.
 """
 
+import ctypes
 import os
+import platform
+import sys
 from collections.abc import Mapping
 
 import numba
@@ -26,6 +30,7 @@ SETS: dict[str, tuple[str, ...]] = {
     "avx512": ("avx512f", "avx512bw", "avx512dq", "avx512vl"),
     "vnni": ("avx512vnni",),
     "bf16": ("avx512bf16",),
+    "amx": ("amx-tile", "amx-bf16", "amx-int8"),
 }
 """What each set adds, in LLVM's names."""
 
@@ -34,8 +39,11 @@ _FAMILIES = {
     "avx2": ("avx", "fma", "f16c", "xop", "vaes", "vpclmul"),
     "avx512": ("avx512", "avx10", "evex512"),
     "vnni": ("avx512vnni", "avxvnni"),
-    "bf16": ("avx512bf16", "avx512fp16", "avxneconvert", "amx", "avx10"),
+    "bf16": ("avx512bf16", "avx512fp16", "avxneconvert", "avx10"),
+    "amx": ("amx",),
 }
+
+_ARCH_PRCTL, _REQUEST_PERMISSION, _TILE_DATA = 158, 0x1023, 18  # numbers of Linux on x86-64
 
 
 def available(features: Mapping[str, bool] | None = None) -> tuple[str, ...]:
@@ -49,9 +57,19 @@ def available(features: Mapping[str, bool] | None = None) -> tuple[str, ...]:
     return tuple(found)
 
 
+def tiles_given() -> bool:
+    """Ask Linux for the tiles' registers; False where it refuses, as in some containers, or is another system."""
+    if not sys.platform.startswith("linux") or platform.machine() != "x86_64":
+        return False
+    refused: int = ctypes.CDLL(None).syscall(_ARCH_PRCTL, _REQUEST_PERMISSION, _TILE_DATA)
+    return refused == 0
+
+
 def _chosen() -> str:
     """The set that is used. Raises PellucidError where another one is asked for than this processor has."""
     found, asked = available(), os.environ.get(VARIABLE)
+    if found[-1] == "amx" and asked in {None, "", "amx"} and not tiles_given():
+        found = found[:-1]
     if not asked:
         return found[-1]
     if asked not in found:

@@ -1,8 +1,8 @@
 """Convolutions of bfloat16 whose windows are multiplied where they lie: from 16 bits to 16 bits in one pass.
 
 Rows of a window are pairs of numbers side by side, as they are in an image whose channels are even. A task is a few
-lines of one image, which are copied into their frame where there is one. Sums of a tile of neighbouring places and
-one or two registers of filters stay in registers until bias and ReLU have followed, and are rounded and stored once.
+lines of one image, which are copied into their frame where there is one. Sums are rounded and stored once, when bias
+and ReLU have followed: see `words`.
 """
 
 from typing import Any, NamedTuple
@@ -12,17 +12,18 @@ import numpy as np
 from pellucid.ops.arrays import Array
 from pellucid.ops.geometry import Geometry
 from pellucid.ops.memory import channels_last, empty
-from pellucid.ops.numba_ops.compile.bfloat16 import PAIR, PRODUCTS, pairs, with_products
+from pellucid.ops.numba_ops.compile.bfloat16 import NO_SUMS, PAIR, PRODUCTS, SUMS, pairs, with_products
 from pellucid.ops.numba_ops.compile.parts import inner, parted, read, share, short, thread_count
-from pellucid.ops.numba_ops.compile.vectors import FLOAT, LANES, Code, Integer, address, vector_code
+from pellucid.ops.numba_ops.compile.tiles import BFLOAT16S, configure, release, rows_of, shapes
+from pellucid.ops.numba_ops.compile.vectors import FLOAT, LANES, Code, Integer, Vector, address
 from pellucid.ops.numba_ops.half.packing import packed_pairs
 from pellucid.ops.numba_ops.layout import images as as_images
 from pellucid.ops.numba_ops.layout import rows
 from pellucid.ops.numba_ops.winograd.calls import as_bits
 from pellucid.ops.numba_ops.winograd.product import PANEL
+from pellucid.ops.numba_ops.words import Store, Way, Words, line_of
 
 HALF = 2  # bytes of a bfloat16
-MANY, SOME = 7, 4  # places of a tile of two panels; twice as many of one
 FRAME = 1 << 17  # bytes of a task's lines, about
 SEGMENT = 98  # places of a line that are computed with one panel after the other
 
@@ -55,101 +56,45 @@ class Direct(NamedTuple):
     lines: int
     segment: int
     frame_columns: int
+    tiles: int  # shapes of matrix tiles
+    tile_rows: int  # places of one; 0 where none multiply
     parts: int
 
 
-def _write(
-    code: Code, places: int, panels: int, x: Integer, pixel: Integer, lines: Integer, line: Integer, count: Integer,
-    w: Integer, bias: Integer, relu: Integer, out: Integer, width: Integer, filters: Integer,
-) -> None:  # fmt: skip
-    """See `_tile`."""
-    if not PRODUCTS:
-        return
-    sums = [[code.variable(code.number(0.0)) for _ in range(panels)] for _ in range(places)]
-    step = lines * count * (PANEL * PAIR)
-    with code.loop(lines) as r, code.loop(count) as t:
-        own = w + (r * count + t) * (PANEL * PAIR)
-        factors = [pairs(code.builder, own + step * i, everywhere=False) for i in range(panels)]
-        for j in range(places):
-            numbers = pairs(code.builder, x + r * line + pixel * j + t * PAIR, everywhere=True)
-            for i in range(panels):
-                sums[j][i].set(with_products(sums[j][i].get(), numbers, factors[i]))
+def _load(code: Code, address: Integer, everywhere: bool) -> Any:
+    return pairs(code.builder, address, everywhere)
+
+
+def _add(code: Code, total: Any, x: Any, w: Any) -> Any:
+    return with_products(Vector(code.builder, total), x, w).value
+
+
+def _ways(code: Code, bias: Integer, relu: Integer) -> list[Way]:
+    """bfloat16: with the bias, through ReLU where that is not 0."""
     low = code.either(relu, 0.0, -float("inf"))
-    for i in range(panels):
-        shift = code.load(bias + i * (PANEL * FLOAT))
-        left = filters - i * PANEL
-        whole = left.larger_than(PANEL - 1) if i == panels - 1 else code.integer(1)
-        for some, times in ((None, whole), (left, code.integer(1) - whole)):
-            if some is None or i == panels - 1:
-                with code.loop(times):
-                    for j in range(places):
-                        value = (sums[j][i].get() + shift).at_least(low)
-                        code.store_bfloat16(out + width * j + i * (PANEL * HALF), value, some)
+
+    def rounded(panel: int) -> Store:
+        shift = code.load(bias + panel * (PANEL * FLOAT))
+
+        def store(out: Integer, total: Any, some: Integer | None) -> None:
+            code.store_bfloat16(out, (Vector(code.builder, total) + shift).at_least(low), some)
+
+        return store
+
+    return [Way(code.integer(1), HALF, True, rounded)]
 
 
-def _tile(places: int, panels: int) -> Any:
-    """Makes the kernel of a tile of `places` neighbouring places and `panels` panels of filters.
-
-    It takes x: address of the first place's window; pixel: bytes from a place to the next; lines: of the window;
-    line: bytes between them; count: pairs of a line. w: packed panels. bias: in whole panels. out: bfloat16, `width`
-    bytes a place, of the `filters` that there are.
-    """
-
-    @vector_code
-    def written(
-        code: Any, x: Any, pixel: Any, lines: Any, line: Any, count: Any, w: Any, bias: Any, relu: Any, out: Any,
-        width: Any, filters: Any,
-    ) -> None:  # fmt: skip
-        _write(code, places, panels, x, pixel, lines, line, count, w, bias, relu, out, width, filters)
-
-    @inner
-    def tile(
-        x: int, pixel: int, lines: int, line: int, count: int, w: int, bias: int, relu: int, out: int, width: int,
-        filters: int,
-    ) -> None:  # fmt: skip
-        written(x, pixel, lines, line, count, w, bias, relu, out, width, filters)
-
-    return tile
-
-
-many, some, one = _tile(MANY, 2), _tile(SOME, 2), _tile(1, 2)
-many_few, some_few, one_few = _tile(2 * MANY, 1), _tile(SOME, 1), _tile(1, 1)
+_multiply_line = line_of(Words(SUMS, NO_SUMS, _load, _add, BFLOAT16S, PANEL * FLOAT, _ways, PRODUCTS))
 
 
 @inner
 def _places(work: Direct, x: int, line: int, out: int, places: int) -> None:
-    """All filters at `places` neighbouring places. What doesn't fill a tile is done with its neighbours again."""
-    pixel, width = work.right * work.stored * HALF, work.filters * HALF
-    lines, count, relu = work.kernel_rows, work.row_pairs, work.relu
+    """All filters at `places` neighbouring places."""
     panels = (work.filters + PANEL - 1) // PANEL
-    for panel in range(0, panels, 2):
-        w, bias = work.panels + panel * lines * count * (PANEL * PAIR), work.bias + panel * PANEL * FLOAT
-        left, both = work.filters - panel * PANEL, panel + 1 < panels
-        most = MANY if both else 2 * MANY
-        q = 0
-        while q < places:
-            rest = places - q
-            if rest < SOME <= places:
-                q = places - SOME
-            at, into = x + q * pixel, out + q * width + panel * PANEL * HALF
-            if places < SOME:
-                if both:
-                    one(at, pixel, lines, line, count, w, bias, relu, into, width, left)
-                else:
-                    one_few(at, pixel, lines, line, count, w, bias, relu, into, width, left)
-                q += 1
-            elif rest >= most and rest != 2 * SOME:
-                if both:
-                    many(at, pixel, lines, line, count, w, bias, relu, into, width, left)
-                else:
-                    many_few(at, pixel, lines, line, count, w, bias, relu, into, width, left)
-                q += most
-            else:
-                if both:
-                    some(at, pixel, lines, line, count, w, bias, relu, into, width, left)
-                else:
-                    some_few(at, pixel, lines, line, count, w, bias, relu, into, width, left)
-                q += SOME
+    _multiply_line(
+        x, work.right * work.stored * HALF, (work.kernel_rows, line, 1, 0, work.row_pairs), work.panels, panels,
+        places, out, work.filters * HALF, HALF, work.bias, work.relu, work.filters, work.tile_rows,
+    )  # fmt: skip
 
 
 @inner
@@ -183,6 +128,15 @@ def _copy_lines(work: Direct, n: int, above: int, lines: int, frame: int) -> Non
 def convolve(arguments: int, stage: int, part: int) -> None:
     """Some of the tasks."""
     work = read(Direct, arguments, 0)
+    if work.tile_rows:
+        configure(work.tiles)
+    _convolve(work, part)
+    if work.tile_rows:
+        release()
+
+
+@inner
+def _convolve(work: Direct, part: int) -> None:
     size = work.filters * HALF
     if work.copied:
         frame, line = work.scratch + part * work.scratch_size, work.frame_columns * work.stored * HALF
@@ -246,10 +200,12 @@ def convolution(
     segment = max(1, min(Q, SEGMENT, -(-Q // -(-parts // max(1, N * P)))))
     frame = ((lines - 1) * down + R) * line + PAIR if copied else 0
     scratch = empty((parts * frame + 1,), np.uint8)
+    tile_rows = rows_of(Q)
+    tiles = shapes(tile_rows, S * stored // 2)
     work = Direct(
         address(source), y.ctypes.data, address(panels), address(bias), address(scratch), frame, N, H, W, C, stored,
         P, Q, K, R, S * stored // 2, down, right, top, left, int(relu), int(copied), lines, segment, frame_columns,
-        parts,
+        address(tiles), tile_rows, parts,
     )  # fmt: skip
     if y.size:
         convolve(parts, work)

@@ -8,11 +8,13 @@ import numpy as np
 from pellucid.ops.arrays import Array, Pair
 from pellucid.ops.geometry import PLAIN, Geometry
 from pellucid.ops.memory import empty
-from pellucid.ops.numba_ops.integer.convolution import convolution
-from pellucid.ops.numba_ops.integer.depthwise import depthwise, suits
+from pellucid.ops.numba_ops.integer.convolution import convolution, suits
+from pellucid.ops.numba_ops.integer.depthwise import depthwise
+from pellucid.ops.numba_ops.integer.depthwise import suits as depthwise_suits
 from pellucid.ops.numba_ops.integer.elementwise import addition, pooled
-from pellucid.ops.numba_ops.integer.filters import UNCLIPPED, Filters
-from pellucid.ops.numba_ops.integer.taps import by_taps, convolved, met_pixels, start_of_totals, transposed
+from pellucid.ops.numba_ops.integer.filters import Filters
+from pellucid.ops.numba_ops.integer.taps import by_taps, convolved, met_pixels, spread, start_of_totals
+from pellucid.ops.numba_ops.integer.transposed import transposed
 from pellucid.ops.numba_ops.layout import images, rows
 from pellucid.ops.numba_ops.steps.step import Step
 from pellucid.ops.numpy_ops import integer as definition
@@ -69,9 +71,8 @@ def integer_conv_transpose2d(
     high: int = definition.HIGHEST,
 ) -> Array:
     """The transposed convolution's totals as activations, pooled: uint8; see the definition."""
-    met = met_pixels(transposed, size, _size(x), _window(w), geometry)
-    limits = (zeros[1], low, high)
-    return by_taps(np.uint8, x, w, _scaling(b, multiplier, shift), zeros[0], limits, met, geometry.groups, pool)
+    filters = Filters(w, b, multiplier, shift, (zeros[1], low, high))
+    return _grown(x, filters, zeros[0], size, geometry, pool)
 
 
 def integer_transposed_logits(
@@ -85,8 +86,17 @@ def integer_transposed_logits(
     geometry: Geometry = PLAIN,
 ) -> Array:
     """A last layer that is a transposed convolution: (N, K, *size) int32; see the definition."""
-    met = met_pixels(transposed, size, _size(x), _window(w), geometry)
-    return by_taps(np.int32, x, w, _scaling(b, multiplier, shift), zero, UNCLIPPED, met, geometry.groups, 1)
+    return _grown(x, Filters(w, b, multiplier, shift, wide=True), zero, size, geometry, 1)
+
+
+def _grown(x: Array, filters: Filters, zero: int, size: Pair, geometry: Geometry, pool: int) -> Array:
+    """A transposed convolution."""
+    step, kind = transposed(x.shape, filters, zero, size, geometry, pool), np.int32 if filters.wide else np.uint8
+    if step is not None:
+        return _run(step, [rows(x)], (len(x), *size, len(filters.w)), kind)
+    met = met_pixels(spread, size, _size(x), _window(filters.w), geometry)
+    scaling = _scaling(filters.b, filters.multiplier, filters.shift)
+    return by_taps(kind, x, filters.w, scaling, zero, filters.limits, met, geometry.groups, pool)
 
 
 def integer_add(
@@ -152,13 +162,13 @@ def convolution_step(
     shape: tuple[int, ...], filters: Filters, zero: int, geometry: Geometry, pool: int
 ) -> Step | None:
     """The convolution of images `shape` (N, C, H, W) uint8 whose zero is `zero`; None where it goes tap by tap."""
-    if geometry.groups > 1:
-        return depthwise(shape, filters, zero, geometry) if suits(filters, geometry, pool) else None
-    return convolution(shape, filters, zero, geometry, pool) if geometry.dilation == (1, 1) else None
+    if geometry.groups > 1 and depthwise_suits(filters, geometry, pool):
+        return depthwise(shape, filters, zero, geometry)
+    return convolution(shape, filters, zero, geometry, pool) if suits(filters, geometry, pool) else None
 
 
 def _by_taps(kind: Any, x: Array, filters: Filters, zero: int, geometry: Geometry, pool: int) -> Array:
-    """A convolution in groups or with holes."""
+    """A convolution in groups that are small, that a pool follows, or whose totals are not scaled as vectors."""
     size, window = _size(x), _window(filters.w)
     met = met_pixels(convolved, geometry.output_size(size, window), size, window, geometry)
     b, multiplier, shift = _scaling(filters.b, filters.multiplier, filters.shift)

@@ -13,11 +13,10 @@ from numba.core import cgutils
 from pellucid.ops.geometry import Geometry
 from pellucid.ops.numba_ops.compile.parts import inner, parted, read, share, wholes
 from pellucid.ops.numba_ops.compile.vectors import LANES, VECTOR, Code, Integer, address, vector_code
-from pellucid.ops.numba_ops.integer.filters import Filters, packed
+from pellucid.ops.numba_ops.integer.filters import Filters, Target, packed
 from pellucid.ops.numba_ops.integer.products import (
     NUMBERS,
     TOTALS,
-    WORD,
     add_products,
     load_words,
     nothing,
@@ -25,6 +24,7 @@ from pellucid.ops.numba_ops.integer.products import (
 )
 from pellucid.ops.numba_ops.integer.scaling import CONSTANTS, load_constants, load_limits, store_scaled
 from pellucid.ops.numba_ops.steps.step import ALIGNED, Call, Step, parts_for
+from pellucid.ops.numba_ops.words import WORD
 
 RING = 1 << 16  # bytes of a ring, about
 COST = 24  # multiply-adds of a product that take as long as one output
@@ -61,6 +61,10 @@ class Depthwise(NamedTuple):
     seen: int  # columns that the windows of a line see
     span: int  # lines that a window sees, holes included
     blocks: int  # of LANES channels in a group, which are done at a time
+    out_start: int  # bytes of the output before the first place
+    out_pixel: int  # from a place to the next
+    out_line: int
+    out_image: int
     parts: int
 
 
@@ -203,18 +207,18 @@ def _lines(work: Depthwise, n: int, block: int, blocks: int, first: int, last: i
                 row = (begin + u * work.row_dilation) % work.span
                 table[u] = ring + (b * work.span + row) * line
             k = (block + b) * LANES
-            out = work.output + ((n * work.rows + p) * work.columns) * work.channels + k
+            out = work.output + work.out_start + n * work.out_image + p * work.out_line + k
             w, own = work.weights + (block + b) * filters, work.constants + (block + b) * CONSTANTS
             tap, step = work.column_dilation * NUMBERS * VECTOR, work.right * VECTOR
             if work.kernel_rows == SIDE and work.line_words == (SIDE + NUMBERS - 1) // NUMBERS:
                 _places_3x3(
                     scratch, work.kernel_rows, work.line_words, tap, step, w, own, work.limits, out,
-                    work.channels, work.columns, work.channels - k,
+                    work.out_pixel, work.columns, work.channels - k,
                 )  # fmt: skip
             else:
                 _places(
                     scratch, work.kernel_rows, work.line_words, tap, step, w, own, work.limits, out,
-                    work.channels, work.columns, work.channels - k,
+                    work.out_pixel, work.columns, work.channels - k,
                 )  # fmt: skip
 
 
@@ -240,8 +244,10 @@ def suits(filters: Filters, geometry: Geometry, pool: int) -> bool:
     return alone and filters.constants().size > 0
 
 
-def depthwise(shape: tuple[int, ...], filters: Filters, zero: int, geometry: Geometry) -> Step:
-    """The depthwise convolution of images `shape` (N, C, H, W) uint8 whose zero is `zero`."""
+def depthwise(
+    shape: tuple[int, ...], filters: Filters, zero: int, geometry: Geometry, target: Target | None = None
+) -> Step:
+    """The depthwise convolution of images `shape` (N, C, H, W) uint8 whose zero is `zero`; target: see `Target`."""
     N, C, H, W = shape
     R, S = filters.w.shape[2:]
     P, Q = geometry.output_size((H, W), (R, S))
@@ -256,9 +262,11 @@ def depthwise(shape: tuple[int, ...], filters: Filters, zero: int, geometry: Geo
     scratch = -(-scratch // ALIGNED) * ALIGNED
     outputs = N * P * Q * C
     parts = parts_for(COST * outputs)
+    into = target or Target(0, C, Q * C, P * Q * C)
     work = Depthwise(
         0, 0, address(weights), address(constants), address(bounds), 0, scratch, N, H, W, C, P, Q, R, words,
-        down, right, *geometry.before, row_dilation, dilation, zero, seen, span, blocks, parts,
+        down, right, *geometry.before, row_dilation, dilation, zero, seen, span, blocks,
+        *into, parts,
     )  # fmt: skip
 
     def calls(inputs: list[int], output: int, scratch: int) -> list[Call]:

@@ -8,9 +8,9 @@ import numpy as np
 from pellucid.ops.arrays import Pair
 from pellucid.ops.geometry import Geometry
 from pellucid.ops.numba_ops.compile.parts import inner, parted, read, share, small, words
-from pellucid.ops.numba_ops.integer.products import WORD
 from pellucid.ops.numba_ops.pooling import window
 from pellucid.ops.numba_ops.steps.step import Call, Step, parts_for
+from pellucid.ops.numba_ops.words import WORD
 
 CHUNK = 1 << 12  # numbers of a sum at a time
 COST = 4  # multiply-adds of a product that take as long as one number

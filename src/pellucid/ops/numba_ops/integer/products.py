@@ -6,8 +6,7 @@ to the total). Elsewhere bytes are widened, and it is vpmaddwd, which x86 has ha
 word. Written as what it means, LLVM finds that one. Bytes times bytes without VNNI (vpmaddubsw) would be as dense as
 with it, but its 16-bit sums overflow with 8-bit activations and weights.
 
-A tile is some neighbouring places times one or two registers of filters. Its totals stay in registers until they are
-bytes, unless a pool wants to see them first.
+Totals stay in registers until they are bytes, unless a pool wants to see them first.
 """
 
 from typing import Any
@@ -17,11 +16,11 @@ from llvmlite import ir
 from numba.core import cgutils
 
 from pellucid.ops.numba_ops.compile.instructions import has
-from pellucid.ops.numba_ops.compile.parts import inner
-from pellucid.ops.numba_ops.compile.vectors import LANES, VECTOR, Code, Integer, vector_code
+from pellucid.ops.numba_ops.compile.tiles import BYTES_TIMES_SIGNED
+from pellucid.ops.numba_ops.compile.vectors import LANES, Code, Integer
 from pellucid.ops.numba_ops.integer.scaling import CONSTANTS, load_constants, load_limits, store_scaled
+from pellucid.ops.numba_ops.words import WORD, Store, Way, Words, line_of
 
-WORD = 4  # bytes
 BYTES_IN_WORDS = LANES == 16 and has("vnni")
 NUMBERS = 4 if BYTES_IN_WORDS else 2  # in a word
 NUMBER = WORD // NUMBERS  # bytes of an activation while it is multiplied
@@ -75,123 +74,24 @@ def add_products(code: Code, total: Any, x: Any, w: Any) -> Any:
     return build.add(total, build.add(even, odd))
 
 
-def _write(
-    code: Code,
-    pixels: int,
-    registers: int,
-    x: Integer,
-    pixel: Integer,
-    rows: Integer,
-    row: Integer,
-    words: Integer,
-    w: Integer,
-    out: Integer,
-    width: Integer,
-    constants: Integer,
-    limits: Integer,
-    filters: Integer,
-) -> None:
-    """See `_tile`."""
-    build = code.builder
-    places = [[cgutils.alloca_once(build, TOTALS) for _ in range(registers)] for _ in range(pixels)]
-    for place in (place for some in places for place in some):
-        build.store(nothing(), place)
-    block = rows * words * VECTOR
-    with code.loop(rows) as r, code.loop(words) as t:
-        weights = w + (r * words + t) * VECTOR
-        factors = [load_words(code, weights + block * i) for i in range(registers)]
-        for j in range(pixels):
-            numbers = _everywhere(code, x + r * row + pixel * j + t * WORD)
-            for i in range(registers):
-                place = places[j][i]
-                build.store(add_products(code, build.load(place), numbers, factors[i]), place)
+def _ways(code: Code, constants: Integer, limits: Integer) -> list[Way]:
+    """Bytes, by the constants and limits of `scaling`; or, where there are no constants, totals, int32."""
     finished = constants.larger_than(0)
-    with code.loop(finished):  # once, or not at all
-        bounds = load_limits(code, limits)
-        for i in range(registers):
-            factors = load_constants(code, constants + i * CONSTANTS)
-            left = filters - i * LANES
-            whole = left.larger_than(LANES - 1) if i == registers - 1 else code.integer(1)
-            for some, times in ((None, whole), (left, code.integer(1) - whole)):
-                if some is None or i == registers - 1:
-                    with code.loop(times):
-                        for j in range(pixels):
-                            total = build.load(places[j][i])
-                            store_scaled(code, out + width * j + i * LANES, total, factors, bounds, some)
-    with code.loop(code.integer(1) - finished):
-        for j in range(pixels):
-            for i in range(registers):
-                store_words(code, out + width * j + i * VECTOR, build.load(places[j][i]))
+
+    def scaled(panel: int) -> Store:
+        factors, bounds = load_constants(code, constants + panel * CONSTANTS), load_limits(code, limits)
+        return lambda out, total, some: store_scaled(code, out, total, factors, bounds, some)
+
+    def plain(panel: int) -> Store:
+        return lambda out, total, some: store_words(code, out, total)
+
+    return [Way(finished, 1, True, scaled), Way(code.integer(1) - finished, WORD, False, plain)]
 
 
-def _tile(pixels: int, registers: int) -> Any:
-    """Makes the kernel of a tile of `pixels` neighbouring places and `registers` * LANES filters.
-
-    It takes x: address of the first place's window, ACTIVATION; pixel: bytes from a place to the next; rows: of the
-    window; row: bytes between them; words: in a row. w: packed weights. out: where the first place's filters go,
-    `width` bytes a place: bytes, by the `constants` and `limits` of `scaling`, of the `filters` that there are; or,
-    where constants is 0, totals, int32, in whole registers.
-    """
-
-    @vector_code
-    def written(
-        code: Any, x: Any, pixel: Any, rows: Any, row: Any, words: Any, w: Any, out: Any, width: Any, constants: Any,
-        limits: Any, filters: Any,
-    ) -> None:  # fmt: skip
-        _write(code, pixels, registers, x, pixel, rows, row, words, w, out, width, constants, limits, filters)
-
-    @inner
-    def tile(
-        x: int, pixel: int, rows: int, row: int, words: int, w: int, out: int, width: int, constants: int,
-        limits: int, filters: int,
-    ) -> None:  # fmt: skip
-        written(x, pixel, rows, row, words, w, out, width, constants, limits, filters)
-
-    return tile
+def _load(code: Code, address: Integer, everywhere: bool) -> Any:
+    return _everywhere(code, address) if everywhere else load_words(code, address)
 
 
-MANY, SOME = 7, 4
-"""Places of a tile of two registers of filters; twice as many of one."""
-
-many, some, one = _tile(MANY, 2), _tile(SOME, 2), _tile(1, 2)
-many_few, some_few, one_few = _tile(2 * MANY, 1), _tile(SOME, 1), _tile(1, 1)
-
-
-@inner
-def multiply_line(
-    x: int, pixel: int, rows: int, row: int, words: int, w: int, blocks: int, places: int, out: int, width: int,
-    number: int, constants: int, limits: int, filters: int,
-) -> None:  # fmt: skip
-    """All filters at `places` neighbouring places; see `_tile`. blocks: of LANES filters; number: bytes of each in
-    out.
-
-    What doesn't fill a tile is done with some of its neighbours again.
-    """
-    for block in range(0, blocks, 2):
-        weights, both = w + block * rows * words * VECTOR, block + 1 < blocks
-        own, left = constants + block * CONSTANTS if constants else 0, filters - block * LANES
-        most = MANY if both else 2 * MANY
-        q = 0
-        while q < places:
-            rest = places - q
-            if rest < SOME <= places:
-                q = places - SOME
-            place, into = x + q * pixel, out + q * width + block * LANES * number
-            if places < SOME:
-                if both:
-                    one(place, pixel, rows, row, words, weights, into, width, own, limits, left)
-                else:
-                    one_few(place, pixel, rows, row, words, weights, into, width, own, limits, left)
-                q += 1
-            elif rest >= most and rest != 2 * SOME:
-                if both:
-                    many(place, pixel, rows, row, words, weights, into, width, own, limits, left)
-                else:
-                    many_few(place, pixel, rows, row, words, weights, into, width, own, limits, left)
-                q += most
-            else:
-                if both:
-                    some(place, pixel, rows, row, words, weights, into, width, own, limits, left)
-                else:
-                    some_few(place, pixel, rows, row, words, weights, into, width, own, limits, left)
-                q += SOME
+multiply_line = line_of(Words(TOTALS, nothing(), _load, add_products, BYTES_TIMES_SIGNED, CONSTANTS, _ways))
+"""All filters at some neighbouring places, see `words.line_of`: as bytes, or where constants is 0 as totals, in whole
+registers."""

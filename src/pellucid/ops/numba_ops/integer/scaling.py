@@ -29,8 +29,11 @@ _BYTES = ir.VectorType(ir.IntType(8), LANES)
 _ROOM = 1 << 62
 
 
-def constants(w: Array, b: Array, multiplier: Array, shift: Array, zero: int) -> Array | None:
-    """Those of all filters w (K, ...), int64 (blocks, 6, LANES / 2); None where some might not fit their bits."""
+def constants(w: Array, b: Array, multiplier: Array, shift: Array, zero: int, groups: int = 1) -> Array | None:
+    """Those of all filters w (K, ...), int64 (blocks, 6, LANES / 2); None where some might not fit their bits.
+
+    groups: of filters, that begin with a block each.
+    """
     most = 255 * np.abs(w.reshape(len(w), -1).astype(np.int64)).sum(axis=1) + np.abs(b.astype(np.int64))
     scaled = most.astype(np.float64) * multiplier
     half = np.left_shift(np.int64(1), shift.astype(np.int64) - 1)
@@ -38,10 +41,11 @@ def constants(w: Array, b: Array, multiplier: Array, shift: Array, zero: int) ->
     if not (room & (scaled / 2.0**shift < _ROOM >> 32) & (most < _ROOM >> 31)).all():
         return None
     offset = b.astype(np.int64) * multiplier + half + np.left_shift(np.int64(zero), shift.astype(np.int64))
-    blocks = -(-len(w) // LANES)
-    filled = np.zeros((3, blocks * LANES), np.int64)
+    each = len(w) // groups
+    blocks = -(-each // LANES) * groups
+    filled = np.zeros((3, groups, blocks // groups * LANES), np.int64)
     for row, values in zip(filled, (multiplier, offset, shift), strict=True):
-        row[: len(values)] = values
+        row[:, :each] = values.reshape(groups, each)
     pairs = filled.reshape(3, blocks, LANES // 2, 2)
     return np.ascontiguousarray(pairs.transpose(1, 0, 3, 2)).reshape(blocks, 6, LANES // 2)
 

@@ -1,4 +1,4 @@
-"""Integer convolutions tap by tap: those in groups or with holes, and transposed ones.
+"""Integer convolutions tap by tap: those that no other kernel does, such as small groups.
 
 Which row and column of the input a tap of the window meets is looked up, so that one kernel does both kinds. A tap
 that meets no pixel adds nothing: a number counts as its distance from `zero`, which is 0 where an image is padded.
@@ -25,7 +25,7 @@ def convolved(places: int, taps: int, stride: int, padding: int, dilation: int, 
     return np.where((pixels >= 0) & (pixels < size), pixels, OUTSIDE)
 
 
-def transposed(places: int, taps: int, stride: int, padding: int, dilation: int, size: int) -> Array:
+def spread(places: int, taps: int, stride: int, padding: int, dilation: int, size: int) -> Array:
     """The same for the adjoint: the place of the window at which that tap meets each pixel of its image."""
     pixels = np.arange(places)[:, None] + padding - np.arange(taps) * dilation
     inside = (pixels % stride == 0) & (pixels >= 0) & (pixels < size * stride)
@@ -68,7 +68,7 @@ def start_of_totals(w: Array, b: Array, zero: int) -> Array:
 
 
 def met_pixels(kind: Any, output: Pair, size: Pair, kernel: Pair, geometry: Geometry) -> tuple[Array, Array]:
-    """Rows and columns by place and tap; kind: `convolved` or `transposed`."""
+    """Rows and columns by place and tap; kind: `convolved` or `spread`."""
     stride, before, dilation = geometry.stride, geometry.before, geometry.dilation
     down, right = (kind(output[a], kernel[a], stride[a], before[a], dilation[a], size[a]) for a in (0, 1))
     return down, right

@@ -20,6 +20,7 @@ from typing import Any
 
 from pellucid.ops.numba_ops.compile.bfloat16 import PAIR, PRODUCTS, pairs, with_products
 from pellucid.ops.numba_ops.compile.parts import inner
+from pellucid.ops.numba_ops.compile.tiles import BFLOAT16S, ROWS, TILES, sums_on_tiles
 from pellucid.ops.numba_ops.compile.vectors import (
     BFLOAT16,
     FLOAT,
@@ -157,6 +158,57 @@ def _blocks(form: int, panels: int, most: int) -> Any:
     return vector_code(block)
 
 
+def _blocks_on_tiles(tiles: int, panels: int) -> Any:
+    """Vector code for one or two tiles of `rows` places each, of pairs of bfloat16."""
+
+    @vector_code
+    def block(
+        code: Any,
+        rows: Any,
+        left: Any,
+        left_row: Any,
+        right: Any,
+        panel: Any,
+        start: Any,
+        start_row: Any,
+        bounds: Any,
+        added: Any,
+        out: Any,
+        pixel: Any,
+        depth: Any,
+        lines: Any,
+        left_line: Any,
+        filters: Any,
+    ) -> None:
+        if not TILES:
+            return
+        sums = sums_on_tiles(
+            code, BFLOAT16S, tiles, panels, left, left_row, left_row * rows, lines, left_line, code.integer(1),
+            code.integer(0), depth, right, panel,
+        )  # fmt: skip
+        low, high = limits(code, bounds)
+        whole = filters.reaches(panels * PANEL)
+        for way, partly in ((whole, False), (whole.equals(0), True)):
+            with code.when(way):
+                for t in range(tiles):
+                    with code.loop(rows) as j:
+                        r = j + rows * t
+                        for c in range(panels):
+                            rest = filters - c * LANES if partly else None
+                            result = code.variable(code.load(sums + ((j + t * ROWS) * panels + c) * VECTOR))
+                            result.set(result.get() + load(code, start + start_row * r + VECTOR * c, rest))
+                            with code.when(added.equals(0).equals(0)):
+                                result.set(result.get() + load(code, added + pixel * r + VECTOR * c, rest))
+                            value = result.get().at_least(low).at_most(high)
+                            store(code, out + pixel * r + VECTOR * c, value, rest)
+
+    return block
+
+
+_two_tiles, _two_tiles_alone = _blocks_on_tiles(2, PANELS), _blocks_on_tiles(2, 1)
+_tile, _tile_alone = _blocks_on_tiles(1, PANELS), _blocks_on_tiles(1, 1)
+
+
 _alone, _beside = _blocks(FLOAT32, 1, _MOST_ALONE), _blocks(FLOAT32, PANELS, _MOST)
 _row, _row_pairs = _blocks(FLOAT32, MANY, 1), _blocks(BFLOAT16, MANY, 1)
 _alone_pairs, _beside_pairs = _blocks(BFLOAT16, 1, _MOST_ALONE), _blocks(BFLOAT16, PANELS, _MOST)
@@ -181,6 +233,7 @@ def multiply_blocks(
     left_line: int,
     count: int,
     filters: int,
+    tile_rows: int,
 ) -> None:
     """`count` places of up to PANELS panels, or one of MANY: start + left right, plus what is added, within bounds.
 
@@ -188,7 +241,7 @@ def multiply_blocks(
     begin with, rows `start_row` bytes apart; 0 for the same row, a bias, each time. added: 0 for none, else laid out
     as the output, whose places are `pixel` bytes apart. depth: numbers, or pairs; so many of each of some `lines` of
     the left factor, which are `left_line` bytes apart, and follow each other in the right one. filters: that are left
-    from the first of these on.
+    from the first of these on. tile_rows: places of a matrix tile, or 0.
     """
     if panels == MANY and form == FLOAT32:
         _row(
@@ -230,9 +283,36 @@ def multiply_blocks(
         return
     beside = PANELS > 1 and filters > PANEL
     most = _MOST if beside else _MOST_ALONE
-    blocks = (count + most - 1) // most
-    least, longer = divmod(count, blocks)
     t = 0
+    if TILES and form == BFLOAT16 and tile_rows:
+        while count - t >= tile_rows:
+            x, at, to = left + t * left_row, start + t * start_row, out + t * pixel
+            plus, two = added + t * pixel if added else 0, count - t >= 2 * tile_rows
+            if two and beside:
+                _two_tiles(
+                    tile_rows, x, left_row, right, panel, at, start_row, bounds, plus, to, pixel, depth, lines,
+                    left_line, filters,
+                )  # fmt: skip
+            elif two:
+                _two_tiles_alone(
+                    tile_rows, x, left_row, right, panel, at, start_row, bounds, plus, to, pixel, depth, lines,
+                    left_line, filters,
+                )  # fmt: skip
+            elif beside:
+                _tile(
+                    tile_rows, x, left_row, right, panel, at, start_row, bounds, plus, to, pixel, depth, lines,
+                    left_line, filters,
+                )  # fmt: skip
+            else:
+                _tile_alone(
+                    tile_rows, x, left_row, right, panel, at, start_row, bounds, plus, to, pixel, depth, lines,
+                    left_line, filters,
+                )  # fmt: skip
+            t += 2 * tile_rows if two else tile_rows
+        if t == count:
+            return
+    blocks = (count - t + most - 1) // most
+    least, longer = divmod(count - t, blocks)
     for number in range(blocks):
         rows = least + (1 if number < longer else 0)
         x, at, to = left + t * left_row, start + t * start_row, out + t * pixel

@@ -9,6 +9,7 @@ from itertools import pairwise
 
 from pellucid.ops.arrays import Array, Pair
 from pellucid.ops.numba_ops.compile.parts import inner
+from pellucid.ops.numba_ops.compile.tiles import configure, release
 from pellucid.ops.numba_ops.compile.vectors import BYTES, FLOAT, FLOAT32, VECTOR
 from pellucid.ops.numba_ops.steps.blocks import PANELS, multiply_blocks
 from pellucid.ops.numba_ops.steps.windows import SLACK, Product, clear, take
@@ -46,6 +47,8 @@ def multiply_lines(work: Product, first: int, last: int, first_panel: int, last_
     width = (work.columns - 1) * work.right + taps if work.framed else work.width
     some = max(1, DEEP // deep)  # lines of the window at a time, or a part of one
     part = min(deep, DEEP)
+    if work.tile_rows:
+        configure(work.tiles)
     number = first
     while number < last:
         n, p = divmod(number, work.rows)
@@ -76,8 +79,11 @@ def multiply_lines(work: Product, first: int, last: int, first_panel: int, last_
                             work.form, PANELS, x + q * work.down * width * pixel, work.right * pixel, right,
                             depth * (PANEL * FLOAT), sums, sums_row, bounds, added, out, out_pixel, numbers, lines,
                             work.apart * width * pixel, work.columns, min(last_panel * PANEL, work.filters) - k,
+                            work.tile_rows,
                         )  # fmt: skip
         number += count
+    if work.tile_rows:
+        release()
 
 
 def framing(

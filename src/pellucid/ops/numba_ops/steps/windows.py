@@ -55,6 +55,8 @@ class Product(NamedTuple):
     before: int = 0  # to the first column
     lines: int = 0  # of a window
     apart: int = 0  # pixels from one of these to the next
+    tiles: int = 0  # shapes of matrix tiles
+    tile_rows: int = 0  # places of one; 0 where none multiply
 
 
 class Run(NamedTuple):
