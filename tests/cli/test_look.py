@@ -12,7 +12,7 @@ from pellucid import cli
 from pellucid.data import Dataset
 from pellucid.data.doubtful import Listed, doubtful, looked_at, unreadable
 from pellucid.recipes import load_recipe
-from pellucid.recipes.look import contact_sheet
+from pellucid.recipes.look import _caption, _per_class, contact_sheet
 from small_runs import one_thread_of_numpy
 
 
@@ -90,3 +90,12 @@ def test_the_command_counts_names_and_draws(
     assert cli.main(["look", "photos/"]) == 1
     assert "bee/bad.jpg: not an image" in capsys.readouterr().out
     assert cli.main(["look", "photoz/"]) == 2
+
+
+def test_labels_are_counted_each_and_stand_below_the_pictures(tmp_path: Path) -> None:
+    images = np.zeros((3, 3, 8, 8), np.uint8)
+    targets = np.array([[1, 1, 0], [0, 1, 0], [0, 0, 0]], np.uint8)
+    dataset = Dataset(images, targets, ("red", "round", "ripe"), "fruit", keys=("a.png", "b.png", "c.png"))
+    assert _per_class(dataset).tolist() == [1, 2, 0]
+    assert [_caption(dataset, i) for i in range(3)] == ["red, round", "round", "no label"]
+    assert _caption(Dataset(images, np.array([0, 2, 1]), dataset.class_names, "fruit"), 1) == "ripe"

@@ -109,12 +109,15 @@ def notes_of(dataset: Dataset) -> list[str]:
 
 
 def _per_class(dataset: Dataset) -> Array:
-    """Images of each class; of boxes, how many there are; of masks, images on which a class is."""
+    """Images of each class or label; of boxes, how many there are; of masks, images on which a class is."""
     targets, K = dataset.targets, dataset.classes
     if isinstance(targets, Boxes):
         return np.bincount(targets.labels, minlength=K)
     if isinstance(targets, np.ndarray) and targets.ndim == 1:
         return np.bincount(targets[targets >= 0], minlength=K)
+    if isinstance(targets, np.ndarray) and targets.ndim == 2:
+        each: Array = (targets > 0).sum(axis=0, dtype=np.int64)
+        return each
     counts = np.zeros(K, np.int64)
     for i in range(len(dataset)):
         counts += np.bincount(np.unique(targets[np.array([i])]), minlength=256)[:K] > 0
@@ -133,12 +136,18 @@ def contact_sheet(recipe: Recipe, dataset: Dataset, count: int) -> bytes:
     for batch in views:
         pixels = _pixels(batch.inputs, recipe)
         columns.append([_drawn(pixels[i], batch.targets, i, dataset) for i in range(len(some))])
-    labels = dataset.targets if isinstance(dataset.targets, np.ndarray) and dataset.targets.ndim == 1 else None
-    names = [
-        dataset.class_names[labels[i]] if labels is not None else (dataset.keys or ("",) * len(dataset))[i]
-        for i in chosen
-    ]
+    names = [_caption(dataset, i) for i in chosen]
     return image_png(strips([list(row) for row in zip(*columns, strict=True)], names))
+
+
+def _caption(dataset: Dataset, i: int) -> str:
+    """What stands below an image: its class or its labels, or the file's name where what is known is drawn."""
+    targets = dataset.targets
+    if isinstance(targets, np.ndarray) and targets.ndim == 1:
+        return dataset.class_names[int(targets[i])]
+    if isinstance(targets, np.ndarray) and targets.ndim == 2:
+        return ", ".join(dataset.class_names[k] for k in np.flatnonzero(targets[i] > 0)) or "no label"
+    return dataset.keys[i] if dataset.keys else ""
 
 
 def _evenly(dataset: Dataset, count: int) -> list[int]:
