@@ -1,6 +1,9 @@
 """The exceptions for a user's mistake."""
 
+from collections.abc import Sequence
+
 LONGEST = 2000  # characters of a message
+_NAMED = 20  # mistakes in one message
 
 
 class PellucidError(Exception):
@@ -52,3 +55,9 @@ def printable(text: str) -> str:
 def _shown(sign: str) -> str:
     """The sign, or how Python writes one that can't be printed."""
     return sign if sign.isprintable() else sign.encode("unicode_escape").decode("ascii")
+
+
+def at_once(mistakes: Sequence[str]) -> str:
+    """One message of several, each of which names its file: the first few, and how many more there are."""
+    more = f"; and {len(mistakes) - _NAMED:,} more" if len(mistakes) > _NAMED else ""
+    return "; ".join(mistakes[:_NAMED]) + more

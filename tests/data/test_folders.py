@@ -48,6 +48,21 @@ def test_val_is_the_test_unless_there_is_one(tmp_path: Path) -> None:
     assert (len(data.validation), len(data.test)) == (3, 6)
 
 
+@pytest.mark.parametrize(("train", "test"), [("trainval", "test"), ("Train", "eval"), ("train_set", "evaluation")])
+def test_parts_by_other_names(train: str, test: str, tmp_path: Path) -> None:
+    _classes(tmp_path / train)
+    _classes(tmp_path / test, count=2)
+    data = load_data(tmp_path)
+    assert (len(data.train), data.validation, len(data.test), data.train.notes) == (15, None, 6, ())
+
+
+def test_folders_of_pictures_that_are_no_part_are_said(tmp_path: Path) -> None:
+    for name, count in (("train", 5), ("test", 2), ("unsorted", 1), ("docs", 0)):
+        _classes(tmp_path / name, count)
+    (tmp_path / "docs").mkdir()
+    assert load_data(tmp_path).train.notes == ("unsorted is no part that is known (train, val, test): left out",)
+
+
 def test_one_folder_is_split_by_seed_class_by_class(tmp_path: Path) -> None:
     _classes(tmp_path, count=10)
     data = load_data(tmp_path, seed=1)

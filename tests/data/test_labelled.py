@@ -30,6 +30,7 @@ ONE = {
     "paths": "path,label\n" + lines("images/{folder}/p{n}.JPG,{kind}"),
     "windows": "\ufefffilename;class\r\n" + lines("images\\{folder}\\p{n}.JPG;{kind}").replace("\n", "\r\n"),
     "names": "image_id\tage\tlabel\n" + lines("p{n}\t7\t{kind}"),
+    "spaces": "file, label, about\n" + lines('p{n}, {kind}, "seen, or not"'),
     "no head": lines("p{n}.JPG,{kind}"),
     "other place": "label,file\n" + lines("{kind},data/{folder}/p{n}.JPG"),
 }

@@ -103,6 +103,13 @@ def test_what_is_wrong_is_named(folder: Path, damage: Callable[[Path], object], 
         load_masked(folder)
 
 
+def test_every_wrong_mask_is_named_at_once(folder: Path) -> None:
+    for place in ("train/masks/b", "valid/masks/d"):
+        Image.fromarray(mask_of(0, 9, 1)).save(folder / f"{place}.png")
+    with pytest.raises(PellucidError, match=r"b\.png: value 9 \(.*; .*d\.png: value 9 \("):
+        load_masked(folder)
+
+
 def test_class_folders_and_images_alone_are_something_else(tmp_path: Path) -> None:
     pair(tmp_path, "a", mask_of(0, 1), masks="cats")
     assert not is_mask_folders(tmp_path)

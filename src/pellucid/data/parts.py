@@ -15,7 +15,7 @@ from pellucid.errors import PellucidError
 _ENDINGS = ("", "_set", "-set", "set", " set", "_images", "_data", "_part")
 _STEMS = {
     "train": ("train", "training", "trn"),
-    "validation": ("val", "valid", "validation", "dev"),
+    "validation": ("val", "valid", "validation", "dev", "eval", "evaluation"),
     "test": ("test", "testing", "tst"),
 }
 PARTS = {part: tuple(stem + end for end in _ENDINGS for stem in stems) for part, stems in _STEMS.items()}

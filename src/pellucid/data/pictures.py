@@ -19,7 +19,7 @@ import numpy as np
 
 from pellucid.arguments import checked_but
 from pellucid.data.room import decoding
-from pellucid.errors import PellucidError, PictureError
+from pellucid.errors import PellucidError, PictureError, at_once
 from pellucid.ops.arrays import Array, Pair
 from pellucid.ops.cores import available_cores
 
@@ -37,7 +37,6 @@ FORMATS = ("PNG", "JPEG", "TIFF", "WEBP", "BMP")  # Pillow would read others, so
 MOST_PIXELS = 110_000_000  # of a picture; with four bytes each, and its copy in three, less than a gigabyte
 _STRIP = 1 << 20  # pixels that are worked on at a time
 _TAIL = 64  # bytes
-_NAMED = 20  # bad files in one message
 _ENDS = (b"\xff\xd9", b"IEND")  # what whole files end with, JPEG and PNG
 _ORIENTATION = 0x0112  # the EXIF tag
 _TURNS = {2: 0, 3: 3, 4: 1, 5: 5, 6: 4, 7: 6, 8: 2}  # by its values, what Pillow's `transpose` has to do
@@ -141,8 +140,7 @@ def picture_formats(paths: Sequence[str | Path]) -> list[tuple[Pair, bool]]:
         looks = list(pool.map(look, paths))
     errors = [str(found) for found in looks if isinstance(found, PellucidError)]
     if errors:
-        more = f"; and {len(errors) - _NAMED} more" if len(errors) > _NAMED else ""
-        raise PellucidError("; ".join(errors[:_NAMED]) + more)
+        raise PellucidError(at_once(errors))
     return [found for found in looks if not isinstance(found, PellucidError)]
 
 

@@ -37,7 +37,7 @@ def read_folder(
         notes["test"] += held_out.missing("test", [relative(path, folder) for path, _ in listed["test"]])
     every = [path for files in listed.values() for path, _ in files]
     sizes, framing, said = framed_files(every, size, fit, framing)
-    notes["train"] += [*said, *_left_out({path.parent for path in every})]
+    notes["train"] += [*said, *_left_out({path.parent for path in every}), *_no_part(folder)]
 
     def dataset(part: str) -> Dataset:
         inputs = files_as_images([path for path, _ in listed[part]], framing)
@@ -99,11 +99,23 @@ def _find_parts(folder: Path) -> dict[str, Path]:
     # one with pictures and without folders in it is a class, of trains perhaps
     present = {path.name.lower(): path for path in folders_in(folder) if folders_in(path) or not _pictures(path)}
     parts = {part: present[name] for part, names in PARTS.items() for name in reversed(names) if name in present}
+    if "train" not in parts and "validation" not in parts and "trainval" in present:
+        parts["train"] = present["trainval"]
     if "train" not in parts:
         return {"train": folder}
     if "test" not in parts and "validation" in parts:
         parts["test"] = parts.pop("validation")
     return parts
+
+
+def _no_part(folder: Path) -> list[str]:
+    """What is to be said of folders of pictures beside those of the parts."""
+    used = set(_find_parts(folder).values())
+    if folder in used:
+        return []
+    others = [path for path in folders_in(folder) if path not in used]
+    left = [path for path in others if _pictures(path) or any(map(_pictures, folders_in(path)))]
+    return [f"{readable(path.name)} is no part that is known (train, val, test): left out" for path in left]
 
 
 def _pictures(folder: Path) -> list[Path]:

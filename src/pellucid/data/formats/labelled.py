@@ -28,7 +28,7 @@ from pellucid.data.held_out import HeldOut
 from pellucid.data.parts import part_named
 from pellucid.data.pictures import SUFFIXES
 from pellucid.data.text_files import readable, text_lines
-from pellucid.errors import PellucidError
+from pellucid.errors import PellucidError, at_once
 from pellucid.ops.arrays import Array, Pair
 
 _PATHS = ("path", "file", "filename", "file_name", "image", "image_path", "img", "image_id", "id", "name")
@@ -37,7 +37,6 @@ _PLURAL = {"labels", "classes", "tags", "categories"}
 _PARTS = ("split", "part", "set", "subset")
 _EDGES = {"xmin", "ymin", "xmax", "ymax"}
 _BETWEEN = re.compile(r"[|;,]")
-_NAMED = 20  # mistakes in one message
 
 
 @dataclass(frozen=True)
@@ -132,8 +131,7 @@ def read_lines(source: Path) -> tuple[list[Line], list[str]]:
     for part, file in files.items():
         lines += _lines(file, part, known, wrong)
     if wrong:
-        more = f"; and {len(wrong) - _NAMED} more" if len(wrong) > _NAMED else ""
-        raise PellucidError("; ".join(wrong[:_NAMED]) + more)
+        raise PellucidError(at_once(wrong))
     seen: dict[Path, Line] = {}
     for line in lines:
         if seen.setdefault(line.file, line) != line:
@@ -149,7 +147,7 @@ def _lines(file: Path, part: str, known: _Pictures, wrong: list[str]) -> list[Li
     if not text:
         raise PellucidError(f"{file}: empty, expected a line a picture")
     between = max(",;\t", key=text[0].count)
-    rows = list(csv.reader(text, delimiter=between))
+    rows = list(csv.reader(text, delimiter=between, skipinitialspace=True))
     head = [cell.strip() for cell in rows[0]]
     has_head = known.find(head[0]) is None or head[0].lower() in _PATHS
     columns = _Columns.of(head if has_head else ["path", *(["label"] if len(head) == 2 else head[1:])], rows, file)

@@ -29,7 +29,7 @@ from pellucid.data.mask_files import IGNORED, MaskRule, read_colours, where_valu
 from pellucid.data.parts import PARTS, with_test
 from pellucid.data.pictures import SUFFIXES, picture_format
 from pellucid.data.text_files import class_list, listed_images
-from pellucid.errors import PellucidError
+from pellucid.errors import PellucidError, at_once
 from pellucid.files import read_whole
 from pellucid.ops.arrays import Pair
 
@@ -115,7 +115,7 @@ def mask_datasets(
 ) -> list[Dataset]:
     """A data set for each part, of pairs below a folder, all on one canvas; see `read_voc_parts`."""
     rule = rule.of_all(mask for pairs in files.values() for _, mask in pairs)
-    listed = {part: [_checked(*pair, names, rule) for pair in pairs] for part, pairs in files.items()}
+    listed = _all_checked(files, names, rule)
     every = [pair for pairs in listed.values() for pair in pairs]
     rule, notes = _understood(rule, names, every)
     said = list[str]()
@@ -190,6 +190,23 @@ def _pair(folder: Path, name: str, images: Mapping[str, Path]) -> Files:
     if not mask.is_file():
         raise PellucidError(f"{mask}: no such mask, expected one for {image.name}")
     return image, mask
+
+
+def _all_checked(
+    files: Mapping[str, Sequence[Files]], names: Sequence[str], rule: MaskRule
+) -> dict[str, list[VocPair]]:
+    """The images and masks by part. Raises PellucidError that names every file with something wrong, to a number."""
+    listed: dict[str, list[VocPair]] = {part: [] for part in files}
+    wrong = []
+    for part, pairs in files.items():
+        for image, mask in pairs:
+            try:
+                listed[part].append(_checked(image, mask, names, rule))
+            except PellucidError as error:
+                wrong.append(str(error))
+    if wrong:
+        raise PellucidError(at_once(wrong))
+    return listed
 
 
 def _checked(image: Path, mask: Path, class_names: Sequence[str], rule: MaskRule) -> VocPair:
