@@ -187,4 +187,4 @@ def enlarged_mask(mask: Array, size: Pair) -> Array:
         np.minimum(((np.arange(new) + 0.5) * old / new).astype(np.intp), old - 1)
         for new, old in zip(size, mask.shape, strict=True)
     )
-    return mask if mask.shape == size else mask[rows[:, None], columns]
+    return mask if mask.shape == size else mask[:, columns][rows]  # whole rows are copied faster than pixels

@@ -17,6 +17,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from fractions import Fraction
+from weakref import WeakKeyDictionary
 
 from pellucid.graph.node import INPUT, Node, Nodes
 from pellucid.layers.base import Layer
@@ -61,14 +62,20 @@ def grid(nodes: Nodes) -> Grid:
 
 
 def grids(nodes: Nodes) -> dict[str, Grid]:
-    """Rows and columns of every value on the input."""
+    """Rows and columns of every value on the input; worked out once for the same nodes."""
+    if (known := _KNOWN.get(nodes)) is not None:
+        return known
     found = {INPUT: (Axis(), Axis())}
     for node in nodes:
         seen = [found[name] for name in node.seen]
         after = _axes(node.layer)
         rows, columns = (_merged(node, [grid[i] for grid in seen]).then(after[i]) for i in (0, 1))
         found[node.name] = rows, columns
+    _KNOWN[nodes] = found
     return found
+
+
+_KNOWN: WeakKeyDictionary[Nodes, dict[str, Grid]] = WeakKeyDictionary()
 
 
 def _merged(node: Node, axes: list[Axis]) -> Axis:

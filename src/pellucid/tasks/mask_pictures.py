@@ -127,9 +127,9 @@ def _write_names(draw: ImageDraw, mask: Array, class_names: tuple[str, ...], fac
     for k in np.setdiff1d(np.unique(mask), [0]):
         if k >= len(class_names):
             continue
-        parts = label_parts(mask == k)
-        rows, columns = np.nonzero(parts)
-        found = parts[rows, columns]
+        parts = label_parts(mask == k).ravel()
+        of_parts = np.flatnonzero(parts)
+        found, (rows, columns) = parts[of_parts], np.divmod(of_parts, mask.shape[1])
         counts, corner = np.bincount(found), np.full((2, found.max() + 1), max(mask.shape))
         for side, places in zip(corner, (rows, columns), strict=True):
             np.minimum.at(side, found, places)
