@@ -103,6 +103,36 @@ def test_sizes_epochs_and_mirroring_follow_the_pictures(tmp_path: Path) -> None:
     assert chosen(folder_of(tmp_path / "grey", colour=False)).crop.flip == 0
 
 
+def test_scenes_are_seen_in_their_shape_and_no_larger_than_the_recipe_s(tmp_path: Path) -> None:
+    def of(kind: str, size: tuple[int, int], number: int) -> Recipe:
+        folder = tmp_path / str(number)
+        for name in "abc":
+            write(folder / "images" / f"{name}.jpg", size)
+            if kind == "masks":
+                write(folder / "masks" / f"{name}.png", size, colour=False)
+        if kind == "boxes":
+            (folder / "labels").mkdir()
+            for name in "abc":
+                (folder / "labels" / f"{name}.txt").write_text("0 0.5 0.5 0.2 0.2\n")
+            (folder / "classes.txt").write_text("cell\n")
+        return chosen(folder)
+
+    for number, (kind, size, canvas, window) in enumerate(
+        [
+            ("masks", (360, 480), (360, 480), (256, 320)),
+            ("masks", (100, 70), (100, 70), (96, 64)),
+            ("masks", (1500, 2000), (352, 480), (256, 320)),
+            ("boxes", (480, 640), (320, 416), (256, 320)),
+            ("boxes", (640, 480), (416, 320), (256, 320)),
+            ("boxes", (100, 70), (128, 96), (128, 96)),
+        ]
+    ):
+        recipe = of(kind, size, number)
+        assert (recipe.data.size, recipe.crop.size) == (canvas, window)
+    other, _ = folder_recipe(tmp_path / "2", {"data.size": "none"})
+    assert (other.data.size, other.crop.size) == (None, (256, 320))
+
+
 def test_few_pictures_are_not_measured_longer_than_learnt(tmp_path: Path) -> None:
     folder_of(tmp_path / "train")
     folder_of(tmp_path / "test", count=120)

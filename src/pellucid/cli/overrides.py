@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated, Any, Literal, get_type_hints
 
 from cyclopts import Parameter
@@ -39,7 +38,7 @@ class Overrides:
     data: Annotated[
         str | None,
         Key("data.source"),
-        Parameter(help="A directory of IDX files (named as MNIST's) or of class folders; or mnist."),
+        Parameter(help="What is learnt from: a folder of pictures, of IDX or CIFAR files, a CSV file; or mnist."),
     ] = None
     from_: Annotated[
         str | None,
@@ -81,11 +80,6 @@ class Overrides:
             if key in found:
                 found[key] = _lasting(found[key])
         return found
-
-    def own_recipe(self) -> str | None:
-        """The run to train on from, whose recipe is taken where no other is named; None where there is none."""
-        start = self.by_key().get("training.start_from", "")
-        return start if start and (Path(start) / "recipe.toml").exists() else None
 
 
 def _lasting(source: str) -> str:

@@ -28,7 +28,7 @@ def train(
         str | None,
         Parameter(
             help="A recipe's name (see pellucid recipes) or a TOML file, or a folder of pictures, written with a "
-            "separator, as photos/; by default the recipe of --from's run, or deep-convnet."
+            "separator, as photos/; by default the recipe of --from's model, or deep-convnet."
         ),
     ] = None,
     /,
@@ -91,8 +91,11 @@ def chosen_recipe(name: str | None, overrides: Overrides) -> tuple[Recipe, list[
     """The recipe of that name, or the one for the folder that is so called, with changes; and what is to be said."""
     from pellucid.recipes import DEFAULT, load_recipe
     from pellucid.recipes.for_folder import folder_recipe, is_folder
+    from pellucid.recipes.from_model import recipe_from
 
-    subject, changes = name or overrides.own_recipe() or DEFAULT, overrides.by_key()
+    subject, changes = name or DEFAULT, overrides.by_key()
+    if name is None and (start := changes.get("training.start_from")):
+        return recipe_from(start, changes), []
     if is_folder(subject, changes.get("data.source")):
         return folder_recipe(Path(subject), changes)
     return load_recipe(subject, changes), []

@@ -39,7 +39,8 @@ class Survey:
     kind: what is known of each image: its class, several labels, a mask or boxes. counts: images of each class by
     part; one class "" where nothing was counted. parts: number of images in each. sizes: ((H, W), number of images
     looked at of that size), the most frequent first. colour: whether any of them has colours. unread: files of labels
-    beside folders of classes, which are not what is learnt.
+    beside folders of classes, which are not what is learnt. arrays: whether files hold many pictures each, as IDX's
+    and CIFAR's do, which stay at their size.
     """
 
     folder: Path
@@ -49,6 +50,7 @@ class Survey:
     sizes: tuple[tuple[Pair, int], ...]
     colour: bool
     unread: tuple[Path, ...] = ()
+    arrays: bool = False
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -171,7 +173,7 @@ def _of_arrays(folder: Path) -> Survey:
         )
     C, H, W = data.train.image_shape
     parts = {part: sum(of.values()) for part, of in counts.items()}
-    return Survey(folder, "classes", counts, parts, (((H, W), sum(parts.values())),), C == 3)
+    return Survey(folder, "classes", counts, parts, (((H, W), sum(parts.values())),), C == 3, arrays=True)
 
 
 def _says_labels(path: Path) -> bool:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from math import ceil, prod, sqrt
 from pathlib import Path
 from typing import Any
 
 from pellucid.data.survey import Survey, survey
 from pellucid.errors import PellucidError
+from pellucid.recipes.from_model import recipe_from
 from pellucid.recipes.load import RUN_RECIPE, list_recipes, load_recipe
 from pellucid.recipes.schema import Recipe
 
@@ -19,6 +21,8 @@ SIDE = 64  # pixels of the square that pictures are brought to, where they are l
 _LEAST_SIDE = 32
 _SEEN = 20_000  # pictures, all epochs together: about a minute of 64x64 on two cores
 _EPOCHS = (6, 100)
+_STRIDE = 32  # pixels that the sides of what detectors see are multiples of
+_FROM = 0.5  # of the epochs, where a model is started from
 _FEW_IMAGES = 400
 _LABEL_FILES = {".csv", ".tsv"}
 _SIDES = {"left", "right"}
@@ -52,15 +56,33 @@ def is_folder(name: str, data: str | None) -> bool:
 def folder_recipe(folder: Path, overrides: Mapping[str, Any]) -> tuple[Recipe, list[str]]:
     """(the recipe for a folder of pictures, what is to be said of the folder and of what was chosen).
 
-    overrides: keys that somebody has chosen himself. Raises PellucidError as `survey` does.
+    overrides: keys that somebody has chosen himself; a model that classes are to be learnt from,
+    `training.start_from`, brings its network and recipe. Raises PellucidError as `survey` does, and where there is no
+    such model.
     """
     found = survey(folder)
-    name = RECIPES[found.kind]
-    if name not in list_recipes():
-        raise PellucidError(f"{folder}: pictures with {found.kind}, for which there is no recipe {name!r}")
-    chosen = _choices(found) if found.kind in {"classes", "labels"} else {}
-    recipe = load_recipe(name, {**chosen, **overrides, "data.source": str(folder.resolve())})
+    source, start = {"data.source": str(folder.resolve())}, str(overrides.get("training.start_from", ""))
+    if found.kind not in {"classes", "labels"}:
+        chosen = {} if "data.size" in overrides else _scene_sizes(found, load_recipe(RECIPES[found.kind]))
+        recipe = load_recipe(RECIPES[found.kind], {**chosen, **overrides, **source})
+    elif start and "network.name" not in overrides:
+        recipe = recipe_from(start, {**_choices_from(found), **overrides, **source}, found.class_names)
+        if recipe.task["name"] not in {"classify", "labels"}:
+            raise PellucidError(
+                f"{start}: its task is {recipe.task['name']}, {folder} has pictures with {found.kind}"
+            )
+    else:
+        recipe = load_recipe(RECIPES[found.kind], {**_choices(found), **overrides, **source})
     return recipe, [*found.lines(), _said(recipe, found)]
+
+
+def _choices_from(found: Survey) -> dict[str, Any]:
+    """What a recipe is to be for such a folder that starts from a model: pictures stay as large as it is used to."""
+    chosen = _choices(found)
+    if not found.arrays:
+        del chosen["data.size"]
+    chosen["training.epochs"] = round(_FROM * chosen["training.epochs"])
+    return chosen
 
 
 def _choices(found: Survey) -> dict[str, Any]:
@@ -82,6 +104,22 @@ def _choices(found: Survey) -> dict[str, Any]:
     if _may_be_mirrored(found):
         choices["crop.flip"] = 0.5
     return choices
+
+
+def _scene_sizes(found: Survey, recipe: Recipe) -> dict[str, Any]:
+    """The canvas for pictures with boxes or masks: of the most frequent shape, at its own size up to as many pixels
+    as the recipe has; in whole strides, but for masks of its own size. Training's windows are no larger.
+    """
+    own, _ = found.sizes[0]
+    assert recipe.data.size is not None and recipe.crop.size is not None
+    scale = sqrt(prod(recipe.data.size) / prod(own))
+    if scale < 1:
+        size = [max(1, round(scale * side / _STRIDE)) * _STRIDE for side in own]
+    else:
+        size = list(own) if found.kind == "masks" else [ceil(side / _STRIDE) * _STRIDE for side in own]
+    least = [max(_STRIDE, side // _STRIDE * _STRIDE) for side in size]
+    window = [min(pair) for pair in zip(recipe.crop.size, least, strict=True)]
+    return {"data.size": size, "crop.size": window}
 
 
 def _size(found: Survey) -> list[int]:

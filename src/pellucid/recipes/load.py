@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any, get_args, get_type_hints
 
 import msgspec
 import numpy as np
@@ -107,13 +107,18 @@ def _as_toml(text: str) -> str:
 
 
 def _override(content: dict[str, Any], key: str, value: Any) -> None:
-    """Set content[a][b] for the key "a.b". A new name of a choice drops the old one's options."""
+    """Set content[a][b] for the key "a.b"; what may be none is dropped by that word. A new name of a choice drops the
+    old one's options.
+    """
     *sections, last = key.split(".")
     table = content
     for section in sections:
         table = table.setdefault(section, {})
         if not isinstance(table, dict):
             raise PellucidError(f"override {key}: {section} is no section")
+    if value == "none" and type(None) in get_args(_kind(key)):
+        table.pop(last, None)
+        return
     if sections and last == "name" and table.get("name") != value:
         kept = {k: v for k, v in table.items() if k == "rate"}
         table.clear()

@@ -1,0 +1,45 @@
+"""How a training goes on from a model: its own network and recipe; where classes are others, its last layer anew."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pellucid.exchange.pretrained import PRETRAINED
+from pellucid.recipes.load import RUN_RECIPE, load_recipe, parse_recipe
+from pellucid.recipes.opened import open_model
+from pellucid.recipes.schema import Recipe
+from pellucid.recipes.write import recipe_toml
+
+TRANSFER = "transfer"
+_OLD_RATE = 0.15  # of the rate, for what was there, as in the recipe `transfer`
+
+
+def is_pretrained(start: str) -> bool:
+    """Whether what a training starts from is a network's name, whose weights come as a package."""
+    return start in PRETRAINED and not Path(start).exists()
+
+
+def recipe_from(start: str, overrides: Mapping[str, Any], class_names: Sequence[str] = ()) -> Recipe:
+    """The recipe for training on from a pretrained network, a run or a model's file, also an ONNX file.
+
+    overrides: see `load_recipe`. class_names: of the new pictures, where they are known: of a model with others, only
+    the new last layer learns in the first epoch, then what was there at a small part of its rate. Raises
+    PellucidError where there is no such model.
+    """
+    if is_pretrained(start):
+        return load_recipe(TRANSFER, {"network.name": start, **overrides})
+    path = Path(start)
+    model = open_model(path)
+    other = bool(class_names) and tuple(class_names) != model.class_names
+    if other and "class_weights" in model.recipe.task:
+        overrides = {"task.class_weights": "balanced", **overrides}  # a number for each of its own classes
+    if other and not model.recipe.groups:
+        trained = [name for name, parameter in model.network.parameters.items() if parameter.trained]
+        head = trained[-1].rpartition(".")[0]
+        groups = [{"names": "*", "rate": _OLD_RATE}, {"names": head}]
+        overrides = {"training.head_epochs": 1, "groups": groups, **overrides}
+    if (path / RUN_RECIPE).exists():
+        return load_recipe(path, overrides)
+    return parse_recipe(recipe_toml(model.recipe), str(path), overrides)
