@@ -87,7 +87,13 @@ def test_streets_learns_from_images_and_masks(tmp_path: Path) -> None:
             Image.fromarray(pixels).save(tmp_path / part / f"images/{name}.png")
             Image.fromarray(mask).save(tmp_path / part / f"masks/{name}.png")
     (tmp_path / "classes.txt").write_text("near\nfar\n")
-    changes = {"training.epochs": 1, "training.batch_size": 2, "crop.size": [64, 64], "network.widths": [4, 4, 4, 4]}
+    changes = {
+        "training.epochs": 1,
+        "training.batch_size": 2,
+        "crop.size": [64, 64],
+        "network.widths": [4, 4, 4, 4],
+        "data.size": "none",
+    }
     trainer, run = start_run(load_recipe("streets", {**changes, "data.source": str(tmp_path)}), tmp_path / "run")
     assert trainer.fit()
     model = open_model(run.path)
@@ -99,3 +105,4 @@ def test_streets_learns_from_images_and_masks(tmp_path: Path) -> None:
     loader = build_loader(model.recipe, build_data(model.recipe).test, training=False)
     page = scene_report(model, loader).decode()
     assert "IoU by class" in page and "<td>far</td>" in page and "Mean IoU" in page
+    assert "The 2 images of the largest loss" in page and "<td>test/images/b.png</td>" in page

@@ -4,16 +4,17 @@ import numpy as np
 import pytest
 
 from pellucid.errors import PellucidError
-from pellucid.tasks import Classify, Detect, Regress, Segment
+from pellucid.tasks import Classify, Detect, Labels, Regress, Segment
 from pellucid.tasks.evidence import evidence
 
 NAMES = ("cat", "dog", "hen")
 
 
-def test_of_an_image_it_is_the_class_s_logit() -> None:
+@pytest.mark.parametrize("task", [Classify(NAMES), Labels(NAMES)])
+def test_of_an_image_it_is_the_logit_of_the_class_or_label(task: Classify | Labels) -> None:
     outputs = np.array([0.5, 2.0, -1.0])
-    assert evidence(Classify(NAMES), outputs).label == 1
-    found = evidence(Classify(NAMES), outputs, 2)
+    assert evidence(task, outputs).label == 1
+    found = evidence(task, outputs, 2)
     assert (found.label, found.score(outputs), found.where) == (2, -1.0, None)
 
 

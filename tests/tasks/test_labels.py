@@ -100,3 +100,9 @@ def test_pictures_with_labels_are_learnt_and_told(
     assert cli.main(["predict", "run", "photos/3.png", "--json"]) == 0
     guesses = json.loads(capsys.readouterr().out)[0]["guesses"]
     assert {guess["class"] for guess in guesses if guess["probability"] > 0.5} == {"red", "round"}
+    assert cli.main(["evaluate", "run", "--report"]) == 0
+    page = Path("run/report.html").read_text()
+    assert "Precision and recall by label" in page and "<td>round</td><td>4</td>" in page
+    assert "The 8 images of the largest loss" in page and page.count(".png</td>") == 8
+    assert cli.main(["explain", "run", "photos/3.png", "--class", "round", "--method", "grad-cam", "--out", "."]) == 0
+    assert Path("3-explained.png").exists()

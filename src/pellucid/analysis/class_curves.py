@@ -25,8 +25,10 @@ def precision_recall(scores: Array, right: Array, void: Array, boxes: int) -> tu
     return precision[last], recall[last], sorted_scores[last]
 
 
-def draw_precision_recall(curves: Mapping[str, tuple[Array, Array, float]]) -> bytes:
-    """PNG: a curve a class. curves: by its name, precision and recall, and the average precision for the legend."""
+def draw_precision_recall(curves: Mapping[str, tuple[Array, Array, float]], things: str = "boxes") -> bytes:
+    """PNG: a curve a class. curves: by its name, precision and recall, and the average precision for the legend.
+    things: what is found.
+    """
     figure = new_figure(7, 5)
     axes = figure.subplots()
     styles = ("-", "--", "-.", ":")
@@ -39,7 +41,7 @@ def draw_precision_recall(curves: Mapping[str, tuple[Array, Array, float]]) -> b
         )
     axes.set_xlim(0, 1)
     axes.set_ylim(0, 1.02)
-    axes.set_xlabel("recall: part of the boxes that is found")
+    axes.set_xlabel(f"recall: part of the {things} that is found")
     axes.set_ylabel("precision: part of what is found that is right")
     axes.grid(alpha=0.3)
     axes.legend(fontsize=8, loc="lower left")

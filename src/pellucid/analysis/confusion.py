@@ -110,11 +110,11 @@ def confusion_page(title: str, found: Confused, dataset: Dataset) -> bytes:
     shown = []
     for mistake in found.mistakes[:SHOWN]:
         caption = f"{names[mistake.label]}, taken for {names[mistake.guess]} ({100 * mistake.probability:.0f} %)"
-        shown.append((_thumbnail(dataset, mistake.index), f"{caption}, {_called(dataset, mistake.index)}"))
+        shown.append((_thumbnail(dataset, mistake.index), f"{caption}, {name_of(dataset, mistake.index)}"))
     page.grid(shown)
     worst = np.argsort(-found.losses, kind="stable")[:HARDEST]
     page.heading(f"The {len(worst)} images of the largest loss")
-    rows = [(_called(dataset, int(found.indices[i])), f"{found.losses[i]:.3f}") for i in worst]
+    rows = [(name_of(dataset, int(found.indices[i])), f"{found.losses[i]:.3f}") for i in worst]
     page.table(("image", "loss"), rows)
     return page.html()
 
@@ -124,7 +124,7 @@ def _thumbnail(dataset: Dataset, index: int) -> bytes:
     return image_png(mosaic(tile[None], width=120, side=84))
 
 
-def _called(dataset: Dataset, index: int) -> str:
+def name_of(dataset: Dataset, index: int) -> str:
     """An image's path in its data, or its place where it has none."""
     return f"image {index}" if dataset.keys is None else readable(dataset.keys[index])
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from math import isfinite
+from math import isfinite, isnan
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -105,14 +105,14 @@ def _write_report(model: AnyModel, loader: Loader) -> Path:
 def _show_classes(scores: list[dict[str, Any]]) -> None:
     """A line a class; what is a fraction as a percentage."""
     columns = list(scores[0])
-    rows = [
-        [
-            value if isinstance(value, str) else f"{100 * value:.2f} %" if isinstance(value, float) else f"{value:,}"
-            for value in score.values()
-        ]
-        for score in scores
-    ]
-    print_table(columns, rows, right=columns[1:])
+    print_table(columns, [list(map(_cell, score.values())) for score in scores], right=columns[1:])
+
+
+def _cell(value: Any) -> str:
+    """A name, a number of things, a fraction as a percentage, or none where nothing was there to be measured."""
+    if isinstance(value, float):
+        return "-" if isnan(value) else f"{100 * value:.2f} %"
+    return value if isinstance(value, str) else f"{value:,}"
 
 
 def _shown(name: str, value: float) -> str:

@@ -21,6 +21,8 @@ from pellucid.ops.arrays import Array, Pair
 from pellucid.recipes.choices import unknown
 from pellucid.recipes.model import Model
 from pellucid.recipes.predict import inputs
+from pellucid.tasks import Labels
+from pellucid.tasks.detection_loss import sigmoid
 from pellucid.tasks.evidence import Evidence, evidence
 from pellucid.tasks.mask_pictures import check_targets, encoded
 
@@ -136,6 +138,8 @@ def _explained(
 
 def _said(model: Model, found: Evidence, outputs: Array) -> str:
     """How sure the network is, in words."""
+    if isinstance(model.task, Labels):
+        return f"{100 * sigmoid(outputs[found.label]):.1f} %"
     if found.where is None:
         e = np.exp(outputs - outputs.max())
         return f"{100 * e[found.label] / e.sum():.1f} %"

@@ -1,36 +1,57 @@
-"""What a detector or a segmenter is good at, class by class, as a page."""
+"""What a detector, a segmenter or a network that gives labels is good at, class by class, as a page."""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import numpy as np
 
 from pellucid.analysis.class_curves import draw_precision_recall, draw_shares, precision_recall
+from pellucid.analysis.confusion import HARDEST, name_of
 from pellucid.analysis.page import Page
 from pellucid.data import Loader
 from pellucid.errors import PellucidError
 from pellucid.recipes.model import AnyModel
+from pellucid.task import Metrics
 from pellucid.tasks.detection_metrics import DetectionMetrics
+from pellucid.tasks.labels import LabelMetrics
 from pellucid.tasks.segmentation_metrics import SegmentationMetrics
-from pellucid.training import measure
+from pellucid.training.evaluate import answers_of
 
 CONFUSIONS = 12  # pairs of classes that are listed
 
 
 def scene_report(model: AnyModel, loader: Loader) -> bytes:
-    """HTML for the loader's images: of a detector the precision-recall curve of each class at an IoU of 0.5; of a
-    segmenter each class's IoU, and which classes are taken for which.
+    """HTML for the loader's images: of a detector the precision-recall curve of each class at an IoU of 0.5; of
+    labels that of each label; of a segmenter each class's IoU, and which classes are taken for which. Then the images
+    of the largest loss, with their paths.
 
     Raises PellucidError for a network of another task.
     """
-    _, metrics = measure(model.network, model.task, loader)
+    metrics, hardest = _measured_each(model, loader)
     page = Page(f"{model.path} on {loader.dataset.name}")
     if isinstance(metrics, DetectionMetrics):
         _boxes(page, metrics)
     elif isinstance(metrics, SegmentationMetrics):
         _pixels(page, metrics)
+    elif isinstance(metrics, LabelMetrics):
+        _labels(page, metrics)
     else:
         raise PellucidError(f"--report: {model.path} has the task {model.recipe.task['name']}, which has none")
+    page.heading(f"The {len(hardest)} images of the largest loss")
+    page.table(("image", "loss"), [(name_of(loader.dataset, i), f"{loss:.3f}") for loss, i in hardest])
     return page.html()
+
+
+def _measured_each(model: AnyModel, loader: Loader) -> tuple[Metrics, list[tuple[float, int]]]:
+    """(the measures over all images, (loss, index) of those images that have the largest, the largest first)."""
+    metrics, losses = model.task.metrics(), []
+    answer = answers_of(model.network)
+    for batch in replace(loader, batch_size=1).epoch(0):
+        outputs = answer(batch.inputs)
+        metrics.update(outputs, batch.targets)
+        losses.append((float(model.task.loss(outputs, batch.targets)[0]), int(batch.samples[0])))
+    return metrics, sorted(losses, key=lambda one: (-one[0], one[1]))[:HARDEST]
 
 
 def _boxes(page: Page, metrics: DetectionMetrics) -> None:
@@ -56,6 +77,26 @@ def _boxes(page: Page, metrics: DetectionMetrics) -> None:
     )
     columns = ("class", "boxes", "AP at 0.5 %", "AP %", "best F1 %", "at a score of", "precision %", "recall %")
     page.table(columns, rows)
+
+
+def _labels(page: Page, metrics: LabelMetrics) -> None:
+    state, result = metrics.state(), metrics.result()
+    page.text(
+        f"F1 of all labels: {100 * result['f1']:.1f} %; mean average precision: {100 * result['map']:.1f} %; of "
+        f"{100 * result['all_right']:.1f} % of the images all labels are right."
+    )
+    page.heading("Precision and recall by label")
+    curves, rows = {}, []
+    for k, score in enumerate(metrics.per_class()):
+        logits, truth = state["scores"][:, k], state["truths"][:, k].astype(bool)
+        precision, recall, _ = precision_recall(logits, truth, np.zeros(len(truth), bool), score.images)
+        curves[score.label] = precision, recall, score.average_precision
+        both = score.precision + score.recall
+        f1 = 2 * score.precision * score.recall / both if both else 0.0
+        shares = _shares(score.precision, score.recall, f1, score.average_precision)
+        rows.append((score.label, f"{score.images:,}", *shares))
+    page.picture(draw_precision_recall(curves, "images"), "From the surest image, at the left, to the least sure.")
+    page.table(("label", "images", "precision %", "recall %", "F1 %", "AP %"), rows)
 
 
 def _best(precision: np.ndarray, recall: np.ndarray, scores: np.ndarray) -> tuple[str, ...]:

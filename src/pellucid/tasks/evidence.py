@@ -1,6 +1,6 @@
 """One number for how much a network takes an image to be of a class, or to hold one: a weighted sum of its outputs.
 
-    classification   the class's logit
+    classification   the class's logit; of several labels, the label's
     segmentation     the mean logit of the class over the pixels that it is the likeliest class of
     detection        the mean logit of the class over the places that say it at least half as surely as the surest
 
@@ -19,6 +19,7 @@ from pellucid.task import Task
 from pellucid.tasks.classify import Classify
 from pellucid.tasks.detect import Detect
 from pellucid.tasks.detection_loss import sigmoid
+from pellucid.tasks.labels import Labels
 from pellucid.tasks.segment import Segment
 
 
@@ -45,7 +46,7 @@ def evidence(task: Task, outputs: Array, label: int | None = None, part: Pair | 
 
     Raises PellucidError for a task without classes, and where no pixel is of the class.
     """
-    if isinstance(task, Classify):
+    if isinstance(task, Classify | Labels):
         return _of_image(outputs, label)
     if isinstance(task, Segment):
         return _of_pixels(task, outputs, label, part)
