@@ -25,3 +25,12 @@ def test_a_scene_is_larger_and_nothing_is_overwritten(tmp_path: Path, capsys: py
     assert main(["sample", "-o", str(tmp_path)]) == 2
     assert "digit.png exists" in capsys.readouterr().err
     assert (tmp_path / "digit.png").read_bytes() == b"mine"
+
+
+def test_what_can_not_be_written_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "3.png"
+    file.write_bytes(b"mine")
+    for out in (file, file / "deeper"):
+        assert main(["sample", "digit", "--out", str(out)]) == 2
+        assert capsys.readouterr().err.startswith("pellucid: cannot write ")
+    assert file.read_bytes() == b"mine"

@@ -301,3 +301,21 @@ def test_a_rounding_network_starts_from_one_that_does_not_round(
 
 def test_a_seed_may_be_any_whole_number() -> None:
     assert load_recipe("deep-convnet", {"training.seed": 1 << 60}).training.seed == 1 << 60
+
+
+@pytest.mark.parametrize(("option", "value", "name"), [
+    ("optimizer.beta1", 0.8, "adam"), ("optimizer.momentum", 0.8, "nesterov"), ("schedule.factor", 0.3, "step"),
+    ("network.dropout", 0.3, "mobilenet-v2"), ("task.label_smoothing", 0.1, "classify"),
+])  # fmt: skip
+def test_options_set_before_the_name_they_belong_to(option: str, value: float, name: str) -> None:
+    """They were dropped with the old choice's, in silence."""
+    section, key = option.split(".")
+    found = [load_recipe("deep-convnet", dict(pairs)) for pairs in (
+        [(option, value), (f"{section}.name", name)], [(f"{section}.name", name), (option, value)],
+    )]  # fmt: skip
+    assert found[0] == found[1]
+    assert getattr(found[0], section)[key] == value
+    other = "sgd" if section == "optimizer" else "constant" if section == "schedule" else None
+    if other:
+        with pytest.raises(PellucidError, match=rf"unknown key .*{key}.* for {other}"):
+            load_recipe("deep-convnet", {option: value, f"{section}.name": other})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -11,6 +12,7 @@ from cyclopts import Parameter
 from pellucid.cli.flags import Count
 from pellucid.cli.output import print_note
 from pellucid.errors import PellucidError
+from pellucid.files import write_whole
 from pellucid.ops.arrays import Array
 
 SEED = 1  # of the scenes: none that the recipes train with or are measured on
@@ -44,7 +46,8 @@ def sample(
     for path in pictures:
         if path.exists():
             raise PellucidError(f"{path} exists: expected a folder without it")
-    out.mkdir(parents=True, exist_ok=True)
     for path, pixels in pictures.items():
-        Image.fromarray(pixels).save(path)
+        content = io.BytesIO()
+        Image.fromarray(pixels).save(content, "PNG")
+        write_whole(path, content.getvalue())
         print_note(str(path))

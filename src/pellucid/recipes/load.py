@@ -50,7 +50,7 @@ def parse_recipe(text: str, source: str, overrides: Mapping[str, Any] | None = N
     content = parse_toml(text, source)
     content.setdefault("name", Path(source).stem)
     try:
-        for key, value in (overrides or {}).items():
+        for key, value in _names_first(overrides or {}):
             _override(content, key, _value(value))
         check_values(content, source)
         network = content.get("network")
@@ -104,6 +104,11 @@ def _as_toml(text: str) -> str:
         text = f"[{text[1:-1]}]"
     text = re.sub(r"(?<![\w.])\.(?=\d)", "0.", text)
     return re.sub(r"(?<=\d)\.(?![\w.])", ".0", text)
+
+
+def _names_first(overrides: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    """In their order, but names of choices before options, which are the new one's wherever they stand."""
+    return sorted(overrides.items(), key=lambda item: not item[0].endswith(".name"))
 
 
 def _override(content: dict[str, Any], key: str, value: Any) -> None:
