@@ -1,5 +1,6 @@
 """From floats to integers: levels, folding, calibration, quantisation after and during training, files."""
 
+import copy
 from dataclasses import replace
 from pathlib import Path
 
@@ -320,3 +321,17 @@ def test_integers_are_made_of_numbers(x: Array) -> None:
 
 def test_a_range_too_small_to_be_divided_is_none() -> None:
     assert Scale.of_range(0.0, 5e-324) == Scale.of_range(0.0, 0.0)
+
+
+@pytest.mark.parametrize("backend", ["numpy", "numba"])
+@pytest.mark.parametrize("last", [(), (Linear(3),)], ids=["", "Linear"])
+def test_an_activation_behind_flatten(tmp_path: Path, last: tuple[Layer, ...], backend: str) -> None:
+    """Features that are stored as images: the plan of integers took them for images of one pixel."""
+    network = Network(Sequential(Flatten(), Sigmoid(), *map(copy.deepcopy, last)), (3, 5, 4))
+    images = np.random.default_rng(0).random((4, 3, 5, 4)).astype(np.float32)
+    with ops.use_backend(backend):
+        integers = quantize(network, images)
+        assert np.abs(integers.forward(images) - network.forward(images)).max() < 0.03
+        save_integer(tmp_path / "i.safetensors", integers, {})
+        found = load_integer(tmp_path / "i.safetensors")[0]
+        np.testing.assert_array_equal(found.forward(images), integers.forward(images))

@@ -17,7 +17,7 @@ from pellucid.plan.scale import Scale
 from pellucid.plan.weight_levels import checked_bits
 from pellucid.precision.affine_steps import affine_step
 from pellucid.precision.calibration import calibrate
-from pellucid.precision.integer_graph import MOVES, POOLS, Part, integer_graph, scale_of
+from pellucid.precision.integer_graph import ACTIVATIONS, MOVES, POOLS, Part, integer_graph, scale_of
 from pellucid.precision.steps import (
     At,
     add_step,
@@ -85,6 +85,8 @@ class _Steps:
             inputs = tuple(map(self._flat, inputs, shapes))
             shapes = [(prod(shape), 1, 1) for shape in shapes]
         shape = images_shape(self.declared[part.value])
+        if isinstance(part.layer, ACTIVATIONS):  # of features that are stored as images so far
+            shape = shapes[0]
         step, scale = self._made(part, At(part.name, inputs, shapes[0], shape), output)
         self.steps.append(step)
         self.names[part.value], self.scales[part.value], self.shapes[part.value] = step.name, scale, shape
