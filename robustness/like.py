@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import ml_dtypes
 import numpy as np
 
 from pellucid import ops
@@ -31,12 +32,16 @@ def like(got: Any, network: Network, x: Any, context: Callable[[], Context] = la
 def _by_nodes(network: Network, x: Any, context: Context, *, rounded: bool = False) -> list[Any]:
     """The outputs by the definition in float64, a node after the other.
 
-    rounded: each value to the network's type; how far that moves the answer is what the type costs this network.
+    rounded: what a node sees is off by as much as the network's type may round it by, to one side or the other, and
+    what it gives is rounded; how far that moves the answer is what the type costs this network.
     """
-    twin, values = network.astype(np.float64), {INPUT: x}
+    twin, values, draw = network.astype(np.float64), {INPUT: x}, np.random.default_rng(0)
+    step = float(ml_dtypes.finfo(network.dtype).eps)
     with ops.use_backend("numpy"):
         for node in twin.nodes:
             seen = [values[name] for name in node.inputs]
+            if rounded:
+                seen = [y * (1 + step * draw.uniform(-1, 1, y.shape)) for y in seen]
             y: Any = node.layer.forward(seen if node.join else seen[0], context)  # type: ignore[arg-type]
             values[node.name] = y.astype(network.dtype).astype(np.float64) if rounded else y
     return [values[name] for name in twin.nodes.outputs]

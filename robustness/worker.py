@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import faulthandler
 import json
+import os
 import resource
 import sys
 from pathlib import Path
@@ -20,6 +21,8 @@ def main() -> None:
     """`python -m robustness.worker READER FOLDER`."""
     name, folder = sys.argv[1:]
     faulthandler.enable()
+    answers = os.fdopen(os.dup(sys.stdout.fileno()), "w")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what is printed in an attempt is no answer
     tried: Files | Calls
     if name in CALLERS:
         tried = Calls(name)
@@ -28,7 +31,7 @@ def main() -> None:
         files.reader.read(files.folder, files.victims[0])  # what is imported when first used
     addresses = _status("VmSize")
     resource.setrlimit(resource.RLIMIT_AS, (addresses + ROOM, addresses + ROOM))
-    print("ready", flush=True)
+    print("ready", file=answers, flush=True)
     for line in sys.stdin:
         Path("/proc/self/clear_refs").write_text("5")  # the largest use is counted from here on
         before = _status("VmRSS")
@@ -36,7 +39,7 @@ def main() -> None:
         used = _status("VmHWM") - before
         if used > MOST:
             outcome = Outcome(MEMORY, f"{used / 1e9:.2f} GB; {outcome.kind}: {outcome.said}")
-        print(json.dumps([outcome.kind, outcome.said]), flush=True)
+        print(json.dumps([outcome.kind, outcome.said]), file=answers, flush=True)
 
 
 def _status(name: str) -> int:
