@@ -131,3 +131,49 @@ def test_what_is_left_out_is_remembered_too(backend: str) -> None:
         assert ops.array(x) is x
         assert ops.array(x, np.float64).dtype == np.float64
         assert type(ops.array(np.ma.masked_array(x, x > 0))) is np.ndarray
+
+
+@pytest.mark.parametrize("backend", ["numpy", "numba"])
+def test_what_came_next_the_last_time_is_no_pass(backend: str) -> None:
+    """Calls in turn are expected in turn; another one in a known one's place is looked at all the same."""
+    narrow, turn = np.ones((4, 2, 3, 3), np.float32), Geometry(padding=(1, 1, 1, 1))
+    with ops.use_backend(backend):
+        known: list[tuple[Any, ...]] = [(X, W, B, Geometry()), (X, W, None, turn), (X[:, :2], narrow, B, Geometry())]
+        expected = [ops.conv2d(*call) for call in known]
+        wrong: list[tuple[Any, ...]] = [
+            (X, narrow, B, Geometry()), (X, W, B[:3], turn), (X.astype(np.float64), W, None, turn),
+            (X, W, B, np.ones(1)), (X, W, B, [1]), (X, W, np.ma.masked_array(B), Geometry()),
+            (X, W.tolist(), B, Geometry()),
+        ]  # fmt: skip
+        for call in wrong:
+            for _ in range(2):
+                for right, answer in zip(known, expected, strict=True):
+                    np.testing.assert_array_equal(ops.conv2d(*right), answer)
+                with pytest.raises(InputError):
+                    ops.conv2d(*call)
+
+
+@pytest.mark.parametrize("backend", ["numpy", "numba"])
+def test_weights_that_change_their_shape_in_place_are_seen(backend: str) -> None:
+    w, b = W.copy(), B.copy()
+    with ops.use_backend(backend):
+        for _ in range(3):
+            ops.conv2d(X, w, b, Geometry())
+        w.shape = 3, 4, 3, 3
+        with pytest.raises(InputError, match=r"conv2d: [wb]: expected"):
+            ops.conv2d(X, w, b, Geometry())
+        w.shape = 4, 3, 3, 3
+        w.dtype = np.int32  # type: ignore[misc, assignment]
+        with pytest.raises(InputError, match="conv2d: w: expected float32, got int32"):
+            ops.conv2d(X, w, b, Geometry())
+
+
+@pytest.mark.parametrize("backend", ["numpy", "numba"])
+def test_settings_that_are_left_out_are_remembered_as_that(backend: str) -> None:
+    with ops.use_backend(backend):
+        door = ops.clip
+        for _ in range(3):
+            np.testing.assert_array_equal(door(X, 0.0, 0.5), np.full_like(X, 0.5))
+            np.testing.assert_array_equal(ops.conv2d(X, W, B), ops.conv2d(X, W, B, Geometry()))
+        with pytest.raises(InputError, match="it takes x, w, b, geometry"):
+            ops.conv2d(X, W, B, Geometry(), 1)  # type: ignore[call-arg]

@@ -1,8 +1,8 @@
 """The one door to compiled code: each call of an op passes its row of the table before any memory is touched.
 
 A call that was found right is remembered by all that a check looks at (shapes, types and layout of arrays, settings),
-so that the next one like it costs well under a microsecond. Only whether an array that is written shares memory with
-another one is asked each time.
+so that the next one like it costs less than half a microsecond. Only whether an array that is written shares memory
+with another one is asked each time.
 """
 
 from __future__ import annotations
@@ -27,17 +27,30 @@ MISSING: Any = inspect.Parameter.empty
 
 _SIGN: Callable[[Any], Any] = attrgetter("shape", "dtype", "flags.num", "__class__")
 _WRITTEN_SIGN = "{0}.shape, {0}.dtype, {0}.flags.num, {0}.__class__"
-_NONE = (None,) * 4  # of an array that is left out
 
 _QUICK = """
-def door({parameters}, /, *settings, **named):
-    try:
-        op, settled = known[{signs}, *settings] if not named else None
-    except (KeyError, AttributeError, TypeError):
-        return other((*(value for value in ({arrays},) if value is not missing), *settings), named)
-    {apart}
-    return op({arrays}, *settled)
+def make(known, first, apart, missing, other):
+    last = first
+    def door({defaults}, /, *more, **named):
+        nonlocal last
+        try:
+            if more or named:
+                raise KeyError
+            {key}
+            found = last[0]
+            if found[1] != key:
+                last[0] = found = known[key]
+            last = found
+        except (KeyError, AttributeError, TypeError, ValueError):
+            return other((*(value for value in ({values},) if value is not missing), *more), named)
+        {apart}
+        _, _, op, {settled} = found
+        return op({arguments})
+    return door
 """
+"""A known call is [the one that came after it, its key, what does it, settings in its own form]. Layers call an op in
+the same turn again and again: so the key is first compared with that of the call that came next the last time, which
+takes less than to look it up."""
 
 
 @functools.cache
@@ -65,7 +78,7 @@ class _Door:
         self.array_places = [i for i, name in enumerate(self.names) if name in row.arrays]
         self.setting_places = [i for i, name in enumerate(self.names) if name not in row.arrays]
         self.written = [i for i in self.array_places if row.arrays[self.names[i]].written]
-        self.known: dict[Any, tuple[Any, ...]] = {}  # what does it, and settings in its own form, by kind of call
+        self.known: dict[Any, list[Any]] = {}  # see _QUICK
 
     def opened(self) -> Callable[..., Any]:
         """The op behind the door."""
@@ -91,36 +104,47 @@ class _Door:
     def _quick(self) -> Callable[..., Any]:
         """The door of an op whose arrays come first, written out for them: a loop over them would cost the most."""
         arrays = [self.names[i] for i in self.array_places]
-        signs = [_WRITTEN_SIGN.format(name) for name in arrays]
-        for i, name in enumerate(arrays):
-            if self.row.arrays[name].optional:
-                signs[i] = f"*(none if {name} is None else ({signs[i]}))"
+        settings = [self.names[i] for i in self.setting_places]
+        optional = [name for name in arrays if self.row.arrays[name].optional]
+        signs = {name: _WRITTEN_SIGN.format(name) for name in arrays}
+        if len(optional) == 1:  # such as a bias: both cases written out
+            there, left = (
+                ", ".join(["None" if name in optional and none else signs[name] for name in arrays] + settings)
+                for none in (False, True)
+            )
+            key = f"key = ({left},) if {optional[0]} is None else ({there},)"
+        else:
+            for name in optional:
+                signs[name] = f"*((None,) if {name} is None else ({signs[name]}))"
+            key = f"key = ({', '.join([*signs.values(), *settings])},)"
         text = _QUICK.format(
-            parameters=", ".join(f"{name}=missing" for name in arrays), arrays=", ".join(arrays),
-            signs=", ".join(signs), apart=f"apart(({', '.join(arrays)},))" if self.written else "",
+            defaults=", ".join(f"{name}=missing" for name in self.names), values=", ".join(self.names), key=key,
+            apart=f"apart(({', '.join(arrays)},))" if self.written else "",
+            settled=", ".join(settings) or "*_", arguments=", ".join([*arrays, *settings]),
         )  # fmt: skip
-        room = {
-            "known": self.known, "apart": self._apart, "missing": MISSING, "none": _NONE, "other": self._other,
-        }  # fmt: skip
+        room: dict[str, Any] = {}
         exec(compile(text, f"<door of {self.name}>", "exec"), room)
-        made: Callable[..., Any] = room["door"]
+        first: list[Any] = [None, ()]
+        first[0] = first
+        made: Callable[..., Any] = room["make"](self.known, first, self._apart, MISSING, self._other)
         return made
 
     def _other(self, arguments: tuple[Any, ...], named: dict[str, Any]) -> Any:
         """A call of a kind that is not known, or is not known at a glance."""
         values = [arguments] if self.many else self._placed(arguments, named)
-        key = self._key(values) if self.row.remembered else None
+        key = self._key(values, arguments, named) if self.row.remembered else None
         found = None if key is None else self.known.get(key)
         if found is None:
             signed = [values[i] for i in self.array_places]
-            found = self._doer(values), self._check(values)
+            found = [None, key, self._doer(values), *self._check(values)]
+            found[0] = found
             if key is not None and all(
                 values[i] is array for i, array in zip(self.array_places, signed, strict=True)
             ):
                 if len(self.known) >= MOST_KNOWN:
                     self.known.clear()
                 self.known[key] = found
-        op, settings = found
+        _, _, op, *settings = found
         for i, setting in zip(self.setting_places, settings, strict=True):
             values[i] = setting
         if self.written:
@@ -154,17 +178,20 @@ class _Door:
             raise InputError(f"{self.name}: {missing} is missing: {takes}")
         return values
 
-    def _key(self, values: list[Any]) -> Any:
-        """What the call is like; None where that can't be said."""
+    def _key(self, values: list[Any], arguments: tuple[Any, ...], named: dict[str, Any]) -> Any:
+        """What the call is like; None where that can't be said. Settings that are left out are known as that."""
         signed: list[Any] = []
         try:
             for i in self.array_places:
                 value = values[i]
                 if isinstance(value, list | tuple):
                     signed.append(tuple(map(_SIGN, value)))
+                elif value is None:
+                    signed.append(None)
                 else:
-                    signed += _NONE if value is None else _SIGN(value)
-            key = (*signed, *(values[i] for i in self.setting_places))
+                    signed += _SIGN(value)
+            count = len(values) if self.many or named else len(arguments)
+            key = (*signed, *(values[i] if i < count else MISSING for i in self.setting_places))
             hash(key)
         except (AttributeError, TypeError):
             return None
