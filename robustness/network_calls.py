@@ -193,7 +193,7 @@ def _onnx(network: Network, x: Any, draw: Random) -> Network:
 
 def _explains(network: Network, x: Any, draw: Random) -> Network:
     """Grad-CAM, occlusion, feature maps of an image."""
-    if len(network.input_shape) != 3 or not len(x) or isinstance(network.output_shape[0], tuple):
+    if len(network.input_shape) != 3 or not len(x) or isinstance(next(iter(network.output_shape), 0), tuple):
         return network
     image = x[0].astype(network.dtype)
     evidence = np.ones(network.output_shape, np.float32)
@@ -224,7 +224,9 @@ def _tells(network: Network, x: Any, draw: Random) -> Network:
 
 def _learns(network: Network, x: Any, draw: Random) -> Network:
     """Forward with dropout and statistics, then backward, against the twin; answers in between."""
-    if not len(x) or isinstance(network.output_shape[0], tuple):
+    if not len(x) or isinstance(next(iter(network.output_shape), 0), tuple):
+        return network
+    if len(x) == 1 and any(layer.kind == "BatchNorm2d" for layer in network.layers()):  # which may see one value
         return network
     seed = draw.randrange(99)
     before = network.astype(network.dtype)
