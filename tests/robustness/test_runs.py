@@ -16,7 +16,7 @@ from pellucid.recipes.shrink import open_any, shrink_run
 from pellucid.training import load_checkpoint, save_checkpoint
 from pellucid.training.callbacks.history import read_history
 from pellucid.weights import pack, read_arrays, with_checksums
-from small_runs import digits, one_thread_of_numpy, small_recipe, small_trainer
+from small_runs import digits, one_thread_of_numpy, small_recipe, small_trainer, write_digits
 
 TINY = {"network.name": "tiny-digits", "training.epochs": 1, "training.batch_size": 32}
 
@@ -178,3 +178,18 @@ def test_notes_of_a_model_that_are_none_are_refused() -> None:
         with pytest.raises(PellucidError, match=r"model\.safetensors") as caught:
             open_model(folder)
         assert str(caught.value).isprintable()
+
+
+@pytest.mark.parametrize("content", [b"", b"\n", b"{", b"[]", b'{"test": 3}', b'{"test": [1]}', b"\xff\xfe"])
+@pytest.mark.parametrize("command", ["evaluate", "resume"])
+def test_a_damaged_list_of_what_was_held_out_is_not_taken_for_none(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], content: bytes, command: str
+) -> None:
+    (tmp_path / "data").mkdir()
+    write_digits(tmp_path / "data", 40, 12)
+    assert cli.main(["train", "tiny-digits", "--data", str(tmp_path / "data"), "--epochs", "0.1", "--out", "a",
+                     "--set", "data.validation=0.2", "--verbosity", "0"]) == 0  # fmt: skip
+    assert Path("a/held-out.json").exists()
+    Path("a/held-out.json").write_bytes(content)
+    assert cli.main([command, "a"] if command == "evaluate" else ["train", "--resume", "a"]) == 2
+    assert "a/held-out.json: damaged, expected lists of images by part" in capsys.readouterr().err

@@ -22,8 +22,16 @@ def held_out_json(recipe: Recipe, lists: Mapping[str, Sequence[str]]) -> bytes:
 
 
 def held_out_text(file: Path) -> bytes:
-    """What a run's file says; nothing where there is none, as nothing was drawn, or the run is of version 0.1."""
-    return read_whole(file) if file.exists() else b""
+    """What a run's file says; nothing where there is none, as nothing was drawn, or the run is of version 0.1.
+
+    Raises PellucidError for a file that is empty: taken for none, other images would be measured in silence.
+    """
+    if not file.exists():
+        return b""
+    text = read_whole(file)
+    if not text.strip():
+        raise PellucidError(f"{file}: damaged, expected lists of images by part, {' and '.join(PARTS)}")
+    return text
 
 
 def read_held_out(folder: Path, recipe: Recipe, *, before: bool) -> HeldOut:
