@@ -33,8 +33,8 @@ static void convolve_depthwise(const struct convolution *c)
                     sums[2] = __smlatt(we, xe, sums[2]);
                     sums[3] = __smlatt(wo, xo, sums[3]);
                 }
-                for (uint32_t i = 0; i < 4u; i++)
-                    give(c, first + k + i, here, sums + i, 1);
+                for (uint32_t n = 0; n < 4u; n++)
+                    give(c, first + k + n, here, sums + n, 1);
             }
 #endif
             for (uint32_t rest = channels - k; rest > 0u; rest--, k++) {

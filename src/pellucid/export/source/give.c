@@ -9,9 +9,9 @@ struct scaling {
    enough. */
 static inline uint8_t scaled_byte(int32_t total, struct scaling by)
 {
-    const int32_t upper = (int32_t)floored_wide((int64_t)(total + by.bias) * by.multiplier, 32u);
+    const int32_t scaled = (int32_t)floored_wide((int64_t)(total + by.bias) * by.multiplier, 32u);
     const int32_t half = (int32_t)((uint32_t)1 << (by.shift - 33u));
-    return clipped(floored(upper + half, by.shift - 32u), by.zero, by.low, by.high);
+    return clipped(floored(scaled + half, by.shift - 32u), by.zero, by.low, by.high);
 }
 #endif
 
