@@ -408,3 +408,24 @@ ODD_CALLS = {
 def test_what_a_call_cannot_take_is_one_line(call: Callable[[], object], said: str) -> None:
     with pytest.raises(pl.PellucidError, match=said):
         call()
+
+
+def test_boxes_are_drawn_where_they_lie_on_a_picture_that_was_made_smaller() -> None:
+    from pellucid.front.predictions import Prediction
+    from pellucid.tasks.detections import Detections
+
+    box = Detections(np.array([[200.0, 40.0, 360.0, 200.0]]), np.array([0]), np.array([0.9]))
+    pixels = np.zeros((3, 60, 100), np.uint8)
+    small = Detections(box.boxes / 4, box.labels, box.scores)
+    expected = Prediction(boxes=small, pixels=pixels, class_names=("cell",)).picture()
+    assert Prediction(boxes=box, pixels=pixels, class_names=("cell",), size=(240, 400)).picture() == expected
+    mask = np.repeat(np.repeat(np.arange(2, dtype=np.uint8)[None], 240, 0), 200, 1)
+    answer = Prediction(mask=mask, pixels=pixels, class_names=("ground", "cell"), size=(240, 400))
+    seen = Prediction(mask=mask[::4, ::4], pixels=pixels, class_names=("ground", "cell"))
+    assert answer.picture() == seen.picture()
+
+
+def test_a_score_that_is_none_is_refused(run: pl.Run) -> None:
+    for score in (1.5, -1, float("nan"), "high"):
+        with pytest.raises(pl.PellucidError, match="score"):
+            run.model.predict(np.asarray(small().test.inputs)[0], score=score)  # type: ignore[arg-type]

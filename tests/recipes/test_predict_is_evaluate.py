@@ -1,5 +1,6 @@
 """Predict over the test part's files gives evaluate's number: each task, each relation of sizes, grey and colour."""
 
+import io
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import pellucid as pl
 import photographs
 import small_runs
 from pellucid.cli.subject import data_for
@@ -72,6 +74,10 @@ def mask_measures(model: AnyModel, source: Path, out: Path) -> dict[str, float]:
         h, w = model.framing.part(shot.mask.shape)  # evaluate counts pixels of the image as the network sees it
         small = [np.asarray(m.resize((w, h), Image.Resampling.NEAREST)) for m in (mask, Image.fromarray(shot.mask))]
         metrics.count(small[0], small[1])
+        answer = pl.load(model.path.parent).predict(found.image)
+        np.testing.assert_array_equal(answer.mask, np.asarray(mask))
+        drawn = Image.open(io.BytesIO(answer.picture()))
+        assert (drawn.width, drawn.height) >= (w, h)  # a legend may stand below
     return metrics.result()  # type: ignore[no-any-return]
 
 
@@ -81,6 +87,11 @@ def box_measures(model: AnyModel, source: Path, out: Path) -> dict[str, float]:
     files = [source / "images" / f"{shot.name}.png" for shot in PARTS["val"]]
     for found, shot in zip(detect_files(model, files, out), PARTS["val"], strict=True):
         metrics.add(found.found, np.array([shot.box]), np.array([shot.label]), np.array([PLAIN]))
+        front = pl.load(model.path.parent)
+        answer, sure = front.predict(found.image, score=0), front.predict(found.image)
+        assert answer.boxes is not None and sure.boxes is not None
+        np.testing.assert_allclose(answer.boxes.boxes, found.found.boxes, atol=1e-3)
+        assert len(sure.boxes) == len(found.shown) and answer.size == shot.mask.shape
     return metrics.result()  # type: ignore[no-any-return]
 
 

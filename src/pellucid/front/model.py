@@ -14,7 +14,7 @@ from pellucid import ops
 from pellucid.arguments import checked_but
 from pellucid.data import Data, Dataset
 from pellucid.data.arrays import Layout
-from pellucid.data.framing import Framed
+from pellucid.data.framing import Framed, enlarged_mask
 from pellucid.errors import InputError, PellucidError
 from pellucid.exchange.onnx_export import save_onnx
 from pellucid.files import path_of
@@ -61,46 +61,63 @@ class Model(TrainedModel):
         return cls(network, task, *about)
 
     @overload
-    def predict(self, images: str | Path | Image, *, layout: Layout | None = None) -> Prediction: ...
+    def predict(
+        self, images: str | Path | Image, *, layout: Layout | None = None, score: float | None = None
+    ) -> Prediction: ...
 
     @overload
     def predict(
-        self, images: list[str] | list[Path] | list[Image], *, layout: Layout | None = None
+        self,
+        images: list[str] | list[Path] | list[Image],
+        *,
+        layout: Layout | None = None,
+        score: float | None = None,
     ) -> Predictions: ...
 
     @overload
-    def predict(self, images: Array, *, layout: Layout | None = None) -> Any: ...
+    def predict(self, images: Array, *, layout: Layout | None = None, score: float | None = None) -> Any: ...
 
-    def predict(self, images: Any, *, layout: Layout | None = None) -> Prediction | Predictions:
+    def predict(
+        self, images: Any, *, layout: Layout | None = None, score: float | None = None
+    ) -> Prediction | Predictions:
         """What the model says: of one image a `Prediction`, of several `Predictions`.
 
         images: paths or PIL pictures, of any size, which become the network's input as the training images did,
         upright by their own notes; or an array, of uint8 (0 to 255) or floats (in the units that it was trained in, 0
         to 1 for images of bytes), as the network takes it: (C, H, W), (H, W, C), or (N, ...) of those; in grey also
         (H, W) and (N, H, W); a table's row (F,) or (N, F). layout: "NCHW" or "NHWC", needed where both fit.
+        score: of a detector, how sure it must be of a box; by default as for its pictures, 0 gives all that
+        `evaluate` counts.
 
         Raises PellucidError, a ValueError too where an array doesn't fit, saying what was expected and what came.
         """
+        if score is not None and not (isinstance(score, int | float) and 0 <= score <= 1):
+            raise InputError(f"predict: score: expected a number from 0 to 1, got {score!r}")
         seen = framed(self, images, layout)
         if not seen:
             raise InputError("predict: expected at least one image, got none")
         answers: list[Prediction] = []
         for start in range(0, len(seen), BATCH):
-            answers += self._answers(seen[start : start + BATCH])
+            answers += self._answers(seen[start : start + BATCH], score)
         return answers[0] if is_single(images, self.image_shape) else Predictions(answers)
 
-    def _answers(self, images: Sequence[Framed]) -> list[Prediction]:
+    def _answers(self, images: Sequence[Framed], score: float | None) -> list[Prediction]:
         task, names = self.task, self.class_names
         if isinstance(task, Detect):
-            found = Detector(self)(images)
+            found, least = Detector(self)(images), task.shown_score if score is None else score
             return [
-                Prediction(boxes=boxes.above(task.shown_score), pixels=image.pixels, class_names=names)
+                Prediction(boxes=boxes.above(least), pixels=_part(image), class_names=names, size=image.size)
                 for boxes, image in zip(found, images, strict=True)
             ]
         if isinstance(task, Segment):
             masks = [segment(self.network, self._inputs(image.pixels[None])[0]) for image in images]
             return [
-                Prediction(mask=mask[: i.part[0], : i.part[1]], pixels=_part(i), class_names=names)
+                Prediction(
+                    mask=enlarged_mask(mask[: i.part[0], : i.part[1]], i.size),
+                    pixels=_part(i),
+                    class_names=names,
+                    size=i.size,
+                )
                 for mask, i in zip(masks, images, strict=True)
             ]
         outputs = self.outputs(np.stack([image.pixels for image in images]))

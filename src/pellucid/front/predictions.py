@@ -11,7 +11,7 @@ from typing import overload
 
 import numpy as np
 
-from pellucid.ops.arrays import Array
+from pellucid.ops.arrays import Array, Pair
 from pellucid.tasks.detections import Detections
 
 SHOWN = 64  # pictures of a table
@@ -22,8 +22,9 @@ class Prediction:
     """What a model says of one sample.
 
     label, name, probability: of the likeliest class. probabilities: of every class, (K,). mask: the class of each
-    pixel, (H, W) uint8. boxes: what was found, best first, in pixels of the image. values: the numbers of a
-    regression, (M,). What the model's task doesn't tell is None. pixels: the image as the model saw it.
+    pixel of the image, (H, W) uint8. boxes: what was found, best first, in pixels of the image. values: the numbers
+    of a regression, (M,). What the model's task doesn't tell is None. pixels: the image as the model saw it, perhaps
+    smaller. size: (H, W) of the image; None where that is the pixels'.
     """
 
     label: int | None = None
@@ -35,6 +36,7 @@ class Prediction:
     values: Array | None = None
     pixels: Array = field(default_factory=lambda: np.empty(0), repr=False)
     class_names: tuple[str, ...] = field(default=(), repr=False)
+    size: Pair | None = field(default=None, repr=False)
 
     def __repr__(self) -> str:
         return f"Prediction({self.text()})"
@@ -54,6 +56,7 @@ class Prediction:
         """The image with what was found on it, as a PNG; nothing for a row of a table."""
         from PIL import Image
 
+        from pellucid.data.framing import enlarged_mask
         from pellucid.tasks.box_pictures import draw_boxes
         from pellucid.tasks.mask_pictures import overlay
 
@@ -63,9 +66,11 @@ class Prediction:
         if pixels.dtype != np.uint8:
             pixels = (np.clip(pixels, 0, 1) * 255 + 0.5).astype(np.uint8)
         if self.mask is not None:
-            drawn = overlay(pixels, self.mask, self.class_names)
+            drawn = overlay(pixels, enlarged_mask(self.mask, pixels.shape[1:]), self.class_names)
         elif self.boxes is not None:
-            drawn = draw_boxes(pixels, self.boxes.boxes, self.boxes.labels, self.class_names, self.boxes.scores)
+            (h, w), (H, W) = pixels.shape[1:], self.size or pixels.shape[1:]
+            boxes = self.boxes.boxes * np.array([w / W, h / H] * 2)
+            drawn = draw_boxes(pixels, boxes, self.boxes.labels, self.class_names, self.boxes.scores)
         else:
             rows = pixels.transpose(1, 2, 0)
             drawn = Image.fromarray(rows[..., 0] if rows.shape[2] == 1 else rows[..., :3])
