@@ -16,7 +16,7 @@ from pellucid.network import Network
 FLOORS = {"float64": 1e-12, "float32": 1e-4, "float16": 4e-3, "bfloat16": 3e-2}
 """Of the largest number expected: what other orders of sums, transforms and folded weights may cost."""
 
-NOISES = 6  # times what the type itself costs a network
+NOISES = {"float64": 30, "float32": 30, "float16": 6, "bfloat16": 6}  # times what the type itself costs a network
 TINY = 1e-6
 LARGE = 1e3  # beyond which 16 bits and twenty layers no longer agree to a part of the largest
 
@@ -53,5 +53,6 @@ def _near(got: Any, wanted: Any, rounded: Any, kind: Any) -> None:
     largest = float(np.abs(wanted[sound]).max(initial=0))
     apart = float(np.abs(rounded - wanted)[sound].max(initial=0))
     if largest < LARGE and np.isfinite(apart):
-        limit = NOISES * apart + FLOORS[np.dtype(kind).name] * largest + TINY
+        name = np.dtype(kind).name
+        limit = NOISES[name] * apart + FLOORS[name] * largest + TINY
         np.testing.assert_allclose(np.asarray(got, np.float64), wanted, rtol=0, atol=limit)
