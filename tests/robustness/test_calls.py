@@ -126,3 +126,32 @@ def test_a_task_takes_its_own_targets(task: str, targets: str, said: str) -> Non
         network = pl.Network(pl.nn.Sequential(*layers), data.shape)
         with pytest.raises(PellucidError, match=said):
             pl.fit(network, data, epochs=1, verbosity=0, task=task)
+
+
+def test_what_a_run_and_a_model_are_asked() -> None:
+    """Parts, data, numbers of images and bits that are none; measures as an array."""
+    X = np.random.default_rng(0).integers(0, 256, (12, 6, 6)).astype(np.uint8)
+    data = pl.data.arrays(X, np.arange(12) % 3)
+    network = pl.Network(pl.nn.Sequential(pl.nn.Flatten(), pl.nn.Linear(3)), data.shape)
+    run = pl.fit(network, data, epochs=1, verbosity=0, metrics=np.array([]))  # type: ignore[arg-type]
+    assert "f1" in pl.fit(network, data, epochs=1, verbosity=0, metrics=np.array(["f1"])).evaluate()  # type: ignore[arg-type]
+    parts: list[Any] = [None, 0, [], ["test"], np.zeros(2), "x"]
+    for odd in parts:
+        with pytest.raises(InputError, match="evaluate: expected a part of the data, got"):
+            run.evaluate(odd)
+        with pytest.raises(InputError, match=r"evaluate: data = .*, expected a Data or a Dataset"):
+            run.model.evaluate(odd)
+    counts: list[Any] = ["x", None, np.zeros(0), 3.0, [1]]
+    for odd in counts:
+        for page in (run.page, lambda **given: run.model.page(data, **given)):
+            with pytest.raises(InputError, match=r"page: images = .*, expected a whole number"):
+                page(images=odd)
+            if odd is not None:
+                with pytest.raises(InputError, match=r"page: bits = .*, expected a whole number or None"):
+                    page(bits=odd)
+
+
+@pytest.mark.parametrize("y", [np.zeros((4, 6, 0), np.uint8), np.zeros((4, 0, 6), np.uint8), np.zeros((4, 0))])
+def test_targets_hold_something(y: Any) -> None:
+    with pytest.raises(InputError, match="y: expected at least one number a sample, got shape"):
+        pl.data.arrays(np.zeros((4, 6, 6)), y)

@@ -133,6 +133,8 @@ def _targets(y: npt.ArrayLike) -> Array:
     if given.ndim not in {1, most}:
         expected = "numbers (N,) or (N, M)" if most == 2 else "labels (N,) or masks (N, H, W)"
         raise InputError(f"y: expected {expected}, got {given.dtype} of shape {given.shape}")
+    if 0 in given.shape[1:]:
+        raise InputError(f"y: expected at least one number a sample, got shape {given.shape}")
     return given
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from pellucid.arguments import checked_but
+from pellucid.arguments import checked, checked_but, shown
 from pellucid.data import Augmentation, Boxes, Data, Dataset, RandomCrop
 from pellucid.errors import InputError, PellucidError
 from pellucid.files import path_of
@@ -168,11 +168,13 @@ class Run:
 
         Raises PellucidError for a part that there is not.
         """
-        dataset: Dataset | None = getattr(self.data, part, None) if part in {"train", "validation", "test"} else None
+        known = isinstance(part, str) and part in {"train", "validation", "test"}
+        dataset: Dataset | None = getattr(self.data, part) if known else None
         if dataset is None:
-            raise InputError(f"evaluate: expected a part of the data, got {part!r}")
+            raise InputError(f"evaluate: expected a part of the data, got {shown(part)}")
         return evaluate(self.network, self.trainer.task, build_loader(self.recipe, dataset, training=False))
 
+    @checked
     def page(self, *, bits: int | None = None, images: int = 40) -> WebPage:
         """One web page that shows the network at work on its test images; see `Model.page`."""
         return self.model.page(self.data, bits=bits, images=images)
@@ -226,7 +228,8 @@ def _task(data: Data, task: str | Mapping[str, Any] | None, metrics: Sequence[st
         given["name"] = _fitting_task(data.train.targets)
     if given["name"] not in TASKS:
         raise InputError(f"task: expected one of {', '.join(TASKS)}, got {given['name']!r}")
-    return {**given, "measures": list(metrics)} if metrics else given
+    measures = list(metrics)
+    return {**given, "measures": measures} if measures else given
 
 
 def _fitting_task(targets: Any) -> str:

@@ -11,7 +11,7 @@ import msgspec
 import numpy as np
 
 from pellucid import ops
-from pellucid.arguments import checked_but
+from pellucid.arguments import checked, checked_but
 from pellucid.data import Data, Dataset
 from pellucid.data.arrays import Layout
 from pellucid.data.framing import Framed, enlarged_mask
@@ -154,6 +154,7 @@ class Model(TrainedModel):
 
         return normalized(pixels, self.network.dtype, 1, data.mean or None, data.std or None)
 
+    @checked
     def evaluate(self, data: Data | Dataset) -> dict[str, float]:
         """Loss and measures over all test images of some data, or over all of a data set."""
         dataset = data.test if isinstance(data, Data) else data
@@ -183,6 +184,7 @@ class Model(TrainedModel):
         notes = model_notes(recipe, self.image_shape, self.class_names, self.framing, self.class_ids)
         save_model(path, self.network, notes)
 
+    @checked_but("data")
     def page(self, data: Data | None = None, *, bits: int | None = None, images: int = 40) -> WebPage:
         """One web page that shows the network at work, offline: every layer, every unit; a notebook shows it.
 
