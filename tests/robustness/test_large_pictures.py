@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from pellucid.data.framing import Framed, Framing
-from pellucid.data.pictures import MOST_PIXELS, flattened, open_picture, picture_format, wide_range
+from pellucid.data.pictures import MOST_OF, MOST_PIXELS, flattened, open_picture, picture_format, wide_range
 from pellucid.data.prepare import prepare_character
 from pellucid.errors import PellucidError
 
@@ -41,6 +41,17 @@ def test_too_many_pixels_are_refused_by_their_header(tmp_path: Path, read: objec
     path.write_bytes(content[:8] + chunk(b"IHDR", header) + content[33:])
     with pytest.raises(PellucidError, match=f"{MOST_PIXELS:,}"):
         read(path)  # type: ignore[operator]
+
+
+def test_webp_which_needs_more_memory_a_pixel_may_have_fewer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One of 108 million pixels, 300 kB, took 1.75 GB."""
+    assert MOST_OF["WEBP"] * 16 < 1e9
+    monkeypatch.setitem(MOST_OF, "WEBP", 255)
+    for name in ("a.png", "a.webp"):
+        Image.new("RGB", (16, 16)).save(tmp_path / name)
+    assert open_picture(tmp_path / "a.png").size == (16, 16)
+    with pytest.raises(PellucidError, match=r"a\.webp: 16x16 are 256 pixels, expected at most 255"):
+        open_picture(tmp_path / "a.webp")
 
 
 @pytest.mark.parametrize(("samples", "depth"), [(4, 8), (4, 16), (1, 16)])

@@ -35,6 +35,7 @@ OTHER_SUFFIXES = {
 """Of files that hold pictures, as people have them, and are not read."""
 FORMATS = ("PNG", "JPEG", "TIFF", "WEBP", "BMP")  # Pillow would read others, some by calling programs
 MOST_PIXELS = 110_000_000  # of a picture; with four bytes each, and its copy in three, less than a gigabyte
+MOST_OF = {"WEBP": 50_000_000}  # whose decoder keeps two canvases of its own: 16 bytes a pixel at once
 _STRIP = 1 << 20  # pixels that are worked on at a time
 _TAIL = 64  # bytes
 _ENDS = (b"\xff\xd9", b"IEND")  # what whole files end with, JPEG and PNG
@@ -77,9 +78,10 @@ def _opened(path: str | Path) -> "Image":
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # there is a limit of our own
         picture = Image.open(path, formats=FORMATS)
     W, H = picture.size
-    if W * H > MOST_PIXELS:
+    pixels, most = W * H, MOST_OF.get(picture.format or "", MOST_PIXELS)
+    if pixels > most:
         picture.close()
-        raise PellucidError(f"{path}: {H}x{W} are {W * H:,} pixels, expected at most {MOST_PIXELS:,}")
+        raise PellucidError(f"{path}: {H}x{W} are {pixels:,} pixels, expected at most {most:,}")
     return picture
 
 
