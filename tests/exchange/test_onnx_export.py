@@ -209,3 +209,12 @@ def test_a_file_is_written_whole(tmp_path: Path) -> None:
     save_onnx(tmp_path / "lenet.onnx", network)
     assert [file.name for file in tmp_path.iterdir()] == ["lenet.onnx"]
     assert onnx.load(tmp_path / "lenet.onnx") == onnx_model(network)
+
+
+def test_what_the_checker_does_not_take_is_one_line(tmp_path: Path) -> None:
+    """ONNX counts the places of this pool otherwise than its layer does; it ended in an InferenceError."""
+    network = Network(Sequential(AvgPool2d(2, stride=3, padding="same", ceil=True), Conv2d(2, 1)), (5, 13, 3))
+    with pytest.raises(PellucidError, match=r"x\.onnx: no form that ONNX's checker takes") as caught:
+        save_onnx(tmp_path / "x.onnx", network)
+    assert str(caught.value).isprintable()
+    assert not (tmp_path / "x.onnx").exists()

@@ -82,13 +82,20 @@ def onnx_model(
 
 
 def save_onnx(path: str | Path, network: AnyNetwork, **settings: Any) -> None:
-    """Write `onnx_model(network, **settings)`, checked with shape inference. Whole or not at all."""
+    """Write `onnx_model(network, **settings)`, checked with shape inference. Whole or not at all.
+
+    Raises PellucidError for what is too large, and for what ONNX's checker doesn't take.
+    """
     onnx, model = onnx_package(), onnx_model(network, **settings)
     try:
         content = model.SerializeToString()
     except ValueError as error:  # protobuf's limit
         raise PellucidError(f"{path}: larger than the 2 GiB that an ONNX file may have ({error})") from error
-    onnx.checker.check_model(content, full_check=True)
+    try:
+        onnx.checker.check_model(content, full_check=True)
+    except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
+        reason = " ".join(str(error).split())
+        raise PellucidError(f"{path}: no form that ONNX's checker takes ({reason})") from error
     write_whole(Path(path), content)
 
 
