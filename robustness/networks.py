@@ -57,7 +57,7 @@ def _layer(draw: Random, shape: Any) -> Layer:
     shape = shape if shape and isinstance(shape[0], int) else (1,)
     size = shape[0]
     join: Any = draw.choice([nn.Add, nn.Concat, nn.Multiply, nn.Maximum, nn.Minimum])
-    pairwise: Any = draw.choice([nn.Subtract, nn.Divide, nn.Maximum, nn.Minimum])
+    pairwise: Any = draw.choice([nn.Subtract, nn.Maximum, nn.Minimum])
     inner = [_simple(draw, size) for _ in range(draw.randint(1, 3))]
     kinds: list[Callable[[], Layer]] = [
         lambda: nn.Residual(nn.Sequential(*inner)),
@@ -65,6 +65,7 @@ def _layer(draw: Random, shape: Any) -> Layer:
         lambda: nn.Branches(*inner, join=join()),
         lambda: nn.Branches(nn.Conv2d(3, 1), nn.Conv2d(2, 3, padding=1), join=nn.Concat()),
         lambda: nn.Branches(nn.Identity(), inner[0], join=pairwise()),
+        lambda: nn.Branches(nn.Identity(), nn.Softplus(), join=nn.Divide()),  # by nothing near 0
         lambda: nn.Branches(nn.Identity(), nn.Constant(shape, trained=draw.random() < 0.5), join=pairwise()),
         lambda: nn.Branches(nn.Sequential(nn.Reshape(size, -1)), nn.Sequential(
             nn.Reshape(size, -1), nn.Transpose(1, 0)), join=nn.MatMul()),
