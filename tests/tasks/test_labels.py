@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import pellucid as pl
 from pellucid import cli
 from pellucid.errors import PellucidError
 from pellucid.tasks import Labels
@@ -100,6 +101,11 @@ def test_pictures_with_labels_are_learnt_and_told(
     assert cli.main(["predict", "run", "photos/3.png", "--json"]) == 0
     guesses = json.loads(capsys.readouterr().out)[0]["guesses"]
     assert {guess["class"] for guess in guesses if guess["probability"] > 0.5} == {"red", "round"}
+    answer = pl.load("run").predict("photos/3.png")
+    assert set(answer.labels or ()) == {"red", "round"} and answer.values is None
+    told = {guess["class"]: guess["probability"] for guess in guesses}
+    assert answer.probabilities == pytest.approx([told[name] for name in answer.class_names], abs=1e-6)
+    assert answer.text().startswith(f"{answer.name} {100 * (answer.probability or 0):.1f} %, ")
     assert cli.main(["evaluate", "run", "--report"]) == 0
     page = Path("run/report.html").read_text()
     assert "Precision and recall by label" in page and "<td>round</td><td>4</td>" in page

@@ -32,7 +32,8 @@ from pellucid.recipes.predict import inputs
 from pellucid.recipes.predict_boxes import Detector
 from pellucid.recipes.written import written
 from pellucid.task import Task
-from pellucid.tasks import Classify, Detect, Segment
+from pellucid.tasks import Classify, Detect, Labels, Segment
+from pellucid.tasks.labels import SURE
 from pellucid.tasks.tiles import segment
 from pellucid.training import evaluate
 from pellucid.weights import save_model
@@ -121,6 +122,8 @@ class Model(TrainedModel):
                 for mask, i in zip(masks, images, strict=True)
             ]
         outputs = self.outputs(np.stack([image.pixels for image in images]))
+        if isinstance(task, Labels):
+            return [_labelled(p, image, names) for p, image in zip(task.probabilities(outputs), images, strict=True)]
         if not isinstance(task, Classify):
             return [
                 Prediction(values=y, pixels=image.pixels, class_names=names)
@@ -236,6 +239,22 @@ def load(path: str | Path, *, best: bool = False, trust: bool = False) -> Model:
         found = open_model(path, best=best)
     about = (getattr(found, name) for name in About._fields)
     return Model(found.network, found.task, *about)
+
+
+def _labelled(probabilities: Array, image: Framed, names: tuple[str, ...]) -> Prediction:
+    """The answer of a network whose images may have several labels."""
+    order = np.argsort(-probabilities, kind="stable")
+    labels = tuple(names[k] for k in order if probabilities[k] >= SURE)
+    best = int(order[0])
+    return Prediction(
+        best,
+        names[best],
+        float(probabilities[best]),
+        probabilities,
+        pixels=image.pixels,
+        class_names=names,
+        labels=labels,
+    )
 
 
 def _part(image: Framed) -> Array:

@@ -21,10 +21,12 @@ SHOWN = 64  # pictures of a table
 class Prediction:
     """What a model says of one sample.
 
-    label, name, probability: of the likeliest class. probabilities: of every class, (K,). mask: the class of each
-    pixel of the image, (H, W) uint8. boxes: what was found, best first, in pixels of the image. values: the numbers
-    of a regression, (M,). What the model's task doesn't tell is None. pixels: the image as the model saw it, perhaps
-    smaller. size: (H, W) of the image; None where that is the pixels'.
+    label, name, probability: of the likeliest class. probabilities: of every class, (K,). labels: where an image
+    may have several, the names of those that are likelier than not, likeliest first; each probability is of its
+    label by itself then. mask: the class of each pixel of the image, (H, W) uint8. boxes: what was found, best
+    first, in pixels of the image. values: the numbers of a regression, (M,). What the model's task doesn't tell is
+    None. pixels: the image as the model saw it, perhaps smaller. size: (H, W) of the image; None where that is the
+    pixels'.
     """
 
     label: int | None = None
@@ -37,12 +39,16 @@ class Prediction:
     pixels: Array = field(default_factory=lambda: np.empty(0), repr=False)
     class_names: tuple[str, ...] = field(default=(), repr=False)
     size: Pair | None = field(default=None, repr=False)
+    labels: tuple[str, ...] | None = None
 
     def __repr__(self) -> str:
         return f"Prediction({self.text()})"
 
     def text(self) -> str:
         """The answer in a few words."""
+        if self.labels and self.probabilities is not None:
+            sure = (100 * self.probabilities[self.class_names.index(name)] for name in self.labels)
+            return ", ".join(f"{name} {p:.1f} %" for name, p in zip(self.labels, sure, strict=True))
         if self.name is not None and self.probability is not None:
             return f"{self.name}, {100 * self.probability:.1f} %"
         if self.mask is not None:

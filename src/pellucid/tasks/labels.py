@@ -64,12 +64,16 @@ class Labels(Checked):
         """An empty collection; in training without the scores that average precision needs."""
         return LabelMetrics(self.class_names, scored=not training)
 
+    def probabilities(self, outputs: Array) -> Array:
+        """How likely each label is, by itself: (N, K) float64."""
+        with np.errstate(over="ignore"):
+            likely: Array = 1 / (1 + np.exp(-ops.host(outputs).astype(np.float64)))
+        return likely
+
     def decode(self, outputs: Array, top: int = 3) -> list[list[Guess]]:
         """For each image the labels that are likelier than not, all of them, and at least the `top` likeliest."""
-        with np.errstate(over="ignore"):
-            probabilities = 1 / (1 + np.exp(-ops.host(outputs).astype(np.float64)))
         found = []
-        for row in probabilities:
+        for row in self.probabilities(outputs):
             order = np.argsort(-row, kind="stable")
             most = max(top, int((row >= SURE).sum()))
             found.append([Guess(int(k), self.class_names[k], float(row[k])) for k in order[:most]])
