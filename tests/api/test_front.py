@@ -102,6 +102,14 @@ def test_a_picture_that_lies_on_its_side_is_answered_as_its_file(run: pl.Run, tm
         assert found is not None and expected is not None and np.allclose(found, expected, atol=close)
 
 
+def test_a_picture_with_damaged_notes_lies_as_its_pixels_do(run: pl.Run, tmp_path: Path) -> None:
+    from PIL import Image
+
+    Image.fromarray(np.asarray(small().test.inputs)[0, 0]).save(tmp_path / "x.png", exif=b"no notes")
+    expected, found = (run.model.predict(it) for it in (tmp_path / "x.png", Image.open(tmp_path / "x.png")))
+    np.testing.assert_array_equal(found.probabilities, expected.probabilities)
+
+
 def test_a_run_folder_is_what_the_command_line_makes(tmp_path: Path) -> None:
     run = pl.fit(network(), small(300, 100), epochs=1, folder=tmp_path / "run", verbosity=0)
     model = pl.load(tmp_path / "run")

@@ -129,6 +129,15 @@ def test_a_picture_of_a_palette_that_is_missing_is_refused(tmp_path: Path) -> No
         open_picture(path)
 
 
+@pytest.mark.parametrize("progressive", [False, True])
+def test_a_photograph_that_is_read_smaller_takes_less_room(tmp_path: Path, progressive: bool) -> None:
+    Image.new("RGB", (1600, 1200)).save(tmp_path / "x.jpg", progressive=progressive)
+    taken: list[int] = []
+    assert open_picture(tmp_path / "x.jpg", (60, 80), taken.append).size == (200, 150)
+    open_picture(tmp_path / "x.jpg", None, taken.append)
+    assert taken == [1600 * 1200 if progressive else 200 * 150, 1600 * 1200]
+
+
 def test_threads_decode_no_more_at_once_than_one_picture_may_have(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -89,19 +89,20 @@ def open_picture(path: str | Path, least: Pair | None = None, take: Callable[[in
     """The picture of a file, upright by its own note.
 
     least: (H, W) that are needed; a JPEG that is more than twice as large may come smaller, its blocks of 8x8 pixels
-    made of 4x4, 2x2 or one, which is quicker, but no smaller than twice that. take: what waits for room, see
-    `room.decoding`, where several threads read pictures.
+    made of 4x4, 2x2 or one, which is quicker, but no smaller than twice that. take: what waits for room for so many
+    pixels, see `room.decoding`, where several threads read pictures.
     Raises PellucidError, naming the file, where it is missing, no picture, damaged or truncated.
     """
     from PIL import Image
 
     with _reading(path), _opened(path) as picture:
         turned = orientation(picture, Path(path))
-        if take is not None:
-            take(picture.width * picture.height)
+        whole = picture.width * picture.height
         if least is not None:
             height, width = least[::-1] if turned in _SIDEWAYS else least
             picture.draft(None, (2 * width, 2 * height))
+        if take is not None:  # a progressive JPEG is there whole before it's made smaller
+            take(whole if picture.info.get("progressive") else picture.width * picture.height)
         picture.load()
         alphas = picture.info.get("transparency")
         if isinstance(alphas, bytes) and len(alphas) > _MOST_COLOURS:
@@ -153,31 +154,38 @@ def orientation(picture: "Image", path: Path) -> int:
     says nothing. A TIFF is set upright by its reader; one that lies on its side is refused, as Pillow's turns some of
     those the wrong way.
     """
-    from PIL import Image
-
     if isinstance(tags := getattr(picture, "tag_v2", None), Mapping) and picture.format == "TIFF":
         if tags.get(_ORIENTATION) in _SIDEWAYS:
             raise PellucidError(f"{path}: a TIFF that lies on its side; set it upright, or save it as PNG")
         return 1
+    return _noted(lambda: _with_all_notes(path) if picture.format == "PNG" else picture)
+
+
+def _noted(opened: Callable[[], "Image"]) -> int:
+    """How a picture lies by the notes in it, wherever it comes from."""
+    from PIL import Image
+
     try:
         with _opening, warnings.catch_warnings(action="ignore"):
-            noted = _with_all_notes(path) if picture.format == "PNG" else picture
-            found = Image.Image.getexif(noted).get(_ORIENTATION, 1)  # not PNG's own, which reads the pixels
+            found = Image.Image.getexif(opened()).get(_ORIENTATION, 1)  # not PNG's own, which reads the pixels
     except Exception:  # which Pillow raises of any kind, as over pixels
         return 1
     return found if isinstance(found, int) and 1 <= found <= 8 else 1
 
 
 def upright(picture: "Image") -> "Image":
-    """A picture that somebody has opened, as its own notes say that it lies, as `open_picture` gives its file's."""
+    """A picture that somebody has opened, as its own notes say that it lies, as `open_picture` gives its file's.
+
+    Raises PellucidError where its pixels can't be read.
+    """
     from PIL import Image
 
     try:
         picture.load()  # a PNG's notes may stand behind its pixels
-        found = Image.Image.getexif(picture).get(_ORIENTATION, 1)
     except Exception as error:  # which Pillow raises of any kind
         raise PictureError(f"picture: cannot be read as an image ({error or type(error).__name__})") from None
-    return picture.transpose(Image.Transpose(_TURNS[found])) if found in _TURNS else picture
+    turned = _noted(lambda: picture)
+    return picture.transpose(Image.Transpose(_TURNS[turned])) if turned in _TURNS else picture
 
 
 def _with_all_notes(path: Path) -> "Image":
