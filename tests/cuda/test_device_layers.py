@@ -12,10 +12,12 @@ from hypothesis import strategies as st
 
 from layers.test_layers import LAYERS
 from pellucid import ops
-from pellucid.layers import Layer, training
+from pellucid.graph import Sequential
+from pellucid.layers import Layer, Linear, ReLU, training
 from pellucid.network import Network
 from pellucid.ops.arrays import Array
 from pellucid.ops.cuda_ops.recorder import Recorded
+from pellucid.plan import answering
 
 
 def passes(layer: Layer, backend: str, x: Array, seed: int) -> list[Array]:
@@ -49,3 +51,13 @@ def test_layer(name: str, data: st.DataObject) -> None:
         np.testing.assert_allclose(
             ours, theirs, rtol=1e-3, atol=1e-4 * max(1.0, float(np.abs(theirs).max(initial=0)))
         )
+
+
+def test_what_a_layer_gives_is_asked_for_with_the_hosts_images() -> None:
+    layers, x = Sequential(Linear(4), ReLU(), Linear(2)), np.random.default_rng(0).standard_normal((3, 5), np.float32)
+    found = []
+    for backend in ("cuda", "numpy"):
+        with ops.use_backend(backend):
+            network = Network(copy.deepcopy(layers), (5,))
+            found.append(ops.host(answering(network, "1")(x)))
+    np.testing.assert_allclose(*found, rtol=1e-6)

@@ -96,7 +96,7 @@ class Answers:
     def _layers(self, network: Network, x: Array) -> Any:
         if self.nodes is network.nodes:
             return network.forward(x)
-        return Executor(self.nodes).forward(x)
+        return Executor(self.nodes).forward(ops.array(x))
 
     def _folding(self) -> Folded:
         if self._folded is None:
