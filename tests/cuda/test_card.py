@@ -123,6 +123,28 @@ def test_memory_that_dies_while_a_step_is_recorded_is_given_back_afterwards(use:
     assert target.tolist() == [0, 0, 0]
 
 
+def test_memory_that_dies_while_a_recording_fails_is_given_back_too(
+    use: Use, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    driver, target = use(), empty((3,), np.float32)
+    left = [Pool(0).take(5000)]
+    end = driver.cuStreamEndCapture
+
+    def invalid(stream: Any) -> Any:
+        end(stream)
+        return Result.CUDA_ERROR_INVALID_VALUE, None
+
+    def step() -> None:
+        left.clear()
+        target.fill(0)
+
+    monkeypatch.setattr(driver, "cuStreamEndCapture", invalid)
+    address = left[0].address
+    with pytest.raises(PellucidError, match="recording a step"):
+        Recorded(step, warm_ups=0)()
+    assert address not in driver.memory
+
+
 def test_memory_that_lies_idle_elsewhere_serves_a_recorded_step(use: Use) -> None:
     use(room=5 << 20)
     evaluated = empty((3 << 20,), np.uint8)

@@ -172,9 +172,11 @@ class Card:
     def end_capture(self) -> _Graph:
         """What was recorded, ready to run."""
         kept, self._captured = self._captured or [], None
-        graph = check("recording a step", cu.cuStreamEndCapture(self.stream))
-        while self._unwanted:
-            self.free(self._unwanted.pop())
+        try:
+            graph = check("recording a step", cu.cuStreamEndCapture(self.stream))
+        finally:
+            while self._unwanted:
+                self.free(self._unwanted.pop())
         return _Graph(check("preparing a recorded step", cu.cuGraphInstantiate(graph, 0)), graph, self, kept)
 
 
