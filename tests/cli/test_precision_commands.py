@@ -14,11 +14,13 @@ from pellucid import ops
 from pellucid.cli import main
 from pellucid.data import Data, mnist_dataset
 from pellucid.errors import PellucidError
+from pellucid.export.chips import find_chip, read_chips
 from pellucid.graph import Sequential
 from pellucid.layers import AvgPool2d, Flatten, Linear, ReLU
 from pellucid.network import Network
 from pellucid.plan.integer_affine import IntegerAffine
 from pellucid.recipes import Recipe, load_recipe, open_model, start_run
+from pellucid.recipes.fit_chip import fit_run
 from pellucid.recipes.format_comparison import compare_run
 from pellucid.recipes.shrink import open_shrunk
 from small_runs import digits, one_thread_of_numpy
@@ -70,7 +72,7 @@ def test_a_run_without_integers_is_shrunk_by_export(
     run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Kept in the run, as by pellucid shrink; of other bits than it was trained for it stays refused."""
-    monkeypatch.setattr("pellucid.recipes.shrink.build_data", lambda recipe, held_out=None: digits())
+    monkeypatch.setattr("pellucid.recipes.shrink.build_data", lambda *_: digits())
     fresh = tmp_path / "fresh"
     shutil.copytree(run, fresh, ignore=shutil.ignore_patterns("int*"))
     assert "trained with rounding to 4 bits, cannot be shrunk to 8" in complaint(
@@ -107,7 +109,7 @@ def test_comparison_of_formats(run: Path) -> None:
 def test_some_formats_of_some_images_of_a_file(
     run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("pellucid.recipes.format_comparison.build_data", lambda recipe, held_out=None: digits())
+    monkeypatch.setattr("pellucid.recipes.format_comparison.build_data", lambda *_: digits())
     monkeypatch.setattr("pellucid.cli.answers._EVERY", 5)
     monkeypatch.setattr("pellucid.recipes.format_report.TIMED_ROUNDS", 1)
     few = ("--formats", "float32,int4", "--samples", "20", *NUMPY)
@@ -139,7 +141,7 @@ def test_a_network_without_integers_is_compared_in_floats(run: Path, tmp_path: P
 def test_the_command_draws_and_prints(
     run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("pellucid.recipes.format_comparison.build_data", lambda recipe, held_out=None: digits())
+    monkeypatch.setattr("pellucid.recipes.format_comparison.build_data", lambda *_: digits())
     picture = tmp_path / "p.png"
     assert main(["precision", str(run), "--out", str(picture), "--json", *NUMPY]) == 0
     assert len(json.loads(capsys.readouterr().out)["rows"]) == 5
@@ -147,7 +149,7 @@ def test_the_command_draws_and_prints(
 
 
 def test_fine_tuning_with_rounding(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pellucid.recipes.shrink.build_data", lambda recipe, held_out=None: digits())
+    monkeypatch.setattr("pellucid.recipes.shrink.build_data", lambda *_: digits())
     monkeypatch.chdir(tmp_path)
     recipe = load_recipe("tiny-digits", {"training.epochs": 1, "training.weight_bits": 0})
     with one_thread_of_numpy():
@@ -161,7 +163,7 @@ def test_fine_tuning_with_rounding(run: Path, tmp_path: Path, monkeypatch: pytes
 def test_fit_chip(
     run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("pellucid.recipes.fit_chip.build_data", lambda recipe, held_out=None: digits())
+    monkeypatch.setattr("pellucid.recipes.fit_chip.build_data", lambda *_: digits())
     assert main(["fit-chip", str(run), "--chip", "nucleo-f446re"]) == 0
     said = capsys.readouterr().out
     assert re.search(r"fits +yes +yes\n", said)
@@ -198,14 +200,15 @@ def test_what_others_measured_stands_beside_the_estimate(
     assert json.loads(capsys.readouterr().out)["published"] == []
 
 
+def only_as_they_are(recipe: Recipe, *_: object) -> Data:
+    if recipe.data.size is not None:
+        raise PellucidError(f"images of {recipe.data.size}")
+    return digits()
+
+
 def test_what_is_smaller_is_trained_where_a_network_does_not_fit(
     run: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def only_as_they_are(recipe: Recipe, held_out: object = None) -> Data:
-        if recipe.data.size is not None:
-            raise PellucidError(f"images of {recipe.data.size}")
-        return digits()
-
     monkeypatch.setattr("pellucid.recipes.fit_chip.build_data", only_as_they_are)
     with one_thread_of_numpy():
         assert main(["fit-chip", str(run), "--chip", "3k,64k,cortex-m3", "--train", "--json"]) == 0
@@ -223,7 +226,7 @@ def test_fewer_bits_are_tried_where_a_network_does_not_fit(
     trained_for: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Of a run that learnt with rounding too, to fewer bits than it learnt for."""
-    monkeypatch.setattr("pellucid.recipes.fit_chip.build_data", lambda recipe, held_out=None: digits())
+    monkeypatch.setattr("pellucid.recipes.fit_chip.build_data", lambda *_: digits())
     monkeypatch.chdir(tmp_path)
     recipe = load_recipe("tiny-digits", {"training.epochs": 1, "training.weight_bits": trained_for})
     with one_thread_of_numpy():
@@ -253,11 +256,32 @@ def test_what_is_far_too_large_for_a_chip_is_said_at_once(
         assert said in advice
 
 
+def test_what_is_smaller_learns_with_the_bits_that_it_is_said_to_have(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where a run that learnt with 8 bits has room for weights of 4, but not for its images."""
+    learnt: list[int] = []
+
+    def no_further(recipe: Recipe, *_: object) -> None:
+        learnt.append(recipe.training.weight_bits)
+        raise PellucidError("enough")
+
+    recipe = load_recipe("tiny-digits", {"training.epochs": 0.01, "training.weight_bits": 8})
+    monkeypatch.setattr("pellucid.recipes.fit_chip.build_data", only_as_they_are)
+    with one_thread_of_numpy(), ops.use_backend("numpy"):
+        trainer, folder = start_run(recipe, tmp_path / "eight", data=digits())
+        assert trainer.fit()
+        monkeypatch.setattr("pellucid.recipes.fit_chip.build_trainer", no_further)
+        report = fit_run(folder.path, find_chip("3k,10k,cortex-m4@64", read_chips()), train=True)
+    assert "layers were not made smaller: enough" in report.advice
+    assert learnt == [4]
+
+
 def test_a_run_of_eight_bits_learns_four(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Weights are rounded anew, from what was learnt in floats; converted only, or trained on."""
-    monkeypatch.setattr("pellucid.recipes.shrink.build_data", lambda recipe, held_out=None: digits())
+    monkeypatch.setattr("pellucid.recipes.shrink.build_data", lambda *_: digits())
     monkeypatch.chdir(tmp_path)
     recipe = load_recipe("tiny-digits", {"training.epochs": 1, "training.weight_bits": 8})
     with one_thread_of_numpy():
@@ -290,7 +314,7 @@ def test_mistakes_are_one_line(run: Path, capsys: pytest.CaptureFixture[str]) ->
 def test_layers_with_their_ranges_and_errors(
     run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("pellucid.recipes.layer_errors.build_data", lambda recipe, held_out=None: digits())
+    monkeypatch.setattr("pellucid.recipes.layer_errors.build_data", lambda *_: digits())
     picture = tmp_path / "layers.png"
     with one_thread_of_numpy():
         assert main(["precision", str(run), "--layers", "--out", str(picture), "--json", *NUMPY]) == 0

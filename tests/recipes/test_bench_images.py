@@ -35,7 +35,7 @@ def exported(run: Path, folder: Path) -> None:
 
 @needs_tools
 def test_what_qemu_says_is_compared(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pellucid.recipes.bench_images.build_data", lambda recipe, held_out=None: digits())
+    monkeypatch.setattr("pellucid.recipes.bench_images.build_data", lambda *_: digits())
     exported(run, tmp_path)
     made = subprocess.run(["make", "-C", tmp_path, "check"], capture_output=True, text=True, check=False)
     assert made.returncode == 0, made.stderr
@@ -50,7 +50,7 @@ def test_what_qemu_says_is_compared(run: Path, tmp_path: Path, monkeypatch: pyte
 def test_images_of_others_stay_and_data_may_be_gone(
     run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("pellucid.recipes.bench_images.build_data", lambda recipe, held_out=None: digits())
+    monkeypatch.setattr("pellucid.recipes.bench_images.build_data", lambda *_: digits())
     (tmp_path / IMAGES).write_bytes(b"mine")
     exported(run, tmp_path)
     assert "something that export didn't make" in " ".join(capsys.readouterr().out.split())

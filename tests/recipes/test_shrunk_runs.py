@@ -85,7 +85,7 @@ def test_a_residual_network_keeps_its_predictions(residual: Path, monkeypatch: p
 def test_the_residual_networks_file_is_a_model(
     residual: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("pellucid.recipes.build_data", lambda recipe, held_out=None: digits(600))
+    monkeypatch.setattr("pellucid.recipes.build_data", lambda *_: digits(600))
     file = residual / "int8.safetensors"
     assert main(["evaluate", str(file), "--json", *NUMPY]) == 0
     said = json.loads(capsys.readouterr().out)

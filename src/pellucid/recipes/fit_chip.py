@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+import msgspec
 import numpy as np
 
 from pellucid.data import Data, normalized
@@ -209,6 +210,9 @@ def _trained(
     chip, size = row.found.chip, (model.image_shape[1], model.image_shape[2])
     while share >= LEAST_SHARE:
         recipe = narrower(model.recipe, share) if what == "layers" else on_smaller_images(model.recipe, size, share)
+        if recipe.training.weight_bits:
+            learnt = msgspec.structs.replace(recipe.training, weight_bits=row.bits)
+            recipe = msgspec.structs.replace(recipe, training=learnt)
         data = build_data(recipe, model.held_out)
         images = calibration_images(recipe, data)
         mean, std = recipe.data.mean, recipe.data.std
