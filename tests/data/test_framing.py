@@ -8,11 +8,11 @@ import pytest
 from PIL import Image
 
 import photographs
-from pellucid.data import Augmentation, Loader, RandomCrop, mnist_dataset
+from pellucid.data import Augmentation, Dataset, Loader, RandomCrop, mnist_dataset
 from pellucid.data.boxed import load_boxed
 from pellucid.data.formats.idx_sets import are_characters
 from pellucid.data.formats.voc import read_voc
-from pellucid.data.framing import Framing, enlarged_mask, fitted_size
+from pellucid.data.framing import Framing, enlarged_mask, fitted_size, framed_arrays
 from pellucid.data.prepare import prepare_character
 from pellucid.errors import PellucidError
 from pellucid.recipes import load_recipe, model_notes
@@ -161,3 +161,23 @@ def test_rectangles_are_erased_from_the_image_and_not_beside_it() -> None:
     share = 1 - images.mean(axis=(0, 1))
     assert share[:10, :12].std() < 0.01 and share[:10, :12].min() > 0.01
     assert not share[14:].any() and not share[:, 16:].any()
+
+
+def test_images_of_another_size_are_made_for_a_model_when_they_are_asked_for() -> None:
+    """A test set of small images needs no room for the training set's at a photograph network's size."""
+    few = RNG.integers(0, 256, (3, 3, 8, 6)).astype(np.uint8)
+    many = np.broadcast_to(few[0], (100_000, 3, 8, 6))
+    framing = Framing("stretch", 1, (1000, 1000))  # 100 GB of all
+    seen = framed_arrays(many, framing, None)
+    data = Dataset(seen, np.arange(len(many)) % 2, ("a", "b"), "many", framing)
+    assert data.image_shape == (1, 1000, 1000)
+    chosen = np.asarray(data.subset([7, 99_999]).inputs)
+    expected = framing.see(Image.fromarray(few[0].transpose(1, 2, 0)), "").pixels
+    np.testing.assert_array_equal(chosen, [expected, expected])
+    marks = {
+        framed_arrays(few[:n], size, None).fingerprint()
+        for n in (2, 3)
+        for size in (framing, Framing("stretch", 1, (9, 9)))
+    }
+    assert len(marks) == 4
+    assert framed_arrays(few, Framing("stretch", 3, (8, 6)), None) is few

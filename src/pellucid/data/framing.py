@@ -11,19 +11,21 @@ Which way it is follows from the data, and stands in the model's file:
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
+import numpy.typing as npt
 
 from pellucid.data.pictures import flattened, open_picture
 from pellucid.data.prepare import prepared_character
 from pellucid.data.room import decoding
 from pellucid.errors import InputError, PellucidError
 from pellucid.ops import memory
-from pellucid.ops.arrays import Array, Pair
+from pellucid.ops.arrays import Array, Pair, Shape
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -139,22 +141,56 @@ class Framing:
         return shade <= _DARK and shade <= float(pixels.mean())
 
 
-def framed_arrays(images: Array, framing: Framing, own: Framing | None) -> Array:
+@dataclass(frozen=True, eq=False)
+class FramedImages:
+    """Images (N, C, H, W) uint8 as a model sees those of an array, were each a picture's file; made when asked for.
+
+    images: (N, c, h, w) uint8 of grey or colour. framing: the model's, by which all have one size.
+    """
+
+    images: Array
+    framing: Framing
+
+    dtype = np.dtype(np.uint8)
+
+    @property
+    def shape(self) -> Shape:
+        """(N, C, H, W)."""
+        return len(self.images), self.framing.channels, *self.framing.size
+
+    def __len__(self) -> int:
+        """Number of images."""
+        return len(self.images)
+
+    def __getitem__(self, indices: Array) -> FramedImages:
+        """The images of those indices, still to be made."""
+        return replace(self, images=self.images[indices])
+
+    def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> Array:
+        """The pixels, stored channels last."""
+        from PIL import Image
+
+        framed = memory.empty_images(self.shape, self.dtype)
+        for row, image in zip(framed, self.images, strict=True):
+            pixels = np.ascontiguousarray(image[0] if len(image) == 1 else image.transpose(1, 2, 0))
+            row[...] = self.framing.see(Image.fromarray(pixels), "an image").pixels
+        return framed if dtype is None else framed.astype(dtype, copy=False)
+
+    def fingerprint(self) -> bytes:
+        """Hash of the images, and of how they are seen."""
+        return hashlib.sha256(repr((self.images.shape, self.framing)).encode() + self.images.tobytes()).digest()
+
+
+def framed_arrays(images: Array, framing: Framing, own: Framing | None) -> Array | FramedImages:
     """Images (N, C, H, W) uint8 of grey or colour as a model sees them by its framing, were each a picture's file.
 
-    own: how pictures become what these images are.
+    own: how pictures become what these images are. Those that are as they should be are given back.
     """
-    from PIL import Image
-
     framing = framing.of_all([images.shape[2:4]])
     characters = framing.rule == "character" and (own is None or own.rule != "character")
     if images.shape[1:] == (framing.channels, *framing.size) and not characters:
         return images
-    framed = memory.empty_images((len(images), framing.channels, *framing.size), np.uint8)
-    for row, image in zip(framed, images, strict=True):
-        pixels = np.ascontiguousarray(image[0] if len(image) == 1 else image.transpose(1, 2, 0))
-        row[...] = framing.see(Image.fromarray(pixels), "an image").pixels
-    return framed
+    return FramedImages(images, framing)
 
 
 def middle(size: Pair, shape: Pair) -> tuple[int, int, int, int]:
