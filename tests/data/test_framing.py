@@ -8,11 +8,13 @@ import pytest
 from PIL import Image
 
 import photographs
-from pellucid.data import Augmentation, Dataset, Loader, RandomCrop, mnist_dataset
+from pellucid.data import Augmentation, Dataset, Loader, RandomCrop, load_data, mnist_dataset
 from pellucid.data.boxed import load_boxed
+from pellucid.data.formats.idx import write_idx
 from pellucid.data.formats.idx_sets import are_characters
 from pellucid.data.formats.voc import read_voc
 from pellucid.data.framing import Framing, enlarged_mask, fitted_size, framed_arrays
+from pellucid.data.held_out import HeldOut
 from pellucid.data.prepare import prepare_character
 from pellucid.errors import PellucidError
 from pellucid.recipes import load_recipe, model_notes
@@ -181,3 +183,17 @@ def test_images_of_another_size_are_made_for_a_model_when_they_are_asked_for() -
     }
     assert len(marks) == 4
     assert framed_arrays(few, Framing("stretch", 3, (8, 6)), None) is few
+
+
+def test_a_run_of_version_0_1_is_measured_on_its_arrays_as_it_saw_them(tmp_path: Path) -> None:
+    """Its file doesn't say whether they were characters, and is taken to mean it: of clothes they weren't."""
+    clothes = np.zeros((4, 28, 28), np.uint8)
+    clothes[:, 6:] = 200
+    for prefix in ("train", "t10k"):
+        write_idx(tmp_path / f"{prefix}-images-idx3-ubyte", clothes)
+        write_idx(tmp_path / f"{prefix}-labels-idx1-ubyte", np.arange(4, dtype=np.uint8) % 2)
+    guessed = Framing("character", 1, (28, 28))
+    own = load_data(tmp_path, held_out=HeldOut(0, by_position=True), framing=guessed)
+    np.testing.assert_array_equal(np.asarray(own.test.inputs)[:, 0], clothes)
+    others = load_data(tmp_path, held_out=HeldOut(0), framing=guessed)
+    assert not np.array_equal(np.asarray(others.test.inputs)[:, 0], clothes)

@@ -115,9 +115,10 @@ def _read_parts(
     source: str | Path, size: Pair | None, draw: HeldOut, fit: Fit, framing: Framing | None
 ) -> tuple[Dataset, Dataset | None, Dataset]:
     """(train, validation or None, test) of a name or a directory."""
+    seen = None if draw.by_position else framing  # version 0.1 saw arrays as they are; its files leave that to guess
     if source == "mnist":
         train, test = mnist_dataset(train=True), mnist_dataset(train=False)
-        return _sized(train, size, framing), None, _sized(test, size, framing)
+        return _sized(train, size, seen), None, _sized(test, size, seen)
     folder = Path(source)
     if not folder.exists():
         raise PellucidError(f"no data {str(source)!r}: expected mnist or a directory")
@@ -125,10 +126,10 @@ def _read_parts(
         raise PellucidError(f"{folder}: expected a directory of IDX files or of class folders of images, got a file")
     if version := find_cifar(folder):
         train, test = read_cifar(folder, version)
-        return _sized(train, size, framing), None, _sized(test, size, framing)
+        return _sized(train, size, seen), None, _sized(test, size, seen)
     if files := find_idx_set(folder):
         train, test = read_idx_set(folder, files)
-        return _sized(train, size, framing), None, _sized(test, size, framing)
+        return _sized(train, size, seen), None, _sized(test, size, seen)
     if has_class_folders(folder):
         return read_folder(folder, size, draw, fit, framing)
     raise PellucidError(
