@@ -155,3 +155,12 @@ def test_what_a_run_and_a_model_are_asked() -> None:
 def test_targets_hold_something(y: Any) -> None:
     with pytest.raises(InputError, match="y: expected at least one number a sample, got shape"):
         pl.data.arrays(np.zeros((4, 6, 6)), y)
+
+
+@pytest.mark.parametrize("task", ["classify", "labels", "regress"])
+def test_a_task_of_whole_images_takes_no_boxes(task: str) -> None:
+    """What was said was of a sequence of 64 dimensions."""
+    data = pl.data.load_boxed(scenes={"train": 24, "test": 2})
+    layers = pl.nn.Sequential(pl.nn.Conv2d(4), pl.nn.GlobalAvgPool2d(), pl.nn.Linear(len(data.class_names)))
+    with pytest.raises(PellucidError, match=f"task {task}: expected no boxes as targets, .* has Boxes"):
+        pl.fit(pl.Network(layers, data.shape), data, epochs=1, verbosity=0, task=task)

@@ -51,9 +51,11 @@ def build_task(recipe: Recipe, class_names: tuple[str, ...]) -> Task:
 
 def check_outputs(recipe: Recipe, network: Network, task: Task, dataset: Dataset) -> None:
     """Refuse targets, or a network whose outputs, the task can't use, before anything is begun."""
-    name, targets, masks = recipe.task["name"], dataset.targets, is_masks(dataset)
-    if isinstance(task, Segment) != masks or (isinstance(task, Detect) and not isinstance(targets, Boxes)):
-        wanted = "masks" if isinstance(task, Segment) else "boxes" if isinstance(task, Detect) else "no masks"
+    name, targets = recipe.task["name"], dataset.targets
+    boxes = isinstance(targets, Boxes)
+    if isinstance(task, Segment) != is_masks(dataset) or isinstance(task, Detect) != boxes:
+        others = "no boxes" if boxes else "no masks"
+        wanted = "masks" if isinstance(task, Segment) else "boxes" if isinstance(task, Detect) else others
         got = f"{targets.dtype} {targets.shape}" if isinstance(targets, np.ndarray) else type(targets).__name__
         raise PellucidError(f"task {name}: expected {wanted} as targets, {dataset.name} has {got}")
     if isinstance(task, Detect):
