@@ -154,7 +154,7 @@ def _too_large(model: Model, chip: Chip, *, rows: bool) -> ChipReport | None:
     network = quantize(rounded_to(model.network, bits), seen, bits)
     found = fit(network, chip, small=True, mean=mean, std=std, rows=rows)
     try:
-        if max(shares(found)) >= LEAST_SHARE or (not rows and _by_rows(network, chip, model)):
+        if found.fits or max(shares(found)) >= LEAST_SHARE or (not rows and _by_rows(network, chip, model)):
             return None
         said = (
             f"even with weights of {bits} bits, layers or images less than {LEAST_SHARE:g} times as large would be "
