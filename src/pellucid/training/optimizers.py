@@ -123,7 +123,8 @@ class Optimizer(Checked):
         steps = state["steps"]
         if steps.shape != (1,) or steps.dtype.kind not in "iu" or int(steps[0]) < 0:
             raise InputError(
-                f"state of {type(self).__name__}: steps: expected a whole number of at least 0 by itself"
+                f"state of {type(self).__name__}: steps: expected a whole number of at least 0, got "
+                f"{steps.dtype} {steps.shape}{f', {steps[0]}' if steps.shape == (1,) else ''}"
             )
         self.slots, self.steps, self._moves = slots, int(steps[0]), None
 
