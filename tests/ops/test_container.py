@@ -57,3 +57,14 @@ def test_threads_by_default_are_those_that_are_granted(monkeypatch: pytest.Monke
     monkeypatch.setattr(cores, "_threads", None)
     assert cores.threads() == 1
     assert told == [1] or cores._reachable_cores() == 1
+
+
+def test_more_threads_than_are_granted_may_be_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = cores.threads()
+    monkeypatch.setattr(cores, "granted_cores", lambda: 0.5)
+    try:
+        assert cores.set_threads(cores._reachable_cores()) == cores._reachable_cores()
+        assert cores.set_threads() == 1
+    finally:
+        monkeypatch.undo()
+        cores.set_threads(before)

@@ -154,3 +154,9 @@ def test_a_damaged_state_is_refused(steps: Array) -> None:
     for state in ("abc", None, {"steps": [1]}):
         with pytest.raises(PellucidError, match="state of SGD: expected arrays by name"):
             optimizer.load_state(state)  # type: ignore[arg-type]
+
+
+def test_a_schedule_may_give_an_array_of_one_number() -> None:
+    w, g = np.ones(3, np.float32), np.ones(3, np.float32)
+    SGD(0.5).update(w, g, np.where(True, 0.5, 1.0))  # type: ignore[arg-type]
+    assert w.tolist() == [0.75] * 3

@@ -50,15 +50,15 @@ def threads() -> int:
 
 
 def set_threads(n: int | None = None) -> int:
-    """Let every op use n threads; None means one a core. Returns the number.
+    """Let every op use n threads; None means one a core, as many as a container grants. Returns the number.
 
     Raises PellucidError unless 1 <= n <= the cores this process may run on.
     """
     global _threads
-    cores = available_cores()
-    chosen = cores if n is None else n
+    cores = _reachable_cores()
+    chosen = available_cores() if n is None else n
     if not 1 <= chosen <= cores:
-        raise PellucidError(f"threads: expected 1 to {cores}, the cores this process may use, got {chosen}")
+        raise PellucidError(f"threads: expected 1 to {cores}, the cores this process may run on, got {chosen}")
     _threads = chosen
     setter = _openblas_setter()
     if setter is not None:

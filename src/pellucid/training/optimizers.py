@@ -62,6 +62,8 @@ class Optimizer(Checked):
         """
         if not hasattr(vector, "dtype"):
             raise InputError(f"{type(self).__name__}: weights: expected an array, got {type(vector).__name__}")
+        if isinstance(scale, np.ndarray) and scale.ndim == 0:
+            scale = scale.item()
         if not isinstance(scale, int | float | np.number) or not isfinite(scale):
             raise InputError(f"{type(self).__name__}: scale: expected a number, got {shown(scale)}")
         self.prepare(vector)
