@@ -16,7 +16,7 @@ from pellucid.ops.memory import channels_last, empty_images
 from pellucid.ops.numba_ops import winograd
 from pellucid.ops.numba_ops.convolution import few_channels, few_channels_gradient
 from pellucid.ops.numba_ops.winograd import transforms
-from pellucid.ops.numba_ops.winograd.cut import cut_convolution
+from pellucid.ops.numba_ops.winograd.cut import cut_convolution, cut_weight_gradient
 from pellucid.ops.numba_ops.winograd.product import ROWS
 
 LARGEST_ERROR = 1e-5  # of a float32 result, relative to the largest of the exact ones
@@ -152,6 +152,29 @@ def test_large_filters_are_transformed_where_they_are_needed(C: int, K: int, thr
     exact = numpy_ops.conv2d_relu(wide(x), wide(w), wide(b), PADDED)
     assert error(y, exact) < LARGEST_ERROR
     assert error(dx, numpy_ops.conv2d_input_gradient(wide(y), wide(w), (9, 5), PADDED)) < LARGEST_ERROR
+
+
+@pytest.mark.parametrize("tiles", range(1, 2 * ROWS + 4))
+def test_sums_that_go_on_of_any_number_of_tiles(tiles: int) -> None:
+    """The filters of 128 inputs are transformed in two parts: the second is added to what the first has given."""
+    C, K, width = 128, 80, 4 * tiles
+    assert 0 < cut_convolution(1, C, K, (4, width), (1, 1), 1).some < C
+    rng = np.random.default_rng(tiles)
+    x, w = images(rng, 1, C, 4, width), filters(rng, K, C)
+    exact = numpy_ops.conv2d(wide(x), wide(w), None, PADDED)
+    assert error(winograd.convolution(x, w, None, PADDED.padding, relu=False), exact) < LARGEST_ERROR
+
+
+@pytest.mark.parametrize("C", [5, *range(ROWS, ROWS + 5)])
+def test_weight_gradients_of_many_blocks(C: int) -> None:
+    """Each block of tiles is added to what those before it have given, of any number of channels."""
+    rng, size = np.random.default_rng(C), (64, 64)
+    cut = cut_weight_gradient(3, C, 16, size, (1, 1), cores.threads())
+    assert cut.grid.rows * cut.grid.columns * 3 > cut.work.parts * cut.work.block
+    x, dy, dw = images(rng, 3, C, *size), images(rng, 3, 16, *size), np.empty((16, C, 3, 3), np.float32)
+    winograd.weight_gradient(winograd.Gradient(dy, size), x, PADDED.padding, dw, None)
+    exact = numpy_ops.conv2d_weight_gradient(wide(dy), wide(x), (3, 3), PADDED)
+    assert error(dw, exact) < LARGEST_ERROR
 
 
 @pytest.mark.parametrize("padding", [(1, 1, 2, 2), (0, 2, 1, 3), (2, 0, 3, 0)])

@@ -114,13 +114,11 @@ def _rows_lone(
     depth: int,
     more: int,
 ) -> None:
-    blocks = (rows + _MOST - 1) // _MOST
-    least, longer = divmod(rows, blocks)
     row = 0
-    for number in range(blocks):
-        count = least + (1 if number < longer else 0)
-        block, x, to = max(count, _LEAST), left + row * left_row, out + row * out_row
-        _lone(block, x, left_row, left_step, right, right_step, to, out_row, depth, more)
+    for blocks in range((rows + _MOST - 1) // _MOST, 0, -1):
+        # A row that two blocks had in common would be added to twice.
+        count, x, to = max((rows - row + blocks - 1) // blocks, _LEAST), left + row * left_row, out + row * out_row
+        _lone(count, x, left_row, left_step, right, right_step, to, out_row, depth, more)
         row += count
 
 
