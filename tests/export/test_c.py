@@ -319,6 +319,23 @@ def test_the_arduino_library_is_called_from_cpp(tmp_path: Path) -> None:
     assert int(said) == network.integer_logits(np.zeros((1, 1, 15, 17), np.uint8))[0].argmax()
 
 
+@needs_compiler
+def test_features_that_were_a_map_are_in_the_order_of_the_network(tmp_path: Path) -> None:
+    """Channel by channel, as Flatten gives them, and not pixel by pixel, as they are stored."""
+    network = shrunk(Sequential(Conv2d(3, 5, stride=4), Flatten(), Tanh()), 8)
+    program, _ = compiled(network, tmp_path)
+    q = np.random.default_rng(1).integers(0, 256, (1, 1, 15, 17)).astype(np.uint8)
+    ran = run_demo(program, write_image(tmp_path / "one.pnm", q[0]))
+    (found,) = re.findall(rb"\(logits ([-0-9 ]+)\)\n", ran.stdout)
+    np.testing.assert_array_equal([int(number) for number in found.split()], network.integer_logits(q)[0])
+
+
+def test_logits_of_a_map_as_features_are_refused(tmp_path: Path) -> None:
+    network = shrunk(Sequential(Conv2d(3, 5, stride=4), Flatten()), 8)
+    with pytest.raises(PellucidError, match=r"layer 0: expected logits .* got a map \(3, 3, 4\) as 36 features"):
+        export_c(network, tmp_path, NAMES)
+
+
 def test_unknown_forms_are_refused(tmp_path: Path) -> None:
     network = shrunk(wide_open(), 8)
     with pytest.raises(PellucidError, match="unknown form 'bazel', expected one of make, cmake, arduino"):

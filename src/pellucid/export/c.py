@@ -119,6 +119,11 @@ class Program:
         self.kernels = [kernel_of(step, seen) for step, seen in zip(self.steps, self.shapes, strict=True)]
         if not self.steps[-1].wide:
             raise PellucidError(f"export to C: expected logits of the last layer, got bytes of {self.steps[-1].name}")
+        if len(network.output_shape) == 1 and self.steps[-1].output_shape[1:] != (1, 1):
+            raise PellucidError(
+                f"export to C: layer {self.steps[-1].name}: expected logits of a map or of one pixel, got a map "
+                f"{self.steps[-1].output_shape} as {network.output_shape[0]} features"
+            )
         self.lines = self._best_lines() if rows else []
         self.plan, self.small_plan = (self._planned(self.lines, small=small) for small in (False, True))
         self.taps = taps_of(self.steps, self.kernels)

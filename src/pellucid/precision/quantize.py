@@ -123,5 +123,7 @@ class _Steps:
     def end(self, value: str) -> None:
         """Bytes as logits, where the last layer gives none. value: what the network gives."""
         name, shape, scale = self.names[value], self.shapes[value], self.scales[value]
+        if len(self.declared[value]) == 1:
+            name, shape = self._flat(name, shape), (prod(shape), 1, 1)
         at = At(f"{name}-logits", (name,), shape, shape)
         self.steps.append(IntegerAdd(*at, (scale.zero,), (1,), 1, logits=True))
