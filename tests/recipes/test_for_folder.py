@@ -129,6 +129,10 @@ def test_scenes_are_seen_in_their_shape_and_no_larger_than_the_recipe_s(tmp_path
     ):
         recipe = of(kind, size, number)
         assert (recipe.data.size, recipe.crop.size) == (canvas, window)
+    for number, size in enumerate([(20, 30), (20, 30), (90, 80), (300, 400), (600, 420)]):  # the smallest most often
+        write(tmp_path / "1" / "images" / f"{number}.jpg", size)
+        write(tmp_path / "1" / "masks" / f"{number}.png", size, colour=False)
+    assert chosen(tmp_path / "1").data.size == (512, 352)  # of the recipe's pixels, in the usual shape
     other, _ = folder_recipe(tmp_path / "2", {"data.size": "none"})
     assert (other.data.size, other.crop.size) == (None, (256, 320))
 

@@ -67,6 +67,12 @@ class Survey:
         """The median of the images' shorter sides, pixels."""
         return int(np.median(np.repeat([min(size) for size, _ in self.sizes], [count for _, count in self.sizes])))
 
+    def sides(self, part: float) -> Pair:
+        """The least height and the least width that this part of the images doesn't go beyond, pixels."""
+        sizes, counts = zip(*self.sizes, strict=True)
+        H, W = np.quantile(np.repeat(sizes, counts, axis=0), part, axis=0, method="inverted_cdf").tolist()
+        return H, W
+
     def lines(self) -> list[str]:
         """What is to be said of it."""
         found = {"classes": "", "labels": " of several labels"}.get(self.kind, f" with {self.kind}")

@@ -22,6 +22,7 @@ _LEAST_SIDE = 32
 _SEEN = 20_000  # pictures, all epochs together: about a minute of 64x64 on two cores
 _EPOCHS = (6, 100)
 _STRIDE = 32  # pixels that the sides of what detectors see are multiples of
+_MOST = 0.95  # of the pictures with boxes or masks are no higher than the canvas, and as many no wider
 _FROM = 0.5  # of the epochs, where a model is started from
 _FEW_IMAGES = 400
 _LABEL_FILES = {".csv", ".tsv"}
@@ -107,16 +108,18 @@ def _choices(found: Survey) -> dict[str, Any]:
 
 
 def _scene_sizes(found: Survey, recipe: Recipe) -> dict[str, Any]:
-    """The canvas for pictures with boxes or masks: of the most frequent shape, at its own size up to as many pixels
-    as the recipe has; in whole strides, but for masks of its own size. Training's windows are no larger.
+    """The canvas for pictures with boxes or masks: room for all but the few largest, up to as many pixels as the
+    recipe has, else that many in the usual shape; in whole strides, but for masks of their own size. Training's
+    windows are no larger.
     """
-    own, _ = found.sizes[0]
     assert recipe.data.size is not None and recipe.crop.size is not None
-    scale = sqrt(prod(recipe.data.size) / prod(own))
-    if scale < 1:
-        size = [max(1, round(scale * side / _STRIDE)) * _STRIDE for side in own]
+    most, room = prod(recipe.data.size), found.sides(_MOST)
+    if prod(room) > most:
+        usual = found.sides(0.5)
+        scale = sqrt(most / prod(usual))
+        size = [max(1, round(scale * side / _STRIDE)) * _STRIDE for side in usual]
     else:
-        size = list(own) if found.kind == "masks" else [ceil(side / _STRIDE) * _STRIDE for side in own]
+        size = list(room) if found.kind == "masks" else [ceil(side / _STRIDE) * _STRIDE for side in room]
     least = [max(_STRIDE, side // _STRIDE * _STRIDE) for side in size]
     window = [min(pair) for pair in zip(recipe.crop.size, least, strict=True)]
     return {"data.size": size, "crop.size": window}
