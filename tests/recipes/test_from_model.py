@@ -74,6 +74,25 @@ def test_a_run_brings_its_network_and_new_classes_a_last_layer_that_learns_first
     assert list(after.values())[-1].shape == (3,)
 
 
+def test_classes_are_learnt_from_a_model_of_labels_and_the_other_way_round() -> None:
+    folder_of("first", "ant", "bee")
+    of_classes = str(trained("classes", "--set", "task.class_weights=[1, 2]"))
+    for number in range(6):
+        file = folder_of("tagged", "all") / f"{number}.png"
+        Image.new("RGB", (40, 40), (number, 0, 0)).save(file)
+    table = Path("tagged/labels.csv")
+    table.write_text("file,labels\n" + "\n".join(f"{n}.png,{('cat', 'dog', 'cat;dog')[n % 3]}" for n in range(6)))
+    recipe = chosen(table, of_classes)
+    assert recipe.task == {"name": "labels"} and recipe.network["widths"] == [4, 6]
+    weighed = "--set", "task.positive_weights=[2, 3]", "--set", "crop.flip=0.5"
+    assert cli.main(["train", str(table), "--from", of_classes, "--out", "labels", *SMALL, *weighed]) == 0
+    assert chosen(table, "labels").task["positive_weights"] == [2, 3]
+    table.write_text(table.read_text().replace("dog", "eel"))
+    assert chosen(table, "labels").task["positive_weights"] == [1, 1]
+    digits = chosen(folder_of("digits", "0", "1"), "labels")
+    assert (digits.task, digits.crop.flip) == ({"name": "classify"}, 0)  # a 2 in a mirror is none
+
+
 def test_an_onnx_file_is_a_start_as_well() -> None:
     pytest.importorskip("onnx")
     folder_of("first", "ant", "bee")
@@ -93,5 +112,7 @@ def test_a_model_for_other_things_and_none_are_refused(capsys: pytest.CaptureFix
         chosen(folder, "nowhere")
     pixels = "detector-scenes", "--set", "data.scenes.train=4", "--set", "data.scenes.test=2"
     assert cli.main(["train", *pixels, "--out", "boxes", *SMALL, "--batch-size", "4"]) == 0
-    with pytest.raises(PellucidError, match="boxes: its task is detect, photos has pictures with classes"):
+    with pytest.raises(
+        PellucidError, match="boxes: its task is detect, expected a model of classify or labels to learn"
+    ):
         chosen(folder, "boxes")

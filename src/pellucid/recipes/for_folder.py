@@ -68,18 +68,16 @@ def folder_recipe(folder: Path, overrides: Mapping[str, Any]) -> tuple[Recipe, l
         recipe = load_recipe(RECIPES[found.kind], {**chosen, **overrides, **source})
     elif start and "network.name" not in overrides:
         recipe = recipe_from(start, {**_choices_from(found), **overrides, **source}, found.class_names)
-        if recipe.task["name"] not in {"classify", "labels"}:
-            raise PellucidError(
-                f"{start}: its task is {recipe.task['name']}, {folder} has pictures with {found.kind}"
-            )
     else:
         recipe = load_recipe(RECIPES[found.kind], {**_choices(found), **overrides, **source})
     return recipe, [*found.lines(), _said(recipe, found)]
 
 
 def _choices_from(found: Survey) -> dict[str, Any]:
-    """What a recipe is to be for such a folder that starts from a model: pictures stay as large as it is used to."""
-    chosen = _choices(found)
+    """What a recipe is to be for such a folder that starts from a model: pictures stay as large as it is used to; the
+    task, and whether they may be mirrored, is the folder's own.
+    """
+    chosen = {"task.name": "classify", "crop.flip": 0.0, **_choices(found)}
     if not found.arrays:
         del chosen["data.size"]
     chosen["training.epochs"] = round(_FROM * chosen["training.epochs"])
