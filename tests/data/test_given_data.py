@@ -328,6 +328,14 @@ def test_folders_of_any_name_are_no_classes_where_one_has_masks_of_the_other(tmp
     assert load_data(tmp_path).class_names == ("binary", "frames")
 
 
+def test_pictures_of_one_shade_each_may_be_a_class(tmp_path: Path) -> None:
+    for number in range(5):
+        noise(tmp_path / f"full/{number}.png")
+        (tmp_path / "empty").mkdir(exist_ok=True)
+        Image.new("RGB", (8, 8), (number, 90, 90)).save(tmp_path / f"empty/{number}.png")
+    assert load_data(tmp_path).class_names == ("empty", "full")
+
+
 @pytest.mark.parametrize(
     ("key", "text", "expected"),
     [

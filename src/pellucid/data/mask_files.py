@@ -150,14 +150,15 @@ def where_value(classes: Array, value: int) -> str:
 
 def masks_of(*folders: Sequence[Path]) -> str | None:
     """Whether of the files of two folders one's are masks of the other's: called alike, of the same sizes, and of few
-    values without loss. What is to be said then, else None.
+    values without loss, some of more than one. What is to be said then, else None.
     """
     first, second = ({path.stem: path for path in files} for files in folders)
     if first.keys() != second.keys() or len(first) < _FEW_FILES:
         return None
     chosen = list(first)[:: max(1, len(first) // _FEW_FILES)][:_FEW_FILES]
     for images, masks in ((first, second), (second, first)):
-        if all(_is_mask_of(images[stem], masks[stem]) for stem in chosen):
+        values = [_values_of_mask(images[stem], masks[stem]) for stem in chosen]
+        if min(values) > 0 and max(values) > 1:  # pictures of one shade each may be a class
             a, b = images[chosen[0]].parent.name, masks[chosen[0]].parent.name
             return (
                 f"{b} looks like masks of what is in {a}, and no class; as images/ and masks/ they would be read so"
@@ -165,13 +166,13 @@ def masks_of(*folders: Sequence[Path]) -> str | None:
     return None
 
 
-def _is_mask_of(image: Path, mask: Path) -> bool:
-    """Whether one picture has few values without loss, and another of its size has many."""
+def _values_of_mask(image: Path, mask: Path) -> int:
+    """How many values one picture has that has few without loss, where another of its size has many; else 0."""
     if mask.suffix.lower() in LOSSY:
-        return False
+        return 0
     of, picture = open_picture(image), open_picture(mask)
     few, many = (flattened(one).convert("L").getcolors(_FEW_VALUES) for one in (picture, of))
-    return of.size == picture.size and few is not None and many is None
+    return len(few) if of.size == picture.size and few is not None and many is None else 0
 
 
 def _grey_bits(path: Path) -> int:
