@@ -60,7 +60,7 @@ def test_folders_of_pictures_that_are_no_part_are_said(tmp_path: Path) -> None:
     for name, count in (("train", 5), ("test", 2), ("unsorted", 1), ("docs", 0)):
         _classes(tmp_path / name, count)
     (tmp_path / "docs").mkdir()
-    assert load_data(tmp_path).train.notes == ("unsorted is no part that is known (train, val, test): left out",)
+    assert load_data(tmp_path).train.notes == ("unsorted is left out, as the parts are test, train",)
 
 
 def test_one_folder_is_split_by_seed_class_by_class(tmp_path: Path) -> None:

@@ -115,7 +115,8 @@ def _no_part(folder: Path) -> list[str]:
         return []
     others = [path for path in folders_in(folder) if path not in used]
     left = [path for path in others if _pictures(path) or any(map(_pictures, folders_in(path)))]
-    return [f"{readable(path.name)} is no part that is known (train, val, test): left out" for path in left]
+    taken = ", ".join(sorted(readable(path.name) for path in used))
+    return [f"{readable(path.name)} is left out, as the parts are {taken}" for path in left]
 
 
 def _pictures(folder: Path) -> list[Path]:
