@@ -121,6 +121,7 @@ def test_scenes_are_seen_in_their_shape_and_no_larger_than_the_recipe_s(tmp_path
         [
             ("masks", (360, 480), (360, 480), (256, 320)),
             ("masks", (100, 70), (100, 70), (96, 64)),
+            ("masks", (20, 70), (32, 70), (32, 64)),  # smaller ones are none for the network
             ("masks", (1500, 2000), (352, 480), (256, 320)),
             ("boxes", (480, 640), (320, 416), (256, 320)),
             ("boxes", (640, 480), (416, 320), (256, 320)),
@@ -133,7 +134,7 @@ def test_scenes_are_seen_in_their_shape_and_no_larger_than_the_recipe_s(tmp_path
         write(tmp_path / "1" / "images" / f"{number}.jpg", size)
         write(tmp_path / "1" / "masks" / f"{number}.png", size, colour=False)
     assert chosen(tmp_path / "1").data.size == (512, 352)  # of the recipe's pixels, in the usual shape
-    other, _ = folder_recipe(tmp_path / "2", {"data.size": "none"})
+    other, _ = folder_recipe(tmp_path / "3", {"data.size": "none"})
     assert (other.data.size, other.crop.size) == (None, (256, 320))
 
 

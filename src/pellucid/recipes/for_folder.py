@@ -21,7 +21,7 @@ SIDE = 64  # pixels of the square that pictures are brought to, where they are l
 _LEAST_SIDE = 32
 _SEEN = 20_000  # pictures, all epochs together: about a minute of 64x64 on two cores
 _EPOCHS = (6, 100)
-_STRIDE = 32  # pixels that the sides of what detectors see are multiples of
+_STRIDE = 32  # pixels, the least side of a canvas; what detectors see is whole ones of them
 _MOST = 0.95  # of the pictures with boxes or masks are no higher than the canvas, and as many no wider
 _FROM = 0.5  # of the epochs, where a model is started from
 _FEW_IMAGES = 400
@@ -117,7 +117,8 @@ def _scene_sizes(found: Survey, recipe: Recipe) -> dict[str, Any]:
         scale = sqrt(most / prod(usual))
         size = [max(1, round(scale * side / _STRIDE)) * _STRIDE for side in usual]
     else:
-        size = list(room) if found.kind == "masks" else [ceil(side / _STRIDE) * _STRIDE for side in room]
+        whole = [ceil(side / _STRIDE) * _STRIDE for side in room]
+        size = [max(_STRIDE, side) for side in room] if found.kind == "masks" else whole
     least = [max(_STRIDE, side // _STRIDE * _STRIDE) for side in size]
     window = [min(pair) for pair in zip(recipe.crop.size, least, strict=True)]
     return {"data.size": size, "crop.size": window}
