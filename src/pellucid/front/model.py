@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
@@ -92,7 +93,7 @@ class Model(TrainedModel):
 
         Raises PellucidError, a ValueError too where an array doesn't fit, saying what was expected and what came.
         """
-        if score is not None and not (isinstance(score, int | float) and 0 <= score <= 1):
+        if score is not None and not (isinstance(score, Real) and 0 <= score <= 1):
             raise InputError(f"predict: score: expected a number from 0 to 1, got {score!r}")
         seen = framed(self, images, layout)
         if not seen:
