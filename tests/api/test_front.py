@@ -437,4 +437,4 @@ def test_a_score_that_is_none_is_refused(run: pl.Run) -> None:
     for score in (1.5, -1, float("nan"), "high"):
         with pytest.raises(pl.PellucidError, match="score"):
             run.model.predict(np.asarray(small().test.inputs)[0], score=score)  # type: ignore[arg-type]
-    run.model.predict(np.asarray(small().test.inputs)[0], score=np.float32(0.5))  # type: ignore[arg-type]
+    run.model.predict(np.asarray(small().test.inputs)[0], score=np.float32(0.5))  # type: ignore[call-overload]

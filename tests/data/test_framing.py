@@ -13,7 +13,7 @@ from pellucid.data.boxed import load_boxed
 from pellucid.data.formats.idx import write_idx
 from pellucid.data.formats.idx_sets import are_characters
 from pellucid.data.formats.voc import read_voc
-from pellucid.data.framing import Framing, enlarged_mask, fitted_size, framed_arrays
+from pellucid.data.framing import FramedImages, Framing, enlarged_mask, fitted_size, framed_arrays
 from pellucid.data.held_out import HeldOut
 from pellucid.data.prepare import prepare_character
 from pellucid.errors import PellucidError
@@ -177,9 +177,7 @@ def test_images_of_another_size_are_made_for_a_model_when_they_are_asked_for() -
     expected = framing.see(Image.fromarray(few[0].transpose(1, 2, 0)), "").pixels
     np.testing.assert_array_equal(chosen, [expected, expected])
     marks = {
-        framed_arrays(few[:n], size, None).fingerprint()
-        for n in (2, 3)
-        for size in (framing, Framing("stretch", 1, (9, 9)))
+        FramedImages(few[:n], size).fingerprint() for n in (2, 3) for size in (framing, Framing("stretch", 1, (9, 9)))
     }
     assert len(marks) == 4
     assert framed_arrays(few, Framing("stretch", 3, (8, 6)), None) is few
