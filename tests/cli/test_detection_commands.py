@@ -64,9 +64,11 @@ def test_a_large_image_by_tiles_has_what_the_whole_has_and_nothing_twice(run: Pa
     image = Framed(pixels, pixels.shape[1:], pixels.shape[1:])
     (whole,), (tiled,) = Detector(model, tile=10_000)([image]), Detector(model, tile=200)([image])
     assert len(whole) == len(tiled) > model.task.most / 2  # type: ignore[attr-defined]
-    np.testing.assert_array_equal(whole.labels, tiled.labels)
-    np.testing.assert_allclose(whole.boxes, tiled.boxes, atol=1e-2)
     np.testing.assert_allclose(whole.scores, tiled.scores, atol=1e-5)
+    same = whole.labels[:, None] == tiled.labels  # those of nearly one score may have changed places
+    same &= np.abs(whole.scores[:, None] - tiled.scores) < 1e-5
+    same &= np.abs(whole.boxes[:, None] - tiled.boxes).max(axis=2) < 1e-2
+    assert (same.sum(axis=0) == 1).all() and (same.sum(axis=1) == 1).all()
 
 
 def test_a_report_has_each_class_s_curve(run: Path) -> None:

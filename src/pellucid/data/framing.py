@@ -171,9 +171,9 @@ class FramedImages:
         from PIL import Image
 
         framed = memory.empty_images(self.shape, self.dtype)
-        for row, image in zip(framed, self.images, strict=True):
+        for number, (row, image) in enumerate(zip(framed, self.images, strict=True)):
             pixels = np.ascontiguousarray(image[0] if len(image) == 1 else image.transpose(1, 2, 0))
-            row[...] = self.framing.see(Image.fromarray(pixels), "an image").pixels
+            row[...] = self.framing.see(Image.fromarray(pixels), f"image {number} of {len(self)}").pixels
         return framed if dtype is None else framed.astype(dtype, copy=False)
 
     def fingerprint(self) -> bytes:

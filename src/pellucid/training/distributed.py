@@ -101,7 +101,8 @@ class MPI:
         """
         if self.rank != 0:
             time.sleep(GRACE)
-        print(f"{above}pellucid: rank {self.rank} of {self.ranks}:", " ".join(message.split()), file=sys.__stderr__)
+        line = f"{above}pellucid: rank {self.rank} of {self.ranks}: {' '.join(message.split())}\n"
+        print(line, end="", file=sys.__stderr__)  # one write: another rank may end this one between two
         for stream in (sys.stdout, sys.__stderr__):
             if stream is not None:
                 stream.flush()
