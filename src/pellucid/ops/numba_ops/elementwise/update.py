@@ -10,7 +10,7 @@ from pellucid.ops.memory import empty
 from pellucid.ops.numba_ops.compile.jit import jit
 from pellucid.ops.numba_ops.layout import contiguous, real
 
-CHUNK = 4096  # numbers whose squares one thread adds up
+CHUNK = 1024  # numbers whose squares one thread adds up: few, as sums on narrow vectors lose digits with their length
 
 
 def squared_norm(g: Array) -> float:
