@@ -48,6 +48,11 @@ class Overrides:
             help="Start from the weights of a run or a model's file, or of a pretrained network by name.",
         ),
     ] = None
+    teacher: Annotated[
+        str | None,
+        Key("teacher.source"),
+        Parameter(help="Learn from the answers of this run, or model's file, beside the labels (distillation)."),
+    ] = None
     precision: Annotated[
         Literal["float64", "float32", "float16", "bfloat16"] | None,
         Key("training.precision"),
@@ -76,7 +81,7 @@ class Overrides:
             if not equals or not name.strip():
                 raise PellucidError(f"--set {setting}: expected key=value, such as optimizer.rate=0.002")
             found[name.strip()] = value.strip()
-        for key in ("data.source", "training.start_from"):
+        for key in ("data.source", "training.start_from", "teacher.source"):
             if key in found:
                 found[key] = _lasting(found[key])
         return found

@@ -13,6 +13,7 @@ from pellucid.layers.constants import Constant, Scale, Shift
 from pellucid.layers.context import DIFFERENTIABLE, INFERENCE, Context, training
 from pellucid.layers.convolution import Conv2d, ConvTranspose2d
 from pellucid.layers.depth_to_space import DepthToSpace, SpaceToDepth
+from pellucid.layers.distillation import Distillation
 from pellucid.layers.dropout import Dropout
 from pellucid.layers.frame import Pad, Slice
 from pellucid.layers.identity import Identity
@@ -58,6 +59,7 @@ __all__ = [
     "Conv2d",
     "ConvTranspose2d",
     "DepthToSpace",
+    "Distillation",
     "Divide",
     "Dropout",
     "Erf",

@@ -28,6 +28,8 @@ WORDS = {
     "training.weight_bits": ("bits", "quantize", "quantization"),
     "training.start_from": ("weights", "checkpoint", "init_from", "finetune", "from"),
     "network.pretrained": ("pretrain", "pretraining"),
+    "teacher.source": ("teacher", "distill", "distillation", "teacher_model"),
+    "teacher.share": ("alpha", "distill_weight"),
     "training.seed": ("random_state", "random_seed"),
     "optimizer.weight_decay": ("wd", "l2", "decay", "regularization"),
     "optimizer.beta1": ("betas", "beta"),

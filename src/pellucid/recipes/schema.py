@@ -85,6 +85,18 @@ class TrainingSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     weight_bits: Literal[0, 2, 4, 8] = 0
 
 
+class TeacherSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A trained classifier whose answers are learnt from beside the labels; see `training.Teacher`.
+
+    source: run folder, or model file, of one for the same classes and images of the same size; "": none. share: of
+    the teacher in the loss. temperature: that both networks' logits are divided by.
+    """
+
+    source: str = ""
+    share: float = 0.5
+    temperature: float = 2.0
+
+
 class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """A whole training run, as data.
 
@@ -104,4 +116,5 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     optimizer: Choice
     schedule: Choice = msgspec.field(default_factory=lambda: {"name": "constant"})
     training: TrainingSettings = TrainingSettings()
+    teacher: TeacherSettings = TeacherSettings()
     groups: tuple[GroupSettings, ...] = ()

@@ -17,6 +17,7 @@ from pellucid.recipes.network import build_network, build_task, check_outputs
 from pellucid.recipes.schema import Recipe
 from pellucid.recipes.settled import settled
 from pellucid.recipes.starting_weights import groups_of, head_first, start_weights
+from pellucid.recipes.teacher import build_teacher
 from pellucid.recipes.whitening import whiten
 from pellucid.training import OPTIMIZERS, SCHEDULES, Alone, Callback, Communicator, Trainer, WeightAverage
 
@@ -81,6 +82,7 @@ def build_trainer(
         parts=settings.parts,
         average=WeightAverage(network, settings.ema) if settings.ema else None,
         groups=head_first(network, recipe),
+        teacher=build_teacher(recipe, data.train),
         callbacks=callbacks,
         communicator=communicator or Alone(),
     )

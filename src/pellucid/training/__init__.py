@@ -9,6 +9,7 @@ from pellucid.training.evaluate import evaluate, measure
 from pellucid.training.optimizers import OPTIMIZERS, Optimizer
 from pellucid.training.schedules import SCHEDULES, Schedule
 from pellucid.training.state import Record, TrainingState
+from pellucid.training.teacher import Teacher
 from pellucid.training.trainer import Callback, Trainer
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "Optimizer",
     "Record",
     "Schedule",
+    "Teacher",
     "Trainer",
     "TrainingState",
     "WeightAverage",

@@ -165,7 +165,7 @@ def sound(done: Done, *, scaled: bool) -> bool:
 def recorded_steps(trainer: Trainer) -> RecordedSteps | None:
     """The trainer's steps recorded; None where its backend, layers, task or ranks don't allow that."""
     recorder = ops.recorder()
-    if recorder is None or trainer.communicator.ranks > 1 or trainer.parts > 1:
+    if recorder is None or trainer.communicator.ranks > 1 or trainer.parts > 1 or trainer.teacher is not None:
         return None
     if any(node.layer.on_host for node in trainer.network.nodes):
         return None

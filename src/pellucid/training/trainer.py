@@ -35,6 +35,7 @@ from pellucid.training.schedules import Schedule
 from pellucid.training.signals import StopRequest, stop_signals
 from pellucid.training.single_values import check_statistics
 from pellucid.training.state import Record, TrainingState
+from pellucid.training.teacher import Teacher
 
 READ_SECONDS = 0.2
 """Between two looks at the losses of recorded steps."""
@@ -92,6 +93,7 @@ class Trainer(Checked):
     parts: of a batch, computed one behind the other, their gradients added; statistics of norms are each part's own.
     average: moving average of the weights, which is measured and kept instead of the last ones. None: no average.
     groups: which parameters learn how in epoch 0, 1, ...; None: as the network's own groups say, in all of them.
+    teacher: a network whose answers are learnt from beside the targets; None: the targets alone.
     callbacks: called in their order. communicator: the processes that share each batch.
     """
 
@@ -108,6 +110,7 @@ class Trainer(Checked):
     parts: int = 1
     average: WeightAverage | None = None
     groups: Callable[[int], Sequence[ParameterGroup]] | None = None
+    teacher: Teacher | None = None
     callbacks: Sequence[Callback] = ()
     communicator: Communicator = field(default_factory=Alone)
     state: TrainingState = field(default_factory=TrainingState)
@@ -269,7 +272,7 @@ class Trainer(Checked):
         """Forwards and backwards, all of the batch at once."""
         outputs = self.weights.outputs(self.network.forward(batch.inputs, self._context(batch)))
         total = self.communicator.all_reduce(self.task.count(outputs, batch.targets))
-        loss, gradient = self.task.loss(outputs, batch.targets, total)
+        loss, gradient = self._loss(outputs, batch, total)
         with np.errstate(over="ignore", invalid="ignore"):  # the gradient's norm tells
             self.network.backward(self.weights.to_backward(gradient))
         gradient = self.communicator.all_reduce(self.weights.gradient())
@@ -291,7 +294,7 @@ class Trainer(Checked):
             )  # fmt: skip
             outputs = self.weights.outputs(self.network.forward(part.inputs, self._context(part)))
             own = self.task.count(outputs, part.targets)
-            share, slope = self.task.loss(outputs, part.targets, own)
+            share, slope = self._loss(outputs, part, own)
             weight = float(own[0]) or 1.0
             with np.errstate(over="ignore", invalid="ignore"):
                 self.network.backward(self.weights.to_backward(slope))
@@ -326,13 +329,21 @@ class Trainer(Checked):
         context = replace(self._context(batch), all_reduce=None)
 
         def loss_gradient(outputs: Array) -> Array:
-            return self._loss_gradient(outputs, batch.targets, total)
+            return self.weights.to_backward(self._loss(self.weights.outputs(outputs), batch, total)[1])
 
         return not_finite(self.network, batch.inputs, context, loss_gradient, self.state.step + 1)
 
-    def _loss_gradient(self, outputs: Array, targets: Any, total: Array | None = None) -> Array:
-        """The gradient that the network takes back."""
-        gradient: Array = self.task.loss(self.weights.outputs(outputs), targets, total)[1]
+    def _loss(self, outputs: Array, batch: Batch, total: Array | None) -> tuple[float, Array]:
+        """The task's loss and its gradient, with the teacher's part; divided by what all count, by default here."""
+        loss, gradient = self.task.loss(outputs, batch.targets, total)
+        if self.teacher is None:
+            return loss, gradient
+        whole = self.task.count(outputs, batch.targets) if total is None else total
+        return self.teacher.beside(loss, gradient, outputs, batch.inputs, float(whole[0]))
+
+    def _loss_gradient(self, outputs: Array, targets: Any) -> Array:
+        """The gradient that the network takes back, but for a teacher's part."""
+        gradient: Array = self.task.loss(self.weights.outputs(outputs), targets, None)[1]
         return self.weights.to_backward(gradient)
 
     def _finish_epoch(self) -> None:
