@@ -10,7 +10,20 @@ from pellucid.ops.arrays import Array, Shape
 from pellucid.ops.geometry import Geometry
 
 
-class DepthToSpace(AdjointLayer):
+class _Blocks(AdjointLayer):
+    """What both layers are told: the side of a block, and in which order its pixels' channels lie."""
+
+    def __init__(self, block: int, *, columns_first: bool = True) -> None:
+        self.block, self.columns_first = block, columns_first
+        if block < 1:
+            raise self.error("a block of at least 1", block)
+
+    def describe(self) -> str:
+        """The block."""
+        return f"{self.block}" + ("" if self.columns_first else ", blocks first")
+
+
+class DepthToSpace(_Blocks):
     """Channels (C b^2, H, W) as blocks of b x b pixels of (C, H b, W b): sub-pixel convolution's last step.
 
     Shi et al. 2016. columns_first: whether the channel c b^2 + i b + j is pixel (i, j) of channel c (as PyTorch's
@@ -20,11 +33,6 @@ class DepthToSpace(AdjointLayer):
     >>> pl.nn.DepthToSpace(2).output_shape((12, 16, 16))
     (3, 32, 32)
     """
-
-    def __init__(self, block: int, *, columns_first: bool = True) -> None:
-        self.block, self.columns_first = block, columns_first
-        if block < 1:
-            raise self.error("a block of at least 1", block)
 
     @property
     def window(self) -> Window:
@@ -47,12 +55,8 @@ class DepthToSpace(AdjointLayer):
         """Each block becomes a group of channels."""
         return space_to_depth(dy, self.block, self.columns_first)
 
-    def describe(self) -> str:
-        """The block."""
-        return f"{self.block}" + ("" if self.columns_first else ", blocks first")
 
-
-class SpaceToDepth(AdjointLayer):
+class SpaceToDepth(_Blocks):
     """Blocks of b x b pixels of (C, H, W) as channels (C b^2, H / b, W / b): the reverse of DepthToSpace.
 
     Raises PellucidError unless height and width are multiples of b.
@@ -60,11 +64,6 @@ class SpaceToDepth(AdjointLayer):
     >>> pl.nn.SpaceToDepth(2).output_shape((3, 32, 32))
     (12, 16, 16)
     """
-
-    def __init__(self, block: int, *, columns_first: bool = True) -> None:
-        self.block, self.columns_first = block, columns_first
-        if block < 1:
-            raise self.error("a block of at least 1", block)
 
     @property
     def window(self) -> Window:
@@ -86,10 +85,6 @@ class SpaceToDepth(AdjointLayer):
     def adjoint(self, dy: Array, kept: Any) -> Array:
         """Each group of channels becomes a block."""
         return depth_to_space(dy, self.block, self.columns_first)
-
-    def describe(self) -> str:
-        """The block."""
-        return f"{self.block}" + ("" if self.columns_first else ", blocks first")
 
 
 def depth_to_space(x: Array, b: int, columns_first: bool) -> Array:
