@@ -8,27 +8,19 @@ from dataclasses import replace
 
 import numpy as np
 
+from pellucid.exchange.onnx_functions import FUNCTIONS, Setting
 from pellucid.exchange.onnx_readers.broadcast import aligned
 from pellucid.exchange.onnx_readers.weights import Reader, floats, short
 from pellucid.exchange.onnx_reading import At, RefusedError, Unknown
 from pellucid.layers import (
     ELU,
     GELU,
-    SELU,
     Abs,
     Clip,
     Divide,
     Dropout,
-    Erf,
-    Exp,
-    HardSigmoid,
-    HardSwish,
-    Identity,
     Layer,
-    LeakyReLU,
-    Log,
     LogSoftmax,
-    Mish,
     Power,
     PReLU,
     ReLU,
@@ -36,10 +28,8 @@ from pellucid.layers import (
     Reshape,
     Scale,
     Shift,
-    Sigmoid,
     Softmax,
     Softplus,
-    Tanh,
 )
 
 FAR = 20
@@ -79,6 +69,16 @@ def _simple(make: Callable[[At], Layer]) -> Reader:
         at.give(at.emit(make(at), at.unknown()))
 
     return read
+
+
+def _function(layer: Callable[..., Layer], settings: tuple[Setting, ...]) -> Reader:
+    """An operator of each element by itself, as the table has it."""
+
+    def make(at: At) -> Layer:
+        given = {setting: at.get(setting.attribute) for setting in settings}
+        return layer(**{s.name: s.default if value is None else short(value) for s, value in given.items()})
+
+    return _simple(make)
 
 
 def _prelu(at: At) -> None:
@@ -161,32 +161,18 @@ def _where(at: At) -> None:
 
 
 READERS: dict[str, Reader] = {
-    "Abs": _simple(lambda at: Abs()),
+    **{operator: _function(layer, settings) for operator, (layer, settings) in FUNCTIONS.items()},
     "Celu": _celu,
     "Clip": _clip,
     "Dropout": _dropout,
-    "Elu": _simple(lambda at: ELU(short(at.get("alpha", 1.0)))),
-    "Erf": _simple(lambda at: Erf()),
-    "Exp": _simple(lambda at: Exp()),
     "Gelu": _simple(lambda at: GELU(tanh=at.get("approximate", "none") == "tanh")),
     "Greater": _greater,
-    "HardSigmoid": _simple(lambda at: HardSigmoid(short(at.get("alpha", 0.2)), short(at.get("beta", 0.5)))),
-    "HardSwish": _simple(lambda at: HardSwish()),
-    "Identity": _simple(lambda at: Identity()),
-    "LeakyRelu": _simple(lambda at: LeakyReLU(short(at.get("alpha", 0.01)))),
-    "Log": _simple(lambda at: Log()),
     "LogSoftmax": _softmax(LogSoftmax),
-    "Mish": _simple(lambda at: Mish()),
     "PRelu": _prelu,
     "Pow": _power,
     "Reciprocal": _simple(lambda at: Power(-1)),
-    "Relu": _simple(lambda at: ReLU()),
-    "Selu": _simple(lambda at: SELU(*(at.get(key) for key in ("alpha", "gamma") if at.get(key) is not None))),
-    "Sigmoid": _simple(lambda at: Sigmoid()),
     "Softmax": _softmax(Softmax),
-    "Softplus": _simple(lambda at: Softplus()),
     "Softsign": _softsign,
     "Sqrt": _simple(lambda at: Power(0.5)),
-    "Tanh": _simple(lambda at: Tanh()),
     "Where": _where,
 }

@@ -6,32 +6,28 @@ from typing import Any
 
 import numpy as np
 
-from pellucid.exchange.onnx_writers.writer import Write, Writer, plain, weighed
+from pellucid.exchange.onnx_functions import FUNCTIONS, Setting, attributes
+from pellucid.exchange.onnx_writers.writer import Write, Writer, weighed
 from pellucid.graph import Node
 from pellucid.layers import (
-    ELU,
     GELU,
-    SELU,
-    Abs,
     Clip,
-    Erf,
-    Exp,
-    HardSigmoid,
-    HardSwish,
     Layer,
-    LeakyReLU,
-    Log,
     LogSoftmax,
-    Mish,
     Power,
     PReLU,
-    ReLU,
-    Sigmoid,
     SiLU,
     Softmax,
-    Softplus,
-    Tanh,
 )
+
+
+def _function(operator: str, settings: tuple[Setting, ...]) -> Write:
+    """The writer of a function of each element by itself, as the table has it."""
+
+    def write(writer: Writer, node: Node) -> None:
+        writer.write(operator, node, **attributes(node.layer, settings))
+
+    return write
 
 
 def _clip(writer: Writer, node: Node) -> None:
@@ -73,25 +69,12 @@ def _power(writer: Writer, node: Node) -> None:
 
 
 WRITERS: dict[type[Layer], Write] = {
-    Abs: plain("Abs"),
+    **{layer: _function(operator, settings) for operator, (layer, settings) in FUNCTIONS.items()},
     Clip: _clip,
-    ELU: plain("Elu", "alpha"),
-    Erf: plain("Erf"),
-    Exp: plain("Exp"),
     GELU: _gelu,
-    HardSigmoid: plain("HardSigmoid", "alpha", "beta"),
-    HardSwish: plain("HardSwish"),
-    LeakyReLU: plain("LeakyRelu", alpha="slope"),
-    Log: plain("Log"),
     LogSoftmax: _along("LogSoftmax"),
-    Mish: plain("Mish"),
     PReLU: weighed("PRelu"),
     Power: _power,
-    ReLU: plain("Relu"),
-    SELU: plain("Selu", "alpha", gamma="scale"),
     SiLU: _silu,
-    Sigmoid: plain("Sigmoid"),
     Softmax: _along("Softmax"),
-    Softplus: plain("Softplus"),
-    Tanh: plain("Tanh"),
 }
