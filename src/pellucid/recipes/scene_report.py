@@ -11,6 +11,7 @@ from pellucid.analysis.confusion import HARDEST, name_of
 from pellucid.analysis.page import Page
 from pellucid.data import Loader
 from pellucid.errors import PellucidError
+from pellucid.ops.arrays import Array
 from pellucid.recipes.model import AnyModel
 from pellucid.task import Metrics
 from pellucid.tasks.detection_metrics import DetectionMetrics
@@ -91,19 +92,24 @@ def _labels(page: Page, metrics: LabelMetrics) -> None:
         logits, truth = state["scores"][:, k], state["truths"][:, k].astype(bool)
         precision, recall, _ = precision_recall(logits, truth, np.zeros(len(truth), bool), score.images)
         curves[score.label] = precision, recall, score.average_precision
-        both = score.precision + score.recall
-        f1 = 2 * score.precision * score.recall / both if both else 0.0
-        shares = _shares(score.precision, score.recall, f1, score.average_precision)
+        f1 = _f1(np.array([score.precision]), np.array([score.recall]))
+        shares = _shares(score.precision, score.recall, *f1, score.average_precision)
         rows.append((score.label, f"{score.images:,}", *shares))
     page.picture(draw_precision_recall(curves, "images"), "From the surest image, at the left, to the least sure.")
     page.table(("label", "images", "precision %", "recall %", "F1 %", "AP %"), rows)
 
 
-def _best(precision: np.ndarray, recall: np.ndarray, scores: np.ndarray) -> tuple[str, ...]:
+def _f1(precision: Array, recall: Array) -> Array:
+    """The harmonic mean of both; 0 where both are."""
+    f1: Array = 2 * precision * recall / np.maximum(precision + recall, 1e-12)
+    return f1
+
+
+def _best(precision: Array, recall: Array, scores: Array) -> tuple[str, ...]:
     """The largest F1, the score down to which detections are then taken, and precision and recall there."""
     if not len(scores) or not recall.any():
         return ("-",) * 4
-    f1 = 2 * precision * recall / np.maximum(precision + recall, 1e-12)
+    f1 = _f1(precision, recall)
     i = int(f1.argmax())
     return (*_shares(float(f1[i])), f"{scores[i]:.2f}", *_shares(float(precision[i]), float(recall[i])))
 
