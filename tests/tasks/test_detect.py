@@ -17,12 +17,13 @@ from pellucid.network import Network
 from pellucid.ops.arrays import Array
 from pellucid.ops.formats import float_type
 from pellucid.ops.memory import channels_last
+from pellucid.ops.numpy_ops import sigmoid
 from pellucid.recipes import build_trainer, load_recipe
 from pellucid.task import Task
 from pellucid.tasks.box_assignment import assign
 from pellucid.tasks.box_overlap import MEASURES, Overlap, pairwise_iou
 from pellucid.tasks.detect import Detect
-from pellucid.tasks.detection_loss import focal, sigmoid
+from pellucid.tasks.detection_loss import focal
 from pellucid.tasks.detections import suppress
 from pellucid.tasks.padded import forward_each
 from pellucid.training.evaluate import evaluate

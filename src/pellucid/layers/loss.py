@@ -8,6 +8,7 @@ import numpy as np
 from pellucid import ops
 from pellucid.arguments import Checked
 from pellucid.errors import PellucidError
+from pellucid.layers.smooth import log_softmax
 from pellucid.ops.arrays import Array
 
 
@@ -94,9 +95,7 @@ class FocalCrossEntropy(SoftmaxCrossEntropy):
         scale = (np.ones(K) if weights is None else weights)[target] * counted / (total or 1.0)
         share = (1 - self.label_smoothing) * np.eye(K)[target] + self.label_smoothing / K
         share *= scale[:, None]
-        wide = z.astype(np.float64)
-        log_p = wide - wide.max(1, keepdims=True)
-        log_p -= np.log(np.exp(log_p).sum(1, keepdims=True))
+        log_p = log_softmax(z.astype(np.float64), 1)
         p = np.exp(log_p)
         rest = 1 - p
         loss = float(-(share * rest**self.gamma * log_p).sum())

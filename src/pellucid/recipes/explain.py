@@ -18,11 +18,11 @@ from pellucid.errors import PellucidError
 from pellucid.files import names_for, write_whole
 from pellucid.graph import grid
 from pellucid.ops.arrays import Array, Pair
+from pellucid.ops.numpy_ops import sigmoid
 from pellucid.recipes.choices import unknown
 from pellucid.recipes.model import Model
 from pellucid.recipes.predict import inputs
 from pellucid.tasks import Labels
-from pellucid.tasks.detection_loss import sigmoid
 from pellucid.tasks.evidence import Evidence, evidence
 from pellucid.tasks.mask_pictures import check_targets, encoded
 

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from pellucid import ops
+from pellucid.layers.smooth import log_softmax
 from pellucid.ops.arrays import Array
 
 
@@ -62,8 +63,7 @@ class WeightedCrossEntropy(Weighted):
     def rows(self, outputs: Array, wanted: Array) -> tuple[Array, Array]:
         """Softmax minus the one-hot target is the gradient."""
         places, labels = np.arange(len(outputs)), wanted[:, 0].astype(np.intp)
-        shifted = outputs - outputs.max(1, keepdims=True)
-        log_p = shifted - np.log(np.exp(shifted).sum(1, keepdims=True))
+        log_p = log_softmax(outputs, 1)
         gradient = np.exp(log_p)
         gradient[places, labels] -= 1
         return -log_p[places, labels], gradient

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pellucid.ops.arrays import Array
+from pellucid.ops.numpy_ops import sigmoid
 from pellucid.tasks.box_assignment import Assignment
 from pellucid.tasks.box_code import BoxCode
 from pellucid.tasks.box_overlap import MEASURES, Overlap
@@ -39,13 +40,6 @@ class LossSettings:
 def log_sigmoid(x: Array) -> Array:
     """log(1 / (1 + exp(-x))), without overflow."""
     found: Array = np.minimum(x, 0) - np.log1p(np.exp(-np.abs(x)))
-    return found
-
-
-def sigmoid(x: Array) -> Array:
-    """1 / (1 + exp(-x)), without overflow."""
-    e = np.exp(-np.abs(x))
-    found: Array = np.where(x >= 0, 1, e) / (1 + e)
     return found
 
 

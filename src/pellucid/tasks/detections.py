@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from pellucid.ops.arrays import Array, Pair
+from pellucid.ops.numpy_ops import sigmoid
 from pellucid.tasks.box_code import BoxCode
 from pellucid.tasks.box_overlap import areas, pairwise_shared
-from pellucid.tasks.detection_loss import sigmoid
 
 
 @dataclass(frozen=True, eq=False)

@@ -15,10 +15,10 @@ import numpy as np
 
 from pellucid.errors import PellucidError
 from pellucid.ops.arrays import Array, Pair
+from pellucid.ops.numpy_ops import sigmoid
 from pellucid.task import Task
 from pellucid.tasks.classify import Classify
 from pellucid.tasks.detect import Detect
-from pellucid.tasks.detection_loss import sigmoid
 from pellucid.tasks.labels import Labels
 from pellucid.tasks.segment import Segment
 

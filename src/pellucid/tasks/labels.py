@@ -12,6 +12,7 @@ from pellucid.arguments import Checked
 from pellucid.errors import PellucidError
 from pellucid.layers.sigmoid_loss import SigmoidCrossEntropy
 from pellucid.ops.arrays import Array
+from pellucid.ops.numpy_ops import sigmoid
 from pellucid.tasks.classify import Guess
 
 SURE = 0.5
@@ -66,9 +67,7 @@ class Labels(Checked):
 
     def probabilities(self, outputs: Array) -> Array:
         """How likely each label is, by itself: (N, K) float64."""
-        with np.errstate(over="ignore"):
-            likely: Array = 1 / (1 + np.exp(-ops.host(outputs).astype(np.float64)))
-        return likely
+        return sigmoid(ops.host(outputs).astype(np.float64))
 
     def decode(self, outputs: Array, top: int = 3) -> list[list[Guess]]:
         """For each image the labels that are likelier than not, all of them, and at least the `top` likeliest."""
