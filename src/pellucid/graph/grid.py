@@ -15,8 +15,10 @@ Follows the arithmetic of Araujo, Norris, Sim 2019, "Computing receptive fields 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
+from types import MappingProxyType
 from weakref import WeakKeyDictionary
 
 from pellucid.graph.node import INPUT, Node, Nodes
@@ -61,7 +63,7 @@ def grid(nodes: Nodes) -> Grid:
     return grids(nodes)[nodes.outputs[0]]
 
 
-def grids(nodes: Nodes) -> dict[str, Grid]:
+def grids(nodes: Nodes) -> Mapping[str, Grid]:
     """Rows and columns of every value on the input; worked out once for the same nodes."""
     if (known := _KNOWN.get(nodes)) is not None:
         return known
@@ -71,11 +73,10 @@ def grids(nodes: Nodes) -> dict[str, Grid]:
         after = _axes(node.layer)
         rows, columns = (_merged(node, [grid[i] for grid in seen]).then(after[i]) for i in (0, 1))
         found[node.name] = rows, columns
-    _KNOWN[nodes] = found
-    return found
+    return _KNOWN.setdefault(nodes, MappingProxyType(found))
 
 
-_KNOWN: WeakKeyDictionary[Nodes, dict[str, Grid]] = WeakKeyDictionary()
+_KNOWN: WeakKeyDictionary[Nodes, Mapping[str, Grid]] = WeakKeyDictionary()
 
 
 def _merged(node: Node, axes: list[Axis]) -> Axis:
