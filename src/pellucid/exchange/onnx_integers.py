@@ -18,10 +18,9 @@ import numpy as np
 from pellucid.errors import PellucidError
 from pellucid.exchange.onnx_sheet import Sheet
 from pellucid.exchange.onnx_tables import function_of
+from pellucid.exchange.onnx_windows import pool_attributes, window_attributes
 from pellucid.graph import INPUT
-from pellucid.layers.sliding import SAME, SAME_LOWER
 from pellucid.ops.arrays import Array, Shape
-from pellucid.ops.geometry import Geometry
 from pellucid.plan.integer_affine import IntegerAffine, IntegerConv2d, IntegerConvTranspose2d
 from pellucid.plan.integer_network import IntegerNetwork, images_shape
 from pellucid.plan.integer_steps import (
@@ -37,7 +36,6 @@ from pellucid.plan.integer_steps import (
 )
 from pellucid.plan.scale import Scale
 
-AUTO_PAD = {SAME: "SAME_UPPER", SAME_LOWER: "SAME_LOWER"}
 LEAST_STEP = float(np.finfo(np.float32).tiny)
 
 
@@ -136,13 +134,6 @@ class _Writer:
         return self.sheet.node("DequantizeLinear", [*given, zeros], name, axis=axis)
 
 
-def _windows(geometry: Geometry, kernel: Any, same: str) -> dict[str, Any]:
-    top, bottom, left, right = geometry.padding
-    padding: dict[str, Any] = {"auto_pad": AUTO_PAD[same]} if same else {"pads": [top, left, bottom, right]}
-    sizes = {"kernel_shape": kernel, "strides": geometry.stride, "dilations": geometry.dilation}
-    return {**{name: list(size) for name, size in sizes.items()}, **padding}
-
-
 def _affine(writer: _Writer, step: Any) -> None:
     """A convolution, or a transposed one, of what the levels stand for."""
     scale, transposed = writer.scales[step.inputs[0]], isinstance(step, IntegerConvTranspose2d)
@@ -153,7 +144,7 @@ def _affine(writer: _Writer, step: Any) -> None:
     if not transposed:  # there, b holds minus zero times the sum of the weights
         bias = bias + scale.zero * step.weight.sum(axis=(1, 2, 3), dtype=np.int64)
     offsets = writer.widened(f"{writer.name(step)}.bias", bias.astype(np.int32), steps * scale.step, 0)
-    settings = _windows(step.geometry, step.kernel, step.same) | {"group": step.groups}
+    settings = window_attributes(step.geometry, step.kernel, step.same) | {"group": step.groups}
     if transposed:
         weight = _adjoint(writer, step, steps)
         settings |= {"output_padding": list(step.output_padding)}
@@ -189,7 +180,7 @@ def _adjoint(writer: _Writer, step: IntegerAffine, steps: Array) -> str:
 
 
 def _pool(writer: _Writer, step: Any) -> None:
-    settings = _windows(step.geometry, step.kernel, step.same) | {"ceil_mode": int(step.ceil)}
+    settings = pool_attributes(step.input_shape[1:], step.kernel, step.geometry, step.same, step.ceil)
     whole = step.kernel == step.input_shape[1:] and not any(step.geometry.padding) and step.output_shape[1:] == (1, 1)
     if step.average and whole:
         writer.give(step, writer.operator(step, "GlobalAveragePool"))
