@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from box_folders import voc_folder
 from pellucid.cli import main
-from pellucid.data import Dataset, load_data
+from pellucid.data import Dataset, load_boxed, load_data, load_masked
 from pellucid.data.held_out import HeldOut, shares
 from pellucid.errors import PellucidError
 from pellucid.recipes import Recipe, build_data, load_recipe, open_model, resume_run, start_run
@@ -122,9 +124,20 @@ def test_a_run_is_measured_by_what_it_held_out(tmp_path: Path, capsys: pytest.Ca
     assert "5 images" in said and "1 of the run's 6 test images are no longer there" in said
     other = classes(tmp_path / "other", ant=5, bee=5)
     assert main(["evaluate", str(run.path), "--data", str(other)]) == 0
-    assert f"other data than the run's, {folder}" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert f"10 images; other data than the run's, {folder}" in said and "so all 10 images are measured" in said
     assert main(["evaluate", str(run.path), "--data", str(other), "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["trained_on"] == str(folder)
+    measured = json.loads(capsys.readouterr().out)
+    assert measured["trained_on"] == str(folder) and measured["images"] == 10
+    assert main(["predict", str(run.path), str(other), "--json"]) == 0
+    answers = json.loads(capsys.readouterr().out)
+    right = [Path(row["image"]).parent.name == row["guesses"][0]["class"] for row in answers]
+    assert len(right) == 10 and measured["accuracy"] == pytest.approx(sum(right) / 10)
+    for part, count in (("train", 7), ("test", 2)):
+        classes(tmp_path / "parted" / part, ant=count, bee=count)
+    for data_, images in ((tmp_path / "parted", 4), (folder / ".." / folder.name, 5)):
+        assert main(["evaluate", str(run.path), "--data", str(data_), "--json"]) == 0
+        assert json.loads(capsys.readouterr().out)["images"] == images
     run.held_out.write_text("{")
     with pytest.raises(PellucidError, match=r"held-out\.json: damaged, expected lists of images by part"):
         open_model(run.path)
@@ -143,3 +156,31 @@ def test_a_run_of_version_0_1_is_measured_by_what_it_held_out(tmp_path: Path) ->
     assert resumed.evaluations["test"].dataset.keys == old
     assert tuple(json.loads(run.held_out.read_text())["test"]) == old
     assert open_model(run.path).held_out.lists["test"] == old
+
+
+def test_all_of_what_nothing_was_learnt_from_is_the_test(tmp_path: Path) -> None:
+    """In every layout without parts, be it one image of a class; of those with parts, the test part."""
+    classes(tmp_path / "classes", ant=4, bee=1)
+    (tmp_path / "lines").mkdir()
+    classes(tmp_path / "lines" / "photos", all=5)
+    lines = [f"photos/all/{i:03}.png,{'ab'[i % 2]}\n" for i in range(5)]
+    (tmp_path / "lines" / "labels.csv").write_text("file,label\n" + "".join(lines))
+    for name in ("images", "masks"):
+        (tmp_path / "masked" / name).mkdir(parents=True)
+        for i in range(5):
+            pixels = RNG.integers(0, 2, (8, 8), np.uint8)
+            Image.fromarray(pixels).save(tmp_path / "masked" / name / f"{i}.png")
+    boxed = voc_folder(tmp_path / "boxed")
+    shutil.rmtree(boxed / "ImageSets")
+    whole = HeldOut(whole=True)
+    for name, load, count in (
+        ("classes", load_data, 5), ("lines", load_data, 5), ("masked", load_masked, 5), ("boxed", load_boxed, 4),
+    ):  # fmt: skip
+        data = load(tmp_path / name, held_out=whole)
+        assert len(data.test) == len(set(data.test.keys or ())) == len(data.lists["test"]) == count, name
+        assert 1 <= len(load(tmp_path / name).test) <= 2, name
+    for part, count in (("train", 3), ("test", 2)):
+        classes(tmp_path / "parted" / part, ant=count, bee=count)
+    data = load_data(tmp_path / "parted", held_out=whole)
+    assert (len(data.train), len(data.test), data.lists) == (6, 4, {})
+    assert not build_data(recipe(tmp_path / "classes"), whole).test.notes

@@ -12,7 +12,7 @@ from cyclopts import Parameter
 from pellucid.cli.flags import switch
 from pellucid.cli.machine import DEFAULT, Machine
 from pellucid.cli.output import print_json, print_note, print_notes, print_table
-from pellucid.cli.subject import LAST, RUN_HELP, data_for, same_data, trained
+from pellucid.cli.subject import DATA_HELP, LAST, RUN_HELP, data_for, same_data, trained
 from pellucid.errors import PellucidError
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ def evaluate(
     run: Annotated[str, Parameter(help=RUN_HELP)] = LAST,
     /,
     *,
-    data: Annotated[str | None, Parameter(help="Other data than the run's: a directory, or mnist.")] = None,
+    data: Annotated[str | None, Parameter(help=DATA_HELP)] = None,
     best: Annotated[bool, switch("The run's best model instead of its last.")] = False,
     report: Annotated[
         bool, switch("Write report.html into the run: confusion, calibration, misclassified images.")

@@ -22,6 +22,7 @@ CLASSES = 10
 SUBJECT_HELP = "A run folder, a model's file, a recipe's name or file, or a network's name."
 RUN_HELP = "A run folder, or a model file."
 INPUT_HELP = "Another input than the usual: channels x height x width, such as 3x224x224."
+DATA_HELP = "Other data than the run's: a directory, or mnist."
 CLASSES_HELP = "Classes of a network that's given by its name."
 
 
@@ -152,11 +153,14 @@ def few_scenes(recipe: Recipe) -> Recipe:
     return msgspec.structs.replace(recipe, data=msgspec.structs.replace(recipe.data, scenes=scenes))
 
 
-def data_for(model: AnyModel, source: str | None) -> Data:
+def data_for(model: AnyModel, source: str | None, *, learns: bool = False) -> Data:
     """The data that a model was trained on, or other data of the same classes.
 
-    Raises PellucidError where the classes are others.
+    learns: whether something will be learnt from other data's training images; else all images of other data without
+    parts are its test. Raises PellucidError where the classes are others.
     """
+    from dataclasses import replace
+
     import msgspec
 
     from pellucid.data.held_out import HeldOut
@@ -164,14 +168,18 @@ def data_for(model: AnyModel, source: str | None) -> Data:
 
     recipe, held_out = model.recipe, model.held_out
     if source is not None and not same_data(model, source):
-        held_out = HeldOut(recipe.data.seed)
-        recipe = msgspec.structs.replace(recipe, data=msgspec.structs.replace(recipe.data, source=source))
+        held_out = HeldOut(recipe.data.seed, whole=not learns)
+        settings = msgspec.structs.replace(recipe.data, source=source, validation=0)
+        recipe = msgspec.structs.replace(recipe, data=settings)
     data = build_data(recipe, held_out, model.framing)
     if data.test.class_names != model.class_names:
         raise PellucidError(
             f"{data.test.name} has {_listed(data.test.class_names)}, "
             f"but {model.path} was trained on {_listed(model.class_names)}"
         )
+    if held_out.whole and data.test.keys is not None and "test" in data.lists:
+        said = f"{source}: no parts, so all {len(data.test):,} images are measured, as nothing was learnt from them"
+        data = replace(data, test=replace(data.test, notes=(*data.test.notes, said)))
     return data
 
 

@@ -29,12 +29,22 @@ class HeldOut:
     """How images are held out of training.
 
     seed: of the draw. lists: paths relative to the data, or places in a file, of an earlier run's images by part.
-    by_position: whether to draw as version 0.1 did, whose runs have no lists.
+    by_position: whether to draw as version 0.1 did, whose runs have no lists. whole: whether nothing was learnt from
+    the images, so that all of them are to be measured.
     """
 
     seed: int = 0
     lists: Mapping[str, Sequence[str]] = field(default_factory=dict)
     by_position: bool = False
+    whole: bool = False
+
+    def parted(self, keys: Sequence[str], labels: Array) -> tuple[Array, Array]:
+        """(indices of the training images, of the test images), ascending; see `test`. Of whole data all are both."""
+        every = np.arange(len(keys))
+        if self.whole:
+            return every, every
+        test = self.test(keys, labels)
+        return np.setdiff1d(every, test), test
 
     def test(self, keys: Sequence[str], labels: Array) -> Array:
         """Indices, ascending, of the test images among images with these keys and labels: a share of each class.

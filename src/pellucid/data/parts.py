@@ -118,9 +118,8 @@ def with_test(
         listed["test"] = listed.pop("validation")
         return listed, False
     whole = listed["train"]
-    test = set(held_out.test([key(entry) for entry in whole], np.zeros(len(whole), np.int64)).tolist())
-    if not test:
+    train, test = held_out.parted([key(entry) for entry in whole], np.zeros(len(whole), np.int64))
+    if not len(test):
         raise PellucidError(f"{folder}: one image leaves none for the test")
-    listed["train"] = [entry for i, entry in enumerate(whole) if i not in test]
-    listed["test"] = [entry for i, entry in enumerate(whole) if i in test]
+    listed |= {"train": [whole[i] for i in train], "test": [whole[i] for i in test]}
     return listed, True

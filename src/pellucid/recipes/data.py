@@ -34,7 +34,8 @@ def build_data(recipe: Recipe, held_out: HeldOut | None = None, framing: Framing
     if without_data(recipe):
         raise PellucidError(f"no data: {recipe.data.source}, as the recipe calls them, is no folder; {_NONE}")
     data = _read(recipe, held_out, framing)
-    known = set(data.train.keys or ())
+    drawn_whole = held_out is not None and held_out.whole and "test" in data.lists
+    known = set() if drawn_whole else set(data.train.keys or ())
     return replace(
         data,
         train=_noted(data.train),

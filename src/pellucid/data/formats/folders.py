@@ -157,11 +157,10 @@ def _listed(root: Path, names: Sequence[str]) -> Listed:
 def _parted(folder: Path, files: Listed, held_out: HeldOut) -> tuple[Listed, Listed]:
     """(train, test)."""
     keys = [relative(path, folder) for path, _ in files]
-    test = held_out.test(keys, np.array([label for _, label in files])).tolist()
-    if not test:
+    train, test = held_out.parted(keys, np.array([label for _, label in files]))
+    if not len(test):
         raise PellucidError(f"{folder}: one image a class leaves none for the test")
-    out = set(test)
-    return [file for index, file in enumerate(files) if index not in out], [files[index] for index in test]
+    return [files[i] for i in train], [files[i] for i in test]
 
 
 def relative(path: Path, folder: Path) -> str:

@@ -105,9 +105,8 @@ def parted(lines: Sequence[Line], root: Path, held_out: HeldOut) -> dict[str, li
         train = parts["train"]
         firsts = [line.labels[0] if line.labels else "" for line in train]
         codes = np.unique(firsts, return_inverse=True)[1]
-        chosen = set(held_out.test([relative(line.file, root) for line in train], codes).tolist())
-        parts["test"] = [line for i, line in enumerate(train) if i in chosen]
-        parts["train"] = [line for i, line in enumerate(train) if i not in chosen]
+        drawn = held_out.parted([relative(line.file, root) for line in train], codes)
+        parts |= {part: [train[i] for i in rows] for part, rows in zip(("train", "test"), drawn, strict=True)}
     for part in ("train", "test"):
         if not parts[part]:
             raise PellucidError(f"{root}: no picture for {part}")
