@@ -7,22 +7,27 @@ import subprocess
 from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
+from PIL import Image
 
 from pellucid import ops
 from pellucid.cli import main
-from pellucid.data import Data, mnist_dataset
+from pellucid.data import Data, load_data, mnist_dataset
 from pellucid.errors import PellucidError
 from pellucid.export.chips import find_chip, read_chips
 from pellucid.graph import Sequential
 from pellucid.layers import AvgPool2d, Flatten, Linear, ReLU
 from pellucid.network import Network
 from pellucid.plan.integer_affine import IntegerAffine
+from pellucid.precision import quantize
 from pellucid.recipes import Recipe, load_recipe, open_model, start_run
 from pellucid.recipes.fit_chip import fit_run
 from pellucid.recipes.format_comparison import compare_run
-from pellucid.recipes.shrink import open_shrunk
+from pellucid.recipes.model import model_notes
+from pellucid.recipes.shrink import calibration_images, open_shrunk
+from pellucid.weights import save_model
 from small_runs import digits, one_thread_of_numpy
 
 NUMPY = ("--backend", "numpy", "--threads", "1")
@@ -323,3 +328,39 @@ def test_layers_with_their_ranges_and_errors(
     assert not any("-rounded" in str(row) for row in rows)  # layers are called as they were written
     assert all(0 < row["error"] < 1 and row["low"] < row["high"] for row in rows)
     assert picture.read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_model_that_came_without_data_is_given_some(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """shrink and precision learn ranges from the training images and measure on the others."""
+    monkeypatch.chdir(tmp_path)
+    some = mnist_dataset(train=False).subset(range(80))
+    for i, (image, label) in enumerate(zip(np.asarray(some.inputs), np.asarray(some.targets), strict=True)):
+        Path("others", str(label)).mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image[0]).save(Path("others", str(label), f"{i}.png"))
+    model, alone = open_model(run), Path("alone/model.safetensors")
+    alone.parent.mkdir()
+    source = msgspec.structs.replace(model.recipe.data, source="pictures")
+    about = msgspec.structs.replace(model.recipe, data=source)
+    notes = model_notes(about, model.image_shape, model.class_names, model.framing, model.class_ids)
+    save_model(alone, model.network, notes)
+    for command in ("shrink", "precision"):
+        assert "expected --data FOLDER" in complaint(capsys, command, alone)
+        assert "no data 'nowhere'" in complaint(capsys, command, alone, "--data", "nowhere")
+
+    assert main(["shrink", str(alone), "--data", "others", *NUMPY]) == 0
+    kept = open_shrunk(alone.parent)
+    data = load_data("others", framing=model.framing)
+    assert (len(data.train), len(data.test)) == (80 - len(data.test), len(data.lists["test"]))
+    images = calibration_images(about, data)
+    expected = quantize(model.network, images, 4)
+    pixels = np.asarray(some.inputs)
+    assert np.array_equal(kept.network.integer_logits(pixels), expected.integer_logits(pixels))
+
+    capsys.readouterr()
+    formats = ("--formats", "float32,int4", "--samples", "100")
+    assert main(["precision", str(alone), "--data", "others", *formats, "--out", "p.png", *NUMPY]) == 0
+    assert f"others test, {len(data.test)} images" in capsys.readouterr().out
+    assert main(["precision", str(alone), "--data", "others", "--layers", "--out", "l.png", *NUMPY]) == 0
+    assert Path("l.png").exists()

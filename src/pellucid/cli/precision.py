@@ -13,9 +13,10 @@ from pellucid.cli.answers import progress
 from pellucid.cli.flags import Count
 from pellucid.cli.machine import DEFAULT, Machine
 from pellucid.cli.output import byte_count, print_json, print_note, print_table, working
-from pellucid.cli.subject import LAST, RUN_HELP, trained
+from pellucid.cli.subject import DATA_HELP, LAST, RUN_HELP, others_for, trained
 
 if TYPE_CHECKING:
+    from pellucid.data import Data
     from pellucid.recipes.format_comparison import Comparison
     from pellucid.recipes.format_report import FormatRow
 
@@ -26,6 +27,7 @@ def precision(
     run: Annotated[str, Parameter(help=RUN_HELP)] = LAST,
     /,
     *,
+    data: Annotated[str | None, Parameter(help=DATA_HELP)] = None,
     formats: Annotated[
         str | None, Parameter(help="Some of them, such as float32,bfloat16,int8; by default all there are.")
     ] = None,
@@ -49,12 +51,16 @@ def precision(
     path = trained(run)
     folder = path if path.is_dir() else path.parent
     if layers:
-        _layers(path, out or folder / "layers.png", json=json)
+        _layers(path, others_for(path, data), out or folder / "layers.png", json=json)
         return
     names = [name.strip() for name in formats.split(",")] if formats else []
     with ExitStack() as bars:
         found = compare_run(
-            path, formats=names, samples=samples, started=lambda images: bars.enter_context(progress(images))
+            path,
+            others_for(path, data),
+            formats=names,
+            samples=samples,
+            started=lambda images: bars.enter_context(progress(images)),
         )
     picture = out or folder / "precision.png"
     if json:
@@ -69,12 +75,12 @@ def precision(
     print_note(f"picture: {picture}")
 
 
-def _layers(run: Path, picture: Path, *, json: bool) -> None:
+def _layers(run: Path, data: Data | None, picture: Path, *, json: bool) -> None:
     from pellucid.files import write_picture
     from pellucid.recipes.layer_errors import draw_layer_errors, run_layer_errors
 
     with working("each layer ..."):
-        found = run_layer_errors(run)
+        found = run_layer_errors(run, data)
     drawn = draw_layer_errors(found, f"{run}: rounding error by layer")
     if json:
         print_json({"run": str(run), "bits": {bits: [asdict(row) for row in rows] for bits, rows in found.items()}})

@@ -9,13 +9,14 @@ from cyclopts import Parameter
 
 from pellucid.cli.machine import DEFAULT, Machine
 from pellucid.cli.output import byte_count, print_note
-from pellucid.cli.subject import LAST, trained
+from pellucid.cli.subject import DATA_HELP, LAST, RUN_HELP, others_for, trained
 
 
 def shrink(
-    run: Annotated[Path, Parameter(help="A run folder.")] = Path(LAST),
+    run: Annotated[Path, Parameter(help=RUN_HELP)] = Path(LAST),
     /,
     *,
+    data: Annotated[str | None, Parameter(help=DATA_HELP)] = None,
     bits: Annotated[
         int | None, Parameter(help="Of a weight: 8, 4 or 2; by default what the run was trained for, else 8.")
     ] = None,
@@ -29,7 +30,9 @@ def shrink(
     from pellucid.training.callbacks.progress import Progress
 
     machine.use()
-    shrunk = shrink_run(trained(run), bits, epochs=epochs, callbacks=[Progress(1)] if epochs else [])
+    path = trained(run)
+    callbacks = [Progress(1)] if epochs else []
+    shrunk = shrink_run(path, bits, epochs=epochs, data=others_for(path, data), callbacks=callbacks)
     network = shrunk.network
     print_note(
         f"{shrunk.path}: {shrunk.title}, {byte_count(network.weight_bytes)} of constants, "

@@ -183,6 +183,13 @@ def data_for(model: AnyModel, source: str | None, *, learns: bool = False) -> Da
     return data
 
 
+def others_for(path: Path, source: str | None) -> Data | None:
+    """Other data than a run's or a model file's own, to be learnt from and measured apart; None: its own."""
+    from pellucid.recipes import open_model
+
+    return None if source is None else data_for(open_model(path), source, learns=True)
+
+
 def same_data(model: AnyModel, source: str | None) -> bool:
     """Whether a source, None for the model's own, is what the model was trained on."""
     own = model.recipe.data.source
