@@ -437,4 +437,9 @@ def test_a_score_that_is_none_is_refused(run: pl.Run) -> None:
     for score in (1.5, -1, float("nan"), "high"):
         with pytest.raises(pl.PellucidError, match="score"):
             run.model.predict(np.asarray(small().test.inputs)[0], score=score)  # type: ignore[arg-type]
-    run.model.predict(np.asarray(small().test.inputs)[0], score=np.float32(0.5))  # type: ignore[call-overload]
+
+
+def test_a_score_is_refused_where_nothing_has_one(run: pl.Run) -> None:
+    """A model of one class a picture says how likely that is, and has no box to be sure of."""
+    with pytest.raises(pl.PellucidError, match=r"score: expected a detector, got the task classify"):
+        run.model.predict(np.asarray(small().test.inputs)[0], score=0.5)

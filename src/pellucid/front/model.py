@@ -89,12 +89,14 @@ class Model(TrainedModel):
         to 1 for images of bytes), as the network takes it: (C, H, W), (H, W, C), or (N, ...) of those; in grey also
         (H, W) and (N, H, W); a table's row (F,) or (N, F). layout: "NCHW" or "NHWC", needed where both fit.
         score: of a detector, how sure it must be of a box; by default as for its pictures, 0 gives all that
-        `evaluate` counts.
+        `evaluate` counts; other models take none.
 
         Raises PellucidError, a ValueError too where an array doesn't fit, saying what was expected and what came.
         """
         if score is not None and not (isinstance(score, Real) and 0 <= score <= 1):
             raise InputError(f"predict: score: expected a number from 0 to 1, got {score!r}")
+        if score is not None and not isinstance(self.task, Detect):
+            raise InputError(f"predict: score: expected a detector, got the task {self.recipe.task['name']}")
         seen = framed(self, images, layout)
         if not seen:
             raise InputError("predict: expected at least one image, got none")
