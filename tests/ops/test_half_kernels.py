@@ -14,7 +14,10 @@ from pellucid.ops.geometry import Geometry, Sides
 from pellucid.ops.memory import channels_last
 from pellucid.ops.numba_ops.compile.bfloat16 import PRODUCTS
 from pellucid.ops.numba_ops.compile.tiles import TILES
+from pellucid.ops.numba_ops.half import products
 from pellucid.ops.numba_ops.half.convolution import by_winograd
+from pellucid.ops.numba_ops.half.packing import packed_pairs
+from pellucid.ops.numba_ops.winograd.product import PANEL
 
 SIZES = st.integers(1, 21)
 CHANNELS = st.sampled_from([1, 3, 16, 32, 48])
@@ -80,6 +83,53 @@ def test_products_of_bfloat16_are_exact_before_they_are_rounded(
     error = abs(y.astype(np.float64) - exact)
     assert y.dtype == dtype
     assert (error <= 2.0**-8 * exact + (w[0].size + 2) * 2.0**-23 * sizes).all()
+
+
+@pytest.mark.skipif(not PRODUCTS, reason="no products of bfloat16 on this processor, or not allowed")
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    st.tuples(st.integers(1, 3), st.integers(1, 9), st.integers(1, 33)),
+    st.tuples(*[st.integers(1, 4)] * 4),
+    st.tuples(*[st.integers(0, 4)] * 4),
+    st.sampled_from([1, 2, 3, 7, 16]),
+    st.sampled_from([1, 5, 16, 17, 32, 33, 50]),
+)
+def test_nothing_around_an_image_is_multiplied(
+    images: tuple[int, int, int], window: tuple[int, int, int, int], padding: Sides, C: int, K: int
+) -> None:
+    """Windows that see beyond it on every side, any number of places in a line; before and after all is NaN."""
+    (N, H, W), (R, S, down, right) = images, window
+    if H + padding[0] + padding[1] < R or W + padding[2] + padding[3] < S:
+        return
+    dtype, rng = float_type("bfloat16"), np.random.default_rng(H * W + C)
+    whole = np.full((N + 2, H, W, C), np.nan, dtype)
+    whole[1:-1] = rng.standard_normal((N, H, W, C)).astype(dtype)
+    x, w = whole[1:-1].transpose(0, 3, 1, 2), rng.standard_normal((K, C, R, S)).astype(dtype)
+    b, geometry = rng.standard_normal(K).astype(dtype), Geometry((down, right), padding)
+    y = products.convolution(x, w, b, geometry, relu=True)
+    wide_x, wide_w, wide_b = (a.astype(np.float64) for a in (x, w, b))
+    exact = numpy_ops.conv2d_relu(wide_x, wide_w, wide_b, geometry)
+    sizes = numpy_ops.conv2d(abs(wide_x), abs(wide_w), abs(wide_b), geometry)
+    assert (abs(y.astype(np.float64) - exact) <= abs(exact) * 2.0**-8 + (R * S * C + 2) * 2.0**-23 * sizes).all()
+
+
+@pytest.mark.parametrize("turned", [False, True])
+@pytest.mark.parametrize(
+    "shape", [(1, 1, 1, 1), (5, 3, 3, 3), (16, 32, 3, 3), (33, 7, 1, 5), (17, 18, 2, 2), (3, 50, 1, 1)]
+)
+def test_packed_filters_are_pairs_tap_by_tap(shape: tuple[int, int, int, int], turned: bool) -> None:
+    K, C, R, S = shape
+    w = np.arange(1, K * C * R * S + 1, dtype=np.uint16).view(float_type("bfloat16")).reshape(shape)
+    for taps in (np.arange(R * S), np.arange(R * S)[::-2]):
+        found = packed_pairs(w, taps, turned)
+        flat = w.view(np.uint16).reshape(K, C, R * S)[:, :, taps]
+        rows = (flat.transpose(1, 2, 0) if turned else flat.transpose(0, 2, 1)).reshape(C if turned else K, -1)
+        depth = rows.shape[1]
+        even = np.zeros((len(rows), depth + depth % 2), np.uint16)
+        even[:, :depth] = rows
+        unpacked = found.transpose(0, 2, 1, 3).reshape(-1, even.shape[1])
+        np.testing.assert_array_equal(unpacked[: len(rows)], even)
+        assert len(unpacked) == -(-len(rows) // PANEL) * PANEL
 
 
 def test_rounding_is_to_nearest_even_and_keeps_nan() -> None:

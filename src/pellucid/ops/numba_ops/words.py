@@ -17,12 +17,21 @@ from pellucid.ops.numba_ops.compile.vectors import LANES, VECTOR, Code, Integer,
 
 WORD = 4  # bytes
 
-MANY, SOME = {4: 6, 8: 6, 16: 7}[LANES], 4
-"""Places of a block of two panels; twice as many of one. With the sixteen registers of AVX2 twelve sums leave room
-for two of filters, one of places and one of products; those of a larger block would go through memory."""
+MANY, MANY_ALONE = {4: (6, 12), 8: (6, 12), 16: (14, 14)}[LANES]
+"""Places of the largest block of two panels, and of one. Of the 32 registers of AVX-512 a block of 14 takes 28 sums
+and two of filters. With the sixteen of AVX2 twelve sums leave room for two of filters, one of places and one of
+products; those of a larger block would go through memory."""
 
-Window = tuple[int, int, int, int, int]
-"""Lines, bytes from one to the next; pieces of a line, bytes from one to the next; words of a piece."""
+FEWER: tuple[int, ...] = {4: (), 8: (), 16: (8, 7)}[LANES]
+SOME = 4
+"""Places of smaller blocks, of two panels and of any."""
+
+Window = tuple[int, int, int, int, int, int]
+"""Lines, bytes from one to the next; pieces of a line, bytes from one to the next; words of a piece; bytes of a panel
+of filters, which may have more lines."""
+
+Edges = tuple[int, int]
+"""Words with which the first place's line begins, and the last one's ends, that are 0: they are not multiplied."""
 
 Store = Callable[[Integer, Any, Integer | None], None]
 """Stores a register of sums at an address: of all its filters, or of the first so many."""
@@ -48,6 +57,7 @@ class Words(NamedTuple):
     constants: int  # bytes of those of a panel
     ways: Callable[[Code, Integer, Integer], list[Way]]  # by the addresses of constants and limits
     there: bool = True  # whether the processor multiplies them so; else nothing is written
+    edges: bool = False  # whether what lies around an image is 0, and pieces are whole lines
 
 
 def _finish(
@@ -76,25 +86,18 @@ def _finish(
                         each(i, left, way.size, store)
 
 
-@inner
-def in_window(window: Window) -> int:
-    """Words."""
-    lines, _, pieces, _, count = window
-    return lines * pieces * count
-
-
 def _block(words: Words, places: int, panels: int) -> Any:
     """Makes the kernel of a block of `places` neighbouring places and some panels of filters.
 
-    It takes x: address of the first place's window; pixel: bytes from a place to the next; the window's lines, pieces
-    and words (see `Window`). w: packed panels. out: where the first place's filters go, `width` bytes a place, of the
-    `filters` that are left. constants, limits: see `Words`.
+    It takes x: address of the first place's window; pixel: bytes from a place to the next; the window (see `Window`),
+    before, after: its `Edges`, if it is the first or the last of the line. w: packed panels. out: where the first
+    place's filters go, `width` bytes a place, of the `filters` that are left. constants, limits: see `Words`.
     """
 
     @vector_code
     def written(
-        code: Any, x: Any, pixel: Any, lines: Any, line: Any, pieces: Any, piece: Any, count: Any, w: Any, out: Any,
-        width: Any, constants: Any, limits: Any, filters: Any,
+        code: Any, x: Any, pixel: Any, lines: Any, line: Any, pieces: Any, piece: Any, count: Any, panel: Any,
+        before: Any, after: Any, w: Any, out: Any, width: Any, constants: Any, limits: Any, filters: Any,
     ) -> None:  # fmt: skip
         if not words.there:
             return
@@ -102,14 +105,24 @@ def _block(words: Words, places: int, panels: int) -> Any:
         sums = [[cgutils.alloca_once(build, words.totals) for _ in range(panels)] for _ in range(places)]
         for total in (total for some in sums for total in some):
             build.store(words.zero, total)
-        panel = lines * pieces * count * VECTOR
-        with code.loop(lines) as r, code.loop(pieces) as s, code.loop(count) as t:
-            own, at = w + ((r * pieces + s) * count + t) * VECTOR, x + r * line + s * piece + t * WORD
+
+        def multiply(own: Integer, at: Integer, some: range) -> None:
             factors = [words.load(code, own + panel * i, False) for i in range(panels)]
-            for j in range(places):
+            for j in some:
                 numbers = words.load(code, at + pixel * j, True)
                 for i in range(panels):
                     build.store(words.add(code, build.load(sums[j][i]), numbers, factors[i]), sums[j][i])
+
+        with code.loop(lines) as r, code.loop(pieces) as s:
+            own, at, every = w + (r * pieces + s) * count * VECTOR, x + r * line + s * piece, range(places)
+            runs = [(code.integer(0), count, every)]
+            if words.edges:
+                end = count - after
+                runs = [(code.integer(0), before, every[1:]), (before, end, every), (end, count, every[:-1])]
+            for begin, end, some in runs:
+                if some:
+                    with code.loop(end - begin) as t:
+                        multiply(own + (begin + t) * VECTOR, at + (begin + t) * WORD, some)
 
         def each(i: int, some: Integer | None, size: int, store: Store) -> None:
             for j in range(places):
@@ -119,10 +132,14 @@ def _block(words: Words, places: int, panels: int) -> Any:
 
     @inner
     def block(
-        x: int, pixel: int, window: Window, w: int, out: int, width: int, constants: int, limits: int, filters: int
-    ) -> None:
-        lines, line, pieces, piece, count = window
-        written(x, pixel, lines, line, pieces, piece, count, w, out, width, constants, limits, filters)
+        x: int, pixel: int, window: Window, edges: Edges, w: int, out: int, width: int, constants: int, limits: int,
+        filters: int,
+    ) -> None:  # fmt: skip
+        lines, line, pieces, piece, count, panel = window
+        written(
+            x, pixel, lines, line, pieces, piece, count, panel, edges[0], edges[1], w, out, width, constants, limits,
+            filters,
+        )  # fmt: skip
 
     return block
 
@@ -133,13 +150,13 @@ def _block_on_tiles(words: Words, tiles: int, panels: int) -> Any:
     @vector_code
     def written(
         code: Any, x: Any, pixel: Any, second: Any, rows: Any, lines: Any, line: Any, pieces: Any, piece: Any,
-        count: Any, w: Any, out: Any, width: Any, constants: Any, limits: Any, filters: Any,
+        count: Any, panel: Any, w: Any, out: Any, width: Any, constants: Any, limits: Any, filters: Any,
     ) -> None:  # fmt: skip
         if not (words.there and TILES):
             return
         sums = sums_on_tiles(
             code, words.on_tiles, tiles, panels, x, pixel, pixel * second, lines, line, pieces, piece, count, w,
-            lines * pieces * count * VECTOR,
+            panel,
         )  # fmt: skip
 
         def each(i: int, some: Integer | None, size: int, store: Store) -> None:
@@ -158,12 +175,57 @@ def _block_on_tiles(words: Words, tiles: int, panels: int) -> Any:
         x: int, pixel: int, second: int, rows: int, window: Window, w: int, out: int, width: int, constants: int,
         limits: int, filters: int,
     ) -> None:  # fmt: skip
-        lines, line, pieces, piece, count = window
+        lines, line, pieces, piece, count, panel = window
         written(
-            x, pixel, second, rows, lines, line, pieces, piece, count, w, out, width, constants, limits, filters
+            x, pixel, second, rows, lines, line, pieces, piece, count, panel, w, out, width, constants, limits,
+            filters,
         )  # fmt: skip
 
     return block
+
+
+def _blocks(words: Words, panels: int) -> Any:
+    """Makes the kernel of `places` neighbouring places, which takes what a block does: as few blocks as there can be.
+
+    What doesn't fill a block is done with some of its neighbours again.
+    """
+    most, few = (MANY, FEWER) if panels == 2 else (MANY_ALONE, ())
+    many, some, one = _block(words, most, panels), _block(words, SOME, panels), _block(words, 1, panels)
+    smaller, smallest = few or (most, most)
+    fewer, fewest = (_block(words, places, panels) for places in few) if few else (many, many)
+
+    @inner
+    def blocks(
+        x: int, pixel: int, window: Window, edges: Edges, w: int, places: int, out: int, width: int, constants: int,
+        limits: int, filters: int,
+    ) -> None:  # fmt: skip
+        before, after = edges
+        q = 0
+        while q < places:
+            rest = places - q
+            if rest < SOME <= places:
+                q, rest = places - SOME, SOME
+            size = 1 if places < SOME else SOME
+            if rest >= most and rest != 2 * SOME and not (smaller < most and rest - most in (1, 2)):
+                size = most
+            elif smaller < most and rest >= smaller:
+                size = smaller
+            elif smaller < most and rest >= smallest:
+                size = smallest
+            at, into, rim = x + q * pixel, out + q * width, (before if q == 0 else 0, after if size == rest else 0)
+            if size == most:
+                many(at, pixel, window, rim, w, into, width, constants, limits, filters)
+            elif size == smaller:
+                fewer(at, pixel, window, rim, w, into, width, constants, limits, filters)
+            elif size == smallest:
+                fewest(at, pixel, window, rim, w, into, width, constants, limits, filters)
+            elif size == SOME:
+                some(at, pixel, window, rim, w, into, width, constants, limits, filters)
+            else:
+                one(at, pixel, window, rim, w, into, width, constants, limits, filters)
+            q += size
+
+    return blocks
 
 
 def line_of(words: Words) -> Any:
@@ -172,69 +234,42 @@ def line_of(words: Words) -> Any:
     It takes what a block does, and panels: how many there are; size: bytes of what is stored of a sum; rows: places
     of a tile, which then are `tiles.configure`d, or 0. constants may be 0.
     """
-    many, some, one = _block(words, MANY, 2), _block(words, SOME, 2), _block(words, 1, 2)
-    many_few, some_few, one_few = _block(words, 2 * MANY, 1), _block(words, SOME, 1), _block(words, 1, 1)
+    two, alone = _blocks(words, 2), _blocks(words, 1)
     two_tiles, two_tiles_few = _block_on_tiles(words, 2, 2), _block_on_tiles(words, 2, 1)
     tile, tile_few = _block_on_tiles(words, 1, 2), _block_on_tiles(words, 1, 1)
     apart = words.constants
 
     @inner
     def multiply_on_tiles(
-        x: int, pixel: int, window: Window, w: int, panels: int, places: int, out: int, width: int, size: int,
-        constants: int, limits: int, filters: int, rows: int,
+        x: int, pixel: int, window: Window, w: int, places: int, out: int, width: int, constants: int, limits: int,
+        filters: int, rows: int, both: bool,
     ) -> None:  # fmt: skip
-        for panel in range(0, panels, 2):
-            own, left = constants + panel * apart if constants else 0, filters - panel * LANES
-            weights, both = w + panel * in_window(window) * VECTOR, panel + 1 < panels
-            for begin in range(0, places, 2 * rows):
-                q = min(begin, places - rows)
-                second = min(begin + rows, places - rows) - q
-                at, into = x + q * pixel, out + q * width + panel * LANES * size
-                if second > 0 and both:
-                    two_tiles(at, pixel, second, rows, window, weights, into, width, own, limits, left)
-                elif second > 0:
-                    two_tiles_few(at, pixel, second, rows, window, weights, into, width, own, limits, left)
-                elif both:
-                    tile(at, pixel, 0, rows, window, weights, into, width, own, limits, left)
-                else:
-                    tile_few(at, pixel, 0, rows, window, weights, into, width, own, limits, left)
+        for begin in range(0, places, 2 * rows):
+            q = min(begin, places - rows)
+            second = min(begin + rows, places - rows) - q
+            at, into = x + q * pixel, out + q * width
+            if second > 0 and both:
+                two_tiles(at, pixel, second, rows, window, w, into, width, constants, limits, filters)
+            elif second > 0:
+                two_tiles_few(at, pixel, second, rows, window, w, into, width, constants, limits, filters)
+            elif both:
+                tile(at, pixel, 0, rows, window, w, into, width, constants, limits, filters)
+            else:
+                tile_few(at, pixel, 0, rows, window, w, into, width, constants, limits, filters)
 
     @inner
     def multiply_line(
-        x: int, pixel: int, window: Window, w: int, panels: int, places: int, out: int, width: int, size: int,
-        constants: int, limits: int, filters: int, rows: int,
+        x: int, pixel: int, window: Window, edges: Edges, w: int, panels: int, places: int, out: int, width: int,
+        size: int, constants: int, limits: int, filters: int, rows: int,
     ) -> None:  # fmt: skip
-        """What doesn't fill a block is done with some of its neighbours again."""
-        if TILES and 0 < rows <= places:
-            multiply_on_tiles(x, pixel, window, w, panels, places, out, width, size, constants, limits, filters, rows)
-            return
         for panel in range(0, panels, 2):
-            weights, both = w + panel * in_window(window) * VECTOR, panel + 1 < panels
             own, left = constants + panel * apart if constants else 0, filters - panel * LANES
-            most = MANY if both else 2 * MANY
-            q = 0
-            while q < places:
-                rest = places - q
-                if rest < SOME <= places:
-                    q = places - SOME
-                at, into = x + q * pixel, out + q * width + panel * LANES * size
-                if places < SOME:
-                    if both:
-                        one(at, pixel, window, weights, into, width, own, limits, left)
-                    else:
-                        one_few(at, pixel, window, weights, into, width, own, limits, left)
-                    q += 1
-                elif rest >= most and rest != 2 * SOME:
-                    if both:
-                        many(at, pixel, window, weights, into, width, own, limits, left)
-                    else:
-                        many_few(at, pixel, window, weights, into, width, own, limits, left)
-                    q += most
-                else:
-                    if both:
-                        some(at, pixel, window, weights, into, width, own, limits, left)
-                    else:
-                        some_few(at, pixel, window, weights, into, width, own, limits, left)
-                    q += SOME
+            weights, into, both = w + panel * window[5], out + panel * LANES * size, panel + 1 < panels
+            if TILES and 0 < rows <= places:
+                multiply_on_tiles(x, pixel, window, weights, places, into, width, own, limits, left, rows, both)
+            elif both:
+                two(x, pixel, window, edges, weights, places, into, width, own, limits, left)
+            else:
+                alone(x, pixel, window, edges, weights, places, into, width, own, limits, left)
 
     return multiply_line

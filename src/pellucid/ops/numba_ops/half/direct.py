@@ -1,10 +1,12 @@
 """Convolutions of bfloat16 whose windows are multiplied where they lie: from 16 bits to 16 bits in one pass.
 
-Rows of a window are pairs of numbers side by side, as they are in an image whose channels are even. A task is a few
-lines of one image, which are copied into their frame where there is one. Sums are rounded and stored once, when bias
-and ReLU have followed: see `words`.
+Rows of a window are pairs of numbers side by side, as they are in an image whose channels are even. What a window
+sees above and below the image is left out, and so is what the first one of a line sees left of it, and the last one
+right of it. Only if others see that too, or channels are odd, are lines copied into a frame. A task is a few lines of
+one image. Sums are rounded and stored once, when bias and ReLU have followed: see `words`.
 """
 
+from math import gcd
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,16 +17,16 @@ from pellucid.ops.memory import channels_last, empty
 from pellucid.ops.numba_ops.compile.bfloat16 import NO_SUMS, PAIR, PRODUCTS, SUMS, pairs, with_products
 from pellucid.ops.numba_ops.compile.parts import inner, parted, read, share, short, thread_count
 from pellucid.ops.numba_ops.compile.tiles import BFLOAT16S, configure, release, rows_of, shapes
-from pellucid.ops.numba_ops.compile.vectors import FLOAT, LANES, Code, Integer, Vector, address
+from pellucid.ops.numba_ops.compile.vectors import FLOAT, LANES, VECTOR, Code, Integer, Vector, address
 from pellucid.ops.numba_ops.half.packing import packed_pairs
 from pellucid.ops.numba_ops.layout import images as as_images
 from pellucid.ops.numba_ops.layout import rows
 from pellucid.ops.numba_ops.winograd.calls import as_bits
 from pellucid.ops.numba_ops.winograd.product import PANEL
-from pellucid.ops.numba_ops.words import Store, Way, Words, line_of
+from pellucid.ops.numba_ops.words import Edges, Store, Way, Words, line_of
 
 HALF = 2  # bytes of a bfloat16
-FRAME = 1 << 17  # bytes of a task's lines, about
+TASK = 1 << 17  # bytes of a task's lines, about
 SEGMENT = 98  # places of a line that are computed with one panel after the other
 
 
@@ -47,6 +49,8 @@ class Direct(NamedTuple):
     filters: int
     kernel_rows: int
     row_pairs: int  # of a row of the window
+    before: int  # pairs with which the first window's rows begin that lie left of the image
+    after: int  # and with which the last one's end, right of it
     down: int
     right: int
     top: int
@@ -84,17 +88,30 @@ def _ways(code: Code, bias: Integer, relu: Integer) -> list[Way]:
     return [Way(code.integer(1), HALF, True, rounded)]
 
 
-_multiply_line = line_of(Words(SUMS, NO_SUMS, _load, _add, BFLOAT16S, PANEL * FLOAT, _ways, PRODUCTS))
+_multiply_line = line_of(Words(SUMS, NO_SUMS, _load, _add, BFLOAT16S, PANEL * FLOAT, _ways, PRODUCTS, edges=True))
 
 
 @inner
-def _places(work: Direct, x: int, line: int, out: int, places: int) -> None:
-    """All filters at `places` neighbouring places."""
-    panels = (work.filters + PANEL - 1) // PANEL
-    _multiply_line(
-        x, work.right * work.stored * HALF, (work.kernel_rows, line, 1, 0, work.row_pairs), work.panels, panels,
-        places, out, work.filters * HALF, HALF, work.bias, work.relu, work.filters, work.tile_rows,
-    )  # fmt: skip
+def _lines(work: Direct, begin: int, end: int, line: int, x: int, out: int, places: int, edges: Edges) -> None:
+    """All filters at `places` neighbouring places of some lines. x: the first window; line: bytes between its lines.
+
+    What lies above and below the image is left out. Two panels of filters stay in a cache for all of the lines.
+    """
+    panels, row, width = (work.filters + PANEL - 1) // PANEL, work.row_pairs * VECTOR, work.filters * HALF
+    for panel in range(0, panels, 2):
+        own, some = work.panels + panel * work.kernel_rows * row, min(2, panels - panel)
+        bias, left = work.bias + panel * PANEL * FLOAT, work.filters - panel * PANEL
+        for p in range(begin, end):
+            top = p * work.down - work.top
+            above = min(max(0, -top), work.kernel_rows)
+            below = min(max(0, top + work.kernel_rows - work.height), work.kernel_rows - above)
+            window = (work.kernel_rows - above - below, line, 1, 0, work.row_pairs, work.kernel_rows * row)
+            at = x + ((p - begin) * work.down + above) * line
+            into = out + (p - begin) * work.columns * width + panel * PANEL * HALF
+            _multiply_line(
+                at, work.right * work.stored * HALF, window, edges, own + above * row, some, places, into, width,
+                HALF, bias, work.relu, left, work.tile_rows,
+            )  # fmt: skip
 
 
 @inner
@@ -137,28 +154,23 @@ def convolve(arguments: int, stage: int, part: int) -> None:
 
 @inner
 def _convolve(work: Direct, part: int) -> None:
-    size = work.filters * HALF
-    if work.copied:
-        frame, line = work.scratch + part * work.scratch_size, work.frame_columns * work.stored * HALF
-        tasks = (work.rows + work.lines - 1) // work.lines
-        first, last = share(work.number * tasks, part, work.parts)
-        for task in range(first, last):
-            n, begin = task // tasks, task % tasks * work.lines
-            end = min(work.rows, begin + work.lines)
-            copied = (end - begin - 1) * work.down + work.kernel_rows
-            _copy_lines(work, n, begin * work.down - work.top, copied, frame)
-            for p in range(begin, end):
-                output = work.output + (n * work.rows + p) * work.columns * size
-                _places(work, frame + (p - begin) * work.down * line, line, output, work.columns)
-        return
-    segments, line = (work.columns + work.segment - 1) // work.segment, work.width * work.channels * HALF
-    first, last = share(work.number * work.rows * segments, part, work.parts)
+    size, pixel = work.filters * HALF, work.stored * HALF
+    segments, tasks = (work.columns + work.segment - 1) // work.segment, (work.rows + work.lines - 1) // work.lines
+    first, last = share(work.number * tasks * segments, part, work.parts)
     for task in range(first, last):
-        row, q = task // segments, task % segments * work.segment
-        n, p = row // work.rows, row % work.rows
-        x = work.images + (n * work.height + p * work.down) * line + q * work.right * work.channels * HALF
-        output = work.output + (row * work.columns + q) * size
-        _places(work, x, line, output, min(work.segment, work.columns - q))
+        lines, q = task // segments, task % segments * work.segment
+        n, begin = lines // tasks, lines % tasks * work.lines
+        end, places = min(work.rows, begin + work.lines), min(work.segment, work.columns - q)
+        above, left = begin * work.down - work.top, q * work.right - work.left
+        if work.copied:
+            line, x = work.frame_columns * pixel, work.scratch + part * work.scratch_size
+            _copy_lines(work, n, above, (end - begin - 1) * work.down + work.kernel_rows, x)
+        else:
+            line = work.width * pixel
+            x = work.images + ((n * work.height + above) * work.width + left) * pixel
+        edges = (work.before if q == 0 else 0, work.after if q + places == work.columns else 0)
+        output = work.output + ((n * work.rows + begin) * work.columns + q) * size
+        _lines(work, begin, end, line, x, output, places, edges)
 
 
 def convolution(
@@ -189,23 +201,27 @@ def convolution(
     P, Q = geometry.output_size((H, W), (R, S))
     y = empty((N, P, Q, K), x.dtype)
     parts = thread_count(N * P * Q * R * S * C * K)
-    copied = stored != C or any(geometry.padding)
-    if not copied and (R, S) == (1, 1) and geometry.stride == (1, 1):
-        N, H, W, P, Q = 1, 1, N * H * W, 1, N * P * Q
     (down, right), (top, left) = geometry.stride, geometry.before
+    first, overhang = min(left, S), max(0, (Q - 1) * right + S - left - W)
+    before, after = (places * stored // 2 for places in (first, min(overhang, S - first)))
+    # Where only the first place of a line looks beyond the image on the left, and the last one on the right:
+    apart = max(left, overhang) <= (0 if rows_of(Q) else right) and first + overhang <= S
+    copied = stored != C or not apart
+    if not copied and not any(geometry.padding) and (R, S) == (1, 1) and geometry.stride == (1, 1):
+        N, H, W, P, Q = 1, 1, N * H * W, 1, N * P * Q
     frame_columns = max(left + W, (Q - 1) * right + S)
     line = frame_columns * stored * HALF
-    tasks = min(P, max(1, -(-parts // max(1, N)), -(-(P * down + R) * line // FRAME)))
-    lines = -(-P // tasks)
-    segment = max(1, min(Q, SEGMENT, -(-Q // -(-parts // max(1, N * P)))))
+    tasks = max(parts // gcd(N, parts), -(-(P * down + R) * line // TASK))  # of an image
+    lines = -(-P // max(1, min(P, tasks)))
+    segment = Q if copied else max(1, min(Q, SEGMENT, -(-Q // -(-parts // max(1, N * P)))))
     frame = ((lines - 1) * down + R) * line + PAIR if copied else 0
     scratch = empty((parts * frame + 1,), np.uint8)
     tile_rows = rows_of(Q)
     tiles = shapes(tile_rows, S * stored // 2)
     work = Direct(
         address(source), y.ctypes.data, address(panels), address(bias), address(scratch), frame, N, H, W, C, stored,
-        P, Q, K, R, S * stored // 2, down, right, top, left, int(relu), int(copied), lines, segment, frame_columns,
-        address(tiles), tile_rows, parts,
+        P, Q, K, R, S * stored // 2, before, after, down, right, top, left, int(relu), int(copied), lines, segment,
+        frame_columns, address(tiles), tile_rows, parts,
     )  # fmt: skip
     if y.size:
         convolve(parts, work)

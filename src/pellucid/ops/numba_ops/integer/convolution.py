@@ -16,7 +16,7 @@ from pellucid.ops.numba_ops.integer.filters import Filters, Target, packed
 from pellucid.ops.numba_ops.integer.products import BYTES_IN_WORDS, NUMBER, NUMBERS, multiply_line
 from pellucid.ops.numba_ops.integer.scaling import CONSTANTS, scale_squares
 from pellucid.ops.numba_ops.steps.step import ALIGNED, Call, Step, parts_for
-from pellucid.ops.numba_ops.words import WORD, in_window
+from pellucid.ops.numba_ops.words import WORD
 
 TASK_TOTALS = 1 << 13  # 32-bit totals of one task, about: half of a first-level cache
 SEGMENT = 98  # places of a line that are computed with one panel of filters after the other
@@ -140,21 +140,22 @@ def _scale_plainly(work: Convolution, totals: int, place: int, line: int, output
 def _places(work: Convolution, source: int, row: int, output: int, count: int, totals: int) -> None:
     """`count` neighbouring places of the output. source: the first one's window; row: bytes between lines."""
     blocks, pixel = (work.filters + LANES - 1) // LANES, work.right * work.channels * NUMBER
-    window = (work.kernel_rows, work.apart * row, work.pieces, work.piece, work.line_words)
+    panel, edges = work.kernel_rows * work.pieces * work.line_words * VECTOR, (0, 0)
+    window = (work.kernel_rows, work.apart * row, work.pieces, work.piece, work.line_words, panel)
     if work.pool == 1 and work.constants:
         for group in range(work.groups):
-            weights = work.weights + group * blocks * in_window(window) * VECTOR
+            weights = work.weights + group * blocks * panel
             multiply_line(
-                source + group * work.group, pixel, window, weights, blocks, count, output + group * work.filters,
-                work.out_pixel, 1, work.constants + group * blocks * CONSTANTS, work.limits, work.filters,
-                work.tile_rows,
+                source + group * work.group, pixel, window, edges, weights, blocks, count,
+                output + group * work.filters, work.out_pixel, 1, work.constants + group * blocks * CONSTANTS,
+                work.limits, work.filters, work.tile_rows,
             )  # fmt: skip
         return
     place, places = blocks * VECTOR, count * work.pool
     for i in range(work.pool):
         multiply_line(
-            source + i * work.down * row, pixel, window, work.weights, blocks, places, totals + i * places * place,
-            place, WORD, 0, 0, work.filters, work.tile_rows,
+            source + i * work.down * row, pixel, window, edges, work.weights, blocks, places,
+            totals + i * places * place, place, WORD, 0, 0, work.filters, work.tile_rows,
         )  # fmt: skip
     if work.constants:
         scale_squares(
