@@ -80,11 +80,20 @@ def test_unknown_chips_are_named(text: str, message: str) -> None:
         (("ram = 2048", "ram = 'much'"), "Expected `int`"),
         (("ram = 2048", "rom = 2048"), "unknown field `rom`"),
         (("ram = 2048", "ram = 0"), "ram and flash above 0"),
+        (("mhz = 8", "mhz = nan"), "mhz, ram and flash above 0"),
+        (("cycles = 3", "cycles = inf"), "cycles and instructions above 0"),
         (('core = "mine"', 'core = "other"'), "unknown core 'other'"),
         (("cycles = 3", "cycles = 3\ninstructions = 0"), "instructions above 0"),
         (('way = "plain"', 'way = "fast"'), "expected a way dsp or plain"),
         (("[cores", "cores"), "mine.toml"),
         (("flash = 16384", f"flash = 16384\n{PUBLISHED}".replace("toaster", "kettle")), "unknown chip 'kettle'"),
+        *(
+            (
+                ("flash = 16384", f"flash = 16384\n{PUBLISHED.replace(*wrong)}"),
+                "published of toaster: expected a size",
+            )
+            for wrong in (("400", "0"), ("400", "-1.5"), ("400", "nan"), ("400", "inf"), ("[32, 32]", "[0, 32]"))
+        ),
     ],
 )
 def test_damaged_files_are_named(change: tuple[str, str], message: str, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ The data stand in chips.toml, with their sources; users read more of the same fo
 from __future__ import annotations
 
 import difflib
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -101,7 +102,7 @@ def read_chips(files: Sequence[Path] = ()) -> Catalogue:
         published += found.published
         for name, core in found.cores.items():
             numbers = core.cycles, core.instructions, core.small_instructions
-            if core.way not in ("dsp", "plain") or not min(numbers) > 0:
+            if core.way not in ("dsp", "plain") or not _positive(*numbers):
                 raise PellucidError(
                     f"{source}: core {name}: expected a way dsp or plain, cycles and instructions above 0, "
                     f"got {core.way!r} and {numbers}"
@@ -111,14 +112,24 @@ def read_chips(files: Sequence[Path] = ()) -> Catalogue:
                 raise PellucidError(
                     f"{source}: chip {name}: unknown core {board.core!r}, expected one of {', '.join(cores)}"
                 )
-            if min(board.mhz, board.ram, board.flash) <= 0:
+            if not _positive(board.mhz, board.ram, board.flash):
                 raise PellucidError(f"{source}: chip {name}: expected mhz, ram and flash above 0")
         for measured in found.published:
             if measured.chip not in chips:
                 raise PellucidError(
                     f"{source}: published: unknown chip {measured.chip!r}, expected one of {', '.join(chips)}"
                 )
+            if not _positive(*measured.size, measured.milliseconds):
+                raise PellucidError(
+                    f"{source}: published of {measured.chip}: expected a size and milliseconds above 0, "
+                    f"got {list(measured.size)} and {measured.milliseconds:g}"
+                )
     return Catalogue(cores, chips, published)
+
+
+def _positive(*numbers: float) -> bool:
+    """Whether all are numbers above 0, and finite."""
+    return all(0 < number < math.inf for number in numbers)
 
 
 def find_chip(text: str, catalogue: Catalogue) -> Chip:
