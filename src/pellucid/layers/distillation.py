@@ -10,6 +10,7 @@ import numpy as np
 from pellucid import ops
 from pellucid.arguments import Checked
 from pellucid.errors import PellucidError
+from pellucid.layers.smooth import log_softmax
 from pellucid.ops.arrays import Array
 
 
@@ -44,13 +45,7 @@ class Distillation(Checked):
             )
         total = len(z) if normalizer is None else normalizer
         T = self.temperature
-        log_p, log_q = (_log_softmax(values.astype(np.float64) / T) for values in (z, t))
+        log_p, log_q = (log_softmax(values.astype(np.float64) / T, 1) for values in (z, t))
         p, q = np.exp(log_p), np.exp(log_q)
         loss = T * T * float((q * (log_q - log_p)).sum()) / (total or 1.0)
         return loss, ops.array((T / (total or 1.0) * (p - q)).astype(z.dtype))
-
-
-def _log_softmax(z: Array) -> Array:
-    z = z - z.max(1, keepdims=True)
-    shifted: Array = z - np.log(np.exp(z).sum(1, keepdims=True))
-    return shifted
