@@ -35,12 +35,11 @@ from pellucid.layers.smooth import (
     Erf,
     HardSigmoid,
     HardSwish,
-    LogSoftmax,
     Mish,
     PReLU,
-    Softmax,
     Softplus,
 )
+from pellucid.layers.softmax import LogSoftmax, Softmax
 from pellucid.layers.window import Window
 
 __all__ = [

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from pellucid import ops
-from pellucid.layers.smooth import log_softmax
+from pellucid.layers.softmax import log_softmax
 from pellucid.ops.arrays import Array
 
 

@@ -10,7 +10,8 @@ import numpy as np
 from pellucid.errors import PellucidError
 from pellucid.exchange.onnx_file import TYPES
 from pellucid.exchange.onnx_fold.call import Call, Folded, checked_axis, room_for, wide
-from pellucid.layers.smooth import SELU_ALPHA, SELU_SCALE, log_softmax, softmax
+from pellucid.layers.smooth import SELU_ALPHA, SELU_SCALE
+from pellucid.layers.softmax import log_softmax, softmax
 from pellucid.ops.arrays import Array
 from pellucid.ops.numpy_ops.activation import sigmoid
 from pellucid.ops.numpy_ops.smooth import elu, erf, gelu, hard_sigmoid, hard_swish, mish, softplus
