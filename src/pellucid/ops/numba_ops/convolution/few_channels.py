@@ -94,81 +94,43 @@ def wide_enough(x: Array, padding: Sides) -> bool:
     return bool(x.shape[3] + padding[2] + padding[3] - 2 >= ROWS)
 
 
-def _write_pixels(
-    code: Code,
-    form: int,
-    frame: Integer,
-    frame_row: Integer,
-    pixel: Integer,
-    length: Integer,
-    weights: Integer,
-    bias: Integer,
-    relu: Integer,
-    out: Integer,
-    out_pixel: Integer,
-) -> None:
-    """ROWS neighbouring pixels of one panel of filters; `length` numbers of each of 3 rows of the image count."""
-    cells = [(r, c) for r in range(ROWS) for c in range(_REGISTERS)]
-    sums = {(r, c): code.variable(code.load(bias + VECTOR * c)) for r, c in cells}
-    for u in range(SIDE):
-        left, right = frame + frame_row * u, weights + length * (PANEL * FLOAT * u)
-        with code.loop(length) as s:
-            columns = [code.load(right + s * (PANEL * FLOAT) + VECTOR * c) for c in range(_REGISTERS)]
-            for r in range(ROWS):
-                number = code.broadcast(left + pixel * r + s * FLOAT)
-                for c in range(_REGISTERS):
-                    sums[r, c].set(sums[r, c].get() + number * columns[c])
-    low = code.either(relu, 0.0, -float("inf"))
-    for r, c in cells:
-        code.store_form(out + out_pixel * r + LANES * BYTES[form] * c, sums[r, c].get().at_least(low), form)
+def _pixels_of(form: int) -> Any:
+    """Makes the code for ROWS neighbouring pixels of one panel of filters, stored in numbers of a form.
+
+    `length` numbers of each of 3 rows of the image count.
+    """
+
+    @vector_code
+    def pixels(
+        code: Code,
+        frame: Integer,
+        frame_row: Integer,
+        pixel: Integer,
+        length: Integer,
+        weights: Integer,
+        bias: Integer,
+        relu: Integer,
+        out: Integer,
+        out_pixel: Integer,
+    ) -> None:
+        cells = [(r, c) for r in range(ROWS) for c in range(_REGISTERS)]
+        sums = {(r, c): code.variable(code.load(bias + VECTOR * c)) for r, c in cells}
+        for u in range(SIDE):
+            left, right = frame + frame_row * u, weights + length * (PANEL * FLOAT * u)
+            with code.loop(length) as s:
+                columns = [code.load(right + s * (PANEL * FLOAT) + VECTOR * c) for c in range(_REGISTERS)]
+                for r in range(ROWS):
+                    number = code.broadcast(left + pixel * r + s * FLOAT)
+                    for c in range(_REGISTERS):
+                        sums[r, c].set(sums[r, c].get() + number * columns[c])
+        low = code.either(relu, 0.0, -float("inf"))
+        for r, c in cells:
+            code.store_form(out + out_pixel * r + LANES * BYTES[form] * c, sums[r, c].get().at_least(low), form)
+
+    return pixels
 
 
-@vector_code
-def _pixels(
-    code: Code,
-    frame: Integer,
-    frame_row: Integer,
-    pixel: Integer,
-    length: Integer,
-    weights: Integer,
-    bias: Integer,
-    relu: Integer,
-    out: Integer,
-    out_pixel: Integer,
-) -> None:
-    _write_pixels(code, FLOAT32, frame, frame_row, pixel, length, weights, bias, relu, out, out_pixel)
-
-
-@vector_code
-def _pixels_bfloat16(
-    code: Code,
-    frame: Integer,
-    frame_row: Integer,
-    pixel: Integer,
-    length: Integer,
-    weights: Integer,
-    bias: Integer,
-    relu: Integer,
-    out: Integer,
-    out_pixel: Integer,
-) -> None:
-    _write_pixels(code, BFLOAT16, frame, frame_row, pixel, length, weights, bias, relu, out, out_pixel)
-
-
-@vector_code
-def _pixels_float16(
-    code: Code,
-    frame: Integer,
-    frame_row: Integer,
-    pixel: Integer,
-    length: Integer,
-    weights: Integer,
-    bias: Integer,
-    relu: Integer,
-    out: Integer,
-    out_pixel: Integer,
-) -> None:
-    _write_pixels(code, FLOAT16, frame, frame_row, pixel, length, weights, bias, relu, out, out_pixel)
+_pixels, _pixels_bfloat16, _pixels_float16 = (_pixels_of(form) for form in (FLOAT32, BFLOAT16, FLOAT16))
 
 
 @vector_code

@@ -1,7 +1,7 @@
 """The transform of output tiles back from the Winograd domain, and what follows the convolution on the way."""
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from pellucid.ops.numba_ops.compile.parts import inner
 from pellucid.ops.numba_ops.compile.vectors import (
@@ -55,127 +55,71 @@ def _write_outputs(
     write_both_sides(code, output_transform, (PATCH, TILE), read, finish)
 
 
-def _write_tile_of(
-    code: Code,
-    form: int,
-    m: Integer,
-    plane: Integer,
-    bias: Integer,
-    relu: Integer,
-    out: Integer,
-    row: Integer,
-    pixel: Integer,
-) -> None:
-    def write(i: Integer, values: list[Vector]) -> None:
-        for j, value in enumerate(values):
-            code.store_form(out + row * i + pixel * j, value, form)
+def _tile_of(form: int) -> Any:
+    """Makes the code that stores a tile in numbers of a form."""
 
-    _write_outputs(code, m, plane, bias, relu, write)
+    @vector_code
+    def tile(
+        code: Code,
+        m: Integer,
+        plane: Integer,
+        bias: Integer,
+        relu: Integer,
+        out: Integer,
+        row: Integer,
+        pixel: Integer,
+    ) -> None:
+        def write(i: Integer, values: list[Vector]) -> None:
+            for j, value in enumerate(values):
+                code.store_form(out + row * i + pixel * j, value, form)
 
+        _write_outputs(code, m, plane, bias, relu, write)
 
-@vector_code
-def _output_tile(
-    code: Code, m: Integer, plane: Integer, bias: Integer, relu: Integer, out: Integer, row: Integer, pixel: Integer
-) -> None:
-    _write_tile_of(code, FLOAT32, m, plane, bias, relu, out, row, pixel)
+    return tile
 
 
-@vector_code
-def _output_bfloat16(
-    code: Code, m: Integer, plane: Integer, bias: Integer, relu: Integer, out: Integer, row: Integer, pixel: Integer
-) -> None:
-    _write_tile_of(code, BFLOAT16, m, plane, bias, relu, out, row, pixel)
+_output_tile, _output_bfloat16, _output_float16 = (_tile_of(form) for form in (FLOAT32, BFLOAT16, FLOAT16))
 
 
-@vector_code
-def _output_float16(
-    code: Code, m: Integer, plane: Integer, bias: Integer, relu: Integer, out: Integer, row: Integer, pixel: Integer
-) -> None:
-    _write_tile_of(code, FLOAT16, m, plane, bias, relu, out, row, pixel)
+def _pooled_of(form: int) -> Any:
+    """Makes the code that stores the largest of each square of a tile in numbers of a form, and which it is."""
+
+    @vector_code
+    def pooled(
+        code: Code,
+        m: Integer,
+        plane: Integer,
+        bias: Integer,
+        relu: Integer,
+        out: Integer,
+        winner: Integer,
+        row: Integer,
+        pixel: Integer,
+        winner_row: Integer,
+        winner_pixel: Integer,
+    ) -> None:
+        tile = code.memory(TILE * TILE)
+
+        def write(i: Integer, values: list[Vector]) -> None:
+            for j, value in enumerate(values):
+                code.store(tile + i * (TILE * VECTOR) + VECTOR * j, value)
+
+        _write_outputs(code, m, plane, bias, relu, write)
+        with code.loop(TILE // 2) as i:
+            for j in range(TILE // 2):
+                corner = tile + i * (2 * TILE * VECTOR) + 2 * j * VECTOR
+                best, number = code.load(corner), code.number(0.0)
+                for element in (1, 2, 3):
+                    other = code.load(corner + (element // 2 * TILE + element % 2) * VECTOR)
+                    number = (other > best).choose(code.number(float(element)), number)
+                    best = best.at_least(other)
+                code.store_form(out + row * i + pixel * j, best, form)
+                code.store_bytes(winner + winner_row * i + winner_pixel * j, number)
+
+    return pooled
 
 
-def _write_pooled_of(
-    code: Code,
-    form: int,
-    m: Integer,
-    plane: Integer,
-    bias: Integer,
-    relu: Integer,
-    out: Integer,
-    winner: Integer,
-    row: Integer,
-    pixel: Integer,
-    winner_row: Integer,
-    winner_pixel: Integer,
-) -> None:
-    tile = code.memory(TILE * TILE)
-
-    def write(i: Integer, values: list[Vector]) -> None:
-        for j, value in enumerate(values):
-            code.store(tile + i * (TILE * VECTOR) + VECTOR * j, value)
-
-    _write_outputs(code, m, plane, bias, relu, write)
-    with code.loop(TILE // 2) as i:
-        for j in range(TILE // 2):
-            corner = tile + i * (2 * TILE * VECTOR) + 2 * j * VECTOR
-            best, number = code.load(corner), code.number(0.0)
-            for element in (1, 2, 3):
-                other = code.load(corner + (element // 2 * TILE + element % 2) * VECTOR)
-                number = (other > best).choose(code.number(float(element)), number)
-                best = best.at_least(other)
-            code.store_form(out + row * i + pixel * j, best, form)
-            code.store_bytes(winner + winner_row * i + winner_pixel * j, number)
-
-
-@vector_code
-def _pooled_tile(
-    code: Code,
-    m: Integer,
-    plane: Integer,
-    bias: Integer,
-    relu: Integer,
-    out: Integer,
-    winner: Integer,
-    row: Integer,
-    pixel: Integer,
-    winner_row: Integer,
-    winner_pixel: Integer,
-) -> None:
-    _write_pooled_of(code, FLOAT32, m, plane, bias, relu, out, winner, row, pixel, winner_row, winner_pixel)
-
-
-@vector_code
-def _pooled_bfloat16(
-    code: Code,
-    m: Integer,
-    plane: Integer,
-    bias: Integer,
-    relu: Integer,
-    out: Integer,
-    winner: Integer,
-    row: Integer,
-    pixel: Integer,
-    winner_row: Integer,
-    winner_pixel: Integer,
-) -> None:
-    _write_pooled_of(code, BFLOAT16, m, plane, bias, relu, out, winner, row, pixel, winner_row, winner_pixel)
-
-
-@vector_code
-def _pooled_float16(
-    code: Code,
-    m: Integer,
-    plane: Integer,
-    bias: Integer,
-    relu: Integer,
-    out: Integer,
-    winner: Integer,
-    row: Integer,
-    pixel: Integer,
-    winner_row: Integer,
-    winner_pixel: Integer,
-) -> None:
-    _write_pooled_of(code, FLOAT16, m, plane, bias, relu, out, winner, row, pixel, winner_row, winner_pixel)
+_pooled_tile, _pooled_bfloat16, _pooled_float16 = (_pooled_of(form) for form in (FLOAT32, BFLOAT16, FLOAT16))
 
 
 @vector_code
@@ -221,27 +165,23 @@ def _add_pixels(
                 _add_rest(start + c * FLOAT, added + at, relu, target + at, min(LANES, channels - c))
 
 
-@vector_code
-def _copy(code: Code, source: Integer, out: Integer, vectors: Integer) -> None:
-    with code.loop(vectors) as v:
-        code.store(out + v * VECTOR, code.load(source + v * VECTOR))
+def _copy_of(form: int) -> Any:
+    """Makes the code that stores whole registers in numbers of a form."""
+
+    @vector_code
+    def copy(code: Code, source: Integer, out: Integer, vectors: Integer) -> None:
+        with code.loop(vectors) as v:
+            code.store_form(out + v * (LANES * BYTES[form]), code.load(source + v * VECTOR), form)
+
+    return copy
+
+
+_copy, _narrow_bfloat16, _narrow_float16 = (_copy_of(form) for form in (FLOAT32, BFLOAT16, FLOAT16))
 
 
 @vector_code
 def _copy_rest(code: Code, source: Integer, out: Integer, rest: Integer) -> None:
     code.store_first(out, code.load(source), rest)
-
-
-@vector_code
-def _narrow_bfloat16(code: Code, source: Integer, out: Integer, vectors: Integer) -> None:
-    with code.loop(vectors) as v:
-        code.store_form(out + v * (VECTOR // 2), code.load(source + v * VECTOR), BFLOAT16)
-
-
-@vector_code
-def _narrow_float16(code: Code, source: Integer, out: Integer, vectors: Integer) -> None:
-    with code.loop(vectors) as v:
-        code.store_form(out + v * (VECTOR // 2), code.load(source + v * VECTOR), FLOAT16)
 
 
 @inner

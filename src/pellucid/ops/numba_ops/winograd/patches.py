@@ -5,7 +5,7 @@ pixels are made where they are read, from the gradient behind, the layer's outpu
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from pellucid.ops.numba_ops.compile.parts import inner
 from pellucid.ops.numba_ops.compile.vectors import (
@@ -91,16 +91,18 @@ def _copy(
     _write_run(code, (pixels, vectors, rest), write)
 
 
-@vector_code
-def _widen_bfloat16(code: Code, values: Integer, out: Integer, vectors: Integer) -> None:
-    with code.loop(vectors) as v:
-        code.store(out + v * VECTOR, code.load_form(values + v * (VECTOR // 2), BFLOAT16))
+def _widen_of(form: int) -> Any:
+    """Makes the code that widens whole registers of a form."""
+
+    @vector_code
+    def widen(code: Code, values: Integer, out: Integer, vectors: Integer) -> None:
+        with code.loop(vectors) as v:
+            code.store(out + v * VECTOR, code.load_form(values + v * (LANES * BYTES[form]), form))
+
+    return widen
 
 
-@vector_code
-def _widen_float16(code: Code, values: Integer, out: Integer, vectors: Integer) -> None:
-    with code.loop(vectors) as v:
-        code.store(out + v * VECTOR, code.load_form(values + v * (VECTOR // 2), FLOAT16))
+_widen_bfloat16, _widen_float16 = _widen_of(BFLOAT16), _widen_of(FLOAT16)
 
 
 def _write_masked(
@@ -137,16 +139,18 @@ def _mask(
     _write_masked(code, FLOAT32, dy, y, channels, out, out_pixel, (pixels, vectors, rest))
 
 
-@vector_code
-def _mask_bfloat16(code: Code, dy: Integer, y: Integer, out: Integer, vectors: Integer) -> None:
-    nothing = code.integer(0)
-    _write_masked(code, BFLOAT16, dy, y, nothing, out, nothing, (code.integer(1), vectors, nothing))
+def _mask_of(form: int) -> Any:
+    """Makes the same for whole registers of a form, side by side."""
+
+    @vector_code
+    def mask(code: Code, dy: Integer, y: Integer, out: Integer, vectors: Integer) -> None:
+        nothing = code.integer(0)
+        _write_masked(code, form, dy, y, nothing, out, nothing, (code.integer(1), vectors, nothing))
+
+    return mask
 
 
-@vector_code
-def _mask_float16(code: Code, dy: Integer, y: Integer, out: Integer, vectors: Integer) -> None:
-    nothing = code.integer(0)
-    _write_masked(code, FLOAT16, dy, y, nothing, out, nothing, (code.integer(1), vectors, nothing))
+_mask_bfloat16, _mask_float16 = _mask_of(BFLOAT16), _mask_of(FLOAT16)
 
 
 def _write_unpooled(
@@ -195,40 +199,30 @@ def _unpool(
     _write_unpooled(code, FLOAT32, dy, y, winner, element, first, channels, out, out_pixel, run)
 
 
-@vector_code
-def _unpool_bfloat16(
-    code: Code,
-    dy: Integer,
-    y: Integer,
-    winner: Integer,
-    element: Integer,
-    first: Integer,
-    channels: Integer,
-    out: Integer,
-    out_pixel: Integer,
-    pixels: Integer,
-    vectors: Integer,
-) -> None:
-    run = pixels, vectors, code.integer(0)
-    _write_unpooled(code, BFLOAT16, dy, y, winner, element, first, channels, out, out_pixel, run)
+def _unpool_of(form: int) -> Any:
+    """Makes the same for pixels that fill registers, of a form."""
+
+    @vector_code
+    def unpool(
+        code: Code,
+        dy: Integer,
+        y: Integer,
+        winner: Integer,
+        element: Integer,
+        first: Integer,
+        channels: Integer,
+        out: Integer,
+        out_pixel: Integer,
+        pixels: Integer,
+        vectors: Integer,
+    ) -> None:
+        run = pixels, vectors, code.integer(0)
+        _write_unpooled(code, form, dy, y, winner, element, first, channels, out, out_pixel, run)
+
+    return unpool
 
 
-@vector_code
-def _unpool_float16(
-    code: Code,
-    dy: Integer,
-    y: Integer,
-    winner: Integer,
-    element: Integer,
-    first: Integer,
-    channels: Integer,
-    out: Integer,
-    out_pixel: Integer,
-    pixels: Integer,
-    vectors: Integer,
-) -> None:
-    run = pixels, vectors, code.integer(0)
-    _write_unpooled(code, FLOAT16, dy, y, winner, element, first, channels, out, out_pixel, run)
+_unpool_bfloat16, _unpool_float16 = _unpool_of(BFLOAT16), _unpool_of(FLOAT16)
 
 
 @inner

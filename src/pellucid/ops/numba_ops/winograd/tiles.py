@@ -1,7 +1,7 @@
 """The transforms of a block of tiles to the Winograd domain: of images, and of gradients."""
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from pellucid.ops.numba_ops.compile.parts import inner
 from pellucid.ops.numba_ops.compile.vectors import (
@@ -34,34 +34,6 @@ class Grid(NamedTuple):
     left: int
 
 
-def _write_patch(
-    code: Code, form: int, start: Integer, row: Integer, pixel: Integer, out: Integer, plane: Integer
-) -> None:
-    def read(j: Integer) -> list[Vector]:
-        return [code.load_form(start + pixel * j + row * i, form) for i in range(PATCH)]
-
-    write_both_sides(code, data_transform, (PATCH, PATCH), read, _to_planes(code, out, plane))
-
-
-@vector_code
-def _transform_patch(code: Code, start: Integer, row: Integer, pixel: Integer, out: Integer, plane: Integer) -> None:
-    _write_patch(code, FLOAT32, start, row, pixel, out, plane)
-
-
-@vector_code
-def _transform_bfloat16(
-    code: Code, start: Integer, row: Integer, pixel: Integer, out: Integer, plane: Integer
-) -> None:
-    _write_patch(code, BFLOAT16, start, row, pixel, out, plane)
-
-
-@vector_code
-def _transform_float16(
-    code: Code, start: Integer, row: Integer, pixel: Integer, out: Integer, plane: Integer
-) -> None:
-    _write_patch(code, FLOAT16, start, row, pixel, out, plane)
-
-
 def _to_planes(code: Code, out: Integer, plane: Integer) -> Callable[[Integer, list[Vector]], None]:
     """What stores row i of a transformed square, each value to the plane of its point."""
 
@@ -73,46 +45,45 @@ def _to_planes(code: Code, out: Integer, plane: Integer) -> Callable[[Integer, l
     return write
 
 
-def _write_tile(
-    code: Code,
-    form: int,
-    start: Integer,
-    row: Integer,
-    pixel: Integer,
-    out: Integer,
-    plane: Integer,
-    total: Integer,
-) -> None:
-    sum_of_pixels = code.variable(code.load(total))
+def _patch_of(form: int) -> Any:
+    """Makes the code that transforms a patch of numbers of a form."""
 
-    def read(j: Integer) -> list[Vector]:
-        y = [code.load_form(start + pixel * j + row * i, form) for i in range(TILE)]
-        sum_of_pixels.set(sum_of_pixels.get() + ((y[0] + y[1]) + (y[2] + y[3])))
-        return y
+    @vector_code
+    def transform(code: Code, start: Integer, row: Integer, pixel: Integer, out: Integer, plane: Integer) -> None:
+        def read(j: Integer) -> list[Vector]:
+            return [code.load_form(start + pixel * j + row * i, form) for i in range(PATCH)]
 
-    write_both_sides(code, output_adjoint, (TILE, PATCH), read, _to_planes(code, out, plane))
-    code.store(total, sum_of_pixels.get())
+        write_both_sides(code, data_transform, (PATCH, PATCH), read, _to_planes(code, out, plane))
+
+    return transform
 
 
-@vector_code
-def _transform_tile(
-    code: Code, start: Integer, row: Integer, pixel: Integer, out: Integer, plane: Integer, total: Integer
-) -> None:
-    _write_tile(code, FLOAT32, start, row, pixel, out, plane, total)
+_transform_patch, _transform_bfloat16, _transform_float16 = (_patch_of(form) for form in (FLOAT32, BFLOAT16, FLOAT16))
 
 
-@vector_code
-def _transform_bfloat16_tile(
-    code: Code, start: Integer, row: Integer, pixel: Integer, out: Integer, plane: Integer, total: Integer
-) -> None:
-    _write_tile(code, BFLOAT16, start, row, pixel, out, plane, total)
+def _tile_of(form: int) -> Any:
+    """Makes the code that transforms a tile of a gradient of a form, and adds its pixels to a total."""
+
+    @vector_code
+    def transform(
+        code: Code, start: Integer, row: Integer, pixel: Integer, out: Integer, plane: Integer, total: Integer
+    ) -> None:
+        sum_of_pixels = code.variable(code.load(total))
+
+        def read(j: Integer) -> list[Vector]:
+            y = [code.load_form(start + pixel * j + row * i, form) for i in range(TILE)]
+            sum_of_pixels.set(sum_of_pixels.get() + ((y[0] + y[1]) + (y[2] + y[3])))
+            return y
+
+        write_both_sides(code, output_adjoint, (TILE, PATCH), read, _to_planes(code, out, plane))
+        code.store(total, sum_of_pixels.get())
+
+    return transform
 
 
-@vector_code
-def _transform_float16_tile(
-    code: Code, start: Integer, row: Integer, pixel: Integer, out: Integer, plane: Integer, total: Integer
-) -> None:
-    _write_tile(code, FLOAT16, start, row, pixel, out, plane, total)
+_transform_tile, _transform_bfloat16_tile, _transform_float16_tile = (
+    _tile_of(form) for form in (FLOAT32, BFLOAT16, FLOAT16)
+)
 
 
 @inner
