@@ -177,3 +177,23 @@ def test_settings_that_are_left_out_are_remembered_as_that(backend: str) -> None
             np.testing.assert_array_equal(ops.conv2d(X, W, B), ops.conv2d(X, W, B, Geometry()))
         with pytest.raises(InputError, match="it takes x, w, b, geometry"):
             ops.conv2d(X, W, B, Geometry(), 1)  # type: ignore[call-arg]
+
+
+@pytest.mark.parametrize("backend", ["numpy", "numba"])
+def test_settings_equal_to_remembered_ones_are_no_pass(backend: str) -> None:
+    """True equals 1, 3.0 equals 3, and so does an array of it; none of them is what a setting may be."""
+    with ops.use_backend(backend):
+        for _ in range(3):
+            expected = ops.clip(X, 0.0, 1.0), ops.max_pool2d(X, (3, 3))[0]
+        calls: list[tuple[str, tuple[Any, ...]]] = [
+            ("clip", (X, 0.0, True)), ("clip", (X, False, 1.0)), ("clip", (X, 0.0, np.ones(1))),
+            ("clip", (X, [0.0], 1.0)), ("max_pool2d", (X, (3.0, 3))), ("max_pool2d", (X, (3, np.float32(3)))),
+        ]  # fmt: skip
+        for name, arguments in calls:
+            for _ in range(2):
+                np.testing.assert_array_equal(ops.clip(X, 0.0, 1.0), expected[0])
+                np.testing.assert_array_equal(ops.max_pool2d(X, (3, 3))[0], expected[1])
+                with pytest.raises(InputError, match=rf"{name}: \w+: expected"):
+                    getattr(ops, name)(*arguments)
+        size = [np.intp(3), np.intp(3)]
+        np.testing.assert_array_equal(ops.max_pool2d(X, (size[0], size[1]))[0], expected[1])  # type: ignore[arg-type]

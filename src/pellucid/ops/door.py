@@ -29,7 +29,7 @@ _SIGN: Callable[[Any], Any] = attrgetter("shape", "dtype", "flags.num", "__class
 _WRITTEN_SIGN = "{0}.shape, {0}.dtype, {0}.flags.num, {0}.__class__"
 
 _QUICK = """
-def make(known, first, apart, missing, other):
+def make(known, first, apart, missing, other, exactly):
     last = first
     def door({defaults}, /, *more, **named):
         nonlocal last
@@ -38,19 +38,21 @@ def make(known, first, apart, missing, other):
                 raise KeyError
             {key}
             found = last[0]
-            if found[1] != key:
-                last[0] = found = known[key]
+            {parts} = found
+            if like != key{changed}:
+                last[0] = found = known[key + exactly(({settings}))]
+                {parts} = found
             last = found
         except (KeyError, AttributeError, TypeError, ValueError):
             return other((*(value for value in ({values},) if value is not missing), *more), named)
         {apart}
-        _, _, op, {settled} = found
         return op({arguments})
     return door
 """
-"""A known call is [the one that came after it, its key, what does it, settings in its own form]. Layers call an op in
-the same turn again and again: so the key is first compared with that of the call that came next the last time, which
-takes less than to look it up."""
+"""A known call is [the one that came after it, what its arrays are like, what does it, settings as they were given,
+settings in its own form]. Layers call an op in the same turn again and again, with the same settings: so a call is
+first compared with the one that came next the last time, which takes less than to look it up. Settings are the same
+there only if they are the same objects; those looked up have the same types too."""
 
 
 @functools.cache
@@ -109,34 +111,39 @@ class _Door:
         signs = {name: _WRITTEN_SIGN.format(name) for name in arrays}
         if len(optional) == 1:  # such as a bias: both cases written out
             there, left = (
-                ", ".join(["None" if name in optional and none else signs[name] for name in arrays] + settings)
+                ", ".join("None" if name in optional and none else signs[name] for name in arrays)
                 for none in (False, True)
             )
             key = f"key = ({left},) if {optional[0]} is None else ({there},)"
         else:
             for name in optional:
                 signs[name] = f"*((None,) if {name} is None else ({signs[name]}))"
-            key = f"key = ({', '.join([*signs.values(), *settings])},)"
+            key = f"key = ({', '.join(signs.values())},)"
+        own = [f"{name}_" for name in settings]
         text = _QUICK.format(
             defaults=", ".join(f"{name}=missing" for name in self.names), values=", ".join(self.names), key=key,
+            parts=", ".join(["_", "like", "op", *(f"_{name}" for name in settings), *own]),
+            changed="".join(f" or _{name} is not {name}" for name in settings),
+            settings="".join(f"{name}, " for name in settings),
             apart=f"apart(({', '.join(arrays)},))" if self.written else "",
-            settled=", ".join(settings) or "*_", arguments=", ".join([*arrays, *settings]),
+            arguments=", ".join([*arrays, *own]),
         )  # fmt: skip
         room: dict[str, Any] = {}
         exec(compile(text, f"<door of {self.name}>", "exec"), room)
-        first: list[Any] = [None, ()]
+        first: list[Any] = [None, (), *(None for _ in range(1 + 2 * len(settings)))]
         first[0] = first
-        made: Callable[..., Any] = room["make"](self.known, first, self._apart, MISSING, self._other)
+        made: Callable[..., Any] = room["make"](self.known, first, self._apart, MISSING, self._other, _exactly)
         return made
 
     def _other(self, arguments: tuple[Any, ...], named: dict[str, Any]) -> Any:
         """A call of a kind that is not known, or is not known at a glance."""
         values = [arguments] if self.many else self._placed(arguments, named)
-        key = self._key(values, arguments, named) if self.row.remembered else None
+        signs, given = self._like(values, arguments, named) if self.row.remembered else (None, ())
+        key = _hashable(signs, given)
         found = None if key is None else self.known.get(key)
         if found is None:
             signed = [values[i] for i in self.array_places]
-            found = [None, key, self._doer(values), *self._check(values)]
+            found = [None, signs, self._doer(values), *given, *self._check(values)]
             found[0] = found
             if key is not None and all(
                 values[i] is array for i, array in zip(self.array_places, signed, strict=True)
@@ -144,8 +151,8 @@ class _Door:
                 if len(self.known) >= MOST_KNOWN:
                     self.known.clear()
                 self.known[key] = found
-        _, _, op, *settings = found
-        for i, setting in zip(self.setting_places, settings, strict=True):
+        op = found[2]
+        for i, setting in zip(self.setting_places, found[3 + len(given) :], strict=True):
             values[i] = setting
         if self.written:
             self._apart(values)
@@ -178,8 +185,10 @@ class _Door:
             raise InputError(f"{self.name}: {missing} is missing: {takes}")
         return values
 
-    def _key(self, values: list[Any], arguments: tuple[Any, ...], named: dict[str, Any]) -> Any:
-        """What the call is like; None where that can't be said. Settings that are left out are known as that."""
+    def _like(
+        self, values: list[Any], arguments: tuple[Any, ...], named: dict[str, Any]
+    ) -> tuple[tuple[Any, ...] | None, tuple[Any, ...]]:
+        """(what the arrays are like, the settings; those left out as that); (None, ()) where that can't be said."""
         signed: list[Any] = []
         try:
             for i in self.array_places:
@@ -190,12 +199,10 @@ class _Door:
                     signed.append(None)
                 else:
                     signed += _SIGN(value)
-            count = len(values) if self.many or named else len(arguments)
-            key = (*signed, *(values[i] if i < count else MISSING for i in self.setting_places))
-            hash(key)
-        except (AttributeError, TypeError):
-            return None
-        return key
+        except AttributeError:
+            return None, ()
+        count = len(values) if self.many or named else len(arguments)
+        return tuple(signed), tuple(values[i] if i < count else MISSING for i in self.setting_places)
 
     def _check(self, values: list[Any]) -> tuple[Any, ...]:
         """The settings in the op's own form. Arrays in odd memory are replaced by copies of theirs.
@@ -228,6 +235,21 @@ class _Door:
                 if j != i and other is not None and np.may_share_memory(target, other):
                     names = f"{self.names[i]} and {self.names[j]}"
                     raise InputError(f"{self.name}: {names}: expected memory of their own, got arrays that overlap")
+
+
+def _exactly(settings: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Settings with their types, so that True is no 1 and an array no number."""
+    return tuple((type(value), _exactly(value) if type(value) is tuple else value) for value in settings)
+
+
+def _hashable(signs: tuple[Any, ...] | None, given: tuple[Any, ...]) -> Any:
+    """What a call is known by; None where it can't be."""
+    key = None if signs is None else (*signs, *_exactly(given))
+    try:
+        hash(key)
+    except TypeError:
+        return None
+    return key
 
 
 def _shown(value: Any) -> str:
