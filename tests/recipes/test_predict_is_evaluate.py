@@ -88,7 +88,7 @@ def box_measures(model: AnyModel, source: Path, out: Path) -> dict[str, float]:
     for found, shot in zip(detect_files(model, files, out), PARTS["val"], strict=True):
         metrics.add(found.found, np.array([shot.box]), np.array([shot.label]), np.array([PLAIN]))
         front = pl.load(model.path.parent)
-        answer = front.predict(found.image, score=np.float32(0))  # type: ignore[arg-type]
+        answer = front.predict(found.image, score=np.float32(0))  # type: ignore[call-overload]
         sure = front.predict(found.image)
         assert answer.boxes is not None and sure.boxes is not None
         np.testing.assert_allclose(answer.boxes.boxes, found.found.boxes, atol=1e-3)
