@@ -27,6 +27,14 @@ def test_a_scene_is_larger_and_nothing_is_overwritten(tmp_path: Path, capsys: py
     assert (tmp_path / "digit.png").read_bytes() == b"mine"
 
 
+def test_a_digit_for_the_exported_program(tmp_path: Path) -> None:
+    assert main(["sample", "digit", "--form", "pgm", "--out", str(tmp_path)]) == 0
+    expected = np.asarray(mnist_dataset(train=False).inputs)[0, 0]
+    assert (tmp_path / "digit.pgm").read_bytes().split(b"\n", 3)[-1] == expected.tobytes()
+    assert (tmp_path / "digit.pgm").read_bytes()[:2] == b"P5"
+    np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / "digit.pgm")), expected)
+
+
 def test_what_can_not_be_written_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "3.png"
     file.write_bytes(b"mine")

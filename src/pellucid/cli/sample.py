@@ -21,6 +21,7 @@ SEED = 1  # of the scenes: none that the recipes train with or are measured on
 def sample(
     *kinds: Annotated[Literal["digit", "scene"], Parameter(help="What to write; by default a digit.")],
     count: Annotated[Count, Parameter(help="Pictures of each.")] = 1,
+    form: Annotated[Literal["png", "pgm"], Parameter(help="pgm is what the exported C's demo reads.")] = "png",
     out: Annotated[Path, Parameter(name=["--out", "-o"], help="Folder for them.")] = Path(),
 ) -> None:
     """Write some pictures to try other commands on: MNIST's test digits, or scenes made of them.
@@ -41,13 +42,13 @@ def sample(
         else:
             images = make_scenes(scene_settings(), test, count, SEED).images
         for number, image in enumerate(images):
-            name = f"{kind}.png" if count == 1 else f"{kind}-{number:03}.png"
+            name = f"{kind}.{form}" if count == 1 else f"{kind}-{number:03}.{form}"
             pictures[out / name] = np.ascontiguousarray(image[0])
     for path in pictures:
         if path.exists():
             raise PellucidError(f"{path} exists: expected a folder without it")
     for path, pixels in pictures.items():
         content = io.BytesIO()
-        Image.fromarray(pixels).save(content, "PNG")
+        Image.fromarray(pixels).save(content, "PPM" if form == "pgm" else "PNG")
         write_whole(path, content.getvalue())
         print_note(str(path))
