@@ -345,9 +345,13 @@ def test_a_model_that_came_without_data_is_given_some(
     about = msgspec.structs.replace(model.recipe, data=source)
     notes = model_notes(about, model.image_shape, model.class_names, model.framing, model.class_ids)
     save_model(alone, model.network, notes)
-    for command in ("shrink", "precision"):
-        assert "expected --data FOLDER" in complaint(capsys, command, alone)
-        assert "no data 'nowhere'" in complaint(capsys, command, alone, "--data", "nowhere")
+    chip = "--chip", "20k,64k,cortex-m3@72"
+    with one_thread_of_numpy():
+        for command in (("shrink", alone), ("precision", alone), ("fit-chip", alone, *chip)):
+            assert "expected --data FOLDER" in complaint(capsys, *command)
+            assert "no data 'nowhere'" in complaint(capsys, *command, "--data", "nowhere")
+        assert main(["fit-chip", str(alone), "--data", "others", *chip]) == 0
+    assert "int4" in capsys.readouterr().out
 
     assert main(["shrink", str(alone), "--data", "others", *NUMPY]) == 0
     kept = open_shrunk(alone.parent)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from pellucid.cli.output import print_json, print_note, print_table, working
-from pellucid.cli.subject import LAST, trained
+from pellucid.cli.subject import DATA_HELP, LAST, others_for, trained
 
 if TYPE_CHECKING:
     from pellucid.export.chips import Catalogue
@@ -26,6 +26,7 @@ def fit_chip(
     chip: Annotated[
         str | None, Parameter(help="A chip's name, or RAM,FLASH,CORE; without it, the chips are listed.")
     ] = None,
+    data: Annotated[str | None, Parameter(help=DATA_HELP)] = None,
     bits: Annotated[int | None, Parameter(help="Of a weight; by default as last shrunk, else 8.")] = None,
     chips: Annotated[list[Path] | None, Parameter(help="Files with more chips, in the form of chips.toml.")] = None,
     rows: Annotated[bool, Parameter(negative="", help="Images come row by row, as for export --rows.")] = False,
@@ -54,7 +55,9 @@ def fit_chip(
     found = find_chip(chip, catalogue)
     told = train and not json
     with nullcontext() if told else working("counting ..."):
-        report = fit_run(trained(run), found, bits, rows=rows, train=train, callbacks=[Progress(1)] if told else [])
+        path, callbacks = trained(run), [Progress(1)] if told else []
+        others = others_for(path, data)
+        report = fit_run(path, found, bits, data=others, rows=rows, train=train, callbacks=callbacks)
     if json:
         _print_json(report)
     else:

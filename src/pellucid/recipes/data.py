@@ -20,7 +20,10 @@ from pellucid.errors import PellucidError
 from pellucid.ops.formats import float_type
 from pellucid.recipes.schema import Recipe
 
-_NONE = "expected --data FOLDER where the command takes it, or to train on some first (pellucid train --from)"
+_NONE = (
+    "expected --data FOLDER where the command takes it, as pellucid shrink does, or to train on some first "
+    "(pellucid train --from)"
+)
 EVALUATION_BATCH = 128  # images at least, a training batch may be smaller; fewer of large ones:
 EVALUATION_PIXELS = 1 << 22
 
