@@ -13,8 +13,22 @@ from pellucid.data import normalized
 from pellucid.errors import PellucidError
 from pellucid.export import Exported, export_c
 from pellucid.export.c import Program
-from pellucid.graph import Sequential
-from pellucid.layers import AvgPool2d, Conv2d, Flatten, GlobalAvgPool2d, Layer, Linear, MaxPool2d, ReLU, Tanh
+from pellucid.graph import Concat, Sequential
+from pellucid.layers import (
+    AvgPool2d,
+    ChannelOrder,
+    Conv2d,
+    Flatten,
+    GlobalAvgPool2d,
+    Layer,
+    Linear,
+    MaxPool2d,
+    ReLU,
+    Reshape,
+    Slice,
+    Tanh,
+    Transpose,
+)
 from pellucid.network import Network
 from pellucid.ops.arrays import Array, Shape
 from pellucid.plan import IntegerNetwork
@@ -32,6 +46,16 @@ def every_kernel() -> Layer:
         Conv2d(6, 3, padding=1), ReLU(), MaxPool2d(2), Conv2d(6, 3, groups=3, dilation=(1, 2)), Tanh(),
         MaxPool2d(3, stride=1, padding=1), Conv2d(7, (3, 2), stride=(2, 1), padding=(0, 1)),
         AvgPool2d(2, stride=1, padding=1, ceil=True), Conv2d(4, 1), ReLU(), Flatten(), Linear(9), ReLU(), Linear(5),
+    )  # fmt: skip
+
+
+def shuffled() -> Layer:
+    """Channels shuffled, split, joined, shuffled again, left out and doubled."""
+    half = Sequential(Slice((3, 0, 0), (None, None, None)), Conv2d(3, 1), ReLU())
+    return Sequential(
+        Conv2d(6, 3), ReLU(), Reshape(2, 3, 13, 15), Transpose(1, 0, 2, 3), Reshape(6, 13, 15),
+        Concat(ChannelOrder(2, 0, 1, 2), half), ChannelOrder(6, 0, 5, 1, 4, 2, 3), MaxPool2d(2),
+        ChannelOrder(3, 1), Conv2d(4, 3), ChannelOrder(*range(4), *range(4)), GlobalAvgPool2d(), Linear(5),
     )  # fmt: skip
 
 
@@ -80,7 +104,14 @@ def compiled(
 @needs_compiler
 @pytest.mark.parametrize(
     ("layer", "bits", "channels"),
-    [(every_kernel, 8, 1), (every_kernel, 4, 1), (wide_open, 2, 3), (one_convolution, 8, 1), (one_affine, 4, 1)],
+    [
+        (every_kernel, 8, 1),
+        (every_kernel, 4, 1),
+        (shuffled, 8, 1),
+        (wide_open, 2, 3),
+        (one_convolution, 8, 1),
+        (one_affine, 4, 1),
+    ],
 )
 @pytest.mark.parametrize("small", [False, True])
 def test_the_program_computes_the_same_integers(
@@ -215,6 +246,7 @@ SMALL: dict[str, tuple[Shape, dict[str, object]]] = {
     "googlenet": ((3, 40, 40), {"width": 0.05}),
     "densenet121": ((3, 32, 40), {"growth": 2}),
     "squeezenet": ((3, 33, 34), {"width": 1}),
+    "shufflenet-v2": ((3, 33, 40), {"widths": (5, 8, 12), "stem": 4, "last": 9}),
     "mobilenet-v1": ((3, 33, 40), {"width": 0.1}),
     "mobilenet-v2": ((3, 32, 40), {"width": 0.1}),
     "efficientnet-lite0": ((3, 32, 40), {"width": 0.1}),

@@ -20,6 +20,7 @@ from pellucid.layers import (
     Add,
     AvgPool2d,
     BatchNorm2d,
+    ChannelOrder,
     Clip,
     Conv2d,
     ConvTranspose2d,
@@ -36,7 +37,9 @@ from pellucid.layers import (
     Reshape,
     Sigmoid,
     SiLU,
+    Slice,
     Tanh,
+    Transpose,
 )
 from pellucid.network import Network
 from pellucid.zoo import create
@@ -108,6 +111,7 @@ def check(make: Any, shape: tuple[int, ...], bits: int = 16, gradient: bool = Tr
         ("convnet", (3, 32, 32)),
         ("squeezenet", (3, 48, 48)),
         ("mobilenet-v2", (3, 64, 64)),
+        ("shufflenet-v2", (3, 64, 64)),
         ("efficientnet-lite0", (3, 64, 64)),
         ("fcn-small", (1, 32, 40)),
         ("detector-small", (1, 32, 32)),
@@ -152,6 +156,24 @@ def every_layer() -> Layer:
 @pytest.mark.parametrize("bits", [32, 16, 8])
 def test_every_kind_of_layer_gives_the_definitions_numbers_in_every_width(bits: int) -> None:
     check(every_layer, (3, 13, 12), bits)
+
+
+@needs_node
+def test_channels_in_another_order() -> None:
+    """A shuffle as other libraries' files have it, halves of it, a channel twice; each run is one row."""
+
+    def layers() -> Layer:
+        half = Sequential(Slice((3, 0, 0), (None, None, None)), Conv2d(3, 1), ReLU())
+        shuffle = Reshape(2, 3, 15, 12), Transpose(1, 0, 2, 3), Reshape(6, 15, 12)
+        return Sequential(
+            Conv2d(6, 3, groups=2), *shuffle, Concat(ChannelOrder(2, 0, 1, 2), half), Flatten(),
+            Slice((-1,), (None,), (-2,)), Linear(4),
+        )  # fmt: skip
+
+    check(layers, (2, 17, 14))
+    rows = rows_of(Network(layers(), (2, 17, 14)).nodes, (2, 17, 14), Packed(16))
+    assert [row["op"] for row in rows].count("order") == 3
+    assert next(row["order"] for row in rows if row["op"] == "order") == [1, 0, 3, 1]
 
 
 @needs_node
@@ -235,7 +257,7 @@ def test_a_layer_that_the_page_cannot_run_is_named() -> None:
     with pytest.raises(PellucidError, match=r"layer 1 \(Unheard\) can't be shown"):
         rows_of(network.nodes, network.input_shape, Packed(16))
     network = Network(Sequential(Conv2d(2), Reshape(6, 6, 2)), (1, 8, 8))
-    with pytest.raises(PellucidError, match=r"layer 1 \(Reshape\): expected features or an image of one pixel"):
+    with pytest.raises(PellucidError, match=r"layer 1 \(Reshape\): expected whole channels, in another order"):
         rows_of(network.nodes, network.input_shape, Packed(16))
 
 

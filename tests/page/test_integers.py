@@ -11,6 +11,7 @@ from pellucid.graph import Branches, Concat, Residual, Sequential, Upsampled
 from pellucid.layers import (
     AvgPool2d,
     BatchNorm2d,
+    ChannelOrder,
     Clip,
     Conv2d,
     ConvTranspose2d,
@@ -23,8 +24,11 @@ from pellucid.layers import (
     Multiply,
     ReLU,
     ReLU6,
+    Reshape,
     Sigmoid,
     SiLU,
+    Slice,
+    Transpose,
 )
 from pellucid.network import Network
 from pellucid.ops.arrays import Array
@@ -116,12 +120,21 @@ def grown() -> Layer:
     )  # fmt: skip
 
 
+def shuffled() -> Layer:
+    """Channels in groups, shuffled, and split; features backwards."""
+    half = Sequential(Slice((3, 0, 0), (None, None, None)), Conv2d(3, 1), ReLU())
+    return Sequential(
+        Conv2d(6, 3, groups=2), ReLU(), Reshape(2, 3, 15, 12), Transpose(1, 0, 2, 3), Reshape(6, 15, 12),
+        Concat(ChannelOrder(2, 0, 1, 2), half), MaxPool2d(4), Flatten(), Slice((-1,), (None,), (-2,)), Linear(4),
+    )  # fmt: skip
+
+
 def covering() -> Layer:
     return Upsampled(Sequential(Conv2d(3, 3, stride=2), ReLU(), Conv2d(2, 2, stride=2)), 2)
 
 
 @pytest.mark.parametrize("bits", [8, 4, 2])
-@pytest.mark.parametrize("layer", [filters, joins, pools, grown, covering])
+@pytest.mark.parametrize("layer", [filters, joins, pools, grown, shuffled, covering])
 def test_every_kind_of_step_gives_pythons_numbers(layer: Any, bits: int) -> None:
     check(integers(layer(), (2, 17, 14), bits, low=-0.7))
 
@@ -144,6 +157,7 @@ def test_every_kind_of_step_gives_pythons_numbers(layer: Any, bits: int) -> None
         ("mobilenet-v2", (3, 64, 64), 8),
         ("plain-convnet", (1, 28, 28), 2),
         ("resnet8", (3, 32, 32), 8),
+        ("shufflenet-v2", (3, 64, 64), 8),
         ("squeezenet", (3, 48, 48), 8),
         ("tiny-digits", (1, 28, 28), 4),
         ("unet", (1, 32, 32), 8),

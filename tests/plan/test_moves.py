@@ -6,6 +6,7 @@ import pytest
 from pellucid import ops
 from pellucid.graph import Branches, Concat, Sequential
 from pellucid.layers import (
+    ChannelOrder,
     Conv2d,
     DepthToSpace,
     Flatten,
@@ -26,6 +27,7 @@ SHUFFLE = Reshape(2, 6, 8, 10), Transpose(1, 0, 2, 3), Reshape(12, 8, 10)
 
 MOVES: dict[str, tuple[Layer, ...]] = {
     "shuffle": SHUFFLE,
+    "shuffled": (ChannelOrder(*(6 * (c % 2) + c // 2 for c in range(12))), ChannelOrder(*range(6, 12), 11)),
     "half the channels": (Slice((6, 0, 0), (None, None, None)),),
     "channels backwards": (Slice((-1, 0, 0), (None, None, None), (-1, 1, 1)),),
     "a part": (Slice((0, 1, 2), (None, 7, None), (5, 2, 3)),),

@@ -14,6 +14,7 @@ from pellucid.layers import (
     GELU,
     AvgPool2d,
     BatchNorm2d,
+    ChannelOrder,
     Clip,
     Conv2d,
     ConvTranspose2d,
@@ -28,15 +29,18 @@ from pellucid.layers import (
     Multiply,
     ReLU,
     ReLU6,
+    Reshape,
     Sigmoid,
     SiLU,
+    Slice,
+    Transpose,
     training,
 )
 from pellucid.network import Network
 from pellucid.ops.arrays import Array
 from pellucid.plan import IntegerNetwork
-from pellucid.plan.integer_affine import IntegerAffine
-from pellucid.plan.integer_steps import IntegerAdd, IntegerConcat, IntegerStep
+from pellucid.plan.integer_affine import IntegerAffine, IntegerConv2d
+from pellucid.plan.integer_steps import IntegerAdd, IntegerConcat, IntegerOrder, IntegerStep
 from pellucid.precision import calibrate, quantization_aware, quantize, without_rounding
 from pellucid.precision.integer_graph import integer_graph
 from pellucid.precision.layer_errors import layer_errors
@@ -102,6 +106,41 @@ def grown() -> Layer:
     )  # fmt: skip
 
 
+def shuffle(channels: int, groups: int, size: tuple[int, int]) -> tuple[Layer, ...]:
+    """As other libraries' files write it."""
+    return (
+        Reshape(groups, channels // groups, *size), Transpose(1, 0, 2, 3), Reshape(channels, *size)
+    )  # fmt: skip
+
+
+def shuffled() -> Layer:
+    """Units of both ShuffleNets: shuffled between convolutions in groups; split, joined and shuffled."""
+
+    def unit() -> Layer:
+        right = Sequential(
+            Slice((6, 0, 0), (None, None, None)), Conv2d(6, 1), ReLU(), Conv2d(6, 3, padding=1, groups=6),
+            Conv2d(6, 1), ReLU(),
+        )  # fmt: skip
+        return Sequential(Concat(Slice((0, 0, 0), (6, None, None)), right), *shuffle(12, 2, (11, 15)))
+
+    first = Sequential(
+        Conv2d(6, 1, groups=2), ReLU(), *shuffle(6, 3, (11, 15)), Conv2d(6, 3, padding=1, groups=6),
+        Conv2d(12, 1, groups=3),
+    )  # fmt: skip
+    return Sequential(
+        Conv2d(6, 3, stride=2), ReLU(), first, ReLU(), unit(), unit(), GlobalAvgPool2d(flatten=False),
+        Slice((-1, 0, 0), (None, None, None), (-1, 1, 1)), Flatten(), Linear(5),
+    )  # fmt: skip
+
+
+def features_again() -> Layer:
+    """Features of several pixels, as images of one, and some of them."""
+    return Sequential(
+        Conv2d(4, 3, stride=4), ReLU(), Flatten(), Slice((7,), (127,), (3,)), Reshape(40, 1, 1), Conv2d(6, 1), ReLU(),
+        Flatten(), Linear(5),
+    )  # fmt: skip
+
+
 def pooled_last() -> Layer:
     return Sequential(Conv2d(8, 3), ReLU(), GlobalAvgPool2d())
 
@@ -119,7 +158,8 @@ def fcn8() -> Layer:
 
 
 GRAPHS = [
-    residuals, normalised_first, mobile, attention, smooth, vectors, grown, pooled_last, detector, fcn_small, fcn8,
+    residuals, normalised_first, mobile, attention, smooth, vectors, grown, shuffled, features_again, pooled_last,
+    detector, fcn_small, fcn8,
 ]  # fmt: skip
 
 
@@ -179,7 +219,8 @@ def test_files_bring_the_same_network_back(layer: object, tmp_path: Path) -> Non
     shrunk = quantize(trained(layer()), x, 4)
     save_integer(tmp_path / "n.safetensors", shrunk)
     again, notes = load_integer(tmp_path / "n.safetensors")
-    assert notes["format"] == "pellucid integer network 2"
+    ordered = any(isinstance(step, IntegerOrder) for step in shrunk.steps)
+    assert notes["format"] == f"pellucid integer network {3 if ordered else 2}"
     q = shrunk.input_scale.quantize(x)
     np.testing.assert_array_equal(again.integer_logits(q), shrunk.integer_logits(q))
     assert (again.weight_bytes, again.activation_bytes) == (shrunk.weight_bytes, shrunk.activation_bytes)
@@ -207,6 +248,30 @@ def test_what_is_only_concatenated_is_on_its_scale_at_once() -> None:
     np.testing.assert_array_equal(step.tables, [np.arange(256)] * 2)
 
 
+def test_a_shuffle_and_the_halves_behind_it_are_a_step_each_half() -> None:
+    network = trained(Sequential(Conv2d(6, 1), *shuffle(6, 2, (24, 32)), halves(), ReLU()))
+    steps = quantize(network, images(8)).steps
+    assert [type(step) for step in steps[:3]] == [IntegerConv2d, IntegerOrder, IntegerOrder]
+    assert [step.order for step in steps if isinstance(step, IntegerOrder)] == [(0, 3, 1), (4, 2, 5)]
+    assert [step.inputs for step in steps[1:3]] == [(steps[0].name,)] * 2
+
+
+def halves() -> Layer:
+    return Concat(ChannelOrder(0, 1, 2), Slice((3, 0, 0), (None, None, None)))
+
+
+def test_channels_that_stay_are_no_step() -> None:
+    same = Reshape(6, 768), Reshape(6, 24, 32), ChannelOrder(*range(6))
+    steps = quantize(trained(Sequential(Conv2d(6, 1), *same, Conv2d(2, 1))), images(8)).steps
+    assert [type(step) for step in steps] == [IntegerConv2d] * 2
+
+
+def test_pixels_that_move_are_refused_by_name() -> None:
+    network = trained(Sequential(Conv2d(6, 1), Transpose(0, 2, 1), Conv2d(2, 1)))
+    with pytest.raises(PellucidError, match=r"layer 1 \(Transpose\): expected whole channels, in another order"):
+        quantize(network, images(8))
+
+
 @pytest.mark.parametrize("layer", [detector, fcn_small, fcn8])
 def test_maps_of_images_of_another_size(layer: object, monkeypatch: pytest.MonkeyPatch) -> None:
     """As a network made for that size gives them, with the same weights and scales."""
@@ -232,6 +297,8 @@ def test_damaged_graphs_are_refused(tmp_path: Path) -> None:
     affine = next(i for i, step in enumerate(shrunk.steps) if isinstance(step, IntegerAffine) and i)
     joint = next(i for i, step in enumerate(shrunk.steps) if isinstance(step, IntegerConcat))
     add = quantize(trained(residuals()), images(4))
+    mixed = quantize(trained(shuffled()), images(4))
+    at, order = next((i, step) for i, step in enumerate(mixed.steps) if isinstance(step, IntegerOrder))
     place, sum_ = next((i, step) for i, step in enumerate(add.steps) if isinstance(step, IntegerAdd))
     cases: list[tuple[IntegerNetwork, int, IntegerStep, str]] = [
         (shrunk, affine, replace(shrunk.steps[affine], inputs=("nobody",)), "sees nobody"),
@@ -240,6 +307,9 @@ def test_damaged_graphs_are_refused(tmp_path: Path) -> None:
         (shrunk, joint, replace(shrunk.steps[joint], inputs=shrunk.steps[joint].inputs[:1]), "tables"),
         (add, place, replace(sum_, inputs=sum_.inputs[:1]), "expected 2 inputs, got 1"),
         (add, place, replace(sum_, shift=90), "sums of 32 bits"),
+        (mixed, at, replace(order, order=(*order.order[1:], order.input_shape[0])), "channels from 0 to"),
+        (mixed, at, replace(order, order=(*order.order[1:], -1)), "channels from 0 to"),
+        (mixed, at, replace(order, order=order.order[1:]), "channels of .* are not"),
     ]
     for network, i, step, message in cases:
         steps = [*network.steps[:i], step, *network.steps[i + 1 :]]

@@ -42,6 +42,7 @@ GIVEN: dict[str, dict[str, Any]] = {
     "Node": {"layer": layer, "inputs": "input", "name": "a"},
     "Graph": {"*nodes": node, "outputs": "a"}, "Sequential": {"*layers": layer}, "Branches": {"*branches": layer},
     "Sum": {"*branches": layer}, "Reshape": {"*shape": -1}, "Transpose": {"*axes": 0}, "Expand": {"*shape": 2},
+    "ChannelOrder": {"*order": 0},
 }  # fmt: skip
 """Arguments that make each; a function makes a new one each time."""
 

@@ -31,6 +31,7 @@ PUBLISHED = {
     "mobilenet-v2": 3_504_872,
     "squeezenet": 1_235_496,
     "densenet121": 7_978_856,
+    "shufflenet-v2": 2_278_604,
     "googlenet": 6_624_904,
     "efficientnet-lite0": 4_652_008,
 }

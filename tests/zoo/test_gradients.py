@@ -33,6 +33,7 @@ SMALL: dict[str, tuple[Shape, dict[str, Any]]] = {
     "googlenet": ((3, 40, 40), {"width": 0.05}),
     "densenet121": ((3, 48, 40), {"growth": 2}),
     "squeezenet": ((3, 33, 34), {"width": 1}),
+    "shufflenet-v2": ((3, 33, 40), {"widths": (3, 4, 6), "stem": 3, "last": 5}),
     "mobilenet-v1": ((3, 33, 40), {"width": 0.1}),
     "mobilenet-v2": ((3, 48, 40), {"width": 0.1}),
     "efficientnet-lite0": ((3, 48, 40), {"width": 0.1}),

@@ -29,6 +29,7 @@ from pellucid.plan.integer_steps import (
     IntegerCropLike,
     IntegerFlatten,
     IntegerMultiply,
+    IntegerOrder,
     IntegerPool2d,
     IntegerRepeatEdges,
     IntegerStep,
@@ -245,6 +246,11 @@ def _flatten(writer: _Writer, step: Any) -> None:
     writer.give(step, writer.operator(step, "Reshape", shape))
 
 
+def _order(writer: _Writer, step: Any) -> None:
+    order = writer.whole_numbers(f"{writer.name(step)}/order", step.order)
+    writer.give(step, writer.operator(step, "Gather", order, axis=1))
+
+
 def _repeat_edges(writer: _Writer, step: Any) -> None:
     (_, h, w), (_, H, W), (top, left) = step.input_shape, step.output_shape, step.before
     pads = writer.whole_numbers(f"{writer.name(step)}/pads", (0, 0, top, left, 0, 0, H - h - top, W - w - left))
@@ -265,6 +271,7 @@ _FORMS: dict[type[IntegerStep], Callable[[_Writer, Any], None]] = {
     IntegerCropLike: _crop_like,
     IntegerFlatten: _flatten,
     IntegerMultiply: _multiply,
+    IntegerOrder: _order,
     IntegerPool2d: _pool,
     IntegerRepeatEdges: _repeat_edges,
     IntegerTable: _table,

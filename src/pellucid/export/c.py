@@ -37,7 +37,14 @@ from pellucid.files import check_own, write_whole
 from pellucid.graph import INPUT
 from pellucid.plan import IntegerNetwork
 from pellucid.plan.integer_affine import IntegerAffine
-from pellucid.plan.integer_steps import IntegerConcat, IntegerFlatten, IntegerMultiply, IntegerStep, IntegerTable
+from pellucid.plan.integer_steps import (
+    IntegerConcat,
+    IntegerFlatten,
+    IntegerMultiply,
+    IntegerOrder,
+    IntegerStep,
+    IntegerTable,
+)
 from pellucid.plan.memory import MemoryPlan, plan_memory
 
 MARKS = {
@@ -233,6 +240,8 @@ class Program:
             yield from self._concat(i, step, seen)
         elif isinstance(step, IntegerFlatten):
             yield f"{kernel}({step.input_shape[0]}, {prod(step.input_shape[1:])}, {seen[0]}, {to})"
+        elif isinstance(step, IntegerOrder):
+            yield f"{kernel}(order_{i}, {pixels}, {step.input_shape[0]}, {C}, {seen[0]}, {to})"
         elif kernel == ADD:
             yield f"{kernel}(&sum_{i}, {narrow}, {wide})"
         elif kernel == ADD_TWO:

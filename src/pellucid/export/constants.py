@@ -19,6 +19,7 @@ from pellucid.plan.integer_steps import (
     IntegerCropLike,
     IntegerFlatten,
     IntegerMultiply,
+    IntegerOrder,
     IntegerPool2d,
     IntegerRepeatEdges,
     IntegerStep,
@@ -70,6 +71,8 @@ def _body(i: int, step: IntegerStep, kernel: str, seen: Seen, row: Sequence[int 
         zeros = step.zeros[::-1] if seen.spread(step)[0] else step.zeros
         numbers = (*_places(step), any(seen.spread(step)), step.multiplier, step.shift, *zeros)
         return _struct("product", i, (*numbers, step.zero, step.low, step.high))
+    if isinstance(step, IntegerOrder):
+        return array(f"order_{i}", "uint16_t", np.array(step.order)), _whole_words(step.weight_bytes)
     if isinstance(step, IntegerRepeatEdges | IntegerCropLike):
         H, W, C = image(step)
         before = step.before if isinstance(step, IntegerRepeatEdges) else (0, 0)

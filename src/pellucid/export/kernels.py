@@ -16,6 +16,7 @@ from pellucid.plan.integer_steps import (
     IntegerCropLike,
     IntegerFlatten,
     IntegerMultiply,
+    IntegerOrder,
     IntegerPool2d,
     IntegerRepeatEdges,
     IntegerStep,
@@ -34,7 +35,7 @@ FILES = {
     AFFINE: "affine.c", CONVOLVE: "convolution.c", POOLED: "pooled.c", DEPTHWISE: "depthwise.c",
     TRANSPOSED: "transposed.c", ADD: "add.c", ADD_TWO: "add_two.c", "multiply": "multiply.c",
     "pool_windows": "pool.c", "look_up": "table.c", "place_channels": "concat.c", "flatten": "flatten.c",
-    "move_pixels": "move.c",
+    "order_channels": "order.c",     "move_pixels": "move.c",
 }  # fmt: skip
 """The source of each kernel, in the order in which they are written."""
 
@@ -44,6 +45,7 @@ PLAIN_KINDS: dict[type[IntegerStep], str] = {
     IntegerMultiply: "multiply",
     IntegerConcat: "place_channels",
     IntegerFlatten: "flatten",
+    IntegerOrder: "order_channels",
     IntegerRepeatEdges: "move_pixels",
     IntegerCropLike: "move_pixels",
 }

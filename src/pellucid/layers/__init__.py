@@ -24,7 +24,7 @@ from pellucid.layers.loss import FocalCrossEntropy, MeanSquaredError, SoftmaxCro
 from pellucid.layers.normalization import BatchNorm2d
 from pellucid.layers.pooling import AvgPool2d, GlobalAvgPool2d, MaxPool2d
 from pellucid.layers.powers import Abs, Exp, Log, Power
-from pellucid.layers.rearrange import Expand, Reshape, Transpose
+from pellucid.layers.rearrange import ChannelOrder, Expand, Reshape, Transpose
 from pellucid.layers.reduce import GlobalMaxPool2d, Reduce
 from pellucid.layers.reshape import Flatten
 from pellucid.layers.sample_norms import GroupNorm, InstanceNorm2d, LayerNorm, LayerNorm2d, LocalResponseNorm
@@ -52,6 +52,7 @@ __all__ = [
     "Add",
     "AvgPool2d",
     "BatchNorm2d",
+    "ChannelOrder",
     "Clip",
     "Constant",
     "Context",

@@ -1,4 +1,4 @@
-"""Layers that lay out a sample anew: in another shape, with its axes in another order, or repeated."""
+"""Layers that lay out a sample anew: in another shape, its axes or its channels in another order, or repeated."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from pellucid.layers.adjoint import AdjointLayer
+from pellucid.layers.adjoint import AdjointLayer, room
 from pellucid.layers.constants import summed_to
 from pellucid.layers.host import HostLayer
 from pellucid.ops.arrays import Array, Shape
@@ -79,6 +79,50 @@ class Transpose(AdjointLayer):
     def describe(self) -> str:
         """The order."""
         return ", ".join(map(str, self.axes))
+
+
+class ChannelOrder(HostLayer):
+    """Channels in another order, or some of them, once or several times: channel c is the input's channel order[c].
+
+    A channel shuffle of 4 channels in 2 groups (Zhang et al. 2017) is ChannelOrder(0, 2, 1, 3); half of the channels
+    ChannelOrder(0, 1). Samples of any shape, whose first axis is the channels'.
+    Raises PellucidError where there is no such channel.
+
+    >>> pl.nn.ChannelOrder(2, 0).forward(np.array([[1.0, 2.0, 3.0]])).tolist()
+    [[3.0, 1.0]]
+    """
+
+    def __init__(self, *order: int) -> None:
+        self.order = order
+        if not order or min(order) < 0:
+            raise self.error("numbers of channels, from 0 on", order)
+
+    def output_shape(self, input_shape: Shape) -> Shape:
+        """With as many channels as there are numbers."""
+        if max(self.order) >= input_shape[0]:
+            raise self.error(f"numbers of channels below {input_shape[0]}", max(self.order))
+        return len(self.order), *input_shape[1:]
+
+    def apply(self, x: Array) -> tuple[Array, Any]:
+        """Channel by channel."""
+        y = room((x.shape[0], *self.output_shape(x.shape[1:])), x.dtype)
+        y[...] = x[:, list(self.order)]
+        return y, x.shape
+
+    def adjoint(self, dy: Array, kept: Any) -> Array:
+        """To each channel the sum of what came of it."""
+        dx = room(kept, dy.dtype)
+        dx[...] = 0
+        if len(set(self.order)) == len(self.order):
+            dx[:, list(self.order)] = dy
+            return dx
+        for k, channel in enumerate(self.order):
+            dx[:, channel] += dy[:, k]
+        return dx
+
+    def describe(self) -> str:
+        """The order, or its beginning."""
+        return ", ".join(map(str, self.order[:8])) + (" ..." if len(self.order) > 8 else "")
 
 
 class Expand(HostLayer):

@@ -249,6 +249,30 @@ class IntegerFlatten(IntegerStep):
 
 
 @dataclass(frozen=True, eq=False)
+class IntegerOrder(IntegerStep):
+    """Channels in another order, or some of them: channel c is the input's channel order[c]."""
+
+    order: tuple[int, ...]
+
+    def forward(self, xs: Sequence[Array], size: Pair | None = None) -> Array:
+        """The same numbers."""
+        return channels_last(xs[0][:, list(self.order)])
+
+    def check(self, shapes: tuple[Images, ...], like: Images | None) -> None:
+        """Channels that there are."""
+        super().check(shapes, like)
+        if self.output_shape != (len(self.order), *shapes[0][1:]):
+            raise ValueError(f"{len(self.order)} channels of {shapes[0]} are not {self.output_shape}")
+        if not all(0 <= channel < shapes[0][0] for channel in self.order):
+            raise ValueError(f"expected channels from 0 to {shapes[0][0] - 1}")
+
+    @property
+    def weight_bytes(self) -> int:
+        """A number of 16 bits a channel."""
+        return 2 * len(self.order)
+
+
+@dataclass(frozen=True, eq=False)
 class IntegerRepeatEdges(IntegerStep):
     """A map with its outermost rows and columns repeated until what grows from it covers another value.
 

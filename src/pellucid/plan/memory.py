@@ -18,7 +18,14 @@ import numpy as np
 from pellucid.graph.lifetimes import spans
 from pellucid.graph.node import INPUT
 from pellucid.plan.integer_affine import IntegerConv2d
-from pellucid.plan.integer_steps import IntegerAdd, IntegerMultiply, IntegerPool2d, IntegerStep, IntegerTable
+from pellucid.plan.integer_steps import (
+    IntegerAdd,
+    IntegerMultiply,
+    IntegerOrder,
+    IntegerPool2d,
+    IntegerStep,
+    IntegerTable,
+)
 
 ALIGNMENT = 4  # of numbers of 32 bits
 PLACES = 4
@@ -96,7 +103,7 @@ def _grown(step: IntegerStep, found: Sequence[Buffer], dying: Sequence[int]) -> 
     """Which of the inputs that end with it, by number, a step's output may grow into, and by what gap."""
     if isinstance(step, IntegerAdd | IntegerMultiply):
         dying = [number for number in dying if found[number].size == step.output_bytes]
-    elif not isinstance(step, IntegerConv2d | IntegerPool2d | IntegerTable):
+    elif not isinstance(step, IntegerConv2d | IntegerOrder | IntegerPool2d | IntegerTable):
         dying = ()
     return (dying[0], overlap_gap(step)) if dying and not step.wide else (None, 0)
 
@@ -182,6 +189,9 @@ def forbidden(found: Sequence[Buffer], i: int, j: int, at: int) -> tuple[int, in
 
 def overlap_gap(step: IntegerStep) -> int:
     """Bytes by which the output must begin before the input where the two overlap."""
+    if isinstance(step, IntegerOrder):  # pixel by pixel: most at the first, or at the last
+        (C, H, W), K = step.input_shape, step.output_shape[0]
+        return max(K, H * W * K - (H * W - 1) * C)
     if not isinstance(step, IntegerConv2d | IntegerPool2d):
         return 0  # a table, a sum or a product replaces each byte in its place
     side = step.pool if isinstance(step, IntegerConv2d) else 1

@@ -22,6 +22,7 @@ from pellucid.layers import (
     Add,
     AvgPool2d,
     BatchNorm2d,
+    ChannelOrder,
     Clip,
     Conv2d,
     ConvTranspose2d,
@@ -67,7 +68,7 @@ FUNCTIONS = (ELU, GELU, SELU, HardSigmoid, HardSwish, LeakyReLU, Mish, Sigmoid, 
 NORMS = (GroupNorm, InstanceNorm2d, LayerNorm2d)
 """Norms of samples."""
 
-MOVES = (DepthToSpace, Flatten, Pad, Reshape, Slice, SpaceToDepth, Transpose)
+MOVES = (ChannelOrder, DepthToSpace, Flatten, Pad, Reshape, Slice, SpaceToDepth, Transpose)
 """Layers that lay numbers out anew; a row of them is one step."""
 
 

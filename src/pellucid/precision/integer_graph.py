@@ -4,7 +4,7 @@
     BatchNorm2d [clip] [MaxPool2d]                                    the same, one product a channel
     Add, Multiply [clip]                                              rescaled once, clipped
     Concat, pools, activations, RepeatEdges, CropLike                 a part each
-    Reshape to one pixel                                              a part, which lays features out anew
+    ChannelOrder, Reshape, Slice, Transpose in a row                  a part: channels in another order, or some
     Flatten, Dropout, Identity                                        nothing: they lay out anew, or act in training
     Rounding, FakeQuantize                                            the scale of the part before it; where others
                                                                       see that too, ReLU if it cuts off below 0
@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from pellucid.errors import PellucidError
 from pellucid.graph import INPUT, Node, Nodes
 from pellucid.graph.fold import Affine
+from pellucid.graph.rearranged import REARRANGING, Rearranged, rearranged
 from pellucid.graph.rewrite import rewrite
 from pellucid.layers import (
     ELU,
@@ -49,7 +50,6 @@ from pellucid.layers import (
     Multiply,
     PReLU,
     ReLU,
-    Reshape,
     Sigmoid,
     SiLU,
     Softmax,
@@ -69,7 +69,7 @@ ACTIVATIONS = (*CLIPS, *SMOOTH)
 POOLS = (MaxPool2d, AvgPool2d, GlobalAvgPool2d)
 MOVES = (RepeatEdges, CropLike)
 SCALED = (Conv2d, ConvTranspose2d, Linear, BatchNorm2d, Add, Multiply)
-SILENT = (Flatten, Dropout, Identity)
+SILENT = (Dropout, Identity)
 
 LOGITS = "logits at the end in integers (the largest is the same class's)"
 NORM = "BatchNorm2d in integers (it becomes part of the convolution before it)"
@@ -83,7 +83,7 @@ INSTEAD: dict[type[Layer], str] = {
 }
 """What does the work of a layer that has no integer form."""
 
-KNOWN = (*SCALED, Concat, *ACTIVATIONS, *POOLS, *MOVES, *SILENT, FakeQuantize, Reshape)
+KNOWN = (*SCALED, Concat, *ACTIVATIONS, *POOLS, *MOVES, *SILENT, Flatten, FakeQuantize, *REARRANGING)
 
 
 @dataclass
@@ -111,7 +111,7 @@ class Part:
     @property
     def keeps_scale(self) -> bool:
         """Whether what it gives has the scale of what it sees."""
-        return isinstance(self.layer, (*POOLS, *MOVES, Reshape))
+        return isinstance(self.layer, (*POOLS, *MOVES, Rearranged))
 
     @property
     def plain(self) -> bool:
@@ -203,7 +203,8 @@ def integer_graph(nodes: Nodes) -> IntegerGraph:
     """
     if len(nodes.outputs) > 1:
         raise PellucidError(f"integer network: expected one output, got {', '.join(nodes.outputs)}")
-    told = rewrite(nodes, lambda node: [] if isinstance(node.layer, SILENT) else [node])
+    heard = rewrite(nodes, lambda node: [] if _silent(node, nodes) else [node])
+    told = rewrite(rearranged(heard), lambda node: [] if isinstance(node.layer, Flatten) else [node])
     nodes = rewrite(told, lambda node: _rounding(node, told))
     found: list[Part] = []
     by_value: dict[str, Part] = {}
@@ -223,6 +224,13 @@ def scale_of(layer: Layer) -> Scale | None:
         return layer.scale
     bytes_ = isinstance(layer, FakeQuantize) and layer.high - layer.low == 255
     return Scale(layer.scale, layer.zero - layer.low) if bytes_ else None
+
+
+def _silent(node: Node, nodes: Nodes) -> bool:
+    """Whether a node does nothing: what only lies anew is rounded already."""
+    before = nodes.by_name.get(nodes.by_name[node.name].inputs[0])
+    again = isinstance(node.layer, FakeQuantize) and before is not None and isinstance(before.layer, REARRANGING)
+    return again or isinstance(node.layer, SILENT)
 
 
 def _rounding(node: Node, nodes: Nodes) -> list[Node]:
@@ -247,13 +255,11 @@ def _begun(node: Node) -> Part:
     layer, seen = node.layer, node.seen
     rounded = layer if isinstance(layer, RoundedWeights) else None
     layer = layer.inner if isinstance(layer, RoundedWeights) else layer
-    if not isinstance(layer, KNOWN):
+    if not isinstance(layer, (*KNOWN, Rearranged)):
         expected = INSTEAD.get(type(layer), f"a layer with an integer form ({_names(KNOWN)})")
         raise layer.error(expected, layer.kind)
     if isinstance(layer, AvgPool2d) and layer.count_padding:
         raise layer.error("a pool that doesn't count its padding, in integers", layer.describe())
-    if isinstance(layer, Reshape) and layer.shape[1:] != (1, 1):
-        raise layer.error("features as an image of one pixel, in integers", layer.describe())
     if isinstance(layer, Multiply) and len(seen) != 2:
         raise layer.error("two inputs, in integers", len(seen))
     sized_by = next((name for name in node.inputs if name not in seen), "")

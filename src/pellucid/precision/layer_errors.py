@@ -81,7 +81,7 @@ def layer_errors(network: Network, calibration: Array, images: Array, bits: int 
     integers, given = quantize_with_scales(network, calibration, bits)
     floats = _Floats(given, {node.name: node.layer for node in network.nodes})
     sums = {value: _Sums() for value in given}
-    of_step = {step: value for value, (step, _) in given.items()}
+    of_step = {step: value for value, (step, _) in reversed(given.items())}  # what lies as it is: as it was first
     for start in range(0, len(images), BATCH):
         x = images[start : start + BATCH]
         network.forward(x.astype(network.dtype), INFERENCE.watched_by(floats.watch))

@@ -7,12 +7,13 @@ from math import prod
 
 from pellucid.graph import INPUT
 from pellucid.graph.fold import Affine
-from pellucid.layers import Add, BatchNorm2d, Multiply, Reshape
+from pellucid.graph.rearranged import Rearranged, channel_order
+from pellucid.layers import Add, BatchNorm2d, Multiply
 from pellucid.layers.joins import Concat
 from pellucid.network import Network
 from pellucid.ops.arrays import Array
 from pellucid.plan.integer_network import IntegerNetwork, images_shape
-from pellucid.plan.integer_steps import Images, IntegerAdd, IntegerFlatten, IntegerStep
+from pellucid.plan.integer_steps import Images, IntegerAdd, IntegerFlatten, IntegerOrder, IntegerStep
 from pellucid.plan.scale import Scale
 from pellucid.plan.weight_levels import checked_bits
 from pellucid.precision.affine_steps import affine_step
@@ -79,6 +80,9 @@ class _Steps:
 
     def add(self, part: Part, output: Scale | None) -> None:
         """The step of a part. output: its scale, where it has one of its own; None for logits."""
+        if isinstance(part.layer, Rearranged):
+            self._rearranged(part, part.layer)
+            return
         inputs = tuple(self.names[name] for name in part.inputs)
         shapes = [self.shapes[name] for name in part.inputs]
         if isinstance(part.layer, Add | Multiply | Concat) and len(self.declared[part.value]) == 1:
@@ -102,14 +106,27 @@ class _Steps:
             return moved_step(layer, at, self.names[part.sized_by], logits=output is None), scales[0]
         if isinstance(layer, POOLS):
             return pool_step(layer, at), scales[0]
-        if isinstance(layer, Reshape):
-            return IntegerFlatten(*at), scales[0]
         assert output is not None
         if isinstance(layer, Multiply):
             return multiply_step(part, at, scales, output), output
         if isinstance(layer, Concat):
             return concat_step(at, scales, output), output
         return table_step(layer, at, scales[0], output), output
+
+    def _rearranged(self, part: Part, layer: Rearranged) -> None:
+        """Channels in another order, where they are; of an image that becomes features, all its numbers are."""
+        source = part.inputs[0]
+        name, shape, places = self.names[source], self.shapes[source], layer.places(self.declared[source])
+        order = channel_order(places, shape)
+        if order is None and places.shape[1:] in {(), (1, 1)}:
+            name, shape, order = self._flat(name, shape), (prod(shape), 1, 1), tuple(places.ravel().tolist())
+        if order is None:
+            last = layer.layers[-1]
+            raise last.error("whole channels, in another order or some of them, in integers", last.describe())
+        if order != tuple(range(shape[0])):
+            self.steps.append(IntegerOrder(part.name, (name,), shape, (len(order), *shape[1:]), order))
+            name, shape = part.name, (len(order), *shape[1:])
+        self.names[part.value], self.scales[part.value], self.shapes[part.value] = name, self.scales[source], shape
 
     def _flat(self, name: str, shape: Images) -> str:
         """The name of a value as features of one pixel, of an image that features are stored as."""

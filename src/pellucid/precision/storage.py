@@ -24,6 +24,7 @@ from pellucid.plan.integer_steps import (
     IntegerCropLike,
     IntegerFlatten,
     IntegerMultiply,
+    IntegerOrder,
     IntegerPool2d,
     IntegerRepeatEdges,
     IntegerStep,
@@ -33,8 +34,8 @@ from pellucid.plan.scale import Scale
 from pellucid.plan.weight_levels import checked_bits, pack, unpack
 from pellucid.weights import read_arrays, write_arrays
 
-FORMATS = ("pellucid integer network 1", "pellucid integer network 2")
-"""Of chains, as version 0.1 wrote and reads them, and of graphs."""
+FORMATS = ("pellucid integer network 1", "pellucid integer network 2", "pellucid integer network 3")
+"""Of chains, as version 0.1 wrote and reads them, of graphs, and of graphs with channels in another order."""
 
 MOST_BYTES = 1 << 28  # of one image's activation
 
@@ -48,6 +49,7 @@ KINDS: dict[str, type[IntegerStep]] = {
         IntegerCropLike,
         IntegerFlatten,
         IntegerMultiply,
+        IntegerOrder,
         IntegerPool2d,
         IntegerRepeatEdges,
         IntegerTable,
@@ -81,6 +83,7 @@ def save_integer(path: Path, network: IntegerNetwork, notes: Mapping[str, str] |
         steps.append({"kind": kind, **values})
         before = step.name
     newer = any(s["kind"] not in NEWER or {"inputs", *NEWER[s["kind"]]} & set(s) for s in steps)
+    version = 2 if any(isinstance(step, IntegerOrder) for step in network.steps) else int(newer)
     about = {
         "steps": steps,
         "input_shape": network.input_shape,
@@ -90,7 +93,7 @@ def save_integer(path: Path, network: IntegerNetwork, notes: Mapping[str, str] |
         "bits": network.bits,
     }
     scales = {name: [scale.step, scale.zero] for name, scale in network.scales.items()}
-    own = {"format": FORMATS[newer], "network": json.dumps(about), "scales": json.dumps(scales)}
+    own = {"format": FORMATS[version], "network": json.dumps(about), "scales": json.dumps(scales)}
     write_arrays(path, arrays, {**(notes or {}), **own})
 
 

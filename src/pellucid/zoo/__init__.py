@@ -22,6 +22,7 @@ from pellucid.zoo.mobilenet import mobilenet_v2
 from pellucid.zoo.plain_convnet import plain_convnet
 from pellucid.zoo.pyramid import detector_pyramid, unet_pyramid
 from pellucid.zoo.resnet import resnet18, resnet34, resnet50
+from pellucid.zoo.shufflenet import shufflenet_v2
 from pellucid.zoo.squeezenet import squeezenet
 from pellucid.zoo.tiny import mobilenet_v1, resnet8
 from pellucid.zoo.tiny_digits import tiny_digits
@@ -44,6 +45,7 @@ NETWORKS: dict[str, Callable[..., Layer]] = {
     "googlenet": googlenet,
     "densenet121": densenet121,
     "squeezenet": squeezenet,
+    "shufflenet-v2": shufflenet_v2,
     "mobilenet-v1": mobilenet_v1,
     "mobilenet-v2": mobilenet_v2,
     "efficientnet-lite0": efficientnet_lite0,
@@ -81,6 +83,7 @@ __all__ = [
     "resnet18",
     "resnet34",
     "resnet50",
+    "shufflenet_v2",
     "squeezenet",
     "tiny_digits",
     "unet",

@@ -23,6 +23,7 @@ USUAL_INPUTS: dict[str, Shape] = {
     "googlenet": IMAGENET,
     "densenet121": IMAGENET,
     "squeezenet": IMAGENET,
+    "shufflenet-v2": IMAGENET,
     "mobilenet-v1": (3, 96, 96),
     "mobilenet-v2": IMAGENET,
     "efficientnet-lite0": IMAGENET,

@@ -1,7 +1,7 @@
-"""Numbers taken from all images by their places, where that is each image in another shape.
+"""Numbers taken by their places: channels of each image, or of all images where that is each in another shape.
 
-So PyTorch's exporter writes a view that it can't tell from others: all images in one axis, and the places that follow
-from where each begins.
+The latter is how PyTorch's exporter writes a view that it can't tell from others: all images in one axis, and the
+places that follow from where each begins.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ import numpy as np
 
 from pellucid.exchange.onnx_readers.weights import Reader
 from pellucid.exchange.onnx_reading import At, Known, RefusedError, Unknown
-from pellucid.layers import Reshape
-from pellucid.ops.arrays import Array
+from pellucid.layers import ChannelOrder, Reshape
+from pellucid.ops.arrays import Array, Shape
 
 
 def rises(at: At) -> bool:
@@ -53,6 +53,9 @@ def _ramp(array: Array, batch: int) -> int | None:
 
 def _gather(at: At) -> None:
     x, places = at.unknown(0), at.value(1)
+    if isinstance(places, Known) and places.rise is None and places.array.ndim == 1 and x.plain:
+        at.give(at.emit(_channels(at, places.array, x.shape), x))
+        return
     if not isinstance(places, Known) or not x.flat or at.get("axis", 0):
         raise RefusedError("but of each image's own numbers in their order")
     size, array = math.prod(x.shape), places.array
@@ -64,6 +67,15 @@ def _gather(at: At) -> None:
         raise RefusedError("but of each image's own numbers in their order")
     images = Unknown(x.name, x.shape)
     at.give(images if own.shape[1:] == x.shape else at.emit(Reshape(*own.shape[1:]), images))
+
+
+def _channels(at: At, places: Array, shape: Shape) -> ChannelOrder:
+    """The layer that takes some channels; of images of that shape."""
+    if at.sample_axis(at.get("axis", 0), len(shape) + 1) != 0:
+        raise RefusedError("along another axis than that of the channels")
+    if not len(places) or min(places) < -shape[0] or max(places) >= shape[0]:
+        raise RefusedError(f"of channels that aren't among {shape[0]}")
+    return ChannelOrder(*(int(place) % shape[0] for place in places))
 
 
 READERS: dict[str, Reader] = {"Gather": _gather}

@@ -9,6 +9,7 @@ import numpy as np
 from pellucid.exchange.onnx_writers.writer import Write, Writer, plain
 from pellucid.graph import Node
 from pellucid.layers import (
+    ChannelOrder,
     Constant,
     DepthToSpace,
     Dropout,
@@ -55,6 +56,11 @@ def _pad(writer: Writer, node: Node) -> None:
     pads = writer.whole_numbers(node, "pads", [*lead, *layer.before, *lead, *layer.after])
     value = writer.constant(writer.inner(node, "value"), np.asarray(layer.value, np.float32))
     writer.write("Pad", node, pads, *([value] if layer.mode == "constant" else []), mode=layer.mode)
+
+
+def _channel_order(writer: Writer, node: Node) -> None:
+    layer: Any = node.layer
+    writer.write("Gather", node, writer.whole_numbers(node, "order", list(layer.order)), axis=1)
 
 
 def _slice(writer: Writer, node: Node) -> None:
@@ -105,6 +111,7 @@ def _dropout(writer: Writer, node: Node) -> None:
 
 
 WRITERS: dict[type[Layer], Write] = {
+    ChannelOrder: _channel_order,
     Concat: _concat,
     Constant: _constant,
     DepthToSpace: _depth_to_space,

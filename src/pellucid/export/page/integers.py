@@ -16,6 +16,7 @@ from pellucid.plan.integer_steps import (
     IntegerCropLike,
     IntegerFlatten,
     IntegerMultiply,
+    IntegerOrder,
     IntegerPool2d,
     IntegerRepeatEdges,
     IntegerStep,
@@ -163,6 +164,7 @@ FORMS: dict[type[IntegerStep], tuple[Callable[[Any, Packed], Row], str]] = {
     IntegerTable: (_table, "Table"),
     IntegerConcat: (_concat, "Concat"),
     IntegerFlatten: (lambda step, packed: {"op": "same", "says": ""}, "Flatten"),
+    IntegerOrder: (lambda step, packed: {"op": "order", "says": "", "order": list(step.order)}, "Order"),
     IntegerRepeatEdges: (
         lambda step, packed: {"op": "edges", "says": "", "before": list(step.before)},
         "RepeatEdges",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import numpy as np
 from pellucid.errors import PellucidError
 from pellucid.export.page.weights import Packed
 from pellucid.graph import Nodes
+from pellucid.graph.rearranged import Rearranged, rearranged
 from pellucid.layers import (
     Add,
     AvgPool2d,
@@ -27,7 +29,6 @@ from pellucid.layers import (
     MaxPool2d,
     Multiply,
     ReLU,
-    Reshape,
     Sigmoid,
     SiLU,
     Tanh,
@@ -40,7 +41,11 @@ Row = dict[str, Any]
 
 
 def rows_of(nodes: Nodes, input_shape: Shape, packed: Packed) -> list[Row]:
-    """A row for each node; its arrays go into `packed`. Raises PellucidError for a layer that the page can't run."""
+    """A row for each node, a run of layers that lay out anew being one; its arrays go into `packed`.
+
+    Raises PellucidError for a layer that the page can't run.
+    """
+    nodes = rearranged(nodes)
     shapes = nodes.shapes(input_shape)
     rows = []
     for node in nodes:
@@ -101,11 +106,15 @@ def _plain(op: str) -> Callable[[Any, Shape, Packed], Row]:
     return lambda layer, shape, packed: {"op": op}
 
 
-def _one_pixel(layer: Any, shape: Shape, packed: Packed) -> Row:
-    """Features as an image of one pixel, or back: the same numbers in the same order."""
-    if any(len(one) == 3 and one[1:] != (1, 1) for one in (shape, layer.shape)):
-        raise layer.error("features or an image of one pixel, on a page", f"{shape} to {layer.shape}")
-    return {"op": "same"}
+def _rearranged(layer: Rearranged, shape: Shape, packed: Packed) -> Row:
+    """Channels in another order, or some of them; the same numbers where they are features, or become some."""
+    places = layer.places(shape)
+    order = tuple(places.tolist()) if places.ndim == 1 else layer.order(shape)
+    if order is None:
+        last, to = layer.layers[-1], layer.output_shape(shape)
+        raise last.error("whole channels, in another order or some of them, on a page", f"{shape} to {to}")
+    count = prod(shape) if places.ndim == 1 else shape[0]
+    return {"op": "same"} if order == tuple(range(count)) else {"op": "order", "order": list(order)}
 
 
 FORMS: dict[type[Layer], Callable[[Any, Shape, Packed], Row]] = {
@@ -125,7 +134,7 @@ FORMS: dict[type[Layer], Callable[[Any, Shape, Packed], Row]] = {
     Dropout: _plain("same"),
     Identity: _plain("same"),
     Flatten: _plain("same"),
-    Reshape: _one_pixel,
+    Rearranged: _rearranged,
     Add: _plain("add"),
     Multiply: _plain("multiply"),
     Concat: _plain("concat"),

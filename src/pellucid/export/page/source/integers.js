@@ -139,6 +139,7 @@ const INTEGERS = {
       return xs.map((x, k) => dy.slice(at, (at += x.length)).map((d, i) => d * tableSlope(tables, 256 * k, x[i])));
     },
   },
+  order: LAYERS.order,
   same: LAYERS.same,
   edges: { ...LAYERS.edges, forward: ([x], node, [shape]) => x.constructor.from(edgeIndex(node, shape), (i) => x[i]) },
   crop: { ...LAYERS.crop, forward: ([x], node, [shape]) => x.constructor.from(cropIndex(node, shape), (i) => x[i]) },

@@ -152,6 +152,14 @@ const LAYERS = {
       return xs.map((x) => dy.slice(at, (at += x.length)));
     },
   },
+  order: {
+    forward: ([x], node) => x.constructor.from({ length: size(node.shape) }, (_, i) => x[orderIndex(node, i)]),
+    back(dy, [x], y, node) {
+      const dx = new Float32Array(x.length);
+      dy.forEach((d, i) => { dx[orderIndex(node, i)] += d; });
+      return [dx];
+    },
+  },
   edges: {
     forward([x], node, [shape]) { return Float32Array.from(edgeIndex(node, shape), (i) => x[i]); },
     back(dy, [x, image], y, node, [shape]) {
@@ -181,6 +189,13 @@ function gathered(dy, length, factor) {
   const dx = new Float64Array(length);
   for (let i = 0; i < dy.length; i++) dx[spreadIndex(i, dy.length, length)] += dy[i] * factor(i);
   return Float32Array.from(dx);
+}
+
+/** Which of the input's numbers number i is: of channels in another order that one's, else number i. */
+function orderIndex(node, i) {
+  if (!node.order) return i;
+  const n = size(node.shape) / node.order.length;
+  return node.order[Math.floor(i / n)] * n + (i % n);
 }
 
 /** For each number of the output, the one of the input (C, H, W) that it repeats. */

@@ -95,7 +95,7 @@ function madeOf(node, value) {
     const scale = network.arrays[node.weight].data[state.channel], shift = network.arrays[node.bias].data[state.channel], x = state.values[node.inputs[0]][flatIndex()];
     parts.push(make("p", `${shown(x)} x ${shown(scale)} + ${shown(shift)} = ${shown(value)}`, { class: "sum" }));
   } else {
-    const inputs = node.inputs.filter((name) => state.values[name].length === state.values[node.name].length).map((name) => `${name} ${shown(state.values[name][flatIndex()] ?? 0)}`);
+    const inputs = node.inputs.filter((name) => node.order || state.values[name].length === state.values[node.name].length).map((name) => `${name} ${shown(state.values[name][orderIndex(node, flatIndex())] ?? 0)}`);
     parts.push(make("p", `${inputs.length ? `${inputs.join(", ")} → ` : ""}${node.kind} = ${shown(value)}`, { class: "sum" }));
   }
   let last = node.name;

@@ -8,11 +8,11 @@ function wholeOf(node, value) {
 }
 
 const line = (text, attributes = {}) => make("p", text, { class: "sum", ...attributes });
-const level = (name, like) => { const v = state.values[name]; return v[spreadIndex(flatIndex(), state.values[like].length, v.length)]; };
+const level = (name, node) => { const v = state.values[name]; return node.order ? v[orderIndex(node, flatIndex())] : v[spreadIndex(flatIndex(), state.values[node.name].length, v.length)]; };
 
 /** The inputs, where each number of the output comes of one of theirs. */
 function told(node) {
-  return node.inputs.map((name) => (state.values[name].length === state.values[node.name].length ? `${name} ${level(name, node.name)}` : name)).join(", ");
+  return node.inputs.map((name) => (node.order || state.values[name].length === state.values[node.name].length ? `${name} ${level(name, node)}` : name)).join(", ");
 }
 
 /** A sum scaled, rounded, moved to the output's zero, and kept within bounds. */
@@ -39,12 +39,12 @@ const WHOLE = {
   conv: affineOf,
   linear: affineOf,
   add(node, value) {
-    const terms = node.inputs.map((name, k) => [level(name, node.name), node.zeros[k], node.multipliers[k]]), sum = added(terms.map(([q, zero, by]) => (q - zero) * by));
+    const terms = node.inputs.map((name, k) => [level(name, node), node.zeros[k], node.multipliers[k]]), sum = added(terms.map(([q, zero, by]) => (q - zero) * by));
     const written = line(`${terms.map(([q, zero, by]) => `(${q} − ${zero}) × ${by}`).join(" + ")} = ${sum}`, { id: "sum", "data-value": sum });
     return node.wide ? [written] : [written, scaledLine(node, sum, 1, node.shift, value)];
   },
   multiply(node, value) {
-    const [a, b] = node.inputs.map((name, k) => level(name, node.name) - node.zeros[k]);
+    const [a, b] = node.inputs.map((name, k) => level(name, node) - node.zeros[k]);
     return [line(`${a} × ${b} = ${a * b}`, { id: "sum", "data-value": a * b }), scaledLine(node, a * b, node.multiplier, node.shift, value)];
   },
 };
