@@ -35,7 +35,7 @@ FILES = {
     AFFINE: "affine.c", CONVOLVE: "convolution.c", POOLED: "pooled.c", DEPTHWISE: "depthwise.c",
     TRANSPOSED: "transposed.c", ADD: "add.c", ADD_TWO: "add_two.c", "multiply": "multiply.c",
     "pool_windows": "pool.c", "look_up": "table.c", "place_channels": "concat.c", "flatten": "flatten.c",
-    "order_channels": "order.c",     "move_pixels": "move.c",
+    "order_channels": "order.c", "move_pixels": "move.c",
 }  # fmt: skip
 """The source of each kernel, in the order in which they are written."""
 
