@@ -12,7 +12,7 @@ import pytest
 
 from graph.scale import Scale
 from pellucid.errors import PellucidError
-from pellucid.graph import Branches, Concat, Graph, Node, Residual, Sequential, Sum, Upsampled, unroll
+from pellucid.graph import Branches, Concat, Graph, Node, Residual, Sequential, Sum, Upsampled, grids, unroll
 from pellucid.layers import (
     DIFFERENTIABLE,
     INFERENCE,
@@ -552,3 +552,11 @@ def test_a_network_shows_its_layers_shapes_and_parameters() -> None:
         "    1: Scale -> 2x5x6, 1 parameters",
         "  sum: Add -> 2x5x6",
     ]
+
+
+def test_grids_are_worked_out_once_and_stay_as_they_are() -> None:
+    nodes = unroll(Sequential(Conv2d(4, 3, stride=2), ReLU()))
+    found = grids(nodes)
+    assert grids(nodes) is found and found["0"][0].step == 2
+    with pytest.raises(TypeError):
+        found["0"] = found["input"]  # type: ignore[index]
