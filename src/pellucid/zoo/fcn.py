@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import zip_longest
 
 from pellucid.arguments import checked
 from pellucid.errors import PellucidError
@@ -137,8 +138,9 @@ def adopt(network: Network, classifier: Network, source: str = "the classifier")
     new = [(name, p) for name, p in network.parameters.items() if not set(_NEW) & set(name.split("."))]
     last = {name.rpartition(".")[0] for name, _ in old[-1:]}
     old = [(name, p) for name, p in old if name.rpartition(".")[0] not in last]
-    if [p.size for _, p in old] != [p.size for _, p in new]:
-        shapes = (", ".join(f"{name} {p.shape}" for name, p in group) for group in (old, new))
-        raise PellucidError(f"{source}: not this network's backbone: has {next(shapes)}, expected {next(shapes)}")
+    for theirs, ours in zip_longest(old, new):
+        if theirs is None or ours is None or theirs[1].size != ours[1].size:
+            has, expected = ("nothing" if one is None else f"{one[0]} {one[1].shape}" for one in (theirs, ours))
+            raise PellucidError(f"{source}: not this network's backbone: has {has}, expected {expected}")
     for (_, given), (_, parameter) in zip(old, new, strict=True):
         parameter.value[...] = given.value.reshape(parameter.shape)
