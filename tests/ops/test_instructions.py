@@ -68,7 +68,7 @@ import sys
 sys.path.insert(0, {root!r})
 from pellucid.ops.numba_ops.compile.instructions import INSTRUCTIONS
 from pellucid.ops.numba_ops.integer.products import BYTES_IN_WORDS
-from ops import test_half_kernels, test_instructions, test_integer
+from ops import test_half_kernels, test_instructions, test_integer, test_integer_winograd
 from plan import test_half_plan
 assert INSTRUCTIONS == {name!r}
 assert BYTES_IN_WORDS == (INSTRUCTIONS in ("vnni", "bf16", "amx"))
@@ -81,6 +81,11 @@ test_half_plan.test_float16_is_computed_as_float32_and_rounded_once("deep-convne
 test_integer.test_window_of_the_whole_image((5, 3, 4, 2))
 test_integer.test_convolution_is_exact_on_every_path()
 test_integer.test_transposed_convolution_is_exact_on_every_path()
+test_integer.test_convolutions_of_many_tiles((3, 64, 9, 13, 70), 3, 1, 2)
+if not BYTES_IN_WORDS:
+    test_integer_winograd.test_any_map_is_exact()
+    test_integer_winograd.test_most_channels_are_exact(-128)
+    test_integer_winograd.test_transformed_filters_are_whole_numbers()
 """
 
 

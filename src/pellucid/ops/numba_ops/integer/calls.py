@@ -8,6 +8,7 @@ import numpy as np
 from pellucid.ops.arrays import Array, Pair
 from pellucid.ops.geometry import PLAIN, Geometry
 from pellucid.ops.memory import empty
+from pellucid.ops.numba_ops.integer import winograd
 from pellucid.ops.numba_ops.integer.convolution import convolution, suits
 from pellucid.ops.numba_ops.integer.depthwise import depthwise
 from pellucid.ops.numba_ops.integer.depthwise import suits as depthwise_suits
@@ -164,6 +165,8 @@ def convolution_step(
     """The convolution of images `shape` (N, C, H, W) uint8 whose zero is `zero`; None where it goes tap by tap."""
     if geometry.groups > 1 and depthwise_suits(filters, geometry, pool):
         return depthwise(shape, filters, zero, geometry)
+    if winograd.suits(shape, filters, geometry, pool):
+        return winograd.convolution(shape, filters, zero, geometry, pool)
     return convolution(shape, filters, zero, geometry, pool) if suits(filters, geometry, pool) else None
 
 

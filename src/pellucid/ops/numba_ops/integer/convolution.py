@@ -9,10 +9,11 @@ from typing import NamedTuple
 
 from pellucid.ops.arrays import Pair
 from pellucid.ops.geometry import Geometry
-from pellucid.ops.numba_ops.compile.parts import inner, parted, read, share, short, small, wholes, words
+from pellucid.ops.numba_ops.compile.parts import inner, parted, read, share, small, wholes, words
 from pellucid.ops.numba_ops.compile.tiles import configure, release, rows_of, shapes
 from pellucid.ops.numba_ops.compile.vectors import LANES, VECTOR, address
 from pellucid.ops.numba_ops.integer.filters import Filters, Target, packed
+from pellucid.ops.numba_ops.integer.frames import copy_lines
 from pellucid.ops.numba_ops.integer.products import BYTES_IN_WORDS, NUMBER, NUMBERS, multiply_line
 from pellucid.ops.numba_ops.integer.scaling import CONSTANTS, scale_squares
 from pellucid.ops.numba_ops.steps.step import ALIGNED, Call, Step, parts_for
@@ -71,51 +72,6 @@ class Convolution(NamedTuple):
     tiles: int  # shapes of matrix tiles
     tile_rows: int  # places of one; 0 where none multiply
     parts: int
-
-
-@inner
-def copy_numbers(source: int, target: int, count: int) -> None:
-    """Bytes, as ACTIVATION."""
-    given = small(source)
-    if BYTES_IN_WORDS:
-        taken = small(target)
-        for i in range(count):
-            taken[i] = given[i]
-    else:
-        widened = short(target)
-        for i in range(count):
-            widened[i] = given[i]
-
-
-@inner
-def fill_numbers(target: int, number: int, count: int) -> None:
-    """The same number, as ACTIVATION."""
-    if BYTES_IN_WORDS:
-        taken = small(target)
-        for i in range(count):
-            taken[i] = number
-    else:
-        widened = short(target)
-        for i in range(count):
-            widened[i] = number
-
-
-@inner
-def _copy_lines(work: Convolution, n: int, above: int, lines: int, frame: int) -> None:
-    """Lines from `above` on as ACTIVATION, with `zero` wherever there is no image."""
-    pixel, row = work.channels * NUMBER, work.frame_columns * work.channels * NUMBER
-    before, inside = work.left * work.channels, min(work.width, work.frame_columns - work.left) * work.channels
-    after = work.frame_columns * work.channels - before - inside
-    for i in range(lines):
-        line, source = frame + i * row, above + i
-        if 0 <= source < work.height:
-            fill_numbers(line, work.zero, before)
-            start = work.images + ((n * work.height + source) * work.width) * work.channels
-            copy_numbers(start, line + work.left * pixel, inside)
-            fill_numbers(line + (before + inside) * NUMBER, work.zero, after)
-        else:
-            fill_numbers(line, work.zero, work.frame_columns * work.channels)
-    fill_numbers(frame + lines * row, work.zero, NUMBERS)  # a place's last word may reach that far
 
 
 @inner
@@ -190,7 +146,7 @@ def _convolve(work: Convolution, part: int) -> None:
             n, begin = task // tasks, task % tasks * work.lines
             end = min(work.rows, begin + work.lines)
             copied = (end - begin) * down - work.down + work.span
-            _copy_lines(work, n, begin * down - work.top, copied, frame)
+            copy_lines(work, n, begin * down - work.top, copied, frame)
             for p in range(begin, end):
                 output = work.output + work.out_start + n * work.out_image + p * work.out_line
                 _places(work, frame + (p - begin) * down * row, row, output, work.columns, totals)
