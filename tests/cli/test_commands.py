@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-import photographs
 from pellucid import cli, ops
 from pellucid.data import mnist_dataset
 from pellucid.data.formats.idx import write_idx
@@ -180,32 +179,6 @@ def test_ctrl_c_says_how_to_go_on_and_going_on_ends_as_without_it(
     assert open_model(Path(broken)).network.digest() == open_model(Path(whole)).network.digest()
     assert cli.main(["train", "--resume", broken]) == 2
     assert "nothing to resume" in capsys.readouterr().err
-
-
-def test_a_picture_that_is_damaged_meanwhile_is_named_with_how_to_go_on(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Of pictures for which memory has no room, so that each is read for every batch."""
-    for name in ("KEPT_BYTES", "READ_FIRST"):
-        monkeypatch.setattr(f"pellucid.data.formats.image_files.{name}", 0)
-    folder = photographs.class_folder(tmp_path / "data", {part: photographs.shots(2) for part in ("train", "test")})
-    victim, run = next((folder / "train/disc").iterdir()), str(tmp_path / "run")
-    whole = victim.read_bytes()
-    changes = ["data.size=[16,16]", "network.widths=[4]"]
-    options = [*(f"--set={change}" for change in changes), "--batch-size", "4", "--threads", "1"]
-
-    def damage(self: Progress, trainer: Any, record: Any) -> None:
-        victim.write_bytes(whole[:60])
-
-    with monkeypatch.context() as patch, ops.use_backend("numpy"):
-        patch.setattr(Progress, "epoch", damage)
-        arguments = ["train", f"{folder}/", "--epochs", "2", *options, "--backend", "numpy", "--out", run]
-        assert cli.main(arguments) == 2
-        said = capsys.readouterr().err
-        assert said.count("\n") == 1 and f"{victim}: cannot be read as an image" in said
-        assert said.endswith(f"; when it is back as it was: pellucid train --resume {run}\n")
-        victim.write_bytes(whole)
-        assert cli.main(["train", "--resume", run, "--quiet", "--backend", "numpy"]) == 0
 
 
 def test_the_summary_shows_what_the_design_says(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
