@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from pellucid import ops
-from pellucid.graph import Branches, Sequential
-from pellucid.layers import Add, Conv2d, ConvTranspose2d, GlobalAvgPool2d, ReLU
+from pellucid.graph import Branches, Concat, Sequential
+from pellucid.layers import Add, ChannelOrder, Conv2d, ConvTranspose2d, GlobalAvgPool2d, ReLU
 from pellucid.network import Network
 from pellucid.ops.arrays import Array
 from pellucid.plan import IntegerNetwork
@@ -20,7 +20,7 @@ from pellucid.precision import quantize
 from pellucid.zoo import create
 
 NETWORKS = [("mobilenet-v2", (3, 32, 32)), ("resnet18", (3, 32, 32)), ("deep-convnet", (1, 28, 28)),
-            ("squeezenet", (3, 40, 40)), ("unet", (3, 32, 32))]  # fmt: skip
+            ("squeezenet", (3, 40, 40)), ("unet", (3, 32, 32)), ("shufflenet-v2", (3, 40, 40))]  # fmt: skip
 
 
 def integers(name: str, shape: tuple[int, int, int]) -> IntegerNetwork:
@@ -81,6 +81,23 @@ def test_transposed_dilated_and_grouped_convolutions_run_compiled() -> None:
         y = network.integer_logits(q)
     with ops.use_backend("numpy"):
         np.testing.assert_array_equal(network.integer_logits(q), y)
+
+
+def test_channels_side_by_side_and_in_another_order_run_compiled() -> None:
+    """Runs of one channel and of several, some twice, on scales of several inputs."""
+    layers = Sequential(
+        Conv2d(8, 3), Concat(ChannelOrder(5, 6, 7, 1, 2, 3), Sequential(Conv2d(3, 1), ReLU()), Conv2d(4, 1)),
+        ChannelOrder(12, 0, 5, 5, 9), Conv2d(4, 1), ReLU(), ChannelOrder(3, 2), Conv2d(3, 1),
+    )  # fmt: skip
+    rng = np.random.default_rng(0)
+    with ops.use_backend("numba"):
+        network = quantize(Network(layers, (3, 9, 8)), rng.random((4, 3, 9, 8), np.float32))
+        plan = IntegerPlan(network.steps, (3, 9, 8), 2, Memory())
+        used = {step.algorithm for step in plan.prepared if step}
+        assert None not in plan.prepared
+        assert {"integer order", "integer concat"} <= used
+        q = rng.integers(0, 256, (2, 3, 9, 8)).astype(np.uint8)
+        np.testing.assert_array_equal(network.integer_logits(q), step_by_step(network, q))
 
 
 @pytest.mark.parametrize("way", [copy.deepcopy, lambda given: pickle.loads(pickle.dumps(given))])

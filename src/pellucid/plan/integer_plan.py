@@ -20,7 +20,15 @@ from pellucid.graph.node import INPUT
 from pellucid.ops import memory
 from pellucid.ops.arrays import Array, Pair, Shape
 from pellucid.plan.integer_affine import IntegerConv2d, IntegerConvTranspose2d
-from pellucid.plan.integer_steps import Images, IntegerAdd, IntegerPool2d, IntegerStep, fitted
+from pellucid.plan.integer_steps import (
+    Images,
+    IntegerAdd,
+    IntegerConcat,
+    IntegerOrder,
+    IntegerPool2d,
+    IntegerStep,
+    fitted,
+)
 from pellucid.plan.placing import place
 from pellucid.plan.plan import MOVING, Memory
 
@@ -153,6 +161,11 @@ def prepare(step: IntegerStep, seen: Sequence[Images], number: int) -> Any:
     if isinstance(step, IntegerPool2d) and step.dilation == (1, 1):
         geometry = fitted(step.geometry, step.same, (shape[2], shape[3]), step.kernel)
         return steps.pooled(shape, step.kernel, geometry, step.ceil, step.average)
+    if isinstance(step, IntegerConcat):
+        pixels = number * math.prod(step.output_shape[1:])
+        return steps.joined(pixels, [shape[0] for shape in seen], step.tables)
+    if isinstance(step, IntegerOrder):
+        return steps.ordered(number * math.prod(step.output_shape[1:]), step.input_shape[0], step.order)
     if isinstance(step, IntegerAdd) and len(seen) == 2 and seen[0] == seen[1] and not step.logits:
         return steps.addition(
             number * math.prod(step.output_shape), step.zeros, step.multipliers, step.shift, step.zero, step.low,

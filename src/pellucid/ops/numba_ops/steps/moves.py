@@ -60,7 +60,7 @@ def gather(number: int, size: int, places: Array, pixel: tuple[int, int]) -> Ste
         each, first = places.reshape(-1, written), np.arange(size // read_)[:, None] * read_
         if np.array_equal(each, np.where(each[:1] < 0, -1, each[:1] + first)):  # every pixel alike
             rows, size, table = number * len(each), read_, each[0]
-    run = _run(table)
+    run = run_of(table)
     table = np.ascontiguousarray(table[::run], np.int64)
     parts = min(parts_for(COST * number * len(places)), rows * len(table))
 
@@ -70,7 +70,7 @@ def gather(number: int, size: int, places: Array, pixel: tuple[int, int]) -> Ste
     return Step("move", calls, 0, [table])
 
 
-def _run(places: Array) -> int:
+def run_of(places: Array) -> int:
     """The largest number such that as many places follow each other, from each multiple of it on."""
     inside = places >= 0
     follows = np.where(inside[1:], places[1:] == places[:-1] + 1, ~inside[:-1]) & (inside[1:] == inside[:-1])
