@@ -1,4 +1,4 @@
-"""Sixteen bits and eight against float32 and against other libraries: answers, training steps, one convolution.
+"""Sixteen bits and eight against float32 and against other libraries: answers and training steps.
 
 All sides take turns in one process, with the same weights. What this processor has no instructions for says so.
 """

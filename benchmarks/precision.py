@@ -1,6 +1,7 @@
 """Number formats: speed, memory of a training step, and exported C against Python on every test image.
 
 python -m benchmarks.precision [ROW ...]      (see benchmarks.bits; rows are those of benchmarks.inference)
+python -m benchmarks.precision convolutions   (see benchmarks.bits_convolution)
 python -m benchmarks.precision memory [BATCH]
 python -m benchmarks.precision exact RUN      (after pellucid shrink RUN)
 """
@@ -17,7 +18,9 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.bits import print_table
+from benchmarks.bits_convolution import print_convolutions
 from benchmarks.inference import ROWS
+from benchmarks.measure import machine
 from pellucid import ops
 from pellucid.data import mnist_dataset
 from pellucid.export import export_c
@@ -121,6 +124,10 @@ def print_exact(run: Path) -> bool:
 def main(arguments: list[str]) -> int:
     if arguments[:1] == ["memory"] and len(arguments) <= 2:
         print_memory(int(arguments[1]) if len(arguments) == 2 else BATCH)
+        return 0
+    if arguments == ["convolutions"]:
+        print(machine())
+        print_convolutions(ROUNDS)
         return 0
     if len(arguments) == 2 and arguments[0] == "exact":
         return 0 if print_exact(Path(arguments[1])) else 1

@@ -46,7 +46,6 @@ for test, cases in (
     (test_half_kernels.test_products_of_bfloat16_are_exact_before_they_are_rounded, [
         (3, 20, 7, 2, 3), (9, 8, 5, 1, 2),
     ]),
-    (test_half_kernels.test_nothing_around_an_image_is_multiplied, [()]),
     (test_half_kernels.test_gradients_in_pairs_are_exact_before_they_are_rounded, [
         (2, 24, 20, (9, 11), (3, 3), (2, 2), (1, 1, 1, 1)), (2, 20, 40, (30, 39), (3, 3), (1, 1), (0, 0, 0, 0)),
     ]),
@@ -104,5 +103,5 @@ def test_products_on_tiles(tmp_path: Path) -> None:
     done = run(ON_TILES.format(tests=str(TESTS)), LD_PRELOAD=str(library), PELLUCID_INSTRUCTIONS="amx")
     assert done.returncode == 0, done.stderr
     counted = {name: int(number) for name, number in (line.split() for line in done.stdout.splitlines())}
-    assert len(counted) == 7
+    assert len(counted) == 6
     assert min(counted.values()) > 0, counted
