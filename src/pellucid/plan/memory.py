@@ -202,7 +202,7 @@ def overlap_gap(step: IntegerStep) -> int:
     )
     first_read = ((row[:, None] * W + column) * C).reshape(-1)
     still_needed = np.minimum.accumulate(first_read[::-1])[::-1]
-    if isinstance(step, IntegerConv2d) and side == 1 and 1 < step.groups < C:
+    if isinstance(step, IntegerConv2d) and side == 1 and step.groups > 1 and not step.groups == C == K:
         still_needed = still_needed[np.arange(P * Q) // PLACES * PLACES]  # each group in its turn sees all of them
     written = (np.arange(P * Q) + 1) * K
     return max(0, int((written - still_needed).max()))
