@@ -1,4 +1,4 @@
-"""bfloat16 in the processor's own products: rounding a register to it, and sums of two products in each lane.
+"""bfloat16 to float32 and back, and in the processor's own products: sums of two products in each lane.
 
 LLVM's type `bfloat` is one of our own here: llvmlite has none. Both instructions take numbers below 2^-126 for 0.
 """
@@ -8,6 +8,7 @@ from typing import Any
 from llvmlite import ir
 from numba.core import cgutils
 
+from pellucid.ops.numba_ops.compile.float16 import alike
 from pellucid.ops.numba_ops.compile.instructions import has
 from pellucid.ops.numba_ops.compile.registers import LANES, Integer, Vector
 
@@ -38,10 +39,33 @@ _NUMBERS, _PAIRS = ir.VectorType(_BFloat(), LANES), ir.VectorType(_BFloat(), 2 *
 _BITS, _WORDS = ir.VectorType(ir.IntType(16), LANES), ir.VectorType(ir.IntType(32), LANES)
 
 
-def rounded_bits(number: Vector) -> Any:
-    """Bits of the nearest bfloat16 of each lane, to even where two are as near: LANES of 16 bits."""
-    build = number.builder
-    return build.bitcast(build.fptrunc(number.value, _NUMBERS), _BITS)
+def widened(build: Any, bits: Any) -> Any:
+    """The float32 that 16 bits stand for, of one number or of a register of them."""
+    word = alike(bits, ir.IntType(32))
+    return build.bitcast(build.shl(build.zext(bits, word), _each(word, 16)), alike(bits, ir.FloatType()))
+
+
+def narrowed(build: Any, value: Any) -> Any:
+    """The bits of the bfloat16 nearest to a float32, to even where two are as near; NaN stays NaN.
+
+    Of a register by the processor's instruction; where it has none, LLVM would call a function that isn't there. By
+    hand half a last unit is added, less a hair where the even one is below.
+    """
+    if PRODUCTS and value.type == SUMS:
+        return build.bitcast(build.fptrunc(value, _NUMBERS), _BITS)
+    word = alike(value, ir.IntType(32))
+    bits = build.bitcast(value, word)
+    cut = build.lshr(bits, _each(word, 16))
+    rounding = build.add(_each(word, 0x7FFF), build.and_(cut, _each(word, 1)))
+    nearest = build.lshr(build.add(bits, rounding), _each(word, 16))
+    unordered = build.fcmp_unordered("uno", value, value)
+    found = build.select(unordered, build.or_(cut, _each(word, 0x40)), nearest)
+    return build.trunc(found, alike(value, ir.IntType(16)))
+
+
+def _each(kind: Any, number: int) -> Any:
+    """A constant, the same in every lane."""
+    return ir.Constant(kind, [number] * kind.count if isinstance(kind, ir.VectorType) else number)
 
 
 def pairs(build: Any, address: Integer, everywhere: bool) -> Any:

@@ -26,7 +26,7 @@ BIAS = (15 - 127) << 23  # between the two exponents
 def widened(build: Any, bits: Any) -> Any:
     """The float32 that 16 bits stand for, exactly."""
     if CONVERTS:
-        return build.fpext(build.bitcast(bits, _like(bits, ir.HalfType())), _like(bits, ir.FloatType()))
+        return build.fpext(build.bitcast(bits, alike(bits, ir.HalfType())), alike(bits, ir.FloatType()))
     number = _Words(build, bits)
     word = build.zext(bits, number.kind)
     scaled = build.shl(number.both(word, 0x7FFF), number.constant(BETWEEN))
@@ -41,7 +41,7 @@ def widened(build: Any, bits: Any) -> Any:
 def narrowed(build: Any, value: Any) -> Any:
     """The bits of the float16 nearest to a float32, to even where two are as near; NaN stays NaN."""
     if CONVERTS:
-        return build.bitcast(build.fptrunc(value, _like(value, ir.HalfType())), _like(value, ir.IntType(16)))
+        return build.bitcast(build.fptrunc(value, alike(value, ir.HalfType())), alike(value, ir.IntType(16)))
     number = _Words(build, value)
     word = build.bitcast(value, number.kind)
     size = number.both(word, 0x7FFFFFFF)
@@ -56,10 +56,10 @@ def narrowed(build: Any, value: Any) -> Any:
     found = build.select(build.icmp_unsigned("<", size, number.constant(NORMAL)), small, normal)
     found = build.select(build.icmp_unsigned(">=", size, number.constant(ABOVE)), large, found)
     sign = number.both(build.lshr(word, number.constant(16)), SIGN)
-    return build.trunc(build.or_(found, sign), _like(value, ir.IntType(16)))
+    return build.trunc(build.or_(found, sign), alike(value, ir.IntType(16)))
 
 
-def _like(value: Any, kind: Any) -> Any:
+def alike(value: Any, kind: Any) -> Any:
     """The type of as many numbers of a kind."""
     return ir.VectorType(kind, value.type.count) if isinstance(value.type, ir.VectorType) else kind
 
@@ -69,7 +69,7 @@ class _Words:
 
     def __init__(self, build: Any, value: Any) -> None:
         self.build = build
-        self.kind, self.real = _like(value, ir.IntType(32)), _like(value, ir.FloatType())
+        self.kind, self.real = alike(value, ir.IntType(32)), alike(value, ir.FloatType())
         self.count = value.type.count if isinstance(value.type, ir.VectorType) else 0
 
     def constant(self, bits: int) -> Any:

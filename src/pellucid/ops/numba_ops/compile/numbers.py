@@ -9,18 +9,15 @@ A kernel is compiled for each form that it meets; of float32 and float64 the two
 from typing import Any
 
 import numpy as np
-from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
 from pellucid.ops.arrays import Array
 from pellucid.ops.half import is_half
-from pellucid.ops.numba_ops.compile import float16
+from pellucid.ops.numba_ops.compile import bfloat16, float16
 
 BITS = {"bfloat16": np.uint16, "float16": np.int16}
 """What an array of 16 bits is seen as: the sign tells kernels which form it is."""
-
-_WORD, _HALF = ir.IntType(32), ir.IntType(16)
 
 
 def seen(x: Array) -> Array:
@@ -40,10 +37,8 @@ def number(context: Any, value: Any) -> Any:
         return value(value), lambda context, builder, signature, values: values[0]
 
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        if value == types.int16:
-            return float16.widened(builder, values[0])
-        bits = builder.shl(builder.zext(values[0], _WORD), ir.Constant(_WORD, 16))
-        return builder.bitcast(bits, ir.FloatType())
+        form = float16 if value == types.int16 else bfloat16
+        return form.widened(builder, values[0])
 
     return types.float32(value), generate
 
@@ -56,7 +51,8 @@ def rounded(context: Any, value: Any, like: Any) -> Any:
         return kind(kind, like), lambda context, builder, signature, values: values[0]
 
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        return float16.narrowed(builder, values[0]) if kind == types.int16 else _upper_half(builder, values[0])
+        form = float16 if kind == types.int16 else bfloat16
+        return form.narrowed(builder, values[0])
 
     return kind(types.float32, like), generate
 
@@ -69,13 +65,3 @@ def like(context: Any, value: Any, x: Any) -> Any:
         return context.cast(builder, values[0], value, x)
 
     return x(value, x), generate
-
-
-def _upper_half(build: Any, number: Any) -> Any:
-    """Bits of the nearest bfloat16: half a last unit is added, less a hair where the even one is below."""
-    bits = build.bitcast(number, _WORD)
-    cut = build.lshr(bits, ir.Constant(_WORD, 16))
-    rounding = build.add(ir.Constant(_WORD, 0x7FFF), build.and_(cut, ir.Constant(_WORD, 1)))
-    nearest = build.lshr(build.add(bits, rounding), ir.Constant(_WORD, 16))
-    unordered = build.fcmp_unordered("uno", number, number)
-    return build.trunc(build.select(unordered, build.or_(cut, ir.Constant(_WORD, 0x40)), nearest), _HALF)

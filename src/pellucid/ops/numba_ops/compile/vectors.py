@@ -107,23 +107,20 @@ class Code:
             return self.load(address)
         value = self.builder.load(self._pointer(address, _HALF_WORDS_TYPE), typ=_HALF_WORDS_TYPE)
         value.align = 2
-        if form == FLOAT16:
-            return Vector(self.builder, float16.widened(self.builder, value))
-        bits = self.builder.shl(self.builder.zext(value, _WORDS_TYPE), self._word(16))
-        return Vector(self.builder, self.builder.bitcast(bits, _VECTOR_TYPE))
+        widened = (float16 if form == FLOAT16 else bfloat16).widened(self.builder, value)
+        return Vector(self.builder, widened)
 
     def store_form(self, address: Integer, vector: Vector, form: int) -> None:
         """The lanes rounded to the nearest number of a form; see `bfloat16` on the smallest."""
         if form == FLOAT32:
             self.store(address, vector)
             return
-        half = form == FLOAT16
-        value = float16.narrowed(self.builder, vector.value) if half else self._bfloat16_bits(vector)
+        value = (float16 if form == FLOAT16 else bfloat16).narrowed(self.builder, vector.value)
         self.builder.store(value, self._pointer(address, _HALF_WORDS_TYPE)).align = 2
 
     def store_bfloat16(self, address: Integer, vector: Vector, count: Integer | None = None) -> None:
         """All lanes, or the first `count`, rounded to the nearest: see `bfloat16`."""
-        value = self._bfloat16_bits(vector)
+        value = bfloat16.narrowed(self.builder, vector.value)
         if count is None:
             self.builder.store(value, self._pointer(address, _HALF_WORDS_TYPE)).align = 2
         else:
@@ -157,22 +154,6 @@ class Code:
             value = self.builder.load(self._pointer(address, _HALF_WORDS_TYPE), typ=_HALF_WORDS_TYPE)
             value.align = 2
         return self.builder.zext(value, _WORDS_TYPE)
-
-    def _bfloat16_bits(self, vector: Vector) -> Any:
-        """By the processor's instruction; where it has none, LLVM would call a function that isn't there."""
-        if bfloat16.PRODUCTS:
-            return bfloat16.rounded_bits(vector)
-        return self.builder.trunc(self._upper_half(vector), _HALF_WORDS_TYPE)
-
-    def _upper_half(self, vector: Vector) -> Any:
-        """Bits of the nearest bfloat16, to even where two are as near; NaN stays NaN."""
-        build = self.builder
-        bits = build.bitcast(vector.value, _WORDS_TYPE)
-        cut = build.lshr(bits, self._word(16))
-        rounding = build.add(self._word(0x7FFF), build.and_(cut, self._word(1)))
-        rounded = build.lshr(build.add(bits, rounding), self._word(16))
-        unordered = build.fcmp_unordered("uno", vector.value, vector.value)
-        return build.select(unordered, build.or_(cut, self._word(0x40)), rounded)
 
     def _word(self, value: int) -> Any:
         return ir.Constant(_WORDS_TYPE, [value] * LANES)
