@@ -1,6 +1,6 @@
 """What the exported C takes on a Cortex-M, measured in QEMU: instructions of each loop, bytes of each kernel.
 
-python -m benchmarks.microcontroller calibrate      (writes src/pellucid/export/instructions.toml)
+python -m benchmarks.microcontroller calibrate [WAY ...]     (writes src/pellucid/export/instructions.toml)
 python -m benchmarks.microcontroller foretold [NAME ...]     (what fit-chip says, and what QEMU and the ELF file say)
 python -m benchmarks.microcontroller exact [NAME ...] [--images 1000]    (whether all logits of the zoo are Python's)
 python -m benchmarks.microcontroller answers RUN [--images 1000]       (float, Python, C here, C in QEMU)
@@ -12,6 +12,7 @@ import ctypes
 import re
 import subprocess
 import tempfile
+import tomllib
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -20,10 +21,11 @@ from pathlib import Path
 import numpy as np
 
 from pellucid.export import export_c
+from pellucid.export.boards import BOARDS
 from pellucid.export.c import Program
 from pellucid.export.chips import find_chip, read_chips
 from pellucid.export.fit import fit
-from pellucid.export.instructions import DSP, PLAIN, SMALL, pieces, turns
+from pellucid.export.instructions import DSP, HELIUM, PLAIN, SMALL, pieces, turns
 from pellucid.graph import Residual, Sequential
 from pellucid.graph.containers import Branches
 from pellucid.layers import (
@@ -48,8 +50,12 @@ from pellucid.recipes.data import build_data, build_loader
 from pellucid.recipes.shrink import open_shrunk
 from pellucid.zoo import create
 
-INSTRUCTIONS_A_TICK = 40
-WAYS = {DSP: ("cortex-m4", "-O2"), PLAIN: ("cortex-m3", "-O2"), SMALL: ("cortex-m4", "-Os")}
+WAYS = {
+    DSP: ("cortex-m4", "-O2"),
+    HELIUM: ("cortex-m55", "-O2"),
+    PLAIN: ("cortex-m3", "-O2"),
+    SMALL: ("cortex-m4", "-Os"),
+}
 FILE = Path("src/pellucid/export/instructions.toml")
 WEIGHT_OF_ONE = 1e-4  # draws what the samples hardly tell apart to 0
 
@@ -151,7 +157,7 @@ def measure(network: IntegerNetwork, way: str, *, rows: bool = False, images: in
     text, data, bss = map(int, sizes.stdout.splitlines()[1].split()[:3])
     said = {key: int(value) for key, value in re.findall(r"(\w+) (\d+)\n", ran.stdout + ran.stderr)}
     same = np.array_equal(logits, python_logits(network, q))
-    return Measured(said["ticks"] * INSTRUCTIONS_A_TICK, text + data, bss, said["stack"], same)
+    return Measured(round(said["ticks"] * BOARDS[core].instructions), text + data, bss, said["stack"], same)
 
 
 def solved(rows: list[dict[str, float]], results: list[float], by: list[float]) -> tuple[dict[str, float], Array]:
@@ -174,16 +180,18 @@ def solved(rows: list[dict[str, float]], results: list[float], by: list[float]) 
     return dict(zip(names, (x / scale).tolist(), strict=True)), errors
 
 
-def calibrate() -> None:
+def calibrate(ways: Sequence[str]) -> None:
+    """Of the ways to compile, all by default; the numbers of others stay."""
     networks = [(network, False) for network in samples()]
     networks += [(network, True) for network in samples_of_rows()]
     programs = [Program(network, rows=rows) for network, rows in networks]
-    found: dict[str, dict[str, dict[str, float]]] = {"turns": {}, "bytes": {}}
-    for way in WAYS:
+    before = tomllib.loads(FILE.read_text())
+    found = {kind: {way: before[kind].get(way, {}) for way in WAYS} for kind in ("turns", "bytes")}
+    for way in ways or WAYS:
         with ThreadPoolExecutor(2) as workers:
             measured = list(workers.map(lambda each, way=way: measure(each[0], way, rows=each[1]), networks))
         times = [float(each.instructions) for each in measured]
-        rows: list[dict[str, float]] = [dict(turns(program, small=way == SMALL)) for program in programs]
+        rows: list[dict[str, float]] = [dict(turns(program, way)) for program in programs]
         found["turns"][way], errors = solved(rows, times, times)
         print(
             f"{way}: instructions off by {np.abs(errors).mean():.1%} on average, {np.abs(errors).max():.1%} at most"
@@ -193,8 +201,8 @@ def calibrate() -> None:
         found["bytes"][way], errors = solved(counts, code, code)
         print(f"{way}: code off by {np.abs(errors).mean():.1%} on average, {np.abs(errors).max():.1%} at most")
     lines = ["# Written by python -m benchmarks.microcontroller calibrate, in QEMU, with arm-none-eabi-gcc 12."]
-    for kind, ways in found.items():
-        for way, numbers in ways.items():
+    for kind, tables in found.items():
+        for way, numbers in tables.items():
             lines += ["", f"[{kind}.{way}]", *(f'"{name}" = {value:.4g}' for name, value in numbers.items())]
     FILE.write_text("\n".join(lines) + "\n")
 
@@ -205,6 +213,7 @@ ZOO: dict[str, tuple[str, Shape, dict[str, object]]] = {
     "deep-convnet": ("deep-convnet", (1, 28, 28), {}),
     "plain-convnet": ("plain-convnet", (1, 28, 28), {}),
     "convnet": ("convnet", (3, 32, 32), {}),
+    "cifar-net": ("cifar-net", (3, 32, 32), {}),
     "resnet8": ("resnet8", (3, 32, 32), {}),
     "mobilenet-v1 0.25": ("mobilenet-v1", (3, 96, 96), {"width": 0.25}),
     "mobilenet-v2": ("mobilenet-v2", (3, 32, 32), {}),
@@ -221,7 +230,7 @@ def foretold(names: Sequence[str]) -> None:
     print("network, bits, compiled: flash, static RAM, instructions (each foretold, measured, off by), stack, logits")
     for title in names or ZOO:
         name, shape, options = ZOO[title]
-        for bits, way in ((8, DSP), (4, DSP), (8, PLAIN), (8, SMALL)):
+        for bits, way in ((8, DSP), (4, DSP), (8, HELIUM), (4, HELIUM), (8, PLAIN), (8, SMALL)):
             core, level = WAYS[way]
             network = integers(create(name, 10, **options), shape, bits)
             told, found = fit(network, find_chip(f"4M,4M,{core}", chips), small=way == SMALL), measure(network, way)
@@ -313,11 +322,11 @@ def answers(run: Path, images: int, core: str = "cortex-m4") -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", choices=("calibrate", "foretold", "exact", "answers"))
-    parser.add_argument("names", nargs="*", metavar="NAME", help="a run, or networks")
+    parser.add_argument("names", nargs="*", metavar="NAME", help="a run, networks, or ways to compile")
     parser.add_argument("--images", type=int, default=1000)
     arguments = parser.parse_args()
     if arguments.what == "calibrate":
-        calibrate()
+        calibrate(arguments.names)
     elif arguments.what == "foretold":
         foretold(arguments.names)
     elif arguments.what == "exact":

@@ -84,7 +84,7 @@ def test_unknown_chips_are_named(text: str, message: str) -> None:
         (("cycles = 3", "cycles = inf"), "cycles and instructions above 0"),
         (('core = "mine"', 'core = "other"'), "unknown core 'other'"),
         (("cycles = 3", "cycles = 3\ninstructions = 0"), "instructions above 0"),
-        (('way = "plain"', 'way = "fast"'), "expected a way dsp or plain"),
+        (('way = "plain"', 'way = "fast"'), "expected a way dsp, helium or plain"),
         (("[cores", "cores"), "mine.toml"),
         (("flash = 16384", f"flash = 16384\n{PUBLISHED}".replace("toaster", "kettle")), "unknown chip 'kettle'"),
         *(

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 from export.test_c import NAMES, analysed, needs_compiler, run_demo, write_image
-from export.test_microcontroller import INSTRUCTIONS_A_TICK, integer_network, needs_tools
+from export.test_microcontroller import integer_network, needs_tools
 from pellucid.errors import PellucidError
 from pellucid.export import export_c
+from pellucid.export.boards import BOARDS
 from pellucid.export.c import Program
 from pellucid.export.chips import find_chip, read_chips
 from pellucid.export.fit import fit
@@ -82,7 +83,7 @@ def test_rows_in_qemu_as_foretold(
     assert told.ram - told.stack == bss < 16_000
     assert told.flash == pytest.approx(text + data, rel=0.02)
     ticks = int(re.findall(r"ticks (\d+)", ran.stdout + ran.stderr)[0])
-    assert told.instructions == pytest.approx(ticks * INSTRUCTIONS_A_TICK, rel=0.05)
+    assert told.instructions == pytest.approx(ticks * BOARDS["cortex-m4"].instructions, rel=0.05)
 
 
 @pytest.mark.skipif(shutil.which("cppcheck") is None, reason="no cppcheck")

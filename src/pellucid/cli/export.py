@@ -24,7 +24,7 @@ def export(
         Path | None, Parameter(help="Folder to write C to, or the file; by default c, or the run's name.onnx.")
     ] = None,
     target: Annotated[
-        Literal["cortex-m4", "cortex-m3"] | None,
+        Literal["cortex-m4", "cortex-m3", "cortex-m55"] | None,
         Parameter(help="For C, add a program that measures it on such a core in QEMU."),
     ] = None,
     form: Annotated[

@@ -15,6 +15,7 @@ from math import prod
 from pathlib import Path
 
 from pellucid.errors import PellucidError
+from pellucid.export.boards import BOARDS
 from pellucid.export.constants import Seen, array, constants, described, scales
 from pellucid.export.descriptions import Descriptions
 from pellucid.export.kernels import (
@@ -79,9 +80,6 @@ BENCH_MARKS = {
     "bench.ld": b"/* Memory of the boards MPS2",
 }
 """As MARKS, of an export with a target."""
-
-TARGETS = {"cortex-m4": "mps2-an386", "cortex-m3": "mps2-an385"}
-"""QEMU's board of each core that a bench program is written for."""
 
 
 @dataclass(frozen=True)
@@ -332,15 +330,15 @@ def export_c(
 ) -> Exported:
     """Write the network as C into a folder, which is made where there is none.
 
-    class_names: what the demo prints. target: a core of TARGETS, for which a program to measure is added. form: one
+    class_names: what the demo prints. target: a core of BOARDS, for which a program to measure is added. form: one
     of FORMS. mean, std: of each channel of the images that it was trained on, in units where white is 1, empty for
     none: the C takes plain pixels and makes of them the bytes that Python makes. rows: whether images come row by
     row, for those larger than RAM. Raises PellucidError for a network of other numbers whose mean and std aren't
     given, for a step that the C kernels don't know, for files that somebody else made, and where nothing can be
     written.
     """
-    if target is not None and target not in TARGETS:
-        raise PellucidError(f"export to C: unknown target {target!r}, expected one of {', '.join(TARGETS)}")
+    if target is not None and target not in BOARDS:
+        raise PellucidError(f"export to C: unknown target {target!r}, expected one of {', '.join(BOARDS)}")
     if form not in FORMS:
         raise PellucidError(f"export to C: unknown form {form!r}, expected one of {', '.join(FORMS)}")
     if target is not None and form != "make":
@@ -349,8 +347,8 @@ def export_c(
     files = FORMS[form] | ({name: name for name in BENCH_MARKS} if target else {})
     for name, template in files.items():
         check_own(folder / name, (MARKS | BENCH_MARKS)[template], "export")
-    core = target or next(iter(TARGETS))
-    values = program.values(class_names) | {"CORE": core, "BOARD": TARGETS[core]}
+    core = target or next(iter(BOARDS))
+    values = program.values(class_names) | {"CORE": core} | BOARDS[core].values()
     for name, template in files.items():
         write_whole(folder / name, _filled(_filled(source(template), values), values).encode())
     paths = tuple(folder / name for name in files)

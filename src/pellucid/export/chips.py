@@ -23,7 +23,7 @@ UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20}
 
 
 class Core(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """way: how the C is compiled for it, "dsp" or "plain". cycles: estimate, of an instruction.
+    """way: how the C is compiled for it, "dsp", "helium" or "plain". cycles: estimate, of an instruction.
 
     instructions, small_instructions: how many it takes for one of a Cortex-M, on which they are counted, with -O2 and
     with -Os.
@@ -102,9 +102,9 @@ def read_chips(files: Sequence[Path] = ()) -> Catalogue:
         published += found.published
         for name, core in found.cores.items():
             numbers = core.cycles, core.instructions, core.small_instructions
-            if core.way not in ("dsp", "plain") or not _positive(*numbers):
+            if core.way not in ("dsp", "helium", "plain") or not _positive(*numbers):
                 raise PellucidError(
-                    f"{source}: core {name}: expected a way dsp or plain, cycles and instructions above 0, "
+                    f"{source}: core {name}: expected a way dsp, helium or plain, cycles and instructions above 0, "
                     f"got {core.way!r} and {numbers}"
                 )
         for name, board in found.chips.items():

@@ -9,11 +9,12 @@ from pellucid.errors import PellucidError
 from pellucid.export.c import Program
 from pellucid.export.chips import Chip
 from pellucid.export.constants import packed
-from pellucid.export.instructions import SMALL, code_bytes, instructions
+from pellucid.export.instructions import HELIUM, SMALL, code_bytes, instructions
 from pellucid.plan import IntegerNetwork
 
-STACK = 512
-"""Bytes of stack that the network's functions need at most: measured are 150 to 400."""
+STACK, VECTOR_STACK = 512, 640
+"""Bytes of stack that the network's functions need at most: measured are 150 to 400; with Helium's vectors, which
+functions keep for each other, up to 500."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,7 @@ def fit(
         program.constants[1] - weights,
         code_bytes(program, way),
         program.small_ram if small else program.ram,
-        STACK,
+        VECTOR_STACK if way == HELIUM else STACK,
         program.multiply_adds,
         round(instructions(program, way) * more),
     )

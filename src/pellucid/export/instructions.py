@@ -2,7 +2,8 @@
 
 A step's loops are known before it is compiled, so its instructions are a sum of counts, each times the instructions
 of one turn. These were measured in QEMU (`python -m benchmarks.microcontroller calibrate`), for Armv7E-M with its
-products of two, for plain Armv7-M, and for code compiled for size; likewise the bytes of code of each kernel.
+products of two, for Armv8.1-M with Helium's of sixteen, for plain Armv7-M, and for code compiled for size; likewise
+the bytes of code of each kernel.
 """
 
 from __future__ import annotations
@@ -31,8 +32,11 @@ from pellucid.plan.integer_affine import IntegerAffine
 from pellucid.plan.integer_steps import IntegerPool2d
 from pellucid.plan.memory import PLACES
 
-DSP, PLAIN, SMALL = "dsp", "plain", "small"
-"""Ways to compile: for Armv7E-M and Armv8-M with DSP, for other cores, and any core with -Os."""
+DSP, HELIUM, PLAIN, SMALL = "dsp", "helium", "plain", "small"
+"""Ways to compile: for Armv7E-M and Armv8-M with DSP, Armv8.1-M with Helium, other cores, and any core with -Os."""
+
+VECTOR = 16
+"""Numbers that an instruction of Helium multiplies."""
 
 TURN_OF_OTHERS, BYTES_OF_OTHERS = 12, 120  # of the few kernels that only move bytes, which were not measured
 LARGEST_SMALL_SHIFT = 32  # beyond it, a product's upper word is enough
@@ -51,7 +55,7 @@ def measured(kind: str) -> dict[str, dict[str, float]]:
 
 def instructions(program: Program, way: str) -> int:
     """An estimate for one image."""
-    return round(_sum(turns(program, small=way == SMALL), measured("turns")[way], TURN_OF_OTHERS))
+    return round(_sum(turns(program, way), measured("turns")[way], TURN_OF_OTHERS))
 
 
 def code_bytes(program: Program, way: str) -> int:
@@ -63,15 +67,15 @@ def _sum(counts: Mapping[str, float], each: Mapping[str, float], other: float) -
     return sum(count * each.get(name, other) for name, count in counts.items())
 
 
-def turns(program: Program, *, small: bool) -> Counter[str]:
-    """How often each loop of the program turns for one image."""
+def turns(program: Program, way: str) -> Counter[str]:
+    """How often each loop of the program, compiled one of the ways, turns for one image."""
     found: Counter[str] = Counter()
     if program.tables is not None:
         found["look_up"] = prod(program.network.input_shape)
-    one = not small and CONVOLVE not in program.kernels
+    one = way != SMALL and CONVOLVE not in program.kernels
     for i, (step, kernel) in enumerate(zip(program.steps, program.kernels, strict=True)):
         if isinstance(step, IntegerAffine):
-            of_step = _affine(step, kernel, small=small, by_line=i < len(program.lines))
+            of_step = _affine(step, kernel, way, by_line=i < len(program.lines))
             found.update({f"{name} alone" if one and name in ALONE else name: n for name, n in of_step.items()})
         elif isinstance(step, IntegerPool2d):
             found.update(
@@ -88,45 +92,55 @@ def turns(program: Program, *, small: bool) -> Counter[str]:
     return found
 
 
-def _affine(step: IntegerAffine, kernel: str, *, small: bool, by_line: bool) -> dict[str, float]:
+def _affine(step: IntegerAffine, kernel: str, way: str, *, by_line: bool) -> dict[str, float]:
     K, P, Q = step.output_shape
     outputs, taps = K * P * Q, prod(step.kernel)
+    found = _slow(step) if way != SMALL else {}
     if kernel == DEPTHWISE:
-        fours = 0 if small else K // 4 * 4
-        by_tap: dict[str, float] = {"given": outputs, "tap": P * Q * taps, "tap of four": P * Q * fours * taps}
-        return by_tap | {"tap of a channel": P * Q * (K - fours) * taps, **_slow(step, small=small)}
+        return found | _depthwise(step, way)
     if kernel == TRANSPOSED:
-        total = outputs * step.pool**2 * taps
         products = step.weight.size * prod(step.input_shape[1:])
-        return {"given": outputs, "reach": total, "product that is reached": products, **_slow(step, small=small)}
+        return found | {"given": outputs, "reach": outputs * step.pool**2 * taps, "product that is reached": products}
     length, columns, own = column_length(step), P * Q * step.pool**2, K // step.groups
-    found: dict[str, float] = _gathered(step, small=small) if kernel != AFFINE else {}
-    found |= _slow(step, small=small)
-    if small:
+    found |= _gathered(step, way) if kernel != AFFINE else {}
+    if way == SMALL:
         return found | {"given": outputs, "filter": columns * K, f"product of {step.bits} bits": columns * K * length}
-    twos = step.groups * -(-own // 2)
+    twos, words, word = step.groups * -(-own // 2), length / 4, f"word of {step.bits} bits"
+    if way == HELIUM:
+        words, word = -(-length // VECTOR), f"{VECTOR} of {step.bits} bits"
     if kernel == AFFINE:
-        return found | {"two": twos, "given": outputs, f"word of {step.bits} bits in place": twos * length / 4}
+        return found | {"two": twos, "given": outputs, f"{word} in place": twos * words}
     runs = (P, Q) if by_line else (1, P * Q)  # places that are computed in one go
     blocks = P * Q * -(-(step.pool**2) // PLACES) if kernel == POOLED else runs[0] * -(-runs[1] // PLACES)
-    found |= {"block": blocks, "two filters of a block": blocks * twos}
-    found[f"word of {step.bits} bits"] = blocks * twos * length / 4
+    found |= {"block": blocks, "two filters of a block": blocks * twos, word: blocks * twos * words}
     found["compared" if kernel == POOLED else "filter of a block"] = blocks * K
     found["given"] = outputs
-    if step.bits < 8:
+    if way == HELIUM:
+        found[f"{word}, the last"] = blocks * twos * (length % VECTOR > 0)
+        found[f"summed for {step.bits} bits"] = blocks * step.groups * words
+    elif step.bits < 8:
         found["number of a sum"] = blocks * step.groups * length
     return found
 
 
-def _slow(step: IntegerAffine, *, small: bool) -> dict[str, float]:
+def _depthwise(step: IntegerAffine, way: str) -> dict[str, float]:
+    K, P, Q = step.output_shape
+    places, taps = P * Q, prod(step.kernel)
+    if way == HELIUM:
+        eights = places * -(-K // 8)
+        return {"eight filters": eights, "tap": places * taps, "tap of eight": eights * taps}
+    fours = 0 if way == SMALL else K // 4 * 4
+    found: dict[str, float] = {"given": K * places, "tap": places * taps, "tap of four": places * fours * taps}
+    return found | {"tap of a channel": places * (K - fours) * taps}
+
+
+def _slow(step: IntegerAffine) -> dict[str, float]:
     """Outputs that aren't scaled by the upper word of a product alone."""
-    if small:
-        return {}
     slow = len(step.shift) if step.wide else int((step.shift <= LARGEST_SMALL_SHIFT).sum())
     return {"given slowly": slow * prod(step.output_shape[1:])}
 
 
-def _gathered(step: IntegerAffine, *, small: bool) -> dict[str, float]:
+def _gathered(step: IntegerAffine, way: str) -> dict[str, float]:
     """What brings the pixels of all windows into columns."""
     (C, H, W), (_, P, Q) = step.input_shape, step.output_shape
     inside, depth, columns = [], C // step.groups, P * Q * step.pool**2 * step.groups
@@ -138,11 +152,14 @@ def _gathered(step: IntegerAffine, *, small: bool) -> dict[str, float]:
     rows, pixels = int(inside[0].sum()), int(inside[1].sum())
     seen = rows * pixels * depth * step.groups
     found: dict[str, float] = {"column": columns, "row of a column": columns * step.kernel[0]}
-    if small:
+    if way == SMALL:
         return found | {"byte of a column": columns * prod(step.kernel) * depth}
     whole = int((inside[1] == step.kernel[1]).sum()) if step.groups == 1 and dilation[1] == 1 else 0
     run, apart = step.kernel[1] * depth, pixels - whole * step.kernel[1]
     runs = {run: rows * whole * step.groups, depth: rows * apart * step.groups}
+    if way == HELIUM:
+        vectors = sum(-(-length // VECTOR) * count for length, count in runs.items())
+        return found | {"run": sum(runs.values()), f"{VECTOR} of a column": vectors}
     found |= {"byte of a column": seen, "byte outside": columns * column_length(step) - seen}
     found["odd byte"] = sum(length % 8 * count for length, count in runs.items())
     found["run"] = sum(runs.values())

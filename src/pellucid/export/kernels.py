@@ -121,7 +121,7 @@ def sources(steps: Sequence[IntegerStep], kernels: Sequence[str]) -> str:
     texts = [source(part) for part in parts]
     if columned:
         texts += ["#if NETWORK_SMALL\n", *map(source, _small(used)), "#else\n"]
-        texts += [*map(source, _fast(used, bit_widths(steps, kernels))), "#endif\n"]
+        texts += [*_fast(used, bit_widths(steps, kernels)), "#endif\n"]
     return "\n".join([*texts, *(source(file) for kernel, file in FILES.items() if kernel in used - {*COLUMNED})])
 
 
@@ -133,14 +133,21 @@ def _small(used: set[str]) -> list[str]:
 
 
 def _fast(used: set[str], widths: set[int]) -> list[str]:
-    """Files of the kernels of columns where time counts."""
-    parts = ["columns.c", "gather.c"] if used & {CONVOLVE, POOLED} else []
-    if used & {CONVOLVE, POOLED}:
-        parts += ["two_by_four.c"]
-        parts += ["products_8.c"] if 8 in widths else []
-        parts += ["products_low.c", "sums.c"] if {2, 4} & widths else []
-        parts += ["products.c"]
-    return parts + [FILES[kernel] for kernel in COLUMNED if kernel in used]
+    """Texts of the kernels of columns where time counts: with Helium, and without it."""
+    windows = bool(used & {CONVOLVE, POOLED})
+    helium, others = ["helium_codes.c"], list[str]()
+    if windows:
+        helium += ["helium_append.c", "helium_products.c"]
+        others += ["append.c", "two_by_four.c"]
+        others += ["products_8.c"] if 8 in widths else []
+        others += ["products_low.c", "sums.c"] if {2, 4} & widths else []
+        others += ["products.c"]
+    if AFFINE in used:
+        helium, others = [*helium, "helium_affine.c"], [*others, "affine_totals.c"]
+    texts = [source("columns.c")] if windows else []
+    texts += ["#if NETWORK_HELIUM\n", *map(source, helium), "#else\n", *map(source, others), "#endif\n"]
+    texts += [source("gather.c")] if windows else []
+    return texts + [source(FILES[kernel]) for kernel in COLUMNED if kernel in used]
 
 
 def source(name: str) -> str:

@@ -1,47 +1,16 @@
-/* Two filters at the one place of a window as large as the image, which is its own column. Words of weights: see
-   products_8 and products_low. */
-static inline void totals_of_two(const struct convolution *c, const uint8_t *w, const uint8_t *x, int32_t *totals)
-{
-    (void)c; /* unused where all that is read of it is a constant */
-    const uint32_t mask = ((uint32_t)1 << c->bits) - 1u;
-    for (const uint8_t *const end = x + c->length; x < end; w += 4) {
-        uint32_t codes = word(w);
-        for (uint32_t i = 0; i < 8u / c->bits; i++, codes >>= 2u * c->bits, x += 2) {
-#if NETWORK_DSP
-            const uint32_t both = mask | mask << 16;
-            const int32_t w_two = c->bits == 8u ? even_signed(codes) : (int32_t)(codes & both);
-            const int32_t v_two = c->bits == 8u ? odd_signed(codes) : (int32_t)(codes >> c->bits & both);
-            totals[0] = __smlad(w_two, (int32_t)pair(x), totals[0]);
-            totals[1] = __smlad(v_two, (int32_t)pair(x), totals[1]);
-#else
-            for (uint32_t filter = 0; filter < 2u; filter++) {
-                const uint32_t one = codes >> filter * c->bits & mask, other = codes >> 16 >> filter * c->bits & mask;
-                totals[filter] += (c->bits == 8u ? (int8_t)one : (int32_t)one) * x[0];
-                totals[filter] += (c->bits == 8u ? (int8_t)other : (int32_t)other) * x[1];
-            }
-#endif
-        }
-    }
-}
-
 /* All filters at that place. */
 static void multiply_matrix(const struct convolution *c)
 {
     const uint8_t *const x = arena + c->from, *w = c->weights;
     const uint32_t bytes = (uint32_t)c->length * c->bits / 4u, end = (uint32_t)c->first + c->filters;
-    const uint32_t mask = ((uint32_t)1 << c->bits) - 1u;
     int32_t sum = 0;
-#if BITS_4 || BITS_2
-    for (uint32_t n = 0; n < (uint32_t)c->height * c->width * c->channels; n++)
-        sum += x[n];
+#if NETWORK_HELIUM || BITS_4 || BITS_2
+    sum = sum_of(x, (uint32_t)c->height * c->width * c->channels);
 #endif
     for (uint32_t k = c->first; k < end; k += 2u, w += bytes) {
         int32_t totals[2] = {0, 0};
-        totals_of_two(c, w, x, totals);
-        for (uint32_t i = 0; i < 2u && k + i < end; i++) {
-            if (c->bits < 8u)
-                totals[i] = 2 * totals[i] - (int32_t)mask * sum;
+        totals_of_two(c, w, x, sum, totals);
+        for (uint32_t i = 0; i < 2u && k + i < end; i++)
             give(c, k + i, (uint32_t)c->to - c->first, totals + i, 1);
-        }
     }
 }

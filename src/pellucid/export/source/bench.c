@@ -15,6 +15,7 @@
 #define WRITE_BINARY 5u
 
 #define SYSTICK ((volatile uint32_t *)0xE000E010u)
+#define ACCESS ((volatile uint32_t *)0xE000ED88u)
 #define TICKS 0xFFFFFFu
 #define PAINT 0xA5A5A5A5u
 
@@ -128,7 +129,8 @@ void fault(void)
     }
 }
 
-void reset(void)
+/* By itself, so that nothing of it comes before the vector unit is there. */
+__attribute__((noinline)) static void begin(void)
 {
     /* The linker's symbols are objects of their own to C, so their addresses are subtracted as numbers. */
     const uint32_t copied = ((uint32_t)data_end - (uint32_t)data_start) / 4u;
@@ -141,6 +143,15 @@ void reset(void)
     (void)ask(EXIT, (const void *)0x20026u);
     for (;;) {
     }
+}
+
+void reset(void)
+{
+#ifdef __ARM_FEATURE_MVE
+    *ACCESS |= 0xFu << 20; /* coprocessors 10 and 11: full access */
+    __asm__ volatile("dsb\n\tisb");
+#endif
+    begin();
 }
 
 typedef void (*vector)(void);

@@ -15,10 +15,10 @@ static void convolve(const struct convolution *c)
                 gather(c, x, (int32_t)(p * c->stride_down) - c->pad_top, (int32_t)(q * c->stride_right) - c->pad_left,
                        g * depth, columns + i * COLUMN_STEP);
             }
-            struct sums of_columns = {0, 0, 0, 0, 0, 0, 0, 0};
-#if BITS_4 || BITS_2
-            if (c->bits < 8u)
-                of_columns = sums_of(columns, c->length);
+            struct sums of_columns = {0};
+#if NETWORK_HELIUM || BITS_4 || BITS_2
+            if (SUMMED)
+                of_columns = sums_of(c, columns);
 #endif
             const uint32_t end = c->first + (g + 1u) * own;
             for (uint32_t k = end - own; k < end; k += 2u, w += bytes) {

@@ -1,3 +1,25 @@
+#if NETWORK_HELIUM
+/* As give, of one place and up to eight filters, k and those behind it. */
+static void give_filters(const struct convolution *c, uint32_t k, uint32_t at, const int32_t *totals, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i += 4u, k += 4u) {
+        const mve_pred16_t there = vctp32q(count - i);
+        const uint32x4_t shift = vldrbq_z_u32(shifts + k, there);
+        if (c->wide || vminvq_p_u32(UINT32_MAX, shift, there) <= 32u) {
+            for (uint32_t n = 0; n < 4u && i + n < count; n++)
+                give(c, k + n, at, totals + i + n, 1);
+            continue;
+        }
+        const int32x4_t bias = sizeof biases[0] == 2u ? vldrhq_z_s32((const int16_t *)(const void *)(biases + k), there)
+                                                      : vldrwq_z_s32((const int32_t *)(const void *)(biases + k), there);
+        const int32x4_t total = vaddq_s32(vldrwq_z_s32(totals + i, there), bias);
+        const int32x4_t upper = vmulhq_s32(total, vldrwq_z_s32(multipliers + k, there));
+        const int32x4_t by = vsubq_s32(vdupq_n_s32(32), vreinterpretq_s32_u32(shift));
+        vstrbq_p_u32(arena + at + k, bytes_of(upper, by, c), there);
+    }
+}
+#endif
+
 /* A filter for each channel. Weights have a byte each, and lie as the pixels do: pixel by pixel of the window. */
 static void convolve_depthwise(const struct convolution *c)
 {
@@ -20,7 +42,23 @@ static void convolve_depthwise(const struct convolution *c)
                 }
             }
             uint32_t k = 0;
-#if NETWORK_DSP
+#if NETWORK_HELIUM
+            for (; k < channels; k += 8u) {
+                const uint32_t filters = channels - k < 8u ? channels - k : 8u;
+                const mve_pred16_t there = vctp16q(filters);
+                int32x4x2_t sums = {{vdupq_n_s32(0), vdupq_n_s32(0)}}; /* of every other filter */
+                const uint8_t *weights = c->weights + k;
+                for (uint32_t t = 0; t < count; t++, weights += channels) {
+                    const int16x8_t pixels = vreinterpretq_s16_u16(vldrbq_z_u16(taps[t] + k, there));
+                    const int16x8_t product = vmulq_s16(pixels, vldrbq_z_s16((const int8_t *)weights, there));
+                    sums.val[0] = vaddq_s32(sums.val[0], vmovlbq_s16(product));
+                    sums.val[1] = vaddq_s32(sums.val[1], vmovltq_s16(product));
+                }
+                int32_t totals[8];
+                vst2q_s32(totals, sums);
+                give_filters(c, first + k, here, totals, filters);
+            }
+#elif NETWORK_DSP
             for (; k + 4u <= channels; k += 4u) {
                 int32_t sums[4] = {0, 0, 0, 0};
                 const uint8_t *weights = c->weights + k;
@@ -37,6 +75,7 @@ static void convolve_depthwise(const struct convolution *c)
                     give(c, first + k + n, here, sums + n, 1);
             }
 #endif
+#if !NETWORK_HELIUM
             for (uint32_t rest = channels - k; rest > 0u; rest--, k++) {
                 int32_t sum = 0;
                 const uint8_t *weights = c->weights + k;
@@ -44,6 +83,7 @@ static void convolve_depthwise(const struct convolution *c)
                     sum += (int8_t)*weights * taps[t][k];
                 give(c, first + k, here, &sum, 1);
             }
+#endif
         }
     }
 }

@@ -1,4 +1,13 @@
-#if !NETWORK_SMALL
+#if NETWORK_HELIUM
+/* Upper words of products, shifted left by `by`, which is negative, as bytes. */
+static inline uint32x4_t bytes_of(int32x4_t upper, int32x4_t by, const struct convolution *c)
+{
+    (void)c; /* unused where all that is read of it is a constant */
+    const int32x4_t value = vqaddq_n_s32(vrshlq_s32(upper, by), c->out_zero);
+    const int32x4_t low = vdupq_n_s32(c->low), high = vdupq_n_s32(c->high);
+    return vreinterpretq_u32_s32(vminq_s32(vmaxq_s32(value, low), high));
+}
+#elif !NETWORK_SMALL
 struct scaling {
     int32_t bias, multiplier;
     uint32_t shift;
@@ -24,7 +33,16 @@ APART static void give(const struct convolution *c, uint32_t k, uint32_t at, con
     const int32_t *const end = totals + places;
     (void)c; /* unused where all that is read of it is a constant */
     at += k;
-#if !NETWORK_SMALL
+#if NETWORK_HELIUM
+    if (shift > 32u && !c->wide) {
+        const mve_pred16_t there = vctp32q(places);
+        const uint32x4_t to = vmulq_n_u32(vidupq_n_u32(0, 1), step);
+        const int32x4_t upper = vmulhq_s32(
+            vaddq_n_s32(vldrwq_z_s32(totals, there), bias), vdupq_n_s32(multiplier));
+        vstrbq_scatter_offset_p_u32(arena + at, to, bytes_of(upper, vdupq_n_s32(32 - (int32_t)shift), c), there);
+        return;
+    }
+#elif !NETWORK_SMALL
     if (shift > 32u && !c->wide) {
         const struct scaling by = {bias, multiplier, shift, zero, low, high};
         uint8_t *to = arena + at;

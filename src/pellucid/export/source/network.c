@@ -8,7 +8,13 @@
 #define NETWORK_SMALL 0
 #endif
 #endif
-#if defined(__ARM_FEATURE_DSP) && !defined(NETWORK_PLAIN) && !NETWORK_SMALL
+#if defined(__ARM_FEATURE_MVE) && !defined(NETWORK_PLAIN) && !NETWORK_SMALL
+#include <arm_mve.h>
+#define NETWORK_HELIUM 1 /* sixteen products an instruction, on Armv8.1-M; the same bits */
+#else
+#define NETWORK_HELIUM 0
+#endif
+#if defined(__ARM_FEATURE_DSP) && !defined(NETWORK_PLAIN) && !NETWORK_SMALL && !NETWORK_HELIUM
 #include <arm_acle.h>
 #define NETWORK_DSP 1 /* two products an instruction, on Armv7E-M and Armv8-M; the same bits */
 #else

@@ -26,10 +26,10 @@ static void convolve_pooled(const struct convolution *c)
                     gather(c, x, (int32_t)row - c->pad_top, (int32_t)column - c->pad_left, g * depth,
                            columns + i * COLUMN_STEP);
                 }
-                struct sums of_columns = {0, 0, 0, 0, 0, 0, 0, 0};
-#if BITS_4 || BITS_2
-                if (c->bits < 8u)
-                    of_columns = sums_of(columns, c->length);
+                struct sums of_columns = {0};
+#if NETWORK_HELIUM || BITS_4 || BITS_2
+                if (SUMMED)
+                    of_columns = sums_of(c, columns);
 #endif
                 const uint8_t *w = c->weights + g * ((own + 1u) / 2u) * bytes;
                 const uint32_t end = (g + 1u) * own;

@@ -1,3 +1,8 @@
+/* Totals of two filters, w and v, at four places, a to d. */
+struct sums {
+    int32_t wa, wb, wc, wd, va, vb, vc, vd;
+};
+
 /* Sums, with the products of w and v by what comes next in the four columns: one number, or of 16 bits two. */
 static inline struct sums added(struct sums s, int32_t w, int32_t v, const uint8_t **columns)
 {
