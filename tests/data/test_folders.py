@@ -7,6 +7,7 @@ from PIL import Image
 from pellucid.data import Loader, load_data
 from pellucid.data.formats import image_files
 from pellucid.data.pictures import flattened, open_picture, picture_format, read_picture
+from pellucid.data.survey import survey
 from pellucid.errors import PellucidError
 
 RNG = np.random.default_rng(0)
@@ -54,6 +55,29 @@ def test_parts_by_other_names(train: str, test: str, tmp_path: Path) -> None:
     _classes(tmp_path / test, count=2)
     data = load_data(tmp_path)
     assert (len(data.train), data.validation, len(data.test), data.train.notes) == (15, None, 6, ())
+
+
+@pytest.mark.parametrize(("train", "test"), [("seg_train", "seg_test"), ("Train", "Test"), ("my-Training", "my-val")])
+@pytest.mark.parametrize("nested", [False, True])
+def test_parts_behind_a_word_and_in_folders_called_alike(train: str, test: str, nested: bool, tmp_path: Path) -> None:
+    _classes(tmp_path / train / train if nested else tmp_path / train)
+    _classes(tmp_path / test / test if nested else tmp_path / test, count=2)
+    _picture(tmp_path / "seg_pred" / "seg_pred" / "1.png", 1)
+    data = load_data(tmp_path)
+    assert (data.train.class_names, len(data.train), len(data.test)) == (("ant", "bee", "cat"), 15, 6)
+    assert data.train.notes == (f"seg_pred is left out, as the parts are {', '.join(sorted((train, test)))}",)
+    found = survey(tmp_path)
+    assert found.parts == {"train": 15, "test": 6}
+
+
+def test_classes_that_are_called_as_parts_behind_a_word_are_classes(tmp_path: Path) -> None:
+    """And so is a folder of one class that is called as the part around it."""
+    for name in ("bullet_train", "bullet_test", "train"):
+        for index in range(5):
+            _picture(tmp_path / "a" / name / f"{index}.png", index)
+            _picture(tmp_path / "b" / "train" / name / f"{index}.png", index)
+    assert load_data(tmp_path / "a").train.class_names == ("bullet_test", "bullet_train", "train")
+    assert load_data(tmp_path / "b").train.class_names == ("bullet_test", "bullet_train", "train")
 
 
 def test_folders_of_pictures_that_are_no_part_are_said(tmp_path: Path) -> None:

@@ -34,6 +34,30 @@ def part_named(name: str) -> str | None:
     return next((part for part, names in PARTS.items() if name.lower() in names), None)
 
 
+def part_folders(folders: Mapping[str, Path]) -> dict[str, Path]:
+    """The folder of each part that is there, of folders by their names in lower case.
+
+    They are called as parts are; or so behind one word, as seg_train and seg_test, where two parts are. Nothing where
+    no training images are found so.
+    """
+    for before in ("", *(prefix for name in folders for prefix in _before_train(name))):
+        found = {
+            part: folders[before + name]
+            for part, names in PARTS.items()
+            for name in reversed(names)
+            if before + name in folders
+        }
+        if "train" in found and (not before or len(found) > 1):
+            return found
+    return {}
+
+
+def _before_train(name: str) -> list[str]:
+    """What stands before a training part's name in another, with what parts the two."""
+    ends = [between + train for between in _BETWEEN if between for train in PARTS["train"]]
+    return [name[: len(name) - len(end) + 1] for end in ends if name.endswith(end) and name != end]
+
+
 def folders_in(folder: Path) -> list[Path]:
     """The folders in one by name, without hidden ones and those that systems leave."""
     found = sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))

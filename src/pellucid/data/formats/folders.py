@@ -11,7 +11,7 @@ from pellucid.data.framing import Fit, Framing, Rule
 from pellucid.data.held_out import HeldOut
 from pellucid.data.layouts import listing, other_layout
 from pellucid.data.mask_files import masks_of
-from pellucid.data.parts import PART_NAMES, PARTS, folders_in
+from pellucid.data.parts import PART_NAMES, PARTS, folders_in, part_folders
 from pellucid.data.pictures import OTHER_SUFFIXES, READ, SUFFIXES, picture_formats, wide_note, wide_range
 from pellucid.data.text_files import readable
 from pellucid.errors import PellucidError
@@ -98,14 +98,21 @@ def _find_parts(folder: Path) -> dict[str, Path]:
     """The folders of train, validation and test that are there; the directory itself is train where none is."""
     # one with pictures and without folders in it is a class, of trains perhaps
     present = {path.name.lower(): path for path in folders_in(folder) if folders_in(path) or not _pictures(path)}
-    parts = {part: present[name] for part, names in PARTS.items() for name in reversed(names) if name in present}
-    if "train" not in parts and "validation" not in parts and "trainval" in present:
-        parts["train"] = present["trainval"]
-    if "train" not in parts:
+    parts = part_folders(present)
+    if not parts and "trainval" in present and not present.keys() & {*PARTS["validation"]}:
+        parts = part_folders({**present, "train": present["trainval"]})
+    if not parts:
         return {"train": folder}
     if "test" not in parts and "validation" in parts:
         parts["test"] = parts.pop("validation")
-    return parts
+    return {part: _inner(path) for part, path in parts.items()}
+
+
+def _inner(folder: Path) -> Path:
+    """The folder that lies alone in one called alike, as archives are unpacked; the folder itself where none does."""
+    below = folders_in(folder)
+    alike = len(below) == 1 and below[0].name.lower() == folder.name.lower() and not _pictures(folder)
+    return below[0] if alike and folders_in(below[0]) else folder
 
 
 def _no_part(folder: Path) -> list[str]:
@@ -113,7 +120,7 @@ def _no_part(folder: Path) -> list[str]:
     used = set(_find_parts(folder).values())
     if folder in used:
         return []
-    others = [path for path in folders_in(folder) if path not in used]
+    others = [path for path in folders_in(folder) if not used & {path, *folders_in(path)}]
     left = [path for path in others if _pictures(path) or any(map(_pictures, folders_in(path)))]
     taken = ", ".join(sorted(readable(path.name) for path in used))
     return [f"{readable(path.name)} is left out, as the parts are {taken}" for path in left]
