@@ -72,6 +72,22 @@ def test_palettes_and_colours_are_classes_too(folder: Path) -> None:
     np.testing.assert_array_equal(np.asarray(load_masked(folder).train.targets[[0]])[0], mask_of(0, 1, 255))
 
 
+def test_colours_name_the_classes_where_no_other_file_does(folder: Path) -> None:
+    (folder / "classes.txt").unlink()
+    (folder / "colours.txt").write_text("10 20 30 the road\n0 0 0 void\n1 2 3 sky\n4 5 6 the road\n")
+    table = np.array([[10, 20, 30], [0, 0, 0], [1, 2, 3], [4, 5, 6]], np.uint8)
+    for path in folder.glob("*/masks/*.png"):
+        Image.fromarray(table[mask_of(3, 2, 1)]).save(path)
+    data = load_masked(folder)
+    assert data.train.class_names == ("the road", "sky")
+    np.testing.assert_array_equal(np.asarray(data.train.targets[[0]])[0], mask_of(0, 1, 255))
+    (folder / "colours.txt").write_text("10 20 30 the road\n1 2 sky\n4 5 6 car\n")
+    with pytest.raises(
+        PellucidError, match=r"colours\.txt:2: expected red, green, blue and a class \(the road, car, "
+    ):
+        load_masked(folder)
+
+
 def changed(path: str, mask: Array) -> Callable[[Path], object]:
     return lambda folder: Image.fromarray(mask).save(folder / path)
 

@@ -106,7 +106,7 @@ def _samples(picture: Image, path: Path) -> Array:
         if (shades != shades[..., :1]).any():
             raise PellucidError(
                 f"{path}: expected a palette or grey PNG of 8 bits, got mode {picture.mode}; where colours are "
-                f"classes, {COLOURS} beside classes.txt says so, a line of red, green, blue and the class each"
+                f"classes, {COLOURS} in the folder says so, a line of red, green, blue and the class each"
             )
         return shades[..., 0]
     whole = picture.mode == "F" and bool((samples == np.floor(samples)).all())
@@ -139,6 +139,14 @@ def read_colours(folder: Path, names: Sequence[str]) -> dict[tuple[int, int, int
         red, green, blue = map(int, numbers)
         colours[red, green, blue] = names.index(name) if name in names else IGNORED
     return colours
+
+
+def coloured_classes(folder: Path) -> tuple[str, ...]:
+    """The names of classes in the folder's colours.txt, as they come; none where there is no such file."""
+    path = folder / COLOURS
+    lines = [_BETWEEN.split(line.strip(), 3) for line in text_lines(path)] if path.is_file() else []
+    names = (words[3] for words in lines if len(words) > 3)
+    return tuple(dict.fromkeys(name for name in names if name.lower() not in IGNORED_NAMES))
 
 
 def where_value(classes: Array, value: int) -> str:

@@ -5,7 +5,7 @@
     train/NAME.png, trainannot/NAME.png              or those of a part beside each other;
     images/NAME.jpg, masks/NAME.png                  or without parts: then a fifth is drawn for the test
     classes.txt                                      names of class 0, 1, ..., one a line; where it is missing,
-                                                     background and object
+                                                     those of colours.txt, else background and object
     colours.txt                                      of masks in colour: see data.mask_files
 
 A class called unlabelled, void or ignored is none: its pixels count nowhere. Masks are PNG, BMP or TIFF files, called
@@ -23,7 +23,7 @@ from pellucid.data.formats.voc import Files, mask_datasets
 from pellucid.data.framing import Framing
 from pellucid.data.held_out import HeldOut
 from pellucid.data.layouts import BESIDE_THEM
-from pellucid.data.mask_files import IGNORED, IGNORED_NAMES, LOSSY, MaskRule, read_colours
+from pellucid.data.mask_files import IGNORED, IGNORED_NAMES, LOSSY, MaskRule, coloured_classes, read_colours
 from pellucid.data.parts import Roots, find_roots, folders_in, with_test
 from pellucid.data.pictures import SUFFIXES
 from pellucid.data.text_files import class_list
@@ -56,7 +56,7 @@ def read_mask_folders(
     value that is no class.
     """
     path = folder / "classes.txt"
-    written = class_list(path) if path.is_file() else DEFAULT_NAMES
+    written = class_list(path) if path.is_file() else coloured_classes(folder) or DEFAULT_NAMES
     void = [k for k, name in enumerate(written) if name.lower() in IGNORED_NAMES]
     names = tuple(name for k, name in enumerate(written) if k not in void)
     if not 2 <= len(names) < IGNORED:
