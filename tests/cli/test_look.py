@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +12,8 @@ from PIL import Image
 from pellucid import cli
 from pellucid.data import Dataset
 from pellucid.data.doubtful import Listed, doubtful, looked_at, unreadable
-from pellucid.recipes import load_recipe
-from pellucid.recipes.look import _caption, _per_class, contact_sheet
+from pellucid.recipes import build_loader, load_recipe
+from pellucid.recipes.look import _caption, _mixed_with, _per_class, contact_sheet
 from small_runs import one_thread_of_numpy
 
 
@@ -69,6 +70,18 @@ def test_the_sheet_shows_what_the_network_sees() -> None:
     expected = images[0].repeat(4, axis=1).repeat(4, axis=2).transpose(1, 2, 0)
     np.testing.assert_allclose(views[0], expected, atol=1)
     assert (np.abs(views[1].astype(int) - expected).max() > 50) and (views[1] != views[2]).any()
+
+
+def test_what_a_picture_is_mixed_with_stands_below_it() -> None:
+    dataset = Dataset(np.zeros((4, 1, 28, 28), np.uint8), np.array([0, 0, 1, 1]), ("ant", "bee"), "shots")
+    recipe = load_recipe("deep-convnet", {"colours.mixup": 1.0})
+    moving = replace(build_loader(recipe, dataset, training=True), shuffle=False, batch_size=4)
+    views = [next(moving.epoch(epoch)) for epoch in range(2)]
+    shares = [100 * (1 - view.targets.share) for view in views]
+    assert min(shares) > 1
+    assert _mixed_with(dataset, views, 0) == f" (with bee {shares[0]:.0f} %, bee {shares[1]:.0f} %)"
+    assert _mixed_with(dataset, views, 3) == f" (with ant {shares[0]:.0f} %, ant {shares[1]:.0f} %)"
+    assert _mixed_with(dataset, [next(replace(moving, colours=None).epoch(0))], 0) == ""
 
 
 def test_the_command_counts_names_and_draws(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,8 @@ import numpy as np
 from pellucid.analysis.contact_sheet import strips
 from pellucid.analysis.figures import image_png
 from pellucid.analysis.page import Page
-from pellucid.data import Boxes, Dataset
+from pellucid.data import Batch, Boxes, Dataset
+from pellucid.data.colours import Mixed
 from pellucid.data.doubtful import Doubt, FileLook, Listed, doubtful, looked_at, unreadable
 from pellucid.data.randomness import generator
 from pellucid.ops.arrays import Array
@@ -136,7 +137,7 @@ def contact_sheet(recipe: Recipe, dataset: Dataset, count: int) -> bytes:
     for batch in views:
         pixels = _pixels(batch.inputs, recipe)
         columns.append([_drawn(pixels[i], batch.targets, i, dataset) for i in range(len(some))])
-    names = [_caption(dataset, i) for i in chosen]
+    names = [_caption(dataset, i) + _mixed_with(dataset, views, place) for place, i in enumerate(chosen)]
     return image_png(strips([list(row) for row in zip(*columns, strict=True)], names))
 
 
@@ -148,6 +149,16 @@ def _caption(dataset: Dataset, i: int) -> str:
     if isinstance(targets, np.ndarray) and targets.ndim == 2:
         return ", ".join(dataset.class_names[k] for k in np.flatnonzero(targets[i] > 0)) or "no label"
     return dataset.keys[i] if dataset.keys else ""
+
+
+def _mixed_with(dataset: Dataset, views: Sequence[Batch], place: int) -> str:
+    """What other classes the image in that place of each view is mixed with, and how much of them there is."""
+    others = [
+        f"{dataset.class_names[int(of.second[place])]} {100 * (1 - of.share):.0f} %"
+        for of in (view.targets for view in views)
+        if isinstance(of, Mixed)
+    ]
+    return f" (with {', '.join(others)})" if others else ""
 
 
 def _evenly(dataset: Dataset, count: int) -> list[int]:
