@@ -30,6 +30,7 @@ from pellucid.graph import Residual, Sequential
 from pellucid.graph.containers import Branches
 from pellucid.layers import (
     AvgPool2d,
+    ChannelOrder,
     Conv2d,
     ConvTranspose2d,
     Flatten,
@@ -105,6 +106,7 @@ def samples() -> Iterator[IntegerNetwork]:
         shape = (channels, 10, 10)
         yield integers(between(Residual(Conv2d(8, 3, padding=1))), shape, 8)
         yield integers(between(Branches(Conv2d(channels, 1), Conv2d(4, 1), join=Concat())), shape, 8)
+        yield integers(between(ChannelOrder(5, 3, 7, 1, 0, 2, 4, 6)), shape, 8)
         yield integers(between(MaxPool2d(3, stride=1, padding=1), Conv2d(8, 1)), shape, 8)
         yield integers(between(AvgPool2d(2), Conv2d(channels, 3), Tanh(), Conv2d(4, 1)), shape, 8)
         gate = Sequential(AvgPool2d(10), Conv2d(channels, 1))
@@ -217,6 +219,7 @@ ZOO: dict[str, tuple[str, Shape, dict[str, object]]] = {
     "resnet8": ("resnet8", (3, 32, 32), {}),
     "mobilenet-v1 0.25": ("mobilenet-v1", (3, 96, 96), {"width": 0.25}),
     "mobilenet-v2": ("mobilenet-v2", (3, 32, 32), {}),
+    "shufflenet-v2, narrow": ("shufflenet-v2", (3, 64, 64), {"widths": (24, 48, 96), "stem": 16, "last": 128}),
     "squeezenet": ("squeezenet", (3, 64, 64), {}),
     "fcn-small": ("fcn-small", (1, 28, 28), {}),
     "detector-small": ("detector-small", (1, 64, 64), {}),

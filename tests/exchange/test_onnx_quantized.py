@@ -3,12 +3,14 @@
 Our integer networks go out so, and come back as the same integers.
 """
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from exchange.light_models import light_files, redrawn
 from exchange.onnx_networks import images, run_onnx, untrained_run
 from pellucid import ops
 from pellucid.cli.app import main
@@ -18,7 +20,7 @@ from pellucid.exchange.onnx_export import onnx_model, save_onnx
 from pellucid.exchange.onnx_file import parse_onnx
 from pellucid.exchange.onnx_import import import_onnx, to_network
 from pellucid.exchange.onnx_tables import function_of
-from pellucid.graph import INPUT, Sequential
+from pellucid.graph import INPUT, Concat, Sequential
 from pellucid.layers import (
     DIFFERENTIABLE,
     ELU,
@@ -36,16 +38,19 @@ from pellucid.layers import (
     MaxPool2d,
     Mish,
     ReLU,
+    Reshape,
     Sigmoid,
     SiLU,
+    Slice,
     Softplus,
     Tanh,
+    Transpose,
 )
 from pellucid.layers.quantize import FakeQuantize
 from pellucid.network import Network
 from pellucid.ops.arrays import Array
 from pellucid.plan import IntegerNetwork
-from pellucid.plan.integer_steps import IntegerAdd
+from pellucid.plan.integer_steps import IntegerAdd, IntegerOrder
 from pellucid.plan.scale import Scale
 from pellucid.precision import quantize
 from pellucid.precision.storage import load_integer, save_integer
@@ -62,7 +67,14 @@ def network() -> Network:
     return Network(Sequential(*layers), (3, 8, 8), seed=2)
 
 
-def quantized(folder: Path) -> Path:
+def shuffled() -> Network:
+    """Channels shuffled as other libraries write it, and halves."""
+    shuffle = Reshape(2, 3, 8, 8), Transpose(1, 0, 2, 3), Reshape(6, 8, 8)
+    halves = Concat(Sequential(Slice((0, 0, 0), (3, 8, 8)), Conv2d(4, 1), ReLU()), Slice((3, 0, 0), (6, 8, 8)))
+    return Network(Sequential(Conv2d(6, 3, padding=1), ReLU(), *shuffle, halves, Conv2d(5, 8), Flatten()), (3, 8, 8))
+
+
+def quantized(folder: Path, network: Callable[[], Network] = network) -> Path:
     """What onnxruntime's own tool makes of the network: weights of 8 bits a channel, activations of 8 bits."""
     tool = pytest.importorskip("onnxruntime.quantization")
     save_onnx(folder / "floats.onnx", network())
@@ -107,6 +119,29 @@ def run_plainly(content: bytes, x: Any) -> Any:
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
     return session.run(None, {session.get_inputs()[0].name: x})[0]
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_quantised_shuffle_comes_in(tmp_path: Path) -> None:
+    """What rounds between layers that only lay anew does nothing, and they are a step for each half."""
+    content, x = quantized(tmp_path, shuffled).read_bytes(), images(shuffled(), 6)
+    made = quantize(import_onnx(tmp_path / "x.onnx").network, x)
+    assert sum(isinstance(step, IntegerOrder) for step in made.steps) == 2
+    y = run_onnx(content, x)
+    assert np.abs(made.forward(x) - y).max() < 0.03 * np.abs(y).max()
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_shufflenet_of_the_package_onnx_becomes_integers() -> None:
+    file = next(file for file in light_files() if file.stem == "light_shufflenet")
+    content = redrawn(file, 3).SerializeToString()
+    found = to_network(parse_onnx(content, file.name), logits=True).network
+    x = images(found, 2)
+    made, y = quantize(found, x), found.forward(x)
+    assert sum(isinstance(step, IntegerOrder) for step in made.steps) == 16
+    z = made.forward(x)
+    assert np.corrcoef(y.ravel(), z.ravel())[0, 1] > 0.999
+    assert np.abs(run_onnx(onnx_model(made).SerializeToString(), x) - z).max() < 0.03 * np.abs(z).max()
 
 
 @pytest.mark.parametrize("bounds", [(-128, 127), (0, 255), (-32768, 32767), (0, 65535)])

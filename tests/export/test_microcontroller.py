@@ -108,6 +108,13 @@ def test_pools_behind_all_convolutions(target: str, tmp_path: Path) -> None:
 
 
 @needs_tools
+def test_channels_in_another_order(tmp_path: Path) -> None:
+    options = {"widths": (24, 48, 96), "stem": 16, "last": 128}
+    found = bench(integer_network("shufflenet-v2", (3, 64, 64), 8, **options), tmp_path, "cortex-m4", 2)
+    assert found["bss"] == found["ram"]
+
+
+@needs_tools
 @pytest.mark.parametrize("target", ["cortex-m4", pytest.param("cortex-m55", marks=needs_helium)])
 def test_mobilenet_v1_in_its_memory(target: str, tmp_path: Path) -> None:
     found = bench(integer_network("mobilenet-v1", (3, 96, 96), 8, width=0.25), tmp_path, target, 2)

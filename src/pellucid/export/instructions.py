@@ -29,7 +29,7 @@ from pellucid.export.kernels import (
     column_length,
 )
 from pellucid.plan.integer_affine import IntegerAffine
-from pellucid.plan.integer_steps import IntegerPool2d
+from pellucid.plan.integer_steps import IntegerConcat, IntegerPool2d
 from pellucid.plan.memory import PLACES
 
 DSP, HELIUM, PLAIN, SMALL = "dsp", "helium", "plain", "small"
@@ -175,6 +175,11 @@ def pieces(program: Program) -> Counter[str]:
     if program.lines:
         found |= {"lines": 1, "kind of a line": len(program.lines)}
     found["several pools"] = int(program.kernels.count("pool_windows") > 1)  # one alone has its numbers compiled in
+    called = [
+        program.kernels.count("order_channels"),
+        sum(len(step.inputs) for step in program.steps if isinstance(step, IntegerConcat)),
+    ]
+    found["further call"] = sum(max(0, count - 1) for count in called)  # each with six arguments
     found["several tables"] = int(program.kernels.count("look_up") > 1)
     if program.affine:
         found.update(_of_layers(program))
