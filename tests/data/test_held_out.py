@@ -133,6 +133,10 @@ def test_a_run_is_measured_by_what_it_held_out(tmp_path: Path, capsys: pytest.Ca
     answers = json.loads(capsys.readouterr().out)
     right = [Path(row["image"]).parent.name == row["guesses"][0]["class"] for row in answers]
     assert len(right) == 10 and measured["accuracy"] == pytest.approx(sum(right) / 10)
+    copy = tmp_path / "copy"
+    shutil.copytree(folder, copy)
+    assert main(["evaluate", str(run.path), "--data", str(copy)]) == 0
+    assert "5 images" in (said := capsys.readouterr().out) and "only what it held out is measured" in said
     for part, count in (("train", 7), ("test", 2)):
         classes(tmp_path / "parted" / part, ant=count, bee=count)
     for data_, images in ((tmp_path / "parted", 4), (folder / ".." / folder.name, 5)):

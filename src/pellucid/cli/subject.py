@@ -157,10 +157,9 @@ def data_for(model: AnyModel, source: str | None, *, learns: bool = False) -> Da
     """The data that a model was trained on, or other data of the same classes.
 
     learns: whether something will be learnt from other data's training images; else all images of other data without
-    parts are its test. Raises PellucidError where the classes are others.
+    parts are its test, unless they are called as the run's own: a copy, of which it has learnt most. Raises
+    PellucidError where the classes are others.
     """
-    from dataclasses import replace
-
     import msgspec
 
     from pellucid.data.held_out import HeldOut
@@ -177,10 +176,20 @@ def data_for(model: AnyModel, source: str | None, *, learns: bool = False) -> Da
             f"{data.test.name} has {_listed(data.test.class_names)}, "
             f"but {model.path} was trained on {_listed(model.class_names)}"
         )
-    if held_out.whole and data.test.keys is not None and "test" in data.lists:
-        said = f"{source}: no parts, so all {len(data.test):,} images are measured, as nothing was learnt from them"
-        data = replace(data, test=replace(data.test, notes=(*data.test.notes, said)))
-    return data
+    if not held_out.whole or data.test.keys is None or "test" not in data.lists:
+        return data
+    own = set(model.held_out.lists.get("test", ()))
+    if own and 4 * len(own & set(data.test.keys)) >= 3 * len(own):
+        data = build_data(recipe, model.held_out, model.framing)
+        return _noted(data, f"{source}: images called as the run's own, so only what it held out is measured")
+    return _noted(data, f"{source}: no parts, so all {len(data.test):,} images are measured")
+
+
+def _noted(data: Data, said: str) -> Data:
+    """The data whose test says one thing more."""
+    from dataclasses import replace
+
+    return replace(data, test=replace(data.test, notes=(*data.test.notes, said)))
 
 
 def others_for(path: Path, source: str | None) -> Data | None:
