@@ -13,8 +13,9 @@ from pellucid.graph import Branches, Concat, Sequential
 from pellucid.layers import Add, ChannelOrder, Conv2d, ConvTranspose2d, GlobalAvgPool2d, ReLU
 from pellucid.network import Network
 from pellucid.ops.arrays import Array
+from pellucid.ops.cores import available_cores
 from pellucid.plan import IntegerNetwork
-from pellucid.plan.integer_plan import IntegerPlan
+from pellucid.plan.integer_plan import IntegerPlan, prepare
 from pellucid.plan.plan import Memory
 from pellucid.precision import quantize
 from pellucid.zoo import create
@@ -98,6 +99,23 @@ def test_channels_side_by_side_and_in_another_order_run_compiled() -> None:
         assert {"integer order", "integer concat"} <= used
         q = rng.integers(0, 256, (2, 3, 9, 8)).astype(np.uint8)
         np.testing.assert_array_equal(network.integer_logits(q), step_by_step(network, q))
+
+
+@pytest.mark.skipif(available_cores() < 2, reason="one core")
+def test_small_steps_of_much_work_are_shared_by_threads_that_are_awake() -> None:
+    """As in a plan of floats: by itself each would be done before a second thread had woken up."""
+    before = ops.threads()
+    with ops.use_backend("numba"):
+        network = integers("resnet18", (3, 32, 32))
+        try:
+            ops.set_threads(2)
+            plan = IntegerPlan(network.steps, (3, 32, 32), 2, Memory())
+            alone = [prepare(step, [plan.shapes[name] for name in step.inputs], 2) for step in network.steps]
+        finally:
+            ops.set_threads(before)
+    planned, single = ([made.calls([0, 0], 0, 0)[0].parts for made in some] for some in (plan.prepared, alone))
+    assert all(there >= here for there, here in zip(planned, single, strict=True))
+    assert planned.count(2) >= single.count(2) + 5
 
 
 @pytest.mark.parametrize("way", [copy.deepcopy, lambda given: pickle.loads(pickle.dumps(given))])

@@ -55,7 +55,8 @@ class IntegerPlan:
         self.steps, self.number, self._memory = list(steps), number, block
         self.shapes = {INPUT: shape, **{step.name: step.output_shape for step in steps}}
         self._kinds = {step.name: np.dtype(np.int32 if step.wide else np.uint8) for step in steps}
-        self.prepared = [prepare(step, [self.shapes[name] for name in step.inputs], number) for step in self.steps]
+        with ops.steps().part_of(number * sum(getattr(step, "multiply_adds", 0) for step in steps)):
+            self.prepared = [prepare(step, [self.shapes[name] for name in step.inputs], number) for step in steps]
         self._last = steps[-1].name
         sizes = {step.name: number * step.output_bytes for step in steps}
         scratch = [getattr(made, "scratch", 0) for made in self.prepared]
