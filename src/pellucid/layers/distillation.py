@@ -10,7 +10,7 @@ import numpy as np
 from pellucid import ops
 from pellucid.arguments import Checked
 from pellucid.errors import PellucidError
-from pellucid.layers.smooth import log_softmax
+from pellucid.layers.softmax import log_softmax
 from pellucid.ops.arrays import Array
 
 
