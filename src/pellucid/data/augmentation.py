@@ -69,16 +69,17 @@ class Augmentation(Checked):
             size=size,
         )
 
-    def erase_from(self, images: Array, uniform: Array, size: Pair | Array | None = None) -> None:
+    def erase_from(self, images: Array, uniform: Array, size: Pair | Array | None = None, value: int = 0) -> None:
         """Blank a random rectangle of every image (n, C, H, W) in place, from uniform numbers (n, COLUMNS).
 
-        size: (height, width) of where it may lie, for all images or (n, 2); the whole of them unless given.
+        size: (height, width) of where it may lie, for all images or (n, 2); the whole of them unless given. value:
+        what stands there then.
         """
         _, _, H, W = images.shape
         top, bottom, left, right = self.rectangles(uniform, (H, W) if size is None else size).T[:, :, None]
         y, x = np.arange(H), np.arange(W)
         rows, columns = (y >= top) & (y < bottom), (x >= left) & (x < right)
-        np.copyto(images, 0, where=(rows[:, :, None] & columns[:, None, :])[:, None])
+        np.copyto(images, value, where=(rows[:, :, None] & columns[:, None, :])[:, None])
 
     def rectangles(self, uniform: Array, size: Pair | Array) -> Array:
         """What is blanked of each image, as (n, 4): rows top .. bottom - 1, columns left .. right - 1.

@@ -137,6 +137,18 @@ class Boxes:
             canvas=(H, W),
         )
 
+    def hidden(self, rectangles: Array, visible: float = 0.5) -> Boxes:
+        """The boxes of images of each of which a rectangle was blanked: top, bottom, left and right of each, (N, 4).
+
+        One of which less than the share `visible` is left to be seen becomes DIFFICULT.
+        """
+        top, bottom, left, right = rectangles[self.images].T
+        corners = np.maximum(self.boxes[:, 0], left), np.maximum(self.boxes[:, 1], top)
+        opposite = np.minimum(self.boxes[:, 2], right), np.minimum(self.boxes[:, 3], bottom)
+        covered = _areas(np.stack([*corners, *opposite], axis=1))
+        faint = (covered > (1 - visible) * _areas(self.boxes)) & (self.kinds == PLAIN)
+        return replace(self, kinds=np.where(faint, DIFFICULT, self.kinds).astype(np.uint8))
+
 
 def _areas(boxes: Array) -> Array:
     areas: Array = np.maximum(boxes[:, 2] - boxes[:, 0], 0) * np.maximum(boxes[:, 3] - boxes[:, 1], 0)

@@ -209,6 +209,11 @@ def _augmented(
             targets = targets.moved(affine, visible=visible)
     if augment.erase:
         augment.erase_from(pixels, uniform, shown)
+        if are_masks(targets):
+            targets = np.array(targets)  # may be the data set's own
+            augment.erase_from(targets[:, None], uniform, shown, ignored)
+        elif isinstance(targets, Boxes):
+            targets = targets.hidden(augment.rectangles(uniform, shown), visible)
     return pixels, targets
 
 
