@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -131,3 +132,55 @@ def test_a_network_that_dies_later_is_told_then(capsys: pytest.CaptureFixture[st
     pl.fit(given, learnable, epochs=14, batch_size=16, verbosity=0, callbacks=[Alive(), kill],
            optimizer=pl.optim.SGD(0.05))  # fmt: skip
     assert "silent: no unit of layer 1" in capsys.readouterr().err
+
+
+def few() -> pl.data.Data:
+    """Of which an epoch has six steps, and there is something to learn."""
+    inputs = np.random.default_rng(0).normal(size=(120, 4))
+    return pl.data.arrays(inputs, inputs[:, :3].argmax(axis=1))
+
+
+@pytest.mark.parametrize(
+    ("rate", "change", "said"),
+    [
+        (1e-9, None, r"nothing learnt: after 6 steps the loss is 1\.\d+, .* is 1\.099, and at this pace it would "),
+        (1e-3, ("0.bias", -1e3), r"silent: no unit of layer 1 is above 0 for any of 16 images"),
+        (1e-5, ("2.weight", 0.0), r"nothing learnt: after 6 steps .*, and the outputs for 16 images are all alike"),
+    ],
+)
+def test_it_is_told_after_the_first_epoch_of_few_steps(
+    capsys: pytest.CaptureFixture[str], rate: float, change: tuple[str, float] | None, said: str
+) -> None:
+    given = rectified()
+    if change is not None:
+        name, value = change
+        given.parameters[name].value[...] = value
+
+    def look(trainer: Any, record: Any) -> None:
+        if record["epoch"] == 1:
+            assert re.search(said, capsys.readouterr().err)
+
+    pl.fit(
+        given, few(), epochs=12, batch_size=16, verbosity=0, callbacks=[Alive(), look], optimizer=pl.optim.SGD(rate)
+    )
+    assert "nothing learnt" not in capsys.readouterr().err  # only once
+
+
+@pytest.mark.parametrize("rate", [0.003, 0.3])
+def test_a_network_that_learns_slowly_is_told_nothing_early(capsys: pytest.CaptureFixture[str], rate: float) -> None:
+    """Its first epoch's loss is still that of guessing."""
+    given = rectified()
+    given.parameters["2.weight"].value[...] *= 0.1
+    pl.fit(given, few(), epochs=12, batch_size=16, verbosity=0, callbacks=[Alive()], optimizer=pl.optim.SGD(rate))
+    assert not capsys.readouterr().err
+
+
+def test_a_look_changes_nothing() -> None:
+    """The weights, running means and dropout of a training that was looked at are those of one that was not."""
+    found = []
+    for callbacks in ([], [Alive()]):
+        layers = nn.Conv2d(4), nn.BatchNorm2d(), nn.ReLU(), nn.GlobalAvgPool2d(), nn.Dropout(0.5), nn.Linear(2)
+        given = pl.Network(nn.Sequential(*layers), (1, 6, 6))
+        pl.fit(given, images(9), batch_size=4, epochs=2, verbosity=0, callbacks=callbacks)
+        found.append(given.digest())
+    assert found[0] == found[1]

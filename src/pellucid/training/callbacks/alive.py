@@ -4,18 +4,10 @@ from __future__ import annotations
 
 import math
 import sys
-from itertools import islice
 
-import numpy as np
-
-from pellucid import ops
-from pellucid.layers import INFERENCE, Layer
-from pellucid.ops.arrays import Array
+from pellucid.training.glance import Glance, glance
 from pellucid.training.state import Record
 from pellucid.training.trainer import Callback, Trainer
-
-IMAGES = 64
-"""Training images by which it is told whether a layer is silent."""
 
 STEPS = 100
 """In which every network that learns has learnt something."""
@@ -23,53 +15,70 @@ STEPS = 100
 CHANCE = 0.98
 """Part of ln(classes) that a loss has to come below in an epoch to count as learning."""
 
-_RECTIFIERS = ("ReLU", "ReLU6")
+ALIKE = 1e-3
+"""Logits that differ by less are those of images that a network can't tell apart."""
+
+PACE = 0.02
+"""Part of ln(classes) that a loss has to be expected to change by until the end."""
+
 _NAMED = 5
 
 
 class Alive(Callback):
     """Says once, on standard error, that the loss is still that of guessing, or that layers are silent.
 
-    After the first epoch, or the first one that ends behind so many steps that something must have been learnt; and
-    after a later one whose loss is that of guessing, as a network may die when the rate has grown.
+    After the first epoch, and the first one that ends behind so many steps that something must have been learnt; and
+    after a later one whose loss is that of guessing, as a network may die when the rate has grown. Where the first
+    epoch has fewer steps, a loss of guessing alone says nothing; but it does where all images get the same answer, or
+    where at its pace the loss wouldn't change until the end.
     """
 
     def __init__(self) -> None:
         self.looked = self.said = False
+        self.first: Glance | None = None
 
     def start(self, trainer: Trainer) -> None:
         """A run that goes on has been looked at."""
         self.looked = trainer.state.step >= STEPS
+        early = len(trainer.loader) < STEPS and trainer.communicator.rank == 0
+        self.first = glance(trainer) if early and not trainer.state.step else None
 
     def epoch(self, trainer: Trainer, record: Record) -> None:
-        """Look once, and again where it is worth it."""
-        if self.said or trainer.state.step < STEPS or trainer.communicator.rank != 0:
+        """Look, where there is something to be seen."""
+        if self.said or trainer.communicator.rank != 0:
             return
-        if not self.looked or guesses(trainer, record):
-            self.looked = True
-            for line in complaints(trainer, record):
+        early = trainer.state.step < STEPS
+        if early and self.first is None:
+            return
+        if early or not self.looked or guesses(trainer, record):
+            self.looked = not early
+            for line in complaints(trainer, record, self.first if early else None):
                 self.said = True
                 print(line, file=sys.stderr, flush=True)
+        self.first = None
 
 
-def complaints(trainer: Trainer, record: Record) -> list[str]:
-    """What is wrong with the network after an epoch, a line each, with what to try."""
+def complaints(trainer: Trainer, record: Record, first: Glance | None = None) -> list[str]:
+    """What is wrong with the network after an epoch, a line each, with what to try.
+
+    first: the network before it, where there were too few steps for a loss of guessing to say something.
+    """
     lines = []
-    silent = silent_layers(trainer)
-    if silent:
-        more = f" and {len(silent) - _NAMED} more" if len(silent) > _NAMED else ""
+    now = glance(trainer)
+    if now.silent:
+        more = f" and {len(now.silent) - _NAMED} more" if len(now.silent) > _NAMED else ""
         lines.append(
-            f"silent: no unit of layer {', '.join(silent[:_NAMED])}{more} is above 0 for any of {IMAGES} images, "
-            f"nothing passes there; try a smaller learning rate (--rate {trainer.optimizer.rate / 10:.2g}), "
+            f"silent: no unit of layer {', '.join(now.silent[:_NAMED])}{more} is above 0 for any of {now.images} "
+            f"images, nothing passes there; try a smaller learning rate (--rate {trainer.optimizer.rate / 10:.2g}), "
             "batch norm, or leaky-relu"
         )
-    if guesses(trainer, record):
+    if guesses(trainer, record) and (first is None or (why := stands_still(trainer, first, now))):
         classes = len(getattr(trainer.task, "class_names", ()))
         lines.append(
             f"nothing learnt: after {trainer.state.step} steps the loss is {record['train']['loss']:.3f}, that of "
-            f"guessing among {classes} classes is {math.log(classes):.3f}; try another learning rate (pellucid "
-            "find-rate suggests one), mean and deviation of the images (--set data.normalize=true), or batch norm "
-            "(convnet)"
+            f"guessing among {classes} classes is {math.log(classes):.3f}{'' if first is None else why}; try another "
+            "learning rate (pellucid find-rate suggests one), mean and deviation of the images (--set "
+            "data.normalize=true), or batch norm (convnet)"
         )
     return lines
 
@@ -83,15 +92,16 @@ def guesses(trainer: Trainer, record: Record) -> bool:
     return bool(loss >= CHANCE * math.log(classes) and accuracy < 1.5 / classes)
 
 
-def silent_layers(trainer: Trainer) -> list[str]:
-    """The rectifiers whose outputs are all 0 for some training images, by name."""
-    loader = trainer.loader
-    found: list[str] = []
-
-    def watch(layer: Layer, output: Array) -> None:
-        if layer.kind in _RECTIFIERS and not np.any(ops.host(output)):
-            found.append(layer.name)
-
-    for batch in islice(loader.epoch(0), 1):
-        trainer.network.forward(batch.inputs[:IMAGES], INFERENCE.watched_by(watch))
-    return found
+def stands_still(trainer: Trainer, first: Glance, now: Glance) -> str:
+    """What shows that a classifier has learnt nothing in a few steps; "" where nothing does."""
+    if now.spread is None or first.loss is None or now.loss is None:
+        return ""
+    if now.spread < ALIKE:
+        return f", and the outputs for {now.images} images are all alike"
+    done, total = (
+        sum(trainer.schedule(step) for step in range(steps)) for steps in (trainer.state.step, trainer.total_steps)
+    )
+    expected = abs(first.loss - now.loss) * total / max(done, 1e-12)
+    if expected < PACE * math.log(len(getattr(trainer.task, "class_names", ()))):
+        return f", and at this pace it would change by {expected:.2g} until the end"
+    return ""
