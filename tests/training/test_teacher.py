@@ -10,6 +10,9 @@ from pellucid.data import Data, Dataset
 from pellucid.errors import PellucidError
 from pellucid.layers import Distillation
 from pellucid.recipes import Recipe, build_trainer, load_recipe, start_run
+from pellucid.recipes.from_model import recipe_from
+from pellucid.recipes.shrink import shrink_run
+from pellucid.recipes.smaller import on_smaller_images
 from pellucid.training import Callback, Teacher, Trainer
 from small_runs import one_thread_of_numpy
 
@@ -130,6 +133,36 @@ def test_a_batch_in_parts_and_one_that_is_whole_are_taught_alike(tmp_path: Path)
         trainer.fit()
         losses.append(watch.seen)
     np.testing.assert_allclose(losses[0], losses[1], rtol=1e-4)
+
+
+def test_images_count_in_the_teachers_part_what_they_count_by_their_labels(tmp_path: Path) -> None:
+    data = pictures()
+    source = str(trained(tmp_path / "teacher", data))
+    changes = {"teacher.source": source, "teacher.share": 0.25, "task.class_weights": [0.01, 0.03, 0.02]}
+    trainer = build_trainer(recipe(**changes, **{"task.ignore_label": 2}), data)
+    assert trainer.teacher is not None
+    batch = next(iter(trainer.loader.epoch(0)))
+    outputs = trainer.network.forward(batch.inputs)
+    weights = np.array([0.01, 0.03, 0.0])[batch.targets]
+    answers = trainer.teacher.logits(batch.inputs)
+    single = [Distillation()(outputs[i : i + 1], answers[i : i + 1])[0] for i in range(len(outputs))]
+    alone, slope = trainer.task.loss(outputs, batch.targets)
+    loss, gradient = trainer._loss(outputs, batch, None)
+    assert loss == pytest.approx(0.75 * float(alone) + 0.25 * np.average(single, weights=weights))
+    assert not gradient[batch.targets == 2].any()
+    assert np.abs(gradient - 0.75 * slope).sum() > 0
+
+
+def test_who_learns_on_does_without_the_teacher(tmp_path: Path) -> None:
+    data = pictures()
+    teacher = trained(tmp_path / "teacher", data)
+    taught = trained(tmp_path / "taught", data, **{"teacher.source": str(teacher), "training.epochs": 1})
+    teacher.rename(tmp_path / "moved")
+    assert recipe_from(str(taught), {}, ("cat", "dog")).teacher.source == ""
+    assert recipe_from(str(taught / "model.safetensors"), {}).teacher.source == ""
+    assert recipe_from(str(taught), {"teacher.source": "some"}).teacher.source == "some"
+    assert on_smaller_images(load_recipe(taught), (16, 16), 0.5).teacher.source == ""
+    assert shrink_run(taught, 8, epochs=1, data=data).network.bits == 8
 
 
 def test_who_cannot_teach_is_told_at_once(tmp_path: Path) -> None:

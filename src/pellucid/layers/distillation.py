@@ -33,8 +33,12 @@ class Distillation(Checked):
         if not 0 < self.temperature < math.inf:
             raise PellucidError(f"temperature = {self.temperature}: expected a number above 0")
 
-    def __call__(self, logits: Array, teacher: Array, normalizer: float | None = None) -> tuple[float, Array]:
+    def __call__(
+        self, logits: Array, teacher: Array, normalizer: float | None = None, each: Array | None = None
+    ) -> tuple[float, Array]:
         """(loss, gradient) for logits and the teacher's (N, K); divided by N unless a normalizer is given.
+
+        each: what each image counts, (N,); by default 1.
 
         Raises PellucidError for other shapes.
         """
@@ -47,5 +51,6 @@ class Distillation(Checked):
         T = self.temperature
         log_p, log_q = (log_softmax(values.astype(np.float64) / T, 1) for values in (z, t))
         p, q = np.exp(log_p), np.exp(log_q)
-        loss = T * T * float((q * (log_q - log_p)).sum()) / (total or 1.0)
-        return loss, ops.array((T / (total or 1.0) * (p - q)).astype(z.dtype))
+        scale = (np.ones(len(z)) if each is None else each)[:, None] / (total or 1.0)
+        loss = T * T * float((scale * q * (log_q - log_p)).sum())
+        return loss, ops.array((T * scale * (p - q)).astype(z.dtype))

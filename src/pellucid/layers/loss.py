@@ -63,6 +63,14 @@ class SoftmaxCrossEntropy(Checked):
         weights = self._weights(classes, np.float64)
         return float(counted.size) if weights is None else float(weights[counted].sum())
 
+    def each(self, labels: Array, classes: int) -> Array:
+        """What each of the labels' places counts, in their shape: float64."""
+        labels = ops.host(labels)
+        counted = np.ones(labels.shape, bool) if self.ignore_label is None else labels != self.ignore_label
+        weights = self._weights(classes, np.float64)
+        found: Array = counted * (1.0 if weights is None else weights[np.where(counted, labels, 0)])
+        return found
+
     def _weights(self, classes: int, dtype: np.typing.DTypeLike) -> Array | None:
         if self.class_weights is None:
             return None

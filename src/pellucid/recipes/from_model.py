@@ -26,6 +26,8 @@ def is_pretrained(start: str) -> bool:
 def recipe_from(start: str, overrides: Mapping[str, Any], class_names: Sequence[str] = ()) -> Recipe:
     """The recipe for training on from a pretrained network, a run or a model's file, also an ONNX file.
 
+    A teacher, which the model had for its own data, isn't taken over.
+
     overrides: see `load_recipe`. class_names: of the new pictures, where they are known: of a model with others, only
     the new last layer learns in the first epoch, then what was there at a small part of its rate. Raises
     PellucidError where there is no such model, or it answers something else than one class or labels an image and
@@ -49,6 +51,7 @@ def recipe_from(start: str, overrides: Mapping[str, Any], class_names: Sequence[
         head = trained[-1].rpartition(".")[0]
         groups = [{"names": "*", "rate": _OLD_RATE}, {"names": head}]
         overrides = {"training.head_epochs": 1, "groups": groups, **overrides}
+    overrides = {"teacher.source": "", **overrides}
     if (path / RUN_RECIPE).exists():
         return load_recipe(path, overrides)
     return parse_recipe(recipe_toml(model.recipe), str(path), overrides)

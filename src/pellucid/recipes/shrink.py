@@ -25,7 +25,7 @@ from pellucid.recipes.load import parse_recipe
 from pellucid.recipes.model import AnyModel, Model, model_notes, names_of_classes, parse_notes
 from pellucid.recipes.network import build_task
 from pellucid.recipes.opened import open_model
-from pellucid.recipes.schema import Recipe
+from pellucid.recipes.schema import Recipe, TeacherSettings
 from pellucid.recipes.trainer import build_trainer
 from pellucid.training import Callback
 from pellucid.training.folder import RunFolder
@@ -143,13 +143,17 @@ def calibration_images(recipe: Recipe, data: Data) -> Array:
 
 
 def _fine_tuned(model: Model, data: Data, bits: int, epochs: float, callbacks: Sequence[Callback]) -> Network:
-    """The network after some epochs of training with rounding, at a low rate."""
+    """The network after some epochs of training with rounding, at a low rate, without a teacher, who may be gone."""
     training = msgspec.structs.replace(
         model.recipe.training, weight_bits=bits, epochs=epochs, precision="float32", start_from=""
     )
     optimizer = {**model.recipe.optimizer, "rate": FINE_TUNING_RATE * model.recipe.optimizer["rate"]}
     recipe = msgspec.structs.replace(
-        model.recipe, training=training, optimizer=optimizer, schedule={"name": "cosine"}
+        model.recipe,
+        training=training,
+        optimizer=optimizer,
+        schedule={"name": "cosine"},
+        teacher=TeacherSettings(),
     )
     check_learnable(data.train)
     trainer = build_trainer(recipe, data, callbacks)

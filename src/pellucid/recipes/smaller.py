@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from pellucid.errors import PellucidError
-from pellucid.recipes.schema import Recipe
+from pellucid.recipes.schema import Recipe, TeacherSettings
 from pellucid.zoo import NETWORKS
 
 SCALED = ("width", "widths", "growth", "channels")
@@ -38,8 +38,12 @@ def _scaled(value: Any, share: float) -> Any:
 
 
 def on_smaller_images(recipe: Recipe, size: tuple[int, int], share: float) -> Recipe:
-    """The recipe with images `share` times as high and wide as `size`. Raises PellucidError where windows are cut."""
+    """The recipe with images `share` times as high and wide as `size`, and no teacher, who knows none of these.
+
+    Raises PellucidError where windows are cut.
+    """
     if recipe.crop.size is not None:
         raise PellucidError("images of another size: this recipe learns from windows, crop.size")
     height, width = (max(LEAST, int(side * share) // STEP * STEP) for side in size)
-    return msgspec.structs.replace(recipe, data=msgspec.structs.replace(recipe.data, size=(height, width)))
+    data = msgspec.structs.replace(recipe.data, size=(height, width))
+    return msgspec.structs.replace(recipe, data=data, teacher=TeacherSettings())

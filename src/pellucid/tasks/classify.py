@@ -82,6 +82,13 @@ class Classify(Checked):
             )
         return np.array([count(targets, K)])
 
+    def each(self, outputs: Array, targets: Array | Mixed) -> Array:
+        """What each image counts: (N,) float64."""
+        K, each = outputs.shape[1], self.criterion.each
+        if isinstance(targets, Mixed):
+            return targets.share * each(targets.first, K) + (1 - targets.share) * each(targets.second, K)
+        return each(targets, K)
+
     def loss(self, outputs: Array, targets: Array | Mixed, total: Array | None = None) -> tuple[float, Array]:
         """(loss, gradient for the logits): the sum over these images divided by `total`, by default their count."""
         criterion, divisor = self.criterion, None if total is None else float(total[0])

@@ -42,13 +42,14 @@ class Teacher(Checked):
         return answers_of(self.network)
 
     def beside(
-        self, loss: float, gradient: Array, outputs: Array, inputs: Array, total: float
+        self, loss: float, gradient: Array, outputs: Array, inputs: Array, total: float, each: Array | None = None
     ) -> tuple[float, Array]:
         """The task's loss and its gradient for the outputs (N, K), joined by the teacher's part.
 
         inputs: (N, C, H, W), what the outputs answer. total: what all images of the batch count together.
+        each: what each counts by its label, by default 1; so both parts weigh classes alike.
         """
-        own, slope = self.loss(outputs, self.logits(inputs), total)
+        own, slope = self.loss(outputs, self.logits(inputs), total, each)
         share = gradient.dtype.type(self.share)
         gradient *= 1 - share
         slope *= share

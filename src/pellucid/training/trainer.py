@@ -339,7 +339,9 @@ class Trainer(Checked):
         if self.teacher is None:
             return loss, gradient
         whole = self.task.count(outputs, batch.targets) if total is None else total
-        return self.teacher.beside(loss, gradient, outputs, batch.inputs, float(whole[0]))
+        each = getattr(self.task, "each", None)  # of a classifier
+        counts = each(outputs, batch.targets) if each else None
+        return self.teacher.beside(loss, gradient, outputs, batch.inputs, float(whole[0]), counts)
 
     def _loss_gradient(self, outputs: Array, targets: Any) -> Array:
         """The gradient that the network takes back, but for a teacher's part."""
