@@ -45,7 +45,7 @@ from pellucid.network import Network
 from pellucid.ops.formats import float_type
 from pellucid.precision.quantization_aware import with_rounding
 from pellucid.tasks import Classify
-from pellucid.training import Callback, Trainer, WeightAverage, load_checkpoint, save_checkpoint
+from pellucid.training import Callback, Teacher, Trainer, WeightAverage, load_checkpoint, save_checkpoint
 from pellucid.training.diagnosis import NotFiniteError
 from pellucid.training.feed import FromHost, Resident, feed_for
 from pellucid.training.optimizers import OPTIMIZERS, Adam, AdamW, Optimizer
@@ -181,6 +181,22 @@ def test_groups_of_parameters() -> None:
         with ops.use_backend(backend):
             runs.append(grouped())
     compare(runs)
+
+
+@pytest.mark.parametrize("kind", ["float32", "float16"])
+def test_a_teacher_on_the_device_says_what_it_says_on_the_host(kind: str) -> None:
+    """Whose steps aren't recorded, and whose part counts classes as the labels' does."""
+    runs = []
+    for backend in ("numpy", "cuda"):
+        with ops.use_backend(backend):
+            teacher = Teacher(Network(plain(), (1, 4, 4), seed=5, dtype=np.dtype(np.float32)), 0.25)
+            made, losses = trainer(plain(), kind=kind, teacher=teacher)
+            made.task = Classify(NAMES, class_weights=(0.1, 3.0, 1.0))
+            made.fit()
+            runs.append((made, losses))
+    (_, expected), (_, found) = runs
+    np.testing.assert_allclose(found, expected, rtol=2e-5 if kind == "float32" else 0.02)
+    assert np.isfinite(expected).all()
 
 
 def test_weights_of_16_bits_have_a_copy_of_32() -> None:
