@@ -353,6 +353,19 @@ def test_a_model_that_came_without_data_is_given_some(
         assert main(["fit-chip", str(alone), "--data", "others", *chip]) == 0
     assert "int4" in capsys.readouterr().out
 
+    learnt: list[tuple[str, int]] = []
+
+    def no_further(recipe: Recipe, data: Data, *_: object) -> None:
+        learnt.append((data.train.name, len(data.train)))
+        raise PellucidError("enough")
+
+    with monkeypatch.context() as patch, one_thread_of_numpy():
+        patch.setattr("pellucid.recipes.fit_chip.build_trainer", no_further)
+        small = ["--chip", "3k,10k,cortex-m4@64", "--train"]
+        assert main(["fit-chip", str(alone), "--data", "others", *small]) == 1
+    assert "layers were not made smaller: enough" in capsys.readouterr().out
+    assert learnt and all(name.startswith("others") and 0 < count < 80 for name, count in learnt)
+
     assert main(["shrink", str(alone), "--data", "others", *NUMPY]) == 0
     kept = open_shrunk(alone.parent)
     data = load_data("others", framing=model.framing)

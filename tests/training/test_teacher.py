@@ -167,7 +167,7 @@ def test_who_learns_on_does_without_the_teacher(tmp_path: Path) -> None:
 
 def test_who_cannot_teach_is_told_at_once(tmp_path: Path) -> None:
     source = str(trained(tmp_path / "teacher", pictures()))
-    with pytest.raises(PellucidError, match=r"no run .*nobody: expected a run folder"):
+    with pytest.raises(PellucidError, match=r"^teacher: no run .*nobody: expected a run folder"):
         build_trainer(recipe(**{"teacher.source": str(tmp_path / "nobody")}), pictures())
     with pytest.raises(PellucidError, match=r"expected the data's 4 classes dark, .*, got 3: dark, grey, light"):
         build_trainer(recipe(**{"teacher.source": source}), pictures(4))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from pellucid.cli.output import print_json, print_note, print_table, working
-from pellucid.cli.subject import DATA_HELP, LAST, others_for, trained
+from pellucid.cli.subject import DATA_HELP, LAST, others_for, same_data, trained
 
 if TYPE_CHECKING:
     from pellucid.export.chips import Catalogue
@@ -45,6 +45,7 @@ def fit_chip(
     counted.
     """
     from pellucid.export.chips import find_chip, read_chips
+    from pellucid.recipes import open_model
     from pellucid.recipes.fit_chip import fit_run
     from pellucid.training.callbacks.progress import Progress
 
@@ -57,7 +58,8 @@ def fit_chip(
     with nullcontext() if told else working("counting ..."):
         path, callbacks = trained(run), [Progress(1)] if told else []
         others = others_for(path, data)
-        report = fit_run(path, found, bits, data=others, rows=rows, train=train, callbacks=callbacks)
+        source = None if data is None or same_data(open_model(path), data) else data
+        report = fit_run(path, found, bits, data=others, source=source, rows=rows, train=train, callbacks=callbacks)
     if json:
         _print_json(report)
     else:

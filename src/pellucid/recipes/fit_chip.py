@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -12,6 +12,7 @@ import numpy as np
 
 from pellucid.data import Data, normalized
 from pellucid.data.absent import check_learnable
+from pellucid.data.held_out import HeldOut
 from pellucid.errors import PellucidError
 from pellucid.export.chips import Chip, Published
 from pellucid.export.fit import Fit, fit, shares
@@ -68,6 +69,7 @@ def fit_run(
     bits: int | None = None,
     *,
     data: Data | None = None,
+    source: str | None = None,
     rows: bool = False,
     train: bool = False,
     callbacks: Sequence[Callback] = (),
@@ -77,6 +79,7 @@ def fit_run(
     bits: which one; by default the one last shrunk, else made now, of the bits it was trained for or 8. rows: images
     come row by row. Where neither way to compile fits, fewer bits are tried and measured on the test set. train:
     where these don't fit either, narrower layers and smaller images are trained by the run's recipe, and measured.
+    data, source: other data than the run's, and where they lie, as the smaller ones read them in their own size.
     callbacks: of these trainings. What is far too large for the chip is only counted, of the fewest bits, without
     data. Raises PellucidError for a network without integer form or without form in C, naming the layer.
     """
@@ -95,6 +98,10 @@ def fit_run(
         return ChipReport(found_rows, model.task.primary, [], _published(model, chip))
     networks = [network, *(made.of(bits) for bits in WIDTHS if bits < network.bits)]
     found_rows = []
+    if source is not None:
+        settings = msgspec.structs.replace(model.recipe.data, source=source, validation=0)
+        recipe = msgspec.structs.replace(model.recipe, data=settings)
+        model = replace(model, recipe=recipe, held_out=HeldOut(settings.seed))
     for one in networks:
         found = fit(one, chip, small=True, mean=mean, std=std, rows=rows)
         found_rows.append(ChipRow(one.bits, found, _measured(one, model.recipe, made.data)))

@@ -26,7 +26,10 @@ def build_teacher(recipe: Recipe, train: Dataset) -> Teacher | None:
         return None
     if recipe.task["name"] != "classify":
         raise PellucidError(f"teacher: is for task classify, got {recipe.task['name']}")
-    model = open_model(Path(settings.source))
+    try:
+        model = open_model(Path(settings.source))
+    except PellucidError as error:
+        raise PellucidError(f"teacher: {error}") from error
     if model.recipe.task["name"] != "classify":
         raise PellucidError(f"teacher {model.path}: expected a classifier, got task {model.recipe.task['name']}")
     if model.class_names != train.class_names:
