@@ -81,6 +81,11 @@ def test_colours_name_the_classes_where_no_other_file_does(folder: Path) -> None
     data = load_masked(folder)
     assert data.train.class_names == ("the road", "sky")
     np.testing.assert_array_equal(np.asarray(data.train.targets[[0]])[0], mask_of(0, 1, 255))
+    (folder / "colours.txt").write_text("1 2 3 object\n10 20 30 background\n0 0 0 void\n4 5 6 object\n")
+    assert load_masked(folder).train.class_names == ("background", "object")  # as without it
+    (folder / "colours.txt").write_text("10 20 30 road\n0 0 0 void\n")
+    with pytest.raises(PellucidError, match=r"colours\.txt: expected 2 to 254 different class names, got 1"):
+        load_masked(folder)
     (folder / "colours.txt").write_text("10 20 30 the road\n1 2 sky\n4 5 6 car\n")
     with pytest.raises(
         PellucidError, match=r"colours\.txt:2: expected red, green, blue and a class \(the road, car, "

@@ -23,7 +23,7 @@ from pellucid.data.formats.voc import Files, mask_datasets
 from pellucid.data.framing import Framing
 from pellucid.data.held_out import HeldOut
 from pellucid.data.layouts import BESIDE_THEM
-from pellucid.data.mask_files import IGNORED, IGNORED_NAMES, LOSSY, MaskRule, coloured_classes, read_colours
+from pellucid.data.mask_files import COLOURS, IGNORED, IGNORED_NAMES, LOSSY, MaskRule, coloured_classes, read_colours
 from pellucid.data.parts import Roots, find_roots, folders_in, with_test
 from pellucid.data.pictures import SUFFIXES
 from pellucid.data.text_files import class_list
@@ -55,8 +55,13 @@ def read_mask_folders(
     PellucidError, naming the file, for an image without a mask, a mask without an image, one of another size, and a
     value that is no class.
     """
-    path = folder / "classes.txt"
-    written = class_list(path) if path.is_file() else coloured_classes(folder) or DEFAULT_NAMES
+    path, coloured = folder / "classes.txt", coloured_classes(folder)
+    if path.is_file():
+        written = class_list(path)
+    elif coloured and set(coloured) != set(DEFAULT_NAMES):
+        path, written = folder / COLOURS, coloured
+    else:
+        written = DEFAULT_NAMES
     void = [k for k, name in enumerate(written) if name.lower() in IGNORED_NAMES]
     names = tuple(name for k, name in enumerate(written) if k not in void)
     if not 2 <= len(names) < IGNORED:
