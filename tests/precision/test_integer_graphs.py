@@ -332,3 +332,14 @@ def test_errors_by_layer_are_those_of_rounding() -> None:
     assert last.error == pytest.approx(np.sqrt(np.square(difference).mean()) / expected.std(), rel=1e-4)
     assert (last.low, last.high) == (expected.min(), expected.max())
     assert all(0 < a.error < 0.1 < b.error for a, b in zip(fine, coarse, strict=True))
+
+
+def test_a_file_of_a_ragged_window_alone_is_read_again(tmp_path: Path) -> None:
+    """Of an image of one row, which a window of three by ceil sees as far as it goes."""
+    network = Network(Sequential(Conv2d(3, 1), AvgPool2d(3, ceil=True), Flatten(), Linear(2)), (1, 1, 11))
+    x = np.random.default_rng(0).uniform(0, 1, (8, 1, 1, 11)).astype(np.float32)
+    shrunk = quantize(network, x)
+    save_integer(tmp_path / "n.safetensors", shrunk)
+    again, _ = load_integer(tmp_path / "n.safetensors")
+    pixels = (255 * x).astype(np.uint8)
+    assert np.array_equal(again.integer_logits(pixels), shrunk.integer_logits(pixels))

@@ -99,7 +99,7 @@ class IntegerPool2d(IntegerStep):
     def check(self, shapes: tuple[Images, ...], like: Images | None) -> None:
         """Windows that give the output, each with a pixel in it."""
         super().check(shapes, like)
-        check_window(self.kernel, self.geometry, self.same, self.input_shape)
+        check_window(self.kernel, self.geometry, self.same, self.input_shape, self.ceil)
         P, Q = self.geometry.output_size(self.input_shape[1:], self.kernel, self.ceil)
         if self.output_shape != (self.input_shape[0], P, Q):
             raise ValueError(f"windows give {(self.input_shape[0], P, Q)}, not {self.output_shape}")
@@ -357,8 +357,8 @@ def fitted(geometry: Geometry, same: str, size: Pair, kernel: Pair) -> Geometry:
     return geometry.same(size, kernel, lower=same == SAME_LOWER) if same else geometry
 
 
-def check_window(kernel: Pair, geometry: Geometry, same: str, shape: Images) -> None:
-    """Raise ValueError unless such a window stands at least once on images (C, H, W)."""
+def check_window(kernel: Pair, geometry: Geometry, same: str, shape: Images, ceil: bool = False) -> None:
+    """Raise ValueError unless such a window, a ragged one too with `ceil`, stands at least once on images (C, H, W)."""
     steps = (*kernel, *geometry.stride, *geometry.dilation, geometry.groups)
     if not all(1 <= step <= MOST_SIDE for step in steps) or not all(0 <= p <= MOST_SIDE for p in geometry.padding):
         raise ValueError(f"a window {kernel} with {geometry}")
@@ -366,7 +366,7 @@ def check_window(kernel: Pair, geometry: Geometry, same: str, shape: Images) -> 
         raise ValueError(f"a padding {same!r}")
     if fitted(geometry, same, shape[1:], kernel).padding != geometry.padding:
         raise ValueError(f"padding {geometry.padding} is not {same!r} on images {shape}")
-    if min(geometry.output_size(shape[1:], kernel)) < 1:
+    if min(geometry.output_size(shape[1:], kernel, ceil)) < 1:
         raise ValueError(f"no window {kernel} with {geometry} on images {shape}")
 
 
