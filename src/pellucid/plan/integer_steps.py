@@ -358,7 +358,7 @@ def fitted(geometry: Geometry, same: str, size: Pair, kernel: Pair) -> Geometry:
 
 
 def check_window(kernel: Pair, geometry: Geometry, same: str, shape: Images, ceil: bool = False) -> None:
-    """Raise ValueError unless such a window, a ragged one too with `ceil`, stands at least once on images (C, H, W)."""
+    """Raise ValueError unless such a window, with `ceil` a ragged one, stands once at least on images (C, H, W)."""
     steps = (*kernel, *geometry.stride, *geometry.dilation, geometry.groups)
     if not all(1 <= step <= MOST_SIDE for step in steps) or not all(0 <= p <= MOST_SIDE for p in geometry.padding):
         raise ValueError(f"a window {kernel} with {geometry}")
