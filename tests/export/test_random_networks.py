@@ -1,7 +1,7 @@
 """Small networks drawn at random: C here under sanitizers, and on emulated cores, against Python's integers.
 
 Windows of one row or column, strides larger than the window, dilation, groups of any size, odd numbers of channels
-and of codes, images smaller than a window with its frame.
+and of codes, channels in another order, images smaller than a window with its frame.
 """
 
 import shutil
@@ -18,6 +18,7 @@ from pellucid.graph import Residual, Sequential
 from pellucid.graph.containers import Branches
 from pellucid.layers import (
     AvgPool2d,
+    ChannelOrder,
     Conv2d,
     ConvTranspose2d,
     Flatten,
@@ -74,7 +75,7 @@ def convolution(draw: Draw, channels: int) -> Conv2d:
 
 def layer(draw: Draw, channels: int) -> tuple[list[Layer], int]:
     """A layer or two of any kind, and channels that they give."""
-    kind = draw.one(*range(9))
+    kind = draw.one(*range(10))
     if kind == 0:
         return [MaxPool2d(draw.pair(1, 2, 3), stride=draw.side(3))], channels
     if kind == 1:
@@ -90,6 +91,9 @@ def layer(draw: Draw, channels: int) -> tuple[list[Layer], int]:
         return [ConvTranspose2d(filters, draw.side(3), stride=draw.side(3))], filters
     if kind == 5:
         return [Conv2d(channels, 3, padding=1, stride=draw.one(1, 2, 4), groups=channels)], channels
+    if kind == 6:
+        order = draw.rng.integers(0, channels, draw.side(2 * channels)).tolist()
+        return [ChannelOrder(*order)], len(order)
     found = convolution(draw, channels)
     layers: list[Layer] = [found]
     if draw.chance(0.7):
