@@ -53,13 +53,18 @@ def test_a_dead_layer_is_named(capsys: pytest.CaptureFixture[str]) -> None:
     bias = next(value for name, value in dead.network.state().items() if name.endswith("bias"))
     bias[...] = -1e3
     dead.fit()
-    assert capsys.readouterr().err.startswith("silent: no unit of layer 1 is above 0 for any of 64 images")
+    assert capsys.readouterr().err.startswith("silent: no unit of layer 1 is above 0 for any of 2 images")
 
 
 def test_one_that_learns_and_one_that_has_hardly_begun_are_left_alone(capsys: pytest.CaptureFixture[str]) -> None:
     trainer(digits(), training__epochs=1, optimizer__rate=3e-3).fit()
-    trainer(noise(), training__epochs=1, training__batch_size=60, optimizer__rate=1e-6).fit()
+    trainer(noise(), training__epochs=1, training__batch_size=60, optimizer__rate=3e-3).fit()
     assert capsys.readouterr().err == ""
+
+
+def test_few_steps_at_a_rate_that_never_gets_anywhere_are_told(capsys: pytest.CaptureFixture[str]) -> None:
+    trainer(noise(), training__epochs=1, training__batch_size=60, optimizer__rate=1e-6).fit()
+    assert "after 4 steps" in capsys.readouterr().err
 
 
 def test_rates_rise_by_the_same_factor() -> None:

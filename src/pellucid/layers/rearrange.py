@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from pellucid.layers.adjoint import AdjointLayer, room
+from pellucid.layers.adjoint import AdjointLayer
 from pellucid.layers.constants import summed_to
 from pellucid.layers.host import HostLayer
+from pellucid.ops import memory
 from pellucid.ops.arrays import Array, Shape
 
 
@@ -81,6 +82,11 @@ class Transpose(AdjointLayer):
         return ", ".join(map(str, self.axes))
 
 
+def _host_room(shape: Shape, dtype: np.dtype[Any]) -> Array:
+    """As `room`, on the host whatever the backend."""
+    return memory.empty_images(shape, dtype) if len(shape) == 4 else memory.empty(shape, dtype)
+
+
 class ChannelOrder(HostLayer):
     """Channels in another order, or some of them, once or several times: channel c is the input's channel order[c].
 
@@ -105,14 +111,14 @@ class ChannelOrder(HostLayer):
 
     def apply(self, x: Array) -> tuple[Array, Any]:
         """Channel by channel."""
-        y = room((x.shape[0], *self.output_shape(x.shape[1:])), x.dtype)
+        y = _host_room((x.shape[0], *self.output_shape(x.shape[1:])), x.dtype)
         # Pixel by pixel, as images lie, and never outside: six times as fast as x[:, order].
         np.take(np.moveaxis(x, 1, -1), self.order, axis=-1, out=np.moveaxis(y, 1, -1), mode="clip")
         return y, x.shape
 
     def adjoint(self, dy: Array, kept: Any) -> Array:
         """To each channel the sum of what came of it."""
-        dx = room(kept, dy.dtype)
+        dx = _host_room(kept, dy.dtype)
         dx[...] = 0
         if len(set(self.order)) == len(self.order):
             dx[:, list(self.order)] = dy
